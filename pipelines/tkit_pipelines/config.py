@@ -1,33 +1,32 @@
 """The base of every config: frozen, validated, and found again by its `kind` tag.
 
-A component (a model, a data set, a schedule, a compression step) is one file named after its kind, holding one
-`Component` subclass with `kind: Literal["<file name>"]`. A recipe's JSON names the kind; only files of the
-component's own package are looked up, never an import path out of the data.
+A component (a model, a batch op, a schedule, a compression step) is one file named after its kind, holding one
+`Component` subclass with `kind: Literal["<file name>"] = "<file name>"`. A recipe's JSON names the kind; only files of
+the component's own package are looked up, never an import path out of the data. Files whose names begin with an
+underscore hold no component.
 """
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import json
 import pkgutil
 from collections.abc import Iterable
-from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
-from tkit_edge.errors import InputError
-
 
 class Config(BaseModel):
-    """A frozen, validated set of values; unknown keys are errors."""
+    """A frozen, validated set of values; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
 
 
 class Component(Config):
-    """A config with a `kind`: what it is, in the fixed table of its package."""
+    """A config with a `kind`: which of its package's components it is."""
 
     kind: str
 
@@ -40,47 +39,66 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
     return f"{hint} Available: {', '.join(names)}."
 
 
-@cache
-def table(package: str) -> dict[str, type[Component]]:
-    """Kind -> class, one entry for each file of `package` (a dotted name) that holds a component."""
+def kinds(package: str) -> list[str]:
+    """The kinds that `package` (a dotted name) holds: its file names, without importing them."""
     root = importlib.import_module(package)
-    classes = {}
-    for info in pkgutil.iter_modules(root.__path__):
-        module = importlib.import_module(f"{package}.{info.name}")
-        for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, Component) and value.__module__ == module.__name__:
-                if "kind" in value.model_fields and value.model_fields["kind"].default == info.name:
-                    classes[info.name] = value
-    return classes
+    return [info.name for info in pkgutil.iter_modules(root.__path__) if not info.name.startswith("_")]
+
+
+def component_class(package: str, kind: str) -> type[Component]:
+    """The class of `kind` in `package`; ValueError for a kind that isn't there, naming those that are."""
+    if kind not in kinds(package):
+        raise ValueError(f"unknown kind {kind!r}.{did_you_mean(kind, kinds(package))}")
+    module = importlib.import_module(f"{package}.{kind}")
+    for value in vars(module).values():
+        if isinstance(value, type) and issubclass(value, Component) and value.__module__ == module.__name__:
+            if value.model_fields["kind"].default == kind:
+                return value
+    raise TypeError(f"{module.__name__} holds no Component with kind {kind!r}")
+
+
+def parse_value(text: str) -> Any:
+    """A command line's value: JSON where it is JSON (numbers, true, null, lists), else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def parse_component(text: str) -> dict[str, Any]:
+    """`kind` or `kind:key=value,key=value` as a mapping; ValueError where it has another form."""
+    kind, _, rest = text.partition(":")
+    values: dict[str, Any] = {"kind": kind}
+    for pair in filter(None, rest.split(",")):
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ValueError(f"{text!r}: expected kind:key=value,key=value, received {pair!r}")
+        values[key] = parse_value(value)
+    return values
 
 
 class OneOf:
-    """Annotation for a field that holds one component of `package`: `Annotated[Model, OneOf("tkit.models")]`.
+    """Annotation of a field that holds one component of `package`: `Annotated[Model, OneOf("tkit.models")]`.
 
-    An instance passes as it is (a user's own class too); a mapping is resolved through its `kind`.
+    An instance passes as it is (a user's own subclass too); a mapping is resolved through its `kind`; a string is
+    read by `parse_component`.
     """
-
-    cache_schema: ClassVar[bool] = False
 
     def __init__(self, package: str) -> None:
         self.package = package
 
     def resolve(self, value: Any) -> Any:
-        """A component from a mapping with a `kind`; anything else is returned for pydantic to judge."""
-        if not isinstance(value, dict):
-            return value
-        classes = table(self.package)
-        kind = value.get("kind")
-        if kind not in classes:
-            # ValueError is what pydantic turns into a validation error with the field's path.
-            raise ValueError(f"unknown kind {kind!r}.{did_you_mean(str(kind), classes)}")
-        return classes[kind].model_validate(value)
+        """A component from a mapping or a string; anything else is returned for pydantic to judge."""
+        if isinstance(value, str):
+            value = parse_component(value)
+        if isinstance(value, dict):
+            return component_class(self.package, str(value.get("kind"))).model_validate(value)
+        return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        instance = core_schema.is_instance_schema(source)
         return core_schema.no_info_before_validator_function(
             self.resolve,
-            instance,
+            core_schema.is_instance_schema(source),
             serialization=core_schema.plain_serializer_function_ser_schema(
                 lambda component: component.model_dump(mode="json")
             ),
@@ -89,8 +107,4 @@ class OneOf:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        classes = table(self.package).values()
-        return {"anyOf": [cls.model_json_schema() for cls in classes]}
-
-
-__all__ = ["Component", "Config", "InputError", "OneOf", "did_you_mean", "table"]
+        return {"anyOf": [component_class(self.package, kind).model_json_schema() for kind in kinds(self.package)]}

@@ -1,0 +1,1 @@
+"""The fit stage: tkit's training engine on Keras's compiled train function."""

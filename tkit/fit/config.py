@@ -1,0 +1,38 @@
+"""How a recipe trains: the settings of the fit stage."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tkit.fit.optimizers import Optimizer
+from tkit.fit.optimizers.sgd import SGD
+from tkit.fit.schedules import Schedule
+from tkit.fit.schedules.one_cycle import OneCycle
+from tkit_pipelines.config import Config, OneOf
+
+
+class Fit(Config):
+    """Epochs, optimizer, schedule, regularization and precision."""
+
+    epochs: int = Field(10, ge=1)
+    """Passes over the training split."""
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = SGD()
+    """`sgd` or `adamw`, with their fields."""
+    schedule: Annotated[Schedule, OneOf("tkit.fit.schedules")] = OneCycle()
+    """`one_cycle`, `cosine` or `step`, with their fields."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Share of each label's weight that is spread over all classes."""
+    l2: float = Field(0.0, ge=0)
+    """L2 penalty on the kernels, added to the loss (loss += l2 * sum of squares)."""
+    ema: float = Field(0.0, ge=0, lt=1)
+    """Momentum of an exponential moving average of the weights, which is then what is validated and kept; 0: none."""
+    clip_norm: float | None = Field(None, gt=0)
+    """Largest global norm of the gradients; larger ones are scaled down."""
+    early_stopping: int | None = Field(None, ge=1)
+    """Stop after so many epochs without a better validation loss, and keep the best epoch's weights."""
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
+    """Compute precision; `auto` chooses by the hardware and says why."""
+    steps_per_execution: int = Field(20, ge=1)
+    """Training steps that run in one call into TensorFlow."""

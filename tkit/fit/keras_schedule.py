@@ -1,0 +1,28 @@
+"""The one Keras learning-rate schedule behind every `Schedule` config."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from tkit.fit.schedules import Schedule
+
+
+class ShapedSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Warm-up, then `schedule.shape`, both scaled by `peak`; a step past the end holds the last value."""
+
+    def __init__(self, schedule: Schedule, peak: float, total_steps: int) -> None:
+        self.schedule, self.peak, self.total_steps = schedule, peak, total_steps
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """The learning rate at an integer `step`, a float32 scalar."""
+        warmup_steps = round(self.schedule.warmup * self.total_steps)
+        step = tf.cast(step, tf.float32)
+        # The first step already learns: (step + 1) / warm-up.
+        rising = (step + 1) / max(warmup_steps, 1)
+        progress = tf.clip_by_value((step - warmup_steps) / max(self.total_steps - warmup_steps, 1), 0.0, 1.0)
+        return self.peak * tf.where(step < warmup_steps, rising, self.schedule.shape(progress))
+
+    def get_config(self) -> dict:
+        """What the schedule is made of, for logs."""
+        return {"schedule": self.schedule.model_dump(), "peak": self.peak, "total_steps": self.total_steps}

@@ -1,0 +1,182 @@
+"""A recipe: everything that determines a run, as one frozen, validated object.
+
+A recipe is a Python file whose `recipe()` returns a `Recipe`; `tkit/recipes/` has tkit's own. `load` finds one by name,
+by the path of a Python file, or by the path of a saved `recipe.json`, and applies dotted overrides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field, ValidationError
+
+import tkit.recipes
+from tkit.export.config import Export
+from tkit.fit.config import Fit
+from tkit.models import Model
+from tkit_edge.errors import InputError
+from tkit_pipelines.config import Config, OneOf, did_you_mean, parse_value
+from tkit_pipelines.images import Images
+
+
+class Bench(Config):
+    """What is measured of each exported file, through the LiteRT runtime."""
+
+    seconds: float = Field(1.0, gt=0)
+    """Measuring time of each file at each thread count and kernel set, in seconds."""
+
+
+class Recipe(Config):
+    """Data, model and the settings of each stage."""
+
+    version: Literal[1] = 1
+    """Version of this format."""
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    """Names the run folder: runs/<name>-<n>."""
+    seed: int = Field(0, ge=0, lt=2**31)
+    """Seed of the split, the initial weights, dropout and augmentation."""
+    data: Images
+    """Where the pictures come from, their size, batches and augmentation."""
+    model: Annotated[Model, OneOf("tkit.models")]
+    """`cnn` or `resnet`, with their fields."""
+    fit: Fit = Fit()
+    """Training."""
+    export: Export = Export()
+    """The .tflite files."""
+    bench: Bench = Bench()
+    """Measurement."""
+
+
+class Origin(NamedTuple):
+    """The Python file that a user's own recipe came from."""
+
+    path: str
+    sha256: str
+
+
+class Loaded(NamedTuple):
+    """A recipe, and where it came from when that is a user's own Python file."""
+
+    recipe: Recipe
+    origin: Origin | None
+
+
+def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Loaded:
+    """The recipe named or stored at `recipe`, with `overrides` such as "fit.epochs=5" applied in order.
+
+    Args:
+        recipe: a name from `tkit list`, or the path of a .py or .json file.
+        overrides: `dotted.key=value`; values are JSON or plain text, components are `kind:key=value,...`.
+
+    Raises:
+        InputError: an unknown recipe, key or kind (with the closest match), or a value of the wrong type.
+
+    Example: `load("cifar10_cnn", ["fit.epochs=5", "model.depth=4"]).recipe`
+    """
+    text = str(recipe)
+    origin = None
+    if text.endswith(".json"):
+        loaded = _from_json(Path(text))
+    elif text.endswith(".py"):
+        loaded, origin = _from_file(Path(text))
+    else:
+        names = tkit.recipes.names()
+        if text not in names:
+            raise InputError(
+                f"Unknown recipe {text!r}.{did_you_mean(text, names)} "
+                "A recipe of your own is given by its path: --recipe ./mine.py"
+            )
+        loaded = importlib.import_module(f"tkit.recipes.{text}").recipe()
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise InputError(f"Expected an override of the form key=value, received {override!r}.")
+        loaded = replace(loaded, key, value)
+    return Loaded(loaded, origin)
+
+
+def _from_json(path: Path) -> Recipe:
+    try:
+        return Recipe.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"Cannot read the recipe {path}: {error.strerror}.") from error
+    except ValidationError as error:
+        raise InputError(f"{path} is not a valid recipe: {describe(error)}") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not a valid recipe: {error}") from error
+
+
+def _from_file(path: Path) -> tuple[Recipe, Origin]:
+    if not path.is_file():
+        raise InputError(f"No recipe file at {path}.")
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    name = f"tkit_user_recipe_{sha256[:16]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None  # a .py path always has both
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+        made = module.recipe()
+    except ValidationError as error:
+        raise InputError(f"{path}: {describe(error)}") from error
+    except Exception as error:
+        raise InputError(f"{path} could not be run: {type(error).__name__}: {error}") from error
+    if not isinstance(made, Recipe):
+        raise InputError(f"{path}: recipe() must return a tkit.Recipe, received {type(made).__name__}.")
+    return made, Origin(str(path.resolve()), sha256)
+
+
+def replace(config: Any, key: str, value: str, path: str = "") -> Any:
+    """`config` with the field at the dotted `key` set to `value`, given as on the command line."""
+    name, _, rest = key.partition(".")
+    here = f"{path}{name}"
+    if isinstance(config, tuple):
+        if not name.isdigit() or int(name) >= len(config):
+            raise InputError(f"Unknown key {here!r}: expected a position from 0 to {len(config) - 1}.")
+        changed = replace(config[int(name)], rest, value, f"{here}.") if rest else value
+        return (*config[: int(name)], changed, *config[int(name) + 1 :])
+    if not isinstance(config, Config) or name not in type(config).model_fields:
+        valid = type(config).model_fields if isinstance(config, Config) else ()
+        raise InputError(f"Unknown key {here!r}.{did_you_mean(name, valid)}")
+    current = getattr(config, name)
+    if rest:
+        new = replace(current, rest, value, f"{here}.")
+    else:
+        new = _split(value) if isinstance(current, tuple) else parse_value(value)
+    # The other fields go in as objects, not as a dump: a user's own component classes stay what they are.
+    fields = {field: getattr(config, field) for field in type(config).model_fields}
+    try:
+        return type(config).model_validate({**fields, name: new})
+    except ValidationError as error:
+        raise InputError(f"{path}{describe(error)}") from error
+
+
+def _split(value: str) -> Any:
+    """A list from JSON or from commas: `32,32` or `flip,translate:pixels=2,cutout:size=8,fill=0`."""
+    parsed = parse_value(value)
+    if not isinstance(parsed, str):
+        return parsed if isinstance(parsed, list) else [parsed]
+    items = re.split(r",(?![^,:]*=)", value)  # a comma before `key=` stays inside its component
+    return [parse_value(item) for item in items if item]
+
+
+def describe(error: ValidationError) -> str:
+    """A pydantic error as one line: each key, what was expected, what came."""
+    lines = []
+    for item in error.errors(include_url=False):
+        key = ".".join(str(part) for part in item["loc"])
+        message = item["msg"].removeprefix("Value error, ")
+        came = "" if isinstance(item["input"], (dict, Config)) else f" (received {item['input']!r})"
+        if item["type"] == "extra_forbidden":
+            message, came = "unknown key", ""
+        lines.append(f"{key}: {message}{came}" if key else message)
+    return "; ".join(lines)

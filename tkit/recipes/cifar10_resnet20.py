@@ -1,0 +1,28 @@
+"""CIFAR-10 with ResNet-20 (He et al. 2016, section 4.2: 91.25 % on the original pictures after about 200 epochs).
+
+    tkit run --recipe cifar10_resnet20 --data tfds:cifar10
+"""
+
+from tkit.fit.config import Fit
+from tkit.fit.optimizers.sgd import SGD
+from tkit.models.resnet import ResNet
+from tkit.recipe import Recipe
+from tkit_pipelines.images import Images
+from tkit_pipelines.ops.cutout import Cutout
+from tkit_pipelines.ops.flip import Flip
+from tkit_pipelines.ops.translate import Translate
+
+
+def recipe() -> Recipe:
+    """ResNet-20, 16-32-64 filters."""
+    return Recipe(
+        name="cifar10_resnet20",
+        data=Images(
+            source="tfds:cifar10",
+            image_size=(32, 32),
+            channels=3,
+            augment=(Flip(), Translate(pixels=3), Cutout(size=8)),
+        ),
+        model=ResNet(depth=20),
+        fit=Fit(epochs=60, optimizer=SGD(learning_rate=0.4), l2=2.5e-4, label_smoothing=0.05),
+    )
