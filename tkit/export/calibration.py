@@ -1,0 +1,22 @@
+"""Calibration pictures: from the training split, the same share of every class."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tkit_pipelines.dataset import Examples
+
+
+def stratified(examples: Examples, samples: int, seed: int) -> np.ndarray:
+    """Up to `samples` pictures, uint8 [n, height, width, channels], spread evenly over the classes.
+
+    Classes with fewer pictures than their share give what they have.
+    """
+    random = np.random.default_rng(seed)
+    classes = np.unique(examples.labels)
+    chosen: list[int] = []
+    for position, label in enumerate(classes):
+        share = (samples - len(chosen)) // (len(classes) - position)
+        members = np.flatnonzero(examples.labels == label)
+        chosen.extend(random.permutation(members)[:share])
+    return examples.images[np.sort(chosen)]

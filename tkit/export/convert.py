@@ -1,0 +1,132 @@
+"""A Keras model to .tflite bytes, in each of the formats.
+
+Converted through a SavedModel with a static batch of 1, so that the file has a signature and only builtin operators.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tkit import console
+from tkit.export.config import Format
+from tkit_edge.errors import InputError
+
+_INT8 = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+_INT16X8 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+
+
+class Converter:
+    """Converts one float32 functional model to any number of formats; a context manager that owns a scratch folder.
+
+    Args:
+        model: float32 pixels [batch, height, width, channels] to logits [batch, classes], in float32.
+        calibration: uint8 training pictures [N, height, width, channels] that int8 and int16x8 take their ranges from.
+        io: "int8", "uint8" or "float32": type of the int8 file's input and output.
+
+    Example:
+        >>> with Converter(model, calibration, io="int8") as convert:
+        ...     data = convert("int8")
+    """
+
+    def __init__(self, model: keras.Model, calibration: np.ndarray, *, io: str) -> None:
+        self.model, self.calibration, self.io = model, calibration, io
+
+    def __enter__(self) -> Converter:
+        self.scratch = tempfile.TemporaryDirectory(prefix="tkit-export-")
+        shape = (1, *self.model.inputs[0].shape[1:])
+        spec = tf.TensorSpec(shape, tf.float32, name="image")
+        function = tf.function(lambda image: {"logits": self.model(image, training=False)}, input_signature=[spec])
+        module = tf.Module()
+        module.variables_of_model = [variable.value for variable in self.model.variables]
+        self.graph = function.get_concrete_function().graph.as_graph_def()
+        with quiet_stderr():
+            tf.saved_model.save(module, self.scratch.name, signatures=function)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.scratch.cleanup()
+
+    def __call__(self, fmt: Format) -> bytes:
+        """The .tflite file of a format.
+
+        Raises:
+            InputError: a layer needs an operator that LiteRT doesn't have built in; the layer is named.
+        """
+        converter = tf.lite.TFLiteConverter.from_saved_model(self.scratch.name)
+        if fmt != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if fmt == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if fmt in ("int8", "int16x8"):
+            converter.representative_dataset = self._representative
+            converter.target_spec.supported_ops = [_INT8 if fmt == "int8" else _INT16X8]
+        if fmt == "int8":
+            io = tf.as_dtype(self.io)
+            converter.inference_input_type = converter.inference_output_type = io
+        try:
+            with quiet_stderr():
+                return converter.convert()
+        except Exception as error:
+            operators = unsupported_operators(str(error))
+            if not operators:
+                raise
+            layers = ", ".join(repr(name) for name in self._layers_with(operators)) or "a layer"
+            raise InputError(
+                f"{layers} cannot be exported as {fmt}: LiteRT has no builtin operator for {', '.join(operators)}. "
+                "Replace the layer by one made of operators that LiteRT has; Flex and custom operators are not "
+                "exported, because they don't run on the plain runtime."
+            ) from error
+
+    def _representative(self) -> Iterator[list[np.ndarray]]:
+        for picture in self.calibration:
+            yield [picture[None].astype(np.float32)]
+
+    def _layers_with(self, operators: list[str]) -> list[str]:
+        """The Keras layers whose part of the graph holds any of the operators."""
+        nodes = [(node.op, node.name) for node in self.graph.node]
+        for function in self.graph.library.function:
+            nodes += [(node.op, f"{function.signature.name}/{node.name}") for node in function.node_def]
+        names = "\n".join(name for op, name in nodes if op in operators)
+        # A retraced layer's scope has a number after its name.
+        return [
+            layer.name for layer in self.model.layers if re.search(rf"(?:^|[/_]){re.escape(layer.name)}(?:_\d+)?[/_]", names, re.M)
+        ]
+
+
+def unsupported_operators(message: str) -> list[str]:
+    """The TensorFlow operators that a converter's error names as custom, Flex or failing to quantize."""
+    found = re.findall(r"(?:Flex|Custom) ops: ([\w, ]+)", message)
+    names = [name.strip().removeprefix("Flex") for line in found for name in line.split(",")]
+    return sorted({name for name in names if name})
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keeps the converter's chatter, written by C++ straight to file descriptor 2, off the terminal; `-v` shows it."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as sink, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        saved = os.dup(2)
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+            sink.seek(0)
+            console.detail(sink.read().decode(errors="replace"))
+

@@ -1,0 +1,220 @@
+"""The training engine: a short loop around Keras's compiled train function.
+
+Keras's `fit` can't begin in mid-epoch; this loop can, because the batch at (epoch, step) is a pure function. Optimizers,
+losses, metrics and callbacks are Keras's own, and a model with its own `train_step` trains unchanged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tkit.fit.config import Fit
+from tkit.fit.precision import Precision, choose
+from tkit.fit.twin import training_twin
+from tkit_edge.errors import DivergedError
+from tkit_pipelines.batches import Batches
+
+
+class Outcome(NamedTuple):
+    """What training gave: one row of figures an epoch, the epoch whose weights were kept, and how it ran."""
+
+    history: list[dict[str, float]]
+    kept_epoch: int
+    precision: Precision
+    replicas: int
+
+
+def train(
+    model: keras.Model,
+    batches: Batches,
+    validation: tf.data.Dataset,
+    settings: Fit,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    max_steps: int | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+) -> Outcome:
+    """Trains a stock float32 functional classifier in place.
+
+    Args:
+        model: float32 pixels [batch, height, width, channels] to logits [batch, classes]; uncompiled.
+        batches: training batches of (uint8 pictures, float32 one-hot labels).
+        validation: finite data set of the same, validated on after each epoch.
+        settings: the recipe's `fit`.
+        callbacks: Keras callbacks; they see the training twin as `self.model`.
+        max_steps: ends each epoch after so many steps (dry runs).
+        strategy: how several devices share each batch; all GPUs, where there are more than one, by default.
+
+    Raises:
+        DivergedError: a loss that is not finite, with the step at which it appeared.
+    """
+    precision = choose(settings.precision)
+    strategy = strategy or _default_strategy()
+    steps = min(batches.steps_per_epoch, max_steps or batches.steps_per_epoch)
+    # MirroredStrategy crashes with a device loop around more than one step (TensorFlow 2.21).
+    per_execution = 1 if strategy.num_replicas_in_sync > 1 else min(settings.steps_per_execution, steps)
+    with strategy.scope():
+        twin = training_twin(model, precision.policy, settings.l2)
+        schedule = settings.schedule.build(
+            settings.optimizer.scaled(batches.batch_size), total_steps=settings.epochs * steps
+        )
+        optimizer = settings.optimizer.build(
+            schedule,
+            global_clipnorm=settings.clip_norm,
+            use_ema=settings.ema > 0,
+            ema_momentum=settings.ema or 0.99,  # Keras wants a value in (0, 1) even where it isn't used
+        )
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        twin.compile(
+            optimizer,
+            loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing),
+            metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+            steps_per_execution=per_execution,
+            jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
+        )
+        first_bad_step = _watch_for_nan(twin)
+    twin.make_train_function()
+    history: list[dict[str, float]] = []
+    kept = _Kept()
+    every = keras.callbacks.CallbackList(
+        list(callbacks), model=twin, epochs=settings.epochs, steps=steps, batch_size=batches.batch_size, verbose=0
+    )
+    every.on_train_begin()
+    for epoch in range(settings.epochs):
+        started = time.perf_counter()
+        every.on_epoch_begin(epoch)
+        twin.reset_metrics()
+        logs = _one_epoch(twin, strategy, batches, epoch, steps, per_execution, every)
+        _raise_if_diverged(first_bad_step, steps)
+        seconds = time.perf_counter() - started
+        row = {name: float(value) for name, value in logs.items()}
+        with _Averaged(twin, settings.ema > 0):
+            row |= {f"val_{name}": value for name, value in _evaluate(twin, validation).items()}
+            if settings.early_stopping:
+                kept.offer(epoch, row["val_loss"], twin)
+        row["learning_rate"] = float(tf.convert_to_tensor(_inner(twin.optimizer).learning_rate))
+        row["images_per_second"] = steps * batches.batch_size / seconds
+        row["seconds"] = time.perf_counter() - started
+        history.append(row)
+        every.on_epoch_end(epoch, row)
+        stale = settings.early_stopping and epoch - kept.epoch >= settings.early_stopping
+        if stale or twin.stop_training:
+            break
+    if kept.weights is None:
+        with _Averaged(twin, settings.ema > 0):
+            kept.keep(len(history) - 1, twin)
+    assert kept.weights is not None
+    twin.set_weights(kept.weights)
+    every.on_train_end(history[-1])
+    model.set_weights(kept.weights)
+    return Outcome(history, kept.epoch, precision, strategy.num_replicas_in_sync)
+
+
+def _one_epoch(
+    twin: keras.Model,
+    strategy: tf.distribute.Strategy,
+    batches: Batches,
+    epoch: int,
+    steps: int,
+    per_execution: int,
+    callbacks: keras.callbacks.CallbackList,
+) -> dict:
+    dataset = batches.dataset(epoch=epoch).take(steps)
+    iterator = iter(strategy.experimental_distribute_dataset(dataset))
+    logs: dict = {}
+    for step in range(0, steps, per_execution):
+        callbacks.on_train_batch_begin(step)
+        logs = twin.train_function(iterator)
+        callbacks.on_train_batch_end(min(step + per_execution, steps) - 1, logs)
+        if twin.stop_training:
+            break
+    return logs
+
+
+def _evaluate(twin: keras.Model, validation: tf.data.Dataset) -> dict[str, float]:
+    return {name: float(value) for name, value in twin.evaluate(validation, verbose=0, return_dict=True).items()}
+
+
+def _default_strategy() -> tf.distribute.Strategy:
+    if len(tf.config.list_logical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def _inner(optimizer: keras.Optimizer) -> keras.Optimizer:
+    """The optimizer itself, without the loss scaling that mixed float16 wraps it in."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def _watch_for_nan(twin: keras.Model) -> tf.Variable:
+    """Makes the train step record, in the graph, the first step whose logs are not finite; 0 while there is none."""
+    first = tf.Variable(
+        0,
+        dtype=tf.int64,
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        name="first_bad_step",
+    )
+    inner = twin.train_step
+
+    def train_step(data: object) -> dict:
+        logs = inner(data)
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in logs.values()])
+        replicas = tf.distribute.get_replica_context()
+        bad = replicas.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(tf.logical_not(finite), tf.int64)) > 0
+        step = tf.cast(tf.convert_to_tensor(twin.optimizer.iterations), tf.int64)
+        first.assign(tf.where(tf.logical_and(first.read_value() == 0, bad), step, first.read_value()))
+        return logs
+
+    twin.train_step = train_step
+    return first
+
+
+def _raise_if_diverged(first_bad_step: tf.Variable, steps_per_epoch: int) -> None:
+    step = int(first_bad_step.numpy())
+    if step:
+        raise DivergedError(
+            f"The loss stopped being finite at step {step} (epoch {(step - 1) // steps_per_epoch + 1}). Try a lower "
+            "fit.optimizer.learning_rate, a longer fit.schedule.warmup, or fit.clip_norm=1."
+        )
+
+
+class _Averaged:
+    """While inside, the model's weights are the optimizer's moving averages."""
+
+    def __init__(self, twin: keras.Model, enabled: bool) -> None:
+        self.pairs = []
+        if enabled:
+            averages = _inner(twin.optimizer)._model_variables_moving_average
+            self.pairs = list(zip(twin.trainable_variables, averages, strict=True))
+
+    def __enter__(self) -> None:
+        self.own = [variable.numpy() for variable, _ in self.pairs]
+        for variable, average in self.pairs:
+            variable.assign(average)
+
+    def __exit__(self, *_: object) -> None:
+        for (variable, _average), own in zip(self.pairs, self.own, strict=True):
+            variable.assign(own)
+
+
+class _Kept:
+    """The weights that training ends with: the best epoch's where early stopping chooses, else the last's."""
+
+    def __init__(self) -> None:
+        self.epoch, self.loss, self.weights = -1, np.inf, None
+
+    def offer(self, epoch: int, loss: float, twin: keras.Model) -> None:
+        if loss < self.loss or self.weights is None:
+            self.loss = loss
+            self.keep(epoch, twin)
+
+    def keep(self, epoch: int, twin: keras.Model) -> None:
+        self.epoch, self.weights = epoch, twin.get_weights()

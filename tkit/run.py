@@ -1,0 +1,186 @@
+"""The run folder: what a run is made of, and the manifest that says which of its stages are complete.
+
+    runs/<recipe>-<n>/
+        recipe.json  manifest.json  history.csv  logs/
+        float/       model.keras  architecture.json  weights.npz  export/  bench/
+
+A stage writes its files first and its manifest entry last, atomically; output without its entry doesn't count.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import tkit
+from tkit import files
+from tkit.recipe import Loaded, Origin, Recipe, load
+from tkit_edge.errors import InputError
+from tkit_pipelines.config import did_you_mean
+
+MANIFEST_VERSION = 1
+DEFAULT_FOLDER = "runs"
+
+
+def runs_folder(runs_dir: str | Path | None = None) -> Path:
+    """Where runs live: the argument, else $TKIT_RUNS, else ./runs."""
+    return Path(runs_dir or os.environ.get("TKIT_RUNS") or DEFAULT_FOLDER)
+
+
+class Run:
+    """One run folder. `Run.create` makes a new one, `Run.open` reads one that is there."""
+
+    def __init__(self, folder: Path, recipe: Recipe, manifest: dict[str, Any]) -> None:
+        self.folder = folder
+        self.recipe = recipe
+        self.manifest = manifest
+
+    @classmethod
+    def create(cls, loaded: Loaded, runs_dir: str | Path | None = None) -> Run:
+        """A new folder <runs>/<name>-<n> with the next free n; never one that exists."""
+        parent = runs_folder(runs_dir)
+        name = loaded.recipe.name
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            number = max((_number(path, name) for path in parent.glob(f"{name}-*")), default=0) + 1
+            while True:
+                folder = parent / f"{name}-{number}"
+                try:
+                    folder.mkdir()
+                    break
+                except FileExistsError:
+                    number += 1
+            manifest = {
+                "version": MANIFEST_VERSION,
+                "tkit": tkit.__version__,
+                "created": _now(),
+                "recipe_origin": loaded.origin._asdict() if loaded.origin else None,
+                "stages": {},
+            }
+            files.write_bytes(folder / "recipe.json", (loaded.recipe.model_dump_json(indent=2) + "\n").encode())
+            files.write_json(folder / "manifest.json", manifest)
+        except OSError as error:
+            raise InputError(
+                f"Cannot write a run folder in {parent}: {error.strerror}. Choose another place with --runs-dir or "
+                "TKIT_RUNS."
+            ) from error
+        return cls(folder, loaded.recipe, manifest)
+
+    @classmethod
+    def open(cls, run: str | Path) -> Run:
+        """The run at a path, or of that name in the runs folder.
+
+        Raises:
+            InputError: no run there, a damaged manifest, or one written by a newer tkit.
+        """
+        folder = Path(run)
+        if not folder.exists() and (runs_folder() / folder).exists():
+            folder = runs_folder() / folder
+        path = folder / "manifest.json"
+        if not path.is_file():
+            known = [item.parent.name for item in runs_folder().glob("*/manifest.json")]
+            hint = did_you_mean(folder.name, known) if known else " `tkit fit --recipe NAME` makes one."
+            raise InputError(f"No run at {run}: expected a run folder with a manifest.json.{hint}")
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            found, stages = manifest["version"], manifest["stages"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is damaged: {error}. The run cannot be used.") from error
+        if found != MANIFEST_VERSION or not isinstance(stages, dict):
+            raise InputError(
+                f"{path} has version {found!r}, this tkit ({tkit.__version__}) reads {MANIFEST_VERSION}. Update tkit."
+            )
+        origin = manifest.get("recipe_origin")
+        if origin:
+            _register_user_classes(Origin(**origin))
+        return cls(folder, load(folder / "recipe.json").recipe, manifest)
+
+    @property
+    def variant(self) -> str:
+        """The newest variant: `float`, or the last that compression made."""
+        made = [stage.rpartition("/")[0] for stage in self.manifest["stages"] if stage.endswith(("/fit", "/compress"))]
+        if not made:
+            raise InputError(
+                f"{self.folder} holds no trained model: its training didn't finish. "
+                f"Train again: tkit fit --recipe {self.folder / 'recipe.json'}"
+            )
+        return made[-1]
+
+    def variant_folder(self, variant: str | None = None) -> Path:
+        """The folder of a variant, the newest by default; InputError for one that isn't there."""
+        variant = variant or self.variant
+        made = {stage.rpartition("/")[0] for stage in self.manifest["stages"]}
+        if variant not in made:
+            raise InputError(f"{self.folder} has no variant {variant!r}.{did_you_mean(variant, made)}")
+        return self.folder / variant
+
+    def entry(self, stage: str, variant: str | None = None) -> dict[str, Any]:
+        """The manifest entry of a finished stage; InputError naming the command that makes it."""
+        key = f"{variant or self.variant}/{stage}"
+        if key not in self.manifest["stages"]:
+            raise InputError(f"{self.folder} has no finished {key}. Make it: tkit {stage} {self.folder}")
+        return self.manifest["stages"][key]
+
+    def finish(
+        self,
+        stage: str,
+        variant: str,
+        *,
+        outputs: Iterable[Path],
+        inputs: Iterable[Path] = (),
+        metrics: dict[str, Any],
+        seconds: float,
+        **facts: Any,
+    ) -> dict[str, Any]:
+        """Writes the manifest entry of a finished stage: the last thing a stage does."""
+        entry = {
+            "finished": _now(),
+            "seconds": round(seconds, 3),
+            "inputs": self._digests(inputs),
+            "outputs": self._digests(outputs),
+            "metrics": metrics,
+            "seed": self.recipe.seed,
+            "threads": os.cpu_count(),
+            "versions": versions(),
+            **facts,
+        }
+        stages = {key: value for key, value in self.manifest["stages"].items() if key != f"{variant}/{stage}"}
+        self.manifest = {**self.manifest, "stages": {**stages, f"{variant}/{stage}": entry}}
+        files.write_json(self.folder / "manifest.json", self.manifest)
+        return entry
+
+    def summary(self, stage: str, variant: str | None = None) -> dict[str, Any]:
+        """What a command prints as JSON: the run, the variant and the stage's entry."""
+        variant = variant or self.variant
+        return {"run": str(self.folder), "variant": variant, "stage": stage, **self.entry(stage, variant)}
+
+    def _digests(self, paths: Iterable[Path]) -> dict[str, str]:
+        return {path.relative_to(self.folder).as_posix(): files.sha256(path) for path in paths}
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that results depend on."""
+    names = ("tensorflow", "keras", "ai-edge-litert", "numpy")
+    return {"tkit": tkit.__version__, "python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def _register_user_classes(origin: Origin) -> None:
+    """Runs a user's own recipe file again, so that recipe.json can name the classes it defines."""
+    path = Path(origin.path)
+    if path.is_file() and files.sha256(path) == origin.sha256:
+        load(path)
+
+
+def _number(path: Path, name: str) -> int:
+    tail = path.name.removeprefix(f"{name}-")
+    return int(tail) if tail.isdigit() else 0
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
