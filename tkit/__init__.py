@@ -1,2 +1,66 @@
-"""tkit: from a Keras 3 recipe to a measured .tflite."""
-__version__ = "0.1.0"
+"""tkit: from a Keras 3 recipe to a measured .tflite.
+
+    run = tkit.run("digits_cnn")
+
+Names are imported when they are first used, so that `import tkit` costs nothing. `tkit.fit`, `tkit.export` and
+`tkit.run` are functions although modules of those names exist too: import from the modules
+(`from tkit.fit.config import Fit`), never through the attribute.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tkit.recipe import Recipe as Recipe
+    from tkit.recipe import load as load_recipe
+    from tkit.recipes import names as list_recipes
+    from tkit.run import Run as Run
+    from tkit.stages import bench as bench
+    from tkit.stages import export as export
+    from tkit.stages import fit as fit
+    from tkit.stages import run as run
+
+    __version__: str
+
+_SOURCES = {
+    "Recipe": ("tkit.recipe", "Recipe"),
+    "Run": ("tkit.run", "Run"),
+    "bench": ("tkit.stages", "bench"),
+    "export": ("tkit.stages", "export"),
+    "fit": ("tkit.stages", "fit"),
+    "list_recipes": ("tkit.recipes", "names"),
+    "load_recipe": ("tkit.recipe", "load"),
+    "run": ("tkit.stages", "run"),
+}
+
+__all__ = ["Recipe", "Run", "bench", "export", "fit", "list_recipes", "load_recipe", "run"]
+
+
+class _Package(ModuleType):
+    """This package: importing its module `fit` does not put the module in the place of the function `fit`."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _SOURCES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("keras-tkit")
+    if name not in _SOURCES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _SOURCES[name]
+    return getattr(importlib.import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})
+
+
+sys.modules[__name__].__class__ = _Package

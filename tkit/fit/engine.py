@@ -78,6 +78,7 @@ def train(
             steps_per_execution=per_execution,
             jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
         )
+        _create_variables(twin)
         first_bad_step = _watch_for_nan(twin)
     twin.make_train_function()
     history: list[dict[str, float]] = []
@@ -125,8 +126,12 @@ def _one_epoch(
     per_execution: int,
     callbacks: keras.callbacks.CallbackList,
 ) -> dict:
-    dataset = batches.dataset(epoch=epoch).take(steps)
-    iterator = iter(strategy.experimental_distribute_dataset(dataset))
+    dataset = batches.dataset(epoch=epoch)
+    if strategy.num_replicas_in_sync > 1:
+        # Endless: the distributed iterator over a finite data set fails inside Keras's loop (TensorFlow 2.21).
+        iterator = iter(strategy.experimental_distribute_dataset(dataset))
+    else:
+        iterator = iter(dataset.take(steps))
     logs: dict = {}
     for step in range(0, steps, per_execution):
         callbacks.on_train_batch_begin(step)
@@ -150,6 +155,18 @@ def _default_strategy() -> tf.distribute.Strategy:
 def _inner(optimizer: keras.Optimizer) -> keras.Optimizer:
     """The optimizer itself, without the loss scaling that mixed float16 wraps it in."""
     return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def _create_variables(twin: keras.Model) -> None:
+    """Makes the optimizer's and the metrics' variables now.
+
+    Made while the train function is traced, they would have it traced twice, and fail under MirroredStrategy.
+    """
+    twin.optimizer.build(twin.trainable_variables)
+    logits = tf.zeros((1, *twin.outputs[0].shape[1:]))
+    twin.compute_loss(y=logits, y_pred=logits)
+    twin.compute_metrics(None, logits, logits)
+    twin.reset_metrics()
 
 
 def _watch_for_nan(twin: keras.Model) -> tf.Variable:

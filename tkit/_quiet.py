@@ -1,0 +1,89 @@
+"""Keeps TensorFlow's start-up chatter off the terminal, and lets everything else through.
+
+`TF_CPP_MIN_LOG_LEVEL` silences TensorFlow's C++ lines only after its logging has been set up; the ones that it writes
+while it is being imported (oneDNN, CUDA stubs, the absl warning) ignore every variable. They are filtered out of
+standard error during that one import, by their text: a line that isn't known reaches the terminal.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import re
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+_CHATTER = re.compile(
+    rb"WARNING: All log messages before absl::InitializeLog\(\)"
+    rb"|[IWE]\d{4} .*\b(port|cudart_stub|cuda_platform|cpu_feature_guard|computation_placer|util)\.cc:\d+\]"
+    rb"|[IWE]\d{4} .*Unable to register cu\w+ factory"
+    rb"|To enable the following instructions: .* rebuild TensorFlow"
+    rb"|INFO: Created TensorFlow Lite XNNPACK delegate"
+)
+
+
+def silence() -> None:
+    """TensorFlow, whenever it is imported in this process or a child, says nothing but errors of its own.
+
+    Call it before TensorFlow is imported; variables that the user has set stay as they are.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", module=r"(tensorflow|keras|h5py|google)\.")
+    if "tensorflow" in sys.modules:
+        _raise_log_levels()
+    elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+
+
+def _raise_log_levels() -> None:
+    """Only errors from Python's loggers; after the import, because absl must make its own logger itself."""
+    for name in ("tensorflow", "absl", "h5py"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextmanager
+def chatter_dropped() -> Iterator[None]:
+    """Standard error without the known lines, native code's included; the rest is written when the block ends."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+            caught.seek(0)
+            for line in caught:
+                if not _CHATTER.match(line):
+                    os.write(2, line)
+
+
+class _Finder(MetaPathFinder):
+    """Wraps the one import of TensorFlow in `chatter_dropped`, then is gone."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name != "tensorflow":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def quietly(module: ModuleType) -> None:
+                with chatter_dropped():
+                    execute(module)
+                _raise_log_levels()
+
+            spec.loader.exec_module = quietly  # type: ignore[method-assign]
+        return spec

@@ -1,0 +1,46 @@
+"""A recipe as text: one `key=value` a line, which is also the override that sets it, and what it means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from tkit_pipelines.config import Component, Config
+
+_COLUMN = 44
+
+
+def lines(config: Config, prefix: str = "") -> Iterator[str]:
+    """The settings of `config`, each with the first sentence of its documentation."""
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if name in ("version", "kind"):
+            continue
+        if isinstance(value, Config) and not _fits_one_line(value):
+            yield from lines(value, f"{prefix}{name}.")
+        else:
+            meaning = (field.description or "").split("\n")[0]
+            yield f"{f'{prefix}{name}={_text(value)}':{_COLUMN}}  # {meaning}".rstrip("# ")
+
+
+def _fits_one_line(config: Config) -> bool:
+    values = config.model_dump(mode="json").values()
+    return isinstance(config, Component) and not any(isinstance(value, (list, dict)) for value in values)
+
+
+def _text(value: Any) -> str:
+    """As the command line takes it; JSON where plain text would be read as something else."""
+    if isinstance(value, Component):
+        if not _fits_one_line(value):
+            return json.dumps(value.model_dump(mode="json"))
+        fields = [f"{name}={_text(getattr(value, name))}" for name in type(value).model_fields if name != "kind"]
+        return ":".join([value.kind, ",".join(fields)]).rstrip(":")
+    if isinstance(value, tuple):
+        return ",".join(_text(item) for item in value) or "[]"
+    if isinstance(value, str):
+        try:
+            json.loads(value)
+        except ValueError:
+            return value
+    return json.dumps(value)

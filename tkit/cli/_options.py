@@ -1,0 +1,102 @@
+"""The options and arguments that several commands take, and what they mean."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tkit import console
+from tkit.cli import _complete
+
+if TYPE_CHECKING:
+    from tkit.recipe import Loaded
+
+recipe_option = click.option(
+    "--recipe",
+    required=True,
+    metavar="RECIPE",
+    shell_complete=_complete.recipes,
+    help="A name from `tkit list`, or the path of a .py or .json recipe.",
+)
+data_option = click.option(
+    "--data",
+    metavar="DATA",
+    shell_complete=_complete.files,
+    help="Where the pictures are, in place of the recipe's own source: a folder, an archive, or a name "
+    "such as tfds:cifar10. Short for data.source=DATA.",
+)
+runs_dir_option = click.option(
+    "--runs-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where run folders are made. [default: $TKIT_RUNS, else ./runs]",
+)
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Two steps of every stage, on the recipe's true shapes."
+)
+variant_option = click.option("--variant", metavar="NAME", help="Which of the run's models. [default: the newest]")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on standard output; all else on standard error."
+)
+run_argument = click.argument("run", type=click.Path(path_type=Path), shell_complete=_complete.runs)
+overrides_argument = click.argument(
+    "overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=_complete.override_keys
+)
+
+
+def load(recipe: str, data: str | None, overrides: tuple[str, ...]) -> Loaded:
+    """The recipe with --data and the overrides applied, in this order."""
+    from tkit.recipe import load
+
+    source = [] if data is None else [f"data.source={json.dumps(data)}"]
+    return load(recipe, [*source, *overrides])
+
+
+def silence_tensorflow() -> None:
+    """Keep TensorFlow's own lines off the terminal, unless the user asked for them."""
+    if console.level() != "verbose":
+        from tkit import _quiet
+
+        _quiet.silence()
+
+
+def print_json(document: Any) -> None:
+    """`document` as indented JSON on standard output."""
+    click.echo(json.dumps(document, indent=2, default=str))
+
+
+@contextmanager
+def results(as_json: bool) -> Iterator[Callable[[Any, str], None]]:
+    """Gives a function that prints a command's result: its JSON document, or its text.
+
+    With `as_json`, whatever else is printed until the block ends goes to standard error, also what native code and
+    child processes print, so that standard output is one JSON document or, after an error, empty.
+    """
+    if not as_json:
+        yield lambda document, text: click.echo(text) if text else None
+        return
+    kept: list[Any] = []
+    with _stdout_to_stderr():
+        yield lambda document, text: kept.append(document)
+    for document in kept:
+        print_json(document)
+
+
+@contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    sys.stdout.flush()
+    saved = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)

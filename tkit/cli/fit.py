@@ -1,0 +1,43 @@
+"""Train a recipe's model.
+
+Makes a new run folder, RUNS/<recipe>-<n>, and prints its path on standard output.
+Overrides are dotted keys of the recipe; `tkit show RECIPE` lists them.
+
+Examples:
+  tkit fit --recipe digits_cnn
+  tkit fit --recipe cifar10_cnn --data ./pictures fit.epochs=5 model.depth=4
+  tkit fit --recipe ./mine.py --dry-run
+  tkit fit --recipe runs/digits_cnn-1/recipe.json
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tkit.cli import _options
+from tkit.cli._command import tkit_command
+
+
+@tkit_command(__doc__)
+@_options.recipe_option
+@_options.data_option
+@_options.runs_dir_option
+@_options.dry_run_option
+@_options.json_option
+@_options.overrides_argument
+def command(
+    recipe: str,
+    data: str | None,
+    runs_dir: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    overrides: tuple[str, ...],
+) -> None:
+    """`tkit fit`."""
+    with _options.results(as_json) as show:
+        loaded = _options.load(recipe, data, overrides)
+        _options.silence_tensorflow()
+        from tkit import stages
+
+        run = stages.fit(loaded, runs_dir=runs_dir, dry_run=dry_run)
+        show(run.summary("fit"), str(run.folder))

@@ -1,0 +1,43 @@
+"""Run all stages of a recipe: fit, export, bench.
+
+Makes a new run folder, RUNS/<recipe>-<n>, and prints its path on standard output.
+Overrides are dotted keys of the recipe; `tkit show RECIPE` lists them.
+
+Examples:
+  tkit run --recipe digits_cnn
+  tkit run --recipe cifar10_resnet8 --data tfds:cifar10 fit.epochs=10
+  tkit run --recipe cifar10_cnn --data ./pictures.zip --runs-dir /tmp/runs
+  tkit run --recipe ./mine.py --dry-run
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tkit.cli import _options
+from tkit.cli._command import tkit_command
+
+
+@tkit_command(__doc__)
+@_options.recipe_option
+@_options.data_option
+@_options.runs_dir_option
+@_options.dry_run_option
+@_options.json_option
+@_options.overrides_argument
+def command(
+    recipe: str,
+    data: str | None,
+    runs_dir: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    overrides: tuple[str, ...],
+) -> None:
+    """`tkit run`."""
+    with _options.results(as_json) as show:
+        loaded = _options.load(recipe, data, overrides)
+        _options.silence_tensorflow()
+        from tkit import stages
+
+        run = stages.run(loaded, runs_dir=runs_dir, dry_run=dry_run)
+        show({stage: run.summary(stage) for stage in ("fit", "export", "bench")}, str(run.folder))
