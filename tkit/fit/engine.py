@@ -126,12 +126,7 @@ def _one_epoch(
     per_execution: int,
     callbacks: keras.callbacks.CallbackList,
 ) -> dict:
-    dataset = batches.dataset(epoch=epoch)
-    if strategy.num_replicas_in_sync > 1:
-        # Endless: the distributed iterator over a finite data set fails inside Keras's loop (TensorFlow 2.21).
-        iterator = iter(strategy.experimental_distribute_dataset(dataset))
-    else:
-        iterator = iter(dataset.take(steps))
+    iterator = iter(strategy.experimental_distribute_dataset(batches.dataset(epoch=epoch).take(steps)))
     logs: dict = {}
     for step in range(0, steps, per_execution):
         callbacks.on_train_batch_begin(step)

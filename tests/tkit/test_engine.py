@@ -1,0 +1,192 @@
+"""The training engine: what it learns, stops at and keeps, on tiny real models."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tkit.fit import engine
+from tkit.fit.config import Fit
+from tkit.fit.optimizers.adamw import AdamW
+from tkit.fit.twin import FusedBatchNormalization, training_twin
+from tkit.models import PixelStatistics
+from tkit.models.cnn import CNN
+from tkit.models.resnet import ResNet
+from tkit_edge.errors import DivergedError
+from tkit_pipelines.images import Images
+
+STATISTICS = PixelStatistics((128.0,), (4000.0,))
+
+
+def problem(batch_size=32, seed=0):
+    data = Images(source="synthetic:3", image_size=(8, 8), channels=1, batch_size=batch_size)
+    splits = data.load(seed)
+    return splits, data.batches(splits.train, 3, seed), splits_in_order(splits.validation)
+
+
+def splits_in_order(examples):
+    from tkit_pipelines.batches import in_order
+
+    return in_order(examples, 3, 32)
+
+
+def small_model():
+    keras.utils.set_random_seed(1)
+    return CNN(depth=1, width=4).build((8, 8, 1), 3, STATISTICS)
+
+
+def test_training_teaches_the_stock_model_itself():
+    splits, batches, validation = problem()
+    model = small_model()
+    outcome = engine.train(model, batches, validation, Fit(epochs=4, optimizer=AdamW(learning_rate=0.02)))
+    logits = model.predict(splits.test.images.astype(np.float32), verbose=0)
+    assert np.mean(logits.argmax(1) == splits.test.labels) > 0.9
+    assert len(outcome.history) == 4
+    assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
+    assert not any(isinstance(layer, FusedBatchNormalization) for layer in model.layers)
+
+
+def test_the_same_seed_gives_the_same_weights_whatever_the_steps_per_execution():
+    def trained(steps_per_execution):
+        _, batches, validation = problem()
+        model = small_model()
+        engine.train(model, batches, validation, Fit(epochs=2, steps_per_execution=steps_per_execution))
+        return model.get_weights()
+
+    for one, other in zip(trained(1), trained(7), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_fused_batch_normalization_equals_kerass_own():
+    inputs = np.random.default_rng(0).normal(3, 2, (16, 5, 5, 4)).astype(np.float32)
+    stock, fused = keras.layers.BatchNormalization(), FusedBatchNormalization()
+    np.testing.assert_allclose(fused(inputs, training=True), stock(inputs, training=True), atol=1e-4)
+    np.testing.assert_allclose(fused.moving_variance, stock.moving_variance, rtol=1e-5)
+    np.testing.assert_allclose(fused.moving_mean, stock.moving_mean, rtol=1e-5)
+
+
+def test_the_twin_penalizes_kernels_and_keeps_outputs_and_normalization_in_float32():
+    twin = training_twin(small_model(), "mixed_bfloat16", l2=0.1)
+    policies = {layer.name: layer.dtype_policy.name for layer in twin.layers}
+    assert policies["stage1_1_conv"] == "mixed_bfloat16"
+    assert policies["normalize"] == policies["logits"] == "float32"
+    kernels = [layer.kernel for layer in twin.layers if hasattr(layer, "kernel")]
+    expected = 0.1 * sum(float(tf.reduce_sum(tf.square(kernel))) for kernel in kernels)
+    assert float(sum(twin.losses)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 5])
+def test_a_loss_that_is_not_finite_stops_training_and_names_the_step(steps_per_execution):
+    class Poisoned:
+        """Batches whose fourth batch is labelled NaN: the step to be named is known."""
+
+        def __init__(self, inner):
+            self.inner, self.batch_size, self.steps_per_epoch = inner, inner.batch_size, inner.steps_per_epoch
+
+        def dataset(self, epoch=0, step=0):
+            clean = self.inner.dataset(epoch=epoch, step=step).enumerate()
+            return clean.map(lambda i, b: (b[0], tf.where(i == 3, float("nan"), b[1])))
+
+    _, batches, validation = problem()
+    with pytest.raises(DivergedError, match=r"at step 4 \(epoch 1\)"):
+        engine.train(
+            small_model(), Poisoned(batches), validation, Fit(epochs=1, steps_per_execution=steps_per_execution)
+        )
+
+
+def test_early_stopping_keeps_the_best_epochs_weights():
+    class Recorder(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            weights.append(self.model.get_weights())
+
+    weights: list = []
+    _, batches, validation = problem()
+    model = small_model()
+    settings = Fit(epochs=12, early_stopping=2, optimizer="sgd:learning_rate=20")
+    outcome = engine.train(model, batches, validation, settings, callbacks=[Recorder()])
+    losses = [row["val_loss"] for row in outcome.history]
+    assert outcome.kept_epoch == int(np.argmin(losses))
+    for kept, best in zip(model.get_weights(), weights[outcome.kept_epoch], strict=True):
+        np.testing.assert_array_equal(kept, best)
+
+
+def test_the_moving_average_is_what_is_validated_and_kept():
+    class Raw(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raw[:] = self.model.get_weights()
+
+    raw: list = []
+    _, batches, validation = problem()
+    model = small_model()
+    outcome = engine.train(model, batches, validation, Fit(epochs=2, ema=0.9), callbacks=[Raw()])
+    kernel, kept = raw[0], model.get_weights()[0]
+    assert not np.array_equal(kernel, kept)
+    model.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=True))
+    again = model.evaluate(validation, verbose=0)
+    assert again == pytest.approx(outcome.history[-1]["val_loss"], rel=0.02)  # bfloat16 against float32
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("one_cycle:warmup=0.5", [0.02, 0.5, 1.0, 0.5, 0.02]),
+        ("cosine", [1.0, 0.854, 0.5, 0.146, 0.0]),
+        ("step:factor=0.1", [1.0, 1.0, 0.1, 0.01, 0.01]),
+    ],
+)
+def test_schedules_have_their_shape(schedule, expected):
+    built = Fit(schedule=schedule).schedule.build(2.0, total_steps=100)
+    values = [float(built(step)) / 2 for step in (0, 25, 50, 75, 99)]
+    np.testing.assert_allclose(values, expected, atol=0.03)
+
+
+def test_learning_rates_scale_with_the_batch():
+    assert Fit(optimizer="sgd:learning_rate=0.4").optimizer.scaled(128) == pytest.approx(0.2)
+    assert Fit(optimizer="adamw:learning_rate=0.4").optimizer.scaled(64) == pytest.approx(0.2)
+
+
+def test_resnet8_is_mlperf_tinys():
+    model = ResNet(depth=8).build((32, 32, 3), 10, PixelStatistics((0.0,) * 3, (1.0,) * 3))
+    # mlcommons/tiny's has 78,666, of which 240 are biases before batch normalization, which do nothing.
+    assert model.count_params() == 78_666 - 240
+    with pytest.raises(ValueError, match="6n\\+2"):
+        ResNet(depth=9)
+
+
+MIRRORED = """
+import json, sys
+import keras, numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tkit.fit import engine
+from tkit.fit.config import Fit
+from tkit.fit.optimizers.adamw import AdamW
+from tkit.models import PixelStatistics
+from tkit.models.cnn import CNN
+from tkit_pipelines.batches import in_order
+from tkit_pipelines.images import Images
+data = Images(source="synthetic:3", image_size=(8, 8), channels=1, batch_size=32)
+splits = data.load(0)
+keras.utils.set_random_seed(1)
+model = CNN(depth=1, width=4).build((8, 8, 1), 3, PixelStatistics((128.0,), (4000.0,)))
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+outcome = engine.train(
+    model, data.batches(splits.train, 3, 0), in_order(splits.validation, 3, 32),
+    Fit(epochs=4, optimizer=AdamW(learning_rate=0.02), ema=0.9, l2=1e-4, clip_norm=1.0), strategy=strategy,
+)
+logits = model.predict(splits.test.images.astype("float32"), verbose=0)
+print(json.dumps([outcome.replicas, float(np.mean(logits.argmax(1) == splits.test.labels))]))
+"""
+
+
+def test_two_devices_share_each_batch():
+    # Logical devices must be set before TensorFlow starts: a process of its own.
+    done = subprocess.run([sys.executable, "-c", MIRRORED], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    replicas, accuracy = json.loads(done.stdout.splitlines()[-1])
+    assert replicas == 2
+    assert accuracy > 0.9

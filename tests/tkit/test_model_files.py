@@ -1,0 +1,45 @@
+"""Saving and rebuilding trained models, with classes from an allow-list."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from tkit import model_files
+from tkit.models import PixelStatistics
+from tkit.models.resnet import ResNet
+from tkit_edge.errors import InputError
+
+
+@pytest.fixture
+def model():
+    return ResNet(depth=8, width=4).build((8, 8, 3), 5, PixelStatistics((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)))
+
+
+def test_what_is_saved_comes_back_and_the_keras_file_loads_without_tkit(model, tmp_path):
+    model_files.save(model, tmp_path)
+    inputs = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype(np.float32)
+    expected = model.predict(inputs, verbose=0)
+    np.testing.assert_array_equal(model_files.load(tmp_path).predict(inputs, verbose=0), expected)
+    stock = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_array_equal(stock.predict(inputs, verbose=0), expected)
+
+
+@pytest.mark.parametrize("layer", [{"class_name": "Lambda", "module": "keras.layers"}, {"class_name": "system", "module": "os"}])
+def test_classes_outside_the_allow_list_are_refused(model, tmp_path, layer):
+    model_files.save(model, tmp_path)
+    path = tmp_path / "architecture.json"
+    config = json.loads(path.read_text())
+    config["config"]["layers"][3] = {**config["config"]["layers"][3], **layer}
+    path.write_text(json.dumps(config))
+    with pytest.raises(InputError, match=layer["class_name"]):
+        model_files.load(tmp_path)
+
+
+def test_damaged_weights_are_named(model, tmp_path):
+    model_files.save(model, tmp_path)
+    path = tmp_path / "weights.npz"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(InputError, match="no whole model"):
+        model_files.load(tmp_path)

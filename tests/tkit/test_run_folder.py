@@ -1,0 +1,79 @@
+"""The run folder and its manifest."""
+
+import json
+
+import pytest
+
+from tkit.recipe import load
+from tkit.run import Run
+from tkit_edge.errors import InputError
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run.create(load("digits_cnn"), tmp_path)
+
+
+def finished(run, stage="fit", variant="float"):
+    folder = run.folder / variant
+    folder.mkdir(exist_ok=True)
+    (folder / "output").write_text("made")
+    run.finish(stage, variant, outputs=[folder / "output"], metrics={"accuracy": 0.5}, seconds=1.0)
+    return run
+
+
+def test_a_folder_is_never_used_twice(tmp_path):
+    folders = [Run.create(load("digits_cnn"), tmp_path).folder.name for _ in range(3)]
+    assert folders == ["digits_cnn-1", "digits_cnn-2", "digits_cnn-3"]
+
+
+def test_the_recipe_comes_back_equal(run):
+    assert Run.open(run.folder).recipe == load("digits_cnn").recipe
+
+
+def test_a_stage_counts_once_its_entry_is_written(run):
+    with pytest.raises(InputError, match="training didn't finish"):
+        _ = Run.open(run.folder).variant
+    finished(run)
+    entry = Run.open(run.folder).entry("fit")
+    assert entry["metrics"] == {"accuracy": 0.5}
+    assert list(entry["outputs"]) == ["float/output"]
+    assert len(entry["outputs"]["float/output"]) == 64
+
+
+def test_a_missing_stage_names_the_command_that_makes_it(run):
+    finished(run)
+    with pytest.raises(InputError, match=r"Make it: tkit export .*digits_cnn-1"):
+        run.entry("export")
+
+
+def test_an_unknown_variant_lists_what_is_there(run):
+    finished(run)
+    with pytest.raises(InputError, match=r"no variant 'flaot'. Did you mean 'float'"):
+        run.variant_folder("flaot")
+
+
+def test_a_run_is_found_by_name_in_the_runs_folder(run, monkeypatch):
+    monkeypatch.setenv("TKIT_RUNS", str(run.folder.parent))
+    assert Run.open("digits_cnn-1").folder == run.folder
+    with pytest.raises(InputError, match="Did you mean 'digits_cnn-1'"):
+        Run.open("digit_cnn-1")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "is damaged"), ("[]", "is damaged"), ('{"version": 1}', "is damaged"), ('{"version": 2, "stages": {}}', "Update tkit")],
+)
+def test_a_damaged_or_newer_manifest_is_refused(run, text, message):
+    (run.folder / "manifest.json").write_text(text)
+    with pytest.raises(InputError, match=message):
+        Run.open(run.folder)
+
+
+def test_a_manifest_is_replaced_whole(run):
+    before = json.loads((run.folder / "manifest.json").read_text())
+    finished(finished(run), "export")
+    after = json.loads((run.folder / "manifest.json").read_text())
+    assert list(after["stages"]) == ["float/fit", "float/export"]
+    assert before["stages"] == {}
+    assert not list(run.folder.glob(".manifest*"))

@@ -1,0 +1,114 @@
+"""The stages, whole: fit, export, bench, and what they refuse."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import tkit
+from tkit.recipe import load
+from tkit_edge.bundle import Bundle
+from tkit_edge.errors import BoundError, InputError
+
+QUICK = ("fit.epochs=3", "bench.seconds=0.05", "model.width=8")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return tkit.run(load("digits_cnn", QUICK), runs_dir=tmp_path_factory.mktemp("runs"))
+
+
+def test_a_run_has_every_stage_and_its_files(run):
+    assert list(run.manifest["stages"]) == ["float/fit", "float/export", "float/bench"]
+    for entry in run.manifest["stages"].values():
+        for name in entry["outputs"]:
+            assert (run.folder / name).is_file()
+    rows = list(csv.DictReader((run.folder / "history.csv").open()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"} <= set(rows[0])
+
+
+def test_precision_is_recorded_with_its_reason(run):
+    precision = run.entry("fit")["precision"]
+    assert precision["policy"] in ("float32", "mixed_bfloat16", "mixed_float16")
+    assert precision["reason"]
+
+
+def test_the_bundle_holds_labels_files_and_golden_samples(run):
+    bundle = Bundle.read(run.folder / "float" / "export")
+    assert bundle.labels == tuple("0123456789")
+    assert set(bundle.models) == {"float32", "float16", "dynamic", "int8", "int16x8"}
+
+
+def test_bench_measures_every_file_and_its_test_accuracy(run):
+    results = run.entry("bench")["metrics"]["results"]
+    assert {result["format"] for result in results} == {"float32", "float16", "dynamic", "int8", "int16x8"}
+    for result in results:
+        assert 0 < result["p50_ms"] <= result["p90_ms"] <= result["p99_ms"]
+    accuracies = [result["accuracy"] for result in results if result.get("accuracy")]
+    assert accuracies
+    assert all(accuracy["samples"] == 360 for accuracy in accuracies)
+
+
+def test_tensorboard_has_figures_pictures_graph_and_hyperparameters(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    train = EventAccumulator(str(run.folder / "logs" / "train"), size_guidance={"tensors": 0}).Reload()
+    held_out = EventAccumulator(str(run.folder / "logs" / "validation")).Reload()
+    tags = set(train.Tags()["tensors"])
+    assert {"step/loss", "step/learning_rate", "epoch/accuracy", "batch as the model sees it"} <= tags
+    assert any(tag.startswith("weights/") for tag in tags)
+    assert train.Tags()["graph"]
+    assert "_hparams_/session_start_info" in train.summary_metadata
+    assert {"epoch/loss", "confusion matrix"} <= set(held_out.Tags()["tensors"])
+
+
+def test_a_missed_bound_fails_export_and_leaves_what_was_there(run):
+    before = {path: path.read_bytes() for path in (run.folder / "float" / "export").glob("*.tflite")}
+    with pytest.raises(BoundError, match=r"float32: largest difference .* bound 1e-30"):
+        tkit.export(run, overrides=["export.parity.float32=1e-30"])
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_test_pictures_are_no_part_of_training_or_calibration(run):
+    splits = run.recipe.data.load(run.recipe.seed)
+    parts = [{image.tobytes() for image in part.images} for part in (splits.train, splits.validation)]
+    test = {image.tobytes() for image in splits.test.images}
+    assert len(splits.train.labels) + len(splits.validation.labels) + len(splits.test.labels) == 1797
+    assert not parts[0] & test
+    assert not parts[1] & test
+
+
+def test_the_same_recipe_gives_the_same_files(run, tmp_path):
+    again = tkit.fit(load("digits_cnn", QUICK), runs_dir=tmp_path)
+    one, other = (np.load(r.folder / "float" / "weights.npz") for r in (run, again))
+    for name in one.files:
+        np.testing.assert_array_equal(one[name], other[name])
+    tkit.export(again, overrides=['export.formats=["int8"]'])
+    name = "float/export/model-int8.tflite"
+    assert (run.folder / name).read_bytes() == (again.folder / name).read_bytes()
+
+
+def test_a_saved_recipe_runs_again(run):
+    assert load(run.folder / "recipe.json").recipe == run.recipe
+
+
+def test_an_unknown_run_and_variant_are_named(run):
+    with pytest.raises(InputError, match="No run at"):
+        tkit.export("nowhere")
+    with pytest.raises(InputError, match="no variant 'pruned'"):
+        tkit.export(run, variant="pruned")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["cifar10_cnn", "cifar10_resnet8", "cifar10_resnet20"])
+def test_a_dry_run_takes_every_stage_on_the_true_shapes(recipe, tmp_path):
+    command = [sys.executable, "-m", "tkit", "run", "--recipe", recipe, "--dry-run", "--runs-dir", str(tmp_path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    json.loads(done.stdout)
+    manifest = json.loads((tmp_path / f"dry-{recipe}-1" / "manifest.json").read_text())
+    assert list(manifest["stages"]) == ["float/fit", "float/export", "float/bench"]
