@@ -2,8 +2,8 @@
 
     run = tkit.run("digits_cnn")
 
-Names are imported when they are first used, so that `import tkit` costs nothing. `tkit.fit`, `tkit.export` and
-`tkit.run` are functions although modules of those names exist too: import from the modules
+Names are imported when they are first used, so that `import tkit` costs nothing. `tkit.fit`, `tkit.export`
+and `tkit.run` are functions although modules of those names exist too: import from the modules
 (`from tkit.fit.config import Fit`), never through the attribute.
 """
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from tkit.recipe import load as load_recipe
     from tkit.recipes import names as list_recipes
     from tkit.run import Run as Run
-    from tkit.stages import bench as bench
-    from tkit.stages import export as export
-    from tkit.stages import fit as fit
-    from tkit.stages import run as run
+    from tkit.stages.bench import bench as bench
+    from tkit.stages.export import export as export
+    from tkit.stages.fit import fit as fit
+    from tkit.stages.run import run as run
 
     __version__: str
 

@@ -1,8 +1,8 @@
 """Keeps TensorFlow's start-up chatter off the terminal, and lets everything else through.
 
-`TF_CPP_MIN_LOG_LEVEL` silences TensorFlow's C++ lines only after its logging has been set up; the ones that it writes
-while it is being imported (oneDNN, CUDA stubs, the absl warning) ignore every variable. They are filtered out of
-standard error during that one import, by their text: a line that isn't known reaches the terminal.
+`TF_CPP_MIN_LOG_LEVEL` silences TensorFlow's C++ lines only after its logging has been set up; the ones that
+it writes while it is being imported (oneDNN, CUDA stubs, the absl warning) ignore every variable. They are
+filtered out of standard error during that one import, by their text: an unknown line reaches the terminal.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+
+from tkit import console
 
 _CHATTER = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog\(\)"
@@ -50,7 +52,13 @@ def _raise_log_levels() -> None:
 
 @contextmanager
 def chatter_dropped() -> Iterator[None]:
-    """Standard error without the known lines, native code's included; the rest is written when the block ends."""
+    """Standard error without the known lines, native code's too; the rest is written when the block ends.
+
+    With -v everything is shown as it comes.
+    """
+    if console.level() == "verbose":
+        yield
+        return
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as caught:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from tkit import files
 from tkit_edge.errors import InputError
 
 # Everything in these namespaces may be rebuilt from JSON, except what wraps code or other files.
-_MODULES = {
-    "keras": ("Functional", "Sequential", "Model", "DTypePolicy", "KerasTensor"),
+_MODULES: dict[str | None, tuple[str, ...] | None] = {
+    None: ("__keras_tensor__",),
+    "keras": ("Functional", "Sequential", "DTypePolicy"),
     "keras.layers": None,
     "keras.initializers": None,
     "keras.regularizers": None,
@@ -54,7 +56,7 @@ def load(folder: Path) -> keras.Model:
         config = json.loads((folder / "architecture.json").read_text(encoding="utf-8"))
         with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
             weights = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(f"{folder} holds no whole model: {error}") from error
     check_classes(config, folder / "architecture.json")
     model = keras.models.model_from_json(json.dumps(config))

@@ -1,9 +1,9 @@
 """The base of every config: frozen, validated, and found again by its `kind` tag.
 
-A component (a model, a batch op, a schedule, a compression step) is one file named after its kind, holding one
-`Component` subclass with `kind: Literal["<file name>"] = "<file name>"`. A recipe's JSON names the kind; only files of
-the component's own package are looked up, never an import path out of the data. Files whose names begin with an
-underscore hold no component.
+A component (a model, a batch op, a schedule, a compression step) is one file named after its kind, holding
+one `Component` subclass with `kind: Literal["<file name>"] = "<file name>"`. A recipe's JSON names the kind;
+only files of the component's own package are looked up, never an import path out of the data. Files whose
+names begin with an underscore hold no component.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from pydantic_core import core_schema
 class Config(BaseModel):
     """A frozen, validated set of values; an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
+    )
 
 
 class Component(Config):
@@ -51,9 +53,9 @@ def component_class(package: str, kind: str) -> type[Component]:
         raise ValueError(f"unknown kind {kind!r}.{did_you_mean(kind, kinds(package))}")
     module = importlib.import_module(f"{package}.{kind}")
     for value in vars(module).values():
-        if isinstance(value, type) and issubclass(value, Component) and value.__module__ == module.__name__:
-            if value.model_fields["kind"].default == kind:
-                return value
+        own = isinstance(value, type) and issubclass(value, Component) and value.__module__ == module.__name__
+        if own and value.model_fields["kind"].default == kind:
+            return value
     raise TypeError(f"{module.__name__} holds no Component with kind {kind!r}")
 
 
@@ -80,8 +82,8 @@ def parse_component(text: str) -> dict[str, Any]:
 class OneOf:
     """Annotation of a field that holds one component of `package`: `Annotated[Model, OneOf("tkit.models")]`.
 
-    An instance passes as it is (a user's own subclass too); a mapping is resolved through its `kind`; a string is
-    read by `parse_component`.
+    An instance passes as it is (a user's own subclass too); a mapping is resolved through its `kind`; a
+    string is read by `parse_component`.
     """
 
     def __init__(self, package: str) -> None:
@@ -95,7 +97,9 @@ class OneOf:
             return component_class(self.package, str(value.get("kind"))).model_validate(value)
         return value
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
         return core_schema.no_info_before_validator_function(
             self.resolve,
             core_schema.is_instance_schema(source),
@@ -107,4 +111,6 @@ class OneOf:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {"anyOf": [component_class(self.package, kind).model_json_schema() for kind in kinds(self.package)]}
+        return {
+            "anyOf": [component_class(self.package, kind).model_json_schema() for kind in kinds(self.package)]
+        }

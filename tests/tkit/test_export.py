@@ -8,19 +8,27 @@ from tkit.export import calibration, parity
 from tkit.export.config import FORMATS, Export, Parity
 from tkit.export.convert import Converter
 from tkit.export.statistics import paired_drop, wilson
+from tkit.fit.config import Fit
+from tkit.fit.engine import train
+from tkit.fit.optimizers.adamw import AdamW
 from tkit.models import PixelStatistics
 from tkit.models.resnet import ResNet
 from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
+from tkit_pipelines.batches import in_order
 from tkit_pipelines.dataset import Examples
+from tkit_pipelines.images import Images
 
 
 @pytest.fixture(scope="module")
 def exported():
     keras.utils.set_random_seed(0)
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
+    data = Images(source="synthetic:5", image_size=(8, 8), channels=3, batch_size=32)
+    splits = data.load(0)
+    images = splits.test.images[:40]
     model = ResNet(depth=8, width=4).build((8, 8, 3), 5, PixelStatistics((128.0,) * 3, (5000.0,) * 3))
+    validation = in_order(splits.validation, 5, 32)
+    train(model, data.batches(splits.train, 5, 0), validation, Fit(epochs=2, optimizer=AdamW(learning_rate=0.02)))
     logits = model.predict(images.astype(np.float32), verbose=0)
     with Converter(model, images, io="int8") as convert:
         return images, logits, {fmt: convert(fmt) for fmt in FORMATS}

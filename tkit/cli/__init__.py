@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import click
+from tkit_edge.errors import TkitError
 
 from tkit.cli._group import group
-from tkit_edge.errors import TkitError
 
 INTERRUPTED, TERMINATED = 130, 143
 
@@ -28,11 +28,13 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort as abort:
-        if isinstance(abort.__cause__, EOFError):  # click takes any EOFError for Ctrl-D at a prompt; tkit has none
+        if isinstance(
+            abort.__cause__, EOFError
+        ):  # click takes any EOFError for Ctrl-D at a prompt; tkit has none
             raise abort.__cause__ from None
         click.echo("Interrupted.", err=True)
         sys.exit(INTERRUPTED)
-    sys.exit(code)
+    sys.exit(code or 0)
 
 
 def _terminate(signum: int, frame: object) -> NoReturn:

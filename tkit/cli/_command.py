@@ -68,8 +68,8 @@ class Command(click.Command):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             if "." in error.option_name:
-                key = error.option_name.lstrip("-")
-                error.message += f" Overrides are written without dashes: {key}=VALUE"
+                hint = f"Overrides are written without dashes: {error.option_name.lstrip('-')}=VALUE"
+                raise click.NoSuchOption(error.option_name, f"{error.message} {hint}", ctx=ctx) from error
             raise
 
 

@@ -32,12 +32,15 @@ def recipes(context: click.Context, parameter: click.Parameter, incomplete: str)
     return [_item(name) for name in names] or files(context, parameter, incomplete)
 
 
-def override_keys(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """`fit.epochs=` and the like: the keys of the recipe on the line, or of the first one where none is yet."""
+def override_keys(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """`fit.epochs=` and the like: the keys of the recipe on the line, else of the first one."""
     if "=" in incomplete:
         return []
-    from tkit.recipe import load
     from tkit_edge.errors import InputError
+
+    from tkit.recipe import load
 
     try:
         recipe = load(context.params.get("recipe") or tkit.recipes.names()[0]).recipe

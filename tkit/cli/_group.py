@@ -72,7 +72,7 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> None:
-        """Run the command; end without a word when the reader of the output has gone (`tkit list | head -1`)."""
+        """Run the command; end without a word when the reader of the output has gone."""
         try:
             super().invoke(ctx)
         except BrokenPipeError:

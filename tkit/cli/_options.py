@@ -17,6 +17,7 @@ from tkit.cli import _complete
 
 if TYPE_CHECKING:
     from tkit.recipe import Loaded
+    from tkit.run import Run
 
 recipe_option = click.option(
     "--recipe",
@@ -41,9 +42,14 @@ runs_dir_option = click.option(
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Two steps of every stage, on the recipe's true shapes."
 )
-variant_option = click.option("--variant", metavar="NAME", help="Which of the run's models. [default: the newest]")
+variant_option = click.option(
+    "--variant", metavar="NAME", help="Which of the run's models. [default: the newest]"
+)
 json_option = click.option(
-    "--json", "as_json", is_flag=True, help="One JSON document on standard output; all else on standard error."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON document on standard output; all else on standard error.",
 )
 run_argument = click.argument("run", type=click.Path(path_type=Path), shell_complete=_complete.runs)
 overrides_argument = click.argument(
@@ -67,6 +73,11 @@ def silence_tensorflow() -> None:
         _quiet.silence()
 
 
+def bench_table(run: Run, variant: str | None = None) -> str:
+    """What bench measured, as a table."""
+    return (run.variant_folder(variant) / "bench" / "bench.txt").read_text(encoding="utf-8")
+
+
 def print_json(document: Any) -> None:
     """`document` as indented JSON on standard output."""
     click.echo(json.dumps(document, indent=2, default=str))
@@ -76,8 +87,8 @@ def print_json(document: Any) -> None:
 def results(as_json: bool) -> Iterator[Callable[[Any, str], None]]:
     """Gives a function that prints a command's result: its JSON document, or its text.
 
-    With `as_json`, whatever else is printed until the block ends goes to standard error, also what native code and
-    child processes print, so that standard output is one JSON document or, after an error, empty.
+    With `as_json`, whatever else is printed until the block ends goes to standard error, what native code and
+    child processes print too, so that standard output is one JSON document or, after an error, empty.
     """
     if not as_json:
         yield lambda document, text: click.echo(text) if text else None

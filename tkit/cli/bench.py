@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import tkit
 from tkit.cli import _options
 from tkit.cli._command import tkit_command
 
@@ -25,11 +26,7 @@ from tkit.cli._command import tkit_command
 def command(run: Path, variant: str | None, as_json: bool, overrides: tuple[str, ...]) -> None:
     """`tkit bench`."""
     with _options.results(as_json) as show:
-        from tkit.run import Run
-
-        opened = Run.open(run)
+        opened = tkit.Run.open(run)
         _options.silence_tensorflow()
-        from tkit import stages
-
-        stages.bench(opened, variant=variant, overrides=overrides)
-        show(opened.summary("bench", variant), "")
+        tkit.bench(opened, variant=variant, overrides=overrides)
+        show(opened.summary("bench", variant), _options.bench_table(opened, variant))

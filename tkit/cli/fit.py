@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import tkit
 from tkit.cli import _options
 from tkit.cli._command import tkit_command
 
@@ -37,7 +38,5 @@ def command(
     with _options.results(as_json) as show:
         loaded = _options.load(recipe, data, overrides)
         _options.silence_tensorflow()
-        from tkit import stages
-
-        run = stages.fit(loaded, runs_dir=runs_dir, dry_run=dry_run)
+        run = tkit.fit(loaded, runs_dir=runs_dir, dry_run=dry_run)
         show(run.summary("fit"), str(run.folder))

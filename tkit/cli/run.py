@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import tkit
 from tkit.cli import _options
 from tkit.cli._command import tkit_command
 
@@ -37,7 +38,6 @@ def command(
     with _options.results(as_json) as show:
         loaded = _options.load(recipe, data, overrides)
         _options.silence_tensorflow()
-        from tkit import stages
-
-        run = stages.run(loaded, runs_dir=runs_dir, dry_run=dry_run)
-        show({stage: run.summary(stage) for stage in ("fit", "export", "bench")}, str(run.folder))
+        run = tkit.run(loaded, runs_dir=runs_dir, dry_run=dry_run)
+        summaries = {stage: run.summary(stage) for stage in ("fit", "export", "bench")}
+        show(summaries, f"{_options.bench_table(run)}\n{run.folder}")

@@ -24,12 +24,15 @@ from tkit.cli._command import tkit_command
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[TENSORBOARD OPTIONS]...")
 def command(runs_dir: Path | None, arguments: tuple[str, ...]) -> None:
     """`tkit tensorboard`."""
-    from tkit.run import runs_folder
     from tkit_edge.errors import InputError
+
+    from tkit.run import runs_folder
 
     folder = runs_folder(runs_dir)
     if not folder.is_dir():
-        raise InputError(f"No runs at {folder}: make one with `tkit fit`, or say where they are with --runs-dir.")
+        raise InputError(
+            f"No runs at {folder}: make one with `tkit fit`, or say where they are with --runs-dir."
+        )
     _options.silence_tensorflow()
     from tensorboard import program
 

@@ -31,7 +31,7 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
         overrides: changes to the recipe's `bench` for this time, such as "bench.seconds=5".
 
     Returns:
-        The stage's manifest entry; `metrics` is what tkit_edge reports.
+        The stage's manifest entry; `metrics` is what tkit_edge reports. The same as a table is in `bench/bench.txt`.
     """
     began = time.perf_counter()
     run = as_run(run)
@@ -41,7 +41,7 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
     recipe = with_overrides(run.recipe, overrides)
     test = load_data(recipe.data, recipe.seed).test
     limit = DRY_RUN_TEST_PICTURES if is_dry(recipe) else None
-    report = folder / "bench" / "bench.json"
+    report, table = folder / "bench" / "bench.json", folder / "bench" / "bench.txt"
     report.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tkit-bench-") as scratch:
         pictures = Path(scratch) / "test.npz"
@@ -49,22 +49,19 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
         made = Path(scratch) / "bench.json"
         command = [sys.executable, "-m", "tkit_edge", "bench", str(folder / "export")]
         command += ["--seconds", str(recipe.bench.seconds), "--test", str(pictures), "--output", str(made)]
-        # What tkit_edge says while it measures is progress: it goes where the rest of the progress goes.
-        done = subprocess.run(
-            command,
-            stdout=subprocess.DEVNULL,
-            stderr=None if console.level() != "quiet" else subprocess.PIPE,
-            text=True,
-        )
+        # On standard output comes the table; on standard error progress, which goes where the rest of it goes.
+        said = subprocess.PIPE if console.level() == "quiet" else None
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=said, text=True)
         if done.returncode:
             raise InputError(f"The measurement failed with exit code {done.returncode}. {done.stderr or ''}".strip())
         metrics = json.loads(made.read_text(encoding="utf-8"))
     files.write_json(report, metrics)
+    files.write_bytes(table, done.stdout.encode())
     return run.finish(
         "bench",
         variant,
         inputs=sorted((folder / "export").glob("*.tflite")),
-        outputs=[report],
+        outputs=[report, table],
         metrics=metrics,
         seconds=time.perf_counter() - began,
     )

@@ -1,0 +1,138 @@
+"""The command line: `tkit-edge bench` and `tkit-edge check`.
+
+Exit codes: 0 done; 2 bad input, with one message; 3 a check that failed; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import tkit_edge
+from tkit_edge import files
+from tkit_edge.bench import DEFAULT_KERNELS, DEFAULT_SECONDS, bench
+from tkit_edge.bundle import Bundle
+from tkit_edge.check import SHARE_TOLERANCE, STEP_TOLERANCE, check, wrong_pictures
+from tkit_edge.errors import BoundError, InputError, TkitError
+from tkit_edge.runtime import KERNELS
+from tkit_edge.table import table
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except TkitError as error:
+        print(f"tkit-edge: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("tkit-edge: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> None:
+    if options.output is not None and not options.output.parent.is_dir():
+        raise InputError(f"--output {options.output}: the folder {options.output.parent} does not exist.")
+    report = bench(
+        options.path,
+        threads=options.threads,
+        kernels=options.kernels,
+        formats=options.formats,
+        seconds=options.seconds,
+        test=options.test,
+        progress=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    text = json.dumps(report.as_dict(), indent=2)
+    if options.output is not None:
+        files.write_bytes(options.output, (text + "\n").encode())
+    print(text if options.json else table(report))
+
+
+def _check(options: argparse.Namespace) -> None:
+    bundle = Bundle.read(options.bundle)
+    outcomes = check(bundle)
+    for outcome in outcomes:
+        print(outcome.line())
+    wrong = []
+    if importlib.util.find_spec("PIL") is None:
+        print("pictures not checked: Pillow is not installed (pip install pillow)")
+    else:
+        wrong = wrong_pictures(bundle)
+        samples = bundle.golden_file.samples
+        print(f"pictures {samples - len(wrong)} of {samples} decode to the expected pixels")
+    failed = [outcome.format for outcome in outcomes if outcome.failed] + ["pictures"] * bool(wrong)
+    if failed:
+        raise BoundError(f"{options.bundle} does not run here as where it was exported: {', '.join(failed)}.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tkit-edge",
+        description="Check and benchmark .tflite files on the device.",
+        epilog=__doc__.split("\n\n")[1],
+    )
+    parser.add_argument("--version", action="version", version=f"tkit-edge {tkit_edge.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="bench|check")
+    made = commands.add_parser(
+        "bench",
+        help="measure latency, memory and accuracy",
+        description="Measure speed, memory and accuracy of a bundle's files or of one .tflite file.",
+        epilog="Example: tkit-edge bench export --formats int8,float32 --threads 1,4 --output bench.json",
+    )
+    made.add_argument("path", type=Path, metavar="PATH", help="a bundle's folder or a .tflite file")
+    made.add_argument(
+        "--threads", type=_numbers, help="thread counts, such as 1,2 (default: 1 and all cores)"
+    )
+    made.add_argument(
+        "--kernels",
+        type=_names,
+        default=DEFAULT_KERNELS,
+        help=f"of {', '.join(KERNELS)} (default: {','.join(DEFAULT_KERNELS)})",
+    )
+    made.add_argument(
+        "--formats", type=_names, help="files of the bundle, such as int8,float32 (default: all)"
+    )
+    made.add_argument(
+        "--seconds",
+        type=float,
+        default=DEFAULT_SECONDS,
+        help="measuring time of each configuration (default: %(default)s)",
+    )
+    made.add_argument(
+        "--test", type=Path, metavar="FILE", help="an .npz file with images and labels, for the accuracy"
+    )
+    made.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    made.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to a file too")
+    made.set_defaults(command=_bench)
+    made = commands.add_parser(
+        "check",
+        help="does this device compute what the exporting machine did",
+        description="Run a bundle's golden samples through each of its files and compare with the expected "
+        "outputs. Another top-1 class fails where the expected one led by more than "
+        f"{STEP_TOLERANCE} steps of a quantized output, or {SHARE_TOLERANCE:.0%} of the largest logit of a float one.",
+        epilog="Example: tkit-edge check export",
+    )
+    made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
+    made.set_defaults(command=_check)
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(name) for name in _names(text)]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected numbers such as 1,2, received {text!r}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

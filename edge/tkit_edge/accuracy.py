@@ -1,0 +1,36 @@
+"""Top-1 accuracy on a test file, with its interval."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from tkit_edge import files
+from tkit_edge.errors import InputError
+
+_Z95 = 1.959964  # the normal distribution's 97.5 % point
+
+
+def read_test(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A test file's pictures, uint8 [n, height, width, channels], and labels, int32 [n].
+
+    Raises:
+        InputError: no .npz file with `images` and `labels` of these types, one for one, at least one.
+    """
+    arrays = files.read_npz(path, {"images": (np.uint8, 4), "labels": (np.int32, 1)})
+    images, labels = arrays["images"], arrays["labels"]
+    if not len(images) or len(images) != len(labels):
+        raise InputError(
+            f"{path}: expected a label for each picture, received {len(images)} and {len(labels)}."
+        )
+    return images, labels
+
+
+def wilson(successes: int, total: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927)."""
+    share, z2 = successes / total, _Z95**2
+    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
+    half = _Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
+    return max(0.0, centre - half), min(1.0, centre + half)

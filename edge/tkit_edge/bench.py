@@ -1,0 +1,290 @@
+"""Latency, throughput, memory and accuracy of .tflite files, in runs whose figures can be compared.
+
+Each file x thread count x kernel set has a process of its own (`worker`). All stay alive, and are measured in
+turn, round after round: what slows the machine for a while slows all of them, so the ratios between them
+hold. The timer runs around the runtime's invoke alone; inputs are random.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import platform
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tkit_edge import files, flatbuffer, machine, runtime
+from tkit_edge.accuracy import read_test, wilson
+from tkit_edge.bundle import Bundle
+from tkit_edge.errors import InputError
+from tkit_edge.graph import Graph, macs, parameters
+from tkit_edge.worker import Worker
+
+VERSION = 1
+ROUNDS = 5
+MIN_RUNS = 2  # of each configuration in each round, however slow it is
+WARM_UP = 0.1  # share of the measuring time
+PROBE = 20  # pictures on which threaded and single-threaded classes are compared
+CHUNK_SECONDS = 5.0  # of pictures classified in one question to a worker
+DEFAULT_SECONDS = 1.0
+DEFAULT_KERNELS = ("xnnpack", "builtin")
+DEFAULT_TIMEOUT = 300.0
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Top-1 accuracy of one file on the test pictures, and the configuration that classified them."""
+
+    top1: float
+    interval: tuple[float, float]
+    """95 %, Wilson's."""
+    samples: int
+    threads: int
+    kernels: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """One file in one configuration."""
+
+    file: str
+    format: str | None
+    """Its name in the bundle."""
+    bytes: int
+    macs: int | None
+    parameters: int
+    threads: int
+    kernels: str
+    load_ms: float
+    first_ms: float
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    mean_ms: float
+    runs_per_second: float
+    runs: int
+    peak_memory: int
+    """The process's most, in bytes."""
+    model_memory: int
+    """The same, less what it had before it loaded the file."""
+    accuracy: Accuracy | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that one call of `bench` measured."""
+
+    version: int
+    machine: dict[str, Any]
+    runtime: dict[str, str]
+    python: str
+    date: str
+    seconds: float
+    """Measuring time of each configuration."""
+    results: tuple[Result, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON takes it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    format: str | None
+    bytes: int
+    graph: Graph
+
+
+@dataclass
+class _Configuration:
+    file: _File
+    threads: int
+    kernels: str
+    worker: Worker
+    loaded: dict[str, Any]
+    times: list[int]
+
+    def describe(self) -> str:
+        return f"{self.file.path.name}, {self.threads} thread{'s' * (self.threads > 1)}, {self.kernels}"
+
+    def result(self, accuracy: Accuracy | None) -> Result:
+        p50, p90, p99 = (float(value) / 1e6 for value in np.percentile(self.times, (50, 90, 99)))
+        mean = sum(self.times) / len(self.times) / 1e6
+        return Result(
+            file=self.file.path.name,
+            format=self.file.format,
+            threads=self.threads,
+            kernels=self.kernels,
+            p50_ms=p50,
+            p90_ms=p90,
+            p99_ms=p99,
+            mean_ms=mean,
+            runs_per_second=1e3 / mean,
+            runs=len(self.times),
+            accuracy=accuracy,
+            bytes=self.file.bytes,
+            macs=macs(self.file.graph),
+            parameters=parameters(self.file.graph),
+            **self.loaded,
+        )
+
+
+def bench(
+    path: str | Path,
+    *,
+    threads: Sequence[int] | None = None,
+    kernels: Sequence[str] = DEFAULT_KERNELS,
+    formats: Sequence[str] | None = None,
+    seconds: float = DEFAULT_SECONDS,
+    test: str | Path | None = None,
+    progress: Callable[[str], None] = lambda line: None,
+    timeout: float = DEFAULT_TIMEOUT,
+) -> Report:
+    """Measures a bundle's files, or one .tflite file.
+
+    Args:
+        path: a bundle's folder or a .tflite file.
+        threads: thread counts; 1 and all cores by default.
+        kernels: of "xnnpack", "builtin", "reference".
+        formats: the bundle's files to measure; all by default.
+        seconds: measuring time of each configuration.
+        test: an .npz file with `images` and `labels`, for the accuracy.
+        progress: is called with a short line for each configuration measured.
+        timeout: seconds that a worker's one answer may take.
+
+    Raises:
+        InputError: a wrong argument, or a file that is damaged, crashes the runtime or hangs.
+
+    Example: `bench("export", formats=["int8"], threads=[1]).results[0].p50_ms`
+    """
+    chosen = _chosen_threads(threads)
+    _check_kernels(kernels)
+    if not 0 < seconds < math.inf:
+        raise InputError(f"seconds: expected a number above 0, received {seconds}.")
+    found = runtime.find()
+    subjects = _files(Path(path), formats)
+    labels = None if test is None else _labels(Path(test), subjects)
+    with ExitStack() as stack:
+        configurations = [
+            _Configuration(
+                file, count, kernel, stack.enter_context(Worker(file.path, count, kernel, timeout)), {}, []
+            )
+            for file in subjects
+            for kernel in dict.fromkeys(kernels)
+            for count in chosen
+        ]
+        _measure(configurations, seconds, progress)
+        accuracies: dict[Path, Accuracy] = {}
+        if test is not None and labels is not None:
+            for file in subjects:
+                own = [configuration for configuration in configurations if configuration.file is file]
+                accuracies[file.path] = _accuracy(own, Path(test), labels, progress)
+    return Report(
+        version=VERSION,
+        machine=machine.describe(),
+        runtime={"name": found.name, "version": found.version},
+        python=platform.python_version(),
+        date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        seconds=seconds,
+        results=tuple(item.result(accuracies.get(item.file.path)) for item in configurations),
+    )
+
+
+def _measure(configurations: list[_Configuration], seconds: float, progress: Callable[[str], None]) -> None:
+    for item in configurations:
+        item.worker.ask("start")  # so that none still starts while another is measured
+    for item in configurations:
+        item.loaded = item.worker.ask("load")
+        item.worker.ask("run", seconds=seconds * WARM_UP, runs=MIN_RUNS)
+    for number in range(ROUNDS):
+        for item in configurations:
+            item.times += item.worker.ask("run", seconds=seconds / ROUNDS, runs=MIN_RUNS)
+            if number == ROUNDS - 1:
+                progress(f"{item.describe()}: {np.median(item.times) / 1e6:.3f} ms")
+
+
+def _accuracy(
+    own: list[_Configuration], test: Path, labels: np.ndarray, progress: Callable[[str], None]
+) -> Accuracy:
+    """One file's accuracy: on one thread, or on more where they are faster and give the same classes.
+
+    Of the kernel sets measured it takes the first, XNNPACK by default.
+    """
+    same_kernels = [item for item in own if item.kernels == own[0].kernels]
+    chosen = min(same_kernels, key=lambda item: item.threads)
+    fastest = min(same_kernels, key=lambda item: np.median(item.times))
+    probe = {"test": str(test.resolve()), "start": 0, "stop": PROBE}
+    if fastest is not chosen and fastest.worker.ask("classify", **probe) == chosen.worker.ask(
+        "classify", **probe
+    ):
+        chosen = fastest
+    step = max(1, int(CHUNK_SECONDS / (np.median(chosen.times) / 1e9)))
+    correct = 0
+    for start in range(0, len(labels), step):
+        classes = chosen.worker.ask("classify", test=str(test.resolve()), start=start, stop=start + step)
+        correct += int(np.sum(np.array(classes) == labels[start : start + step]))
+    top1 = correct / len(labels)
+    progress(f"{chosen.file.path.name}: accuracy {top1:.2%} on {len(labels)} pictures")
+    return Accuracy(top1, wilson(correct, len(labels)), len(labels), chosen.threads, chosen.kernels)
+
+
+def _files(path: Path, formats: Sequence[str] | None) -> list[_File]:
+    if path.is_dir():
+        bundle = Bundle.read(path)
+        names = list(bundle.models) if formats is None else list(dict.fromkeys(formats))
+        if not names:
+            raise InputError(f"No formats given; {path} has: {', '.join(bundle.models)}.")
+        return [_file(bundle.path(fmt), fmt) for fmt in names]
+    if formats is not None:
+        raise InputError(f"Formats choose files of a bundle; {path} is not a bundle's folder.")
+    return [_file(path, None)]
+
+
+def _file(path: Path, fmt: str | None) -> _File:
+    data = files.read_bytes(path)
+    graph = flatbuffer.read(data, str(path))
+    for index in graph.inputs:
+        tensor = graph.tensors[index]
+        if any(size < 0 for size in tensor.signature[1:]):
+            raise InputError(
+                f"{path}: the input {tensor.name!r} has open sizes {list(tensor.signature)}, so it has no "
+                "one latency. Export it with fixed sizes (the first, the batch, may stay open and is 1)."
+            )
+    return _File(path, fmt, len(data), graph)
+
+
+def _labels(test: Path, subjects: list[_File]) -> np.ndarray:
+    """The test file's labels, once its pictures fit each file's input and its labels each file's output."""
+    images, labels = read_test(test)
+    for file in subjects:
+        tensors = file.graph.tensors
+        sizes = [tensors[index].shape[1:] for index in file.graph.inputs]
+        if sizes != [images.shape[1:]]:
+            raise InputError(f"{test} has pictures {images.shape[1:]}, {file.path} takes inputs {sizes}.")
+        classes = tensors[file.graph.outputs[0]].size
+        if labels.min() < 0 or labels.max() >= classes:
+            raise InputError(
+                f"{test} has labels from {labels.min()} to {labels.max()}, {file.path} has {classes} classes."
+            )
+    return labels
+
+
+def _chosen_threads(threads: Sequence[int] | None) -> list[int]:
+    chosen = list(dict.fromkeys((1, machine.cores()) if threads is None else threads))
+    if not chosen or min(chosen) < 1:
+        raise InputError(f"threads: expected numbers from 1 on, received {chosen}.")
+    return chosen
+
+
+def _check_kernels(kernels: Sequence[str]) -> None:
+    unknown = [name for name in kernels if name not in runtime.KERNELS]
+    if unknown or not kernels:
+        raise InputError(
+            f"kernels: expected of {', '.join(runtime.KERNELS)}, received {', '.join(unknown) or 'none'}."
+        )

@@ -1,0 +1,289 @@
+"""A bundle: the folder that holds all a device needs to run a model, and to prove that it runs it rightly.
+
+    bundle.json            labels, what the input must be, each model file's size, sha256 and quantization
+    model-<format>.tflite
+    golden.npz             images uint8 [n, h, w, c], labels int32 [n], expected_<format> float32 [n, classes]
+    golden/0000.png ...    the same pictures encoded
+
+bundle.json is written last: a folder without it is no bundle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tkit_edge import files, flatbuffer
+from tkit_edge.errors import InputError
+from tkit_edge.fields import Fields
+from tkit_edge.graph import Tensor, macs, parameters
+from tkit_edge.images import encode_png
+from tkit_edge.runtime import Model
+
+VERSION = 1
+TASK = "image-classification"
+PIXELS = "raw 0-255"
+RESIZE = "cover-crop, bilinear"
+
+
+@dataclass(frozen=True)
+class TensorFacts:
+    """A model's input or output tensor; scale 0 where it isn't quantized."""
+
+    dtype: str
+    scale: float
+    zero_point: int
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> TensorFacts:
+        """The facts of a graph's tensor."""
+        if not len(tensor.scales) or not len(tensor.zero_points):
+            return cls(tensor.dtype, 0.0, 0)
+        return cls(tensor.dtype, float(tensor.scales[0]), int(tensor.zero_points[0]))
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One model file of a bundle."""
+
+    file: str
+    bytes: int
+    sha256: str
+    macs: int | None
+    parameters: int
+    input: TensorFacts
+    output: TensorFacts
+
+
+@dataclass(frozen=True)
+class GoldenFile:
+    """The file of golden samples."""
+
+    file: str
+    samples: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Golden samples: pictures, their labels, and each file's logits where it was exported."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    expected: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was read from, or written to, `folder`."""
+
+    folder: Path
+    labels: tuple[str, ...]
+    height: int
+    width: int
+    channels: int
+    models: Mapping[str, ModelFile]
+    golden_file: GoldenFile
+
+    @classmethod
+    def write(
+        cls,
+        folder: str | Path,
+        *,
+        models: Mapping[str, bytes],
+        labels: Sequence[str],
+        images: np.ndarray,
+        answers: np.ndarray,
+    ) -> Bundle:
+        """Writes a bundle, with what each file says to the golden pictures here as the expected outputs.
+
+        Args:
+            folder: where to; made where it isn't there.
+            models: each format's .tflite file, such as {"int8": data}.
+            labels: the classes' names, in the order of the logits.
+            images: golden pictures, uint8 [n, height, width, channels].
+            answers: their classes, int32 [n].
+
+        Raises:
+            InputError: a model whose input or output doesn't fit the pictures or the labels, or a folder that
+                can't be written.
+        """
+        folder = Path(folder)
+        bad = [fmt for fmt in models if not re.fullmatch(r"[a-z0-9]+", fmt)]
+        if not models or bad:
+            raise InputError(
+                f"Expected models by format (small letters and digits), received {bad or 'none'}."
+            )
+        if images.ndim != 4 or not len(images) or answers.shape != images.shape[:1]:
+            raise InputError(
+                f"Expected pictures [n, h, w, c] and n answers, received {images.shape}, {answers.shape}."
+            )
+        expected = {fmt: Model(data).predict(images) for fmt, data in models.items()}
+        for fmt, logits in expected.items():
+            if logits.shape[1] != len(labels):
+                raise InputError(f"The {fmt} model has {logits.shape[1]} outputs for {len(labels)} labels.")
+        golden = files.npz_bytes(
+            {
+                "images": images,
+                "labels": answers.astype(np.int32),
+                **{f"expected_{fmt}": logits for fmt, logits in expected.items()},
+            }
+        )
+        height, width, channels = images.shape[1:]
+        made = cls(
+            folder=folder,
+            labels=tuple(labels),
+            height=height,
+            width=width,
+            channels=channels,
+            models={fmt: _facts(fmt, data) for fmt, data in models.items()},
+            golden_file=GoldenFile("golden.npz", len(images), hashlib.sha256(golden).hexdigest()),
+        )
+        pictures = [encode_png(image) for image in images]
+        try:
+            made.picture(0).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"Cannot make the folder {folder}: {error.strerror}.") from error
+        for fmt, data in models.items():
+            files.write_bytes(made.path(fmt), data)
+        for number, picture in enumerate(pictures):
+            files.write_bytes(made.picture(number), picture)
+        files.write_bytes(folder / made.golden_file.file, golden)
+        files.write_bytes(folder / "bundle.json", (json.dumps(made._as_json(), indent=2) + "\n").encode())
+        return made
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Bundle:
+        """The bundle in a folder, after its schema and every file's size and sha256 were checked.
+
+        Raises:
+            InputError: no bundle, one of a newer version, or a file that is missing or was changed.
+        """
+        folder = Path(folder)
+        path = folder / "bundle.json"
+        if not path.is_file():
+            raise InputError(f"No bundle at {folder}: expected a folder with a bundle.json.")
+        try:
+            top = Fields(json.loads(files.read_bytes(path).decode("utf-8")), str(path))
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path} is not valid JSON: {error}") from error
+        version = top.get("version", int)
+        if version != VERSION:
+            raise InputError(
+                f"{path} has version {version}, this tkit-edge reads {VERSION}. Update tkit-edge."
+            )
+        size, golden = top.part("input"), top.part("golden")
+        for fields, key, known in ((top, "task", TASK), (size, "pixels", PIXELS), (size, "resize", RESIZE)):
+            if fields.get(key, str) != known:
+                raise InputError(
+                    f"{path}: {key} is {fields.get(key, str)!r}, this tkit-edge knows {known!r} only."
+                )
+        bundle = cls(
+            folder=folder,
+            labels=tuple(top.texts("labels")),
+            height=size.count("height"),
+            width=size.count("width"),
+            channels=size.count("channels"),
+            models={fmt: _model_file(part) for fmt, part in top.part("models").parts().items()},
+            golden_file=GoldenFile(
+                golden.file_name("file"), golden.count("samples"), golden.get("sha256", str)
+            ),
+        )
+        for model in bundle.models.values():
+            _check(folder / model.file, model.sha256, model.bytes)
+        _check(folder / bundle.golden_file.file, bundle.golden_file.sha256)
+        return bundle
+
+    def path(self, fmt: str) -> Path:
+        """The model file of a format; InputError for a format that isn't there, naming those that are."""
+        if fmt not in self.models:
+            raise InputError(f"{self.folder} has no {fmt} model. It has: {', '.join(self.models)}.")
+        return self.folder / self.models[fmt].file
+
+    def picture(self, number: int) -> Path:
+        """The encoded picture of a golden sample."""
+        return self.folder / "golden" / f"{number:04d}.png"
+
+    def golden(self) -> Golden:
+        """The golden samples; InputError where they don't fit the bundle."""
+        path, samples, classes = (
+            self.folder / self.golden_file.file,
+            self.golden_file.samples,
+            len(self.labels),
+        )
+        shape = (samples, self.height, self.width, self.channels)
+        wanted: dict[str, tuple[type, int]] = {"images": (np.uint8, 4), "labels": (np.int32, 1)}
+        wanted.update({f"expected_{fmt}": (np.float32, 2) for fmt in self.models})
+        arrays_bytes = int(np.prod(shape, dtype=object)) + 4 * samples * (1 + classes * len(self.models))
+        arrays = files.read_npz(
+            path, wanted, limit=arrays_bytes + 1024 * len(wanted)
+        )  # and each array's header
+        shapes = {"images": shape, "labels": (samples,)}
+        for name, array in arrays.items():
+            if array.shape != shapes.get(name, (samples, classes)):
+                raise InputError(
+                    f"{path}: {name} has the shape {array.shape}, which is not what bundle.json says."
+                )
+        expected = {fmt: arrays[f"expected_{fmt}"] for fmt in self.models}
+        return Golden(arrays["images"], arrays["labels"], expected)
+
+    def _as_json(self) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "task": TASK,
+            "labels": list(self.labels),
+            "input": {
+                **{"height": self.height, "width": self.width, "channels": self.channels},
+                **{"pixels": PIXELS, "resize": RESIZE},
+            },
+            "output": "logits",
+            "models": {fmt: asdict(model) for fmt, model in self.models.items()},
+            "golden": asdict(self.golden_file),
+        }
+
+
+def _facts(fmt: str, data: bytes) -> ModelFile:
+    graph = flatbuffer.read(data, f"the {fmt} model")
+    return ModelFile(
+        file=f"model-{fmt}.tflite",
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        macs=macs(graph),
+        parameters=parameters(graph),
+        input=TensorFacts.of(graph.tensors[graph.inputs[0]]),
+        output=TensorFacts.of(graph.tensors[graph.outputs[0]]),
+    )
+
+
+def _model_file(fields: Fields) -> ModelFile:
+    tensors = [fields.part("input"), fields.part("output")]
+    ends = [
+        TensorFacts(
+            part.get("dtype", str), float(part.get("scale", (int, float))), part.get("zero_point", int)
+        )
+        for part in tensors
+    ]
+    return ModelFile(
+        file=fields.file_name("file"),
+        bytes=fields.get("bytes", int),
+        sha256=fields.get("sha256", str),
+        macs=fields.get("macs", (int, type(None))),
+        parameters=fields.get("parameters", int),
+        input=ends[0],
+        output=ends[1],
+    )
+
+
+def _check(path: Path, sha256: str, size: int | None = None) -> None:
+    data = files.read_bytes(path)
+    if size is not None and len(data) != size:
+        raise InputError(f"{path} has {len(data):,} bytes, bundle.json says {size:,}. Copy the bundle again.")
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise InputError(f"{path} is not the file that bundle.json describes (other sha256). Copy it again.")

@@ -1,0 +1,63 @@
+"""Reading a JSON object whose author isn't trusted: each value is checked where it is taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tkit_edge.errors import InputError
+
+
+class Fields:
+    """A JSON object and its place, for messages such as `bundle.json: input.height: expected int, ...`."""
+
+    def __init__(self, value: Any, file: str, place: str = "") -> None:
+        self.file = file
+        self.place = place
+        self.value = self._of_type(value, dict, place or "the whole")
+
+    def get(self, key: str, kind: type | tuple[type, ...]) -> Any:
+        """The value of `key`, of one of the types `kind`."""
+        where = f"{self.place}{key}"
+        if key not in self.value:
+            raise InputError(f"{self.file}: {where} is missing.")
+        return self._of_type(self.value[key], kind, where)
+
+    def count(self, key: str) -> int:
+        """A whole number from 1 on."""
+        number = self.get(key, int)
+        if number < 1:
+            raise InputError(f"{self.file}: {self.place}{key}: expected at least 1, received {number}.")
+        return number
+
+    def texts(self, key: str) -> list[str]:
+        """A list of strings, not empty."""
+        items = self.get(key, list)
+        if not items or not all(isinstance(item, str) for item in items):
+            raise InputError(f"{self.file}: {self.place}{key}: expected a list of strings.")
+        return items
+
+    def file_name(self, key: str) -> str:
+        """The name of a file in the same folder: no path that leads out of it."""
+        name = self.get(key, str)
+        if not name or name in (".", "..") or any(character in name for character in "/\\\0"):
+            raise InputError(
+                f"{self.file}: {self.place}{key}: expected a file's plain name, received {name!r}."
+            )
+        return name
+
+    def part(self, key: str) -> Fields:
+        """The object at `key`."""
+        return Fields(self.get(key, dict), self.file, f"{self.place}{key}.")
+
+    def parts(self) -> dict[str, Fields]:
+        """All keys with their objects; at least one."""
+        if not self.value:
+            raise InputError(f"{self.file}: {self.place.rstrip('.')} is empty.")
+        return {key: self.part(key) for key in self.value}
+
+    def _of_type(self, value: Any, kind: type | tuple[type, ...], where: str) -> Any:
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            names = " or ".join(item.__name__ for item in kinds)
+            raise InputError(f"{self.file}: {where}: expected {names}, received {type(value).__name__}.")
+        return value

@@ -1,0 +1,202 @@
+"""A read-only, bounds-checked reader of .tflite files: tensors, operators, quantization; it needs no runtime.
+
+Every offset is checked before it is followed, buffers stay views of the file, and what may be read in all is
+limited: a damaged or hostile file ends in an InputError. The reader looks at the main graph (the file's
+first); the bodies of loops and conditions are not read.
+
+Source: flatbuffers.dev/internals and TensorFlow Lite's schema.fbs (version 3).
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+
+from tkit_edge.errors import InputError
+from tkit_edge.graph import Graph, Operator, Tensor
+from tkit_edge.opnames import BUILTIN_OPERATORS, TENSOR_TYPES, TYPE_BITS
+
+MAX_RANK = 16
+# A FlatBuffer may refer to one part any number of times, so a small file can describe an enormous graph. Ten
+# thousand tensors and operators with long names stay under a third of this.
+MAX_DESCRIPTION_BYTES = 16 * 2**20
+TABLE_COST = 64  # bytes charged for a table beside its strings and lists
+
+
+def read(data: bytes, name: str = "the data") -> Graph:
+    """The main graph of a .tflite file.
+
+    Args:
+        data: the file's bytes.
+        name: what error messages call it.
+
+    Raises:
+        InputError: the bytes are no whole .tflite file.
+
+    Example: `read(Path("model.tflite").read_bytes()).operators[0].name`
+    """
+    file = _File(data, name)
+    if bytes(data[4:8]) != b"TFL3":
+        found = "an empty file" if not data else f"{len(data)} bytes that begin with {bytes(data[:8])!r}"
+        raise InputError(f"{name} is not a .tflite file: expected the mark TFL3 at byte 4, received {found}.")
+    model = _Table(file, file.number("I", 0))
+    codes = [_operator_name(code) for code in model.tables(1)]
+    subgraphs = model.tables(2)
+    main = next(subgraphs, None)
+    if main is None:
+        raise file.damaged("it holds no graph")
+    buffers = model.positions(4)
+    tensors = tuple(_tensor(file, table, buffers) for table in main.tables(0))
+    operators = []
+    for table in main.tables(3):
+        code = table.number(0, "I", 0)
+        if code >= len(codes):
+            raise file.damaged(f"an operator has code {code} of {len(codes)}")
+        operators.append(Operator(codes[code], table.numbers(1), table.numbers(2)))
+    graph = Graph(tensors, tuple(operators), main.numbers(1), main.numbers(2))
+    _check_references(file, graph)
+    return graph
+
+
+def _operator_name(code: _Table) -> str:
+    # Codes up to 126 are in the older byte field, the rest in the newer one; the larger of the two counts.
+    number = max(code.number(0, "b", 0), code.number(3, "i", 0))
+    if not 0 <= number < len(BUILTIN_OPERATORS):
+        return f"BUILTIN_{number}"
+    name = BUILTIN_OPERATORS[number]
+    return f"CUSTOM:{code.text(1)}" if name == "CUSTOM" else name
+
+
+def _tensor(file: _File, table: _Table, buffers: np.ndarray) -> Tensor:
+    name = table.text(3)
+    shape = table.numbers(0)
+    if len(shape) > MAX_RANK or any(size < 0 for size in shape):
+        raise file.damaged(f"tensor {name!r} has a shape of {len(shape)} sizes, the least {min(shape)}")
+    number = table.number(1, "b", 0)
+    dtype = TENSOR_TYPES[number] if 0 <= number < len(TENSOR_TYPES) else f"type_{number}"
+    buffer = table.number(2, "I", 0)
+    if buffer >= max(len(buffers), 1):
+        raise file.damaged(f"tensor {name!r} has buffer {buffer} of {len(buffers)}")
+    data = _buffer(file, _Table(file, int(buffers[buffer]))) if buffer else memoryview(b"")
+    sparse = table.table(6) is not None
+    bits = TYPE_BITS.get(dtype)
+    expected = None if bits is None or sparse else (math.prod(shape) * bits + 7) // 8
+    if len(data) and expected is not None and expected != len(data):
+        raise file.damaged(f"tensor {name!r} has {len(data)} bytes, its shape and type need {expected}")
+    scales, zero_points, axis = np.empty(0, "<f4"), np.empty(0, "<i8"), 0
+    quantization = table.table(4)
+    if quantization is not None:
+        scales, zero_points = quantization.array(2, "<f4"), quantization.array(3, "<i8")
+        axis = quantization.number(6, "i", 0)
+    signature = table.numbers(7) or shape
+    return Tensor(name, shape, signature, dtype, buffer, data, scales, zero_points, axis, sparse)
+
+
+def _buffer(file: _File, table: _Table) -> memoryview:
+    start, length = table.number(1, "Q", 0), table.number(2, "Q", 0)
+    if start > 1:  # bytes that lie behind the FlatBuffer proper, in files past 2 GB
+        return file.span(start, length)
+    start, length = table.vector(0, 1)
+    return file.span(start, length)
+
+
+def _check_references(file: _File, graph: Graph) -> None:
+    count = len(graph.tensors)
+    for operator in graph.operators:
+        if any(not -1 <= index < count for index in (*operator.inputs, *operator.outputs)):
+            raise file.damaged(f"{operator.name} refers to a tensor outside the {count} there are")
+    if any(not 0 <= index < count for index in (*graph.inputs, *graph.outputs)):
+        raise file.damaged(f"the graph's inputs or outputs lie outside the {count} tensors there are")
+
+
+class _File:
+    """The bytes, and how much of them may still be turned into objects."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self.data = memoryview(data)
+        self.name = name
+        self.left = MAX_DESCRIPTION_BYTES
+
+    def damaged(self, what: str) -> InputError:
+        return InputError(f"{self.name} is a damaged .tflite file: {what}. Copy or export it again.")
+
+    def span(self, start: int, length: int) -> memoryview:
+        if start < 0 or start + length > len(self.data):
+            raise self.damaged(f"it refers to bytes {start} to {start + length} of {len(self.data)}")
+        return self.data[start : start + length]
+
+    def charge(self, size: int) -> None:
+        self.left -= size
+        if self.left < 0:
+            raise self.damaged("it describes a larger graph than any model has")
+
+    def number(self, kind: str, position: int) -> int:
+        return struct.unpack("<" + kind, self.span(position, struct.calcsize("<" + kind)))[0]
+
+
+class _Table:
+    """One FlatBuffers table; a field that isn't there has its default."""
+
+    def __init__(self, file: _File, position: int) -> None:
+        file.charge(TABLE_COST)
+        self.file = file
+        self.position = position
+        self.vtable = position - file.number("i", position)
+        self.vtable_size = file.number("H", self.vtable)
+
+    def _field(self, index: int) -> int | None:
+        slot = 4 + 2 * index
+        if slot + 2 > self.vtable_size:
+            return None
+        offset = self.file.number("H", self.vtable + slot)
+        return self.position + offset if offset else None
+
+    def _follow(self, index: int) -> int | None:
+        field = self._field(index)
+        return None if field is None else field + self.file.number("I", field)
+
+    def number(self, index: int, kind: str, default: int) -> int:
+        field = self._field(index)
+        return default if field is None else self.file.number(kind, field)
+
+    def table(self, index: int) -> _Table | None:
+        position = self._follow(index)
+        return None if position is None else _Table(self.file, position)
+
+    def vector(self, index: int, item_size: int) -> tuple[int, int]:
+        """Where a vector's items start, and their number."""
+        position = self._follow(index)
+        if position is None:
+            return 0, 0
+        count = self.file.number("I", position)
+        self.file.span(position + 4, count * item_size)
+        return position + 4, count
+
+    def array(self, index: int, dtype: str) -> np.ndarray:
+        """A vector of numbers as a view of the file."""
+        item_size = np.dtype(dtype).itemsize
+        start, count = self.vector(index, item_size)
+        return np.frombuffer(b"" if not count else self.file.span(start, count * item_size), dtype)
+
+    def numbers(self, index: int) -> tuple[int, ...]:
+        """A vector of int32."""
+        values = self.array(index, "<i4")
+        self.file.charge(values.nbytes)
+        return tuple(values.tolist())
+
+    def text(self, index: int) -> str:
+        start, count = self.vector(index, 1)
+        self.file.charge(count)
+        return bytes(self.file.span(start, count)).decode("utf-8", "replace")
+
+    def positions(self, index: int) -> np.ndarray:
+        """Where the tables of a vector lie; nothing of them is read yet."""
+        start, count = self.vector(index, 4)
+        return start + 4 * np.arange(count, dtype=np.int64) + self.array(index, "<u4")
+
+    def tables(self, index: int) -> Iterator[_Table]:
+        for position in self.positions(index):
+            yield _Table(self.file, int(position))

@@ -1,0 +1,107 @@
+"""From an encoded picture to the pixels that a model sees: one implementation for training and device.
+
+The rule, in this order:
+
+1. JPEG, PNG, BMP, WebP, or GIF (its first frame); turned upright as its EXIF orientation says.
+2. Of more than 8 bits a channel, the high byte. Transparent pixels are laid over black. Then converted to RGB
+   (3 channels)
+   or to grey by ITU-R 601 luma (1 channel).
+3. A picture that has the wanted size already is left untouched. Any other is scaled until it covers the size, and
+   what stands out is cut off evenly, in one step and at fractional positions, so a sliver of a picture costs no
+   memory. The filter is Pillow's bilinear one, which averages when it shrinks.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tkit_edge.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+# Fixed, so that no rarer and less tested decoder is reached; EPS would even start another program.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
+MAX_PIXELS = 80_000_000
+"""Pictures with more are refused before they are decoded: as RGB they would take over 240 MB."""
+_MODES = {1: "L", 3: "RGB"}
+
+
+def decode(data: bytes, height: int, width: int, channels: int, name: str = "The picture") -> np.ndarray:
+    """The pixels of an encoded picture, by the rule above.
+
+    Args:
+        data: the file's bytes.
+        height: of the result, in pixels.
+        width: of the result, in pixels.
+        channels: 1 (grey) or 3 (RGB).
+        name: what error messages call the picture.
+
+    Returns:
+        uint8 [height, width, channels].
+
+    Raises:
+        InputError: no picture, a damaged or too large one, or Pillow is not installed.
+
+    Example: `decode(Path("cat.jpg").read_bytes(), 96, 96, 3)`
+    """
+    if channels not in _MODES or height < 1 or width < 1:
+        raise InputError(
+            f"Expected 1 or 3 channels and a size of at least 1x1, received {height}x{width}x{channels}."
+        )
+    pillow = _pillow()
+    try:
+        with pillow.Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise pillow.Image.DecompressionBombError(f"it has {image.width} x {image.height} pixels")
+            upright = pillow.ImageOps.exif_transpose(image)
+            pixels = _to_mode(pillow, upright, _MODES[channels])
+            if pixels.size != (width, height):
+                pixels = pillow.ImageOps.fit(pixels, (width, height), method=pillow.Image.BILINEAR)
+    except (pillow.Image.DecompressionBombError, pillow.Image.DecompressionBombWarning) as error:
+        raise InputError(
+            f"{name} is too large: {error}; at most {MAX_PIXELS:,} pixels are decoded."
+        ) from error
+    except pillow.UnidentifiedImageError as error:
+        raise InputError(
+            f"{name} is not a picture that can be read: expected {', '.join(FORMATS)}."
+        ) from error
+    except Exception as error:  # what a decoder raises on damaged data is anything at all
+        raise InputError(f"{name} is damaged: {error}") from error
+    return np.array(pixels, np.uint8).reshape(height, width, channels)
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """uint8 pixels [height, width, 1 or 3] as a PNG, from which `decode` gives them back.
+
+    Raises:
+        InputError: Pillow is not installed.
+    """
+    buffer = io.BytesIO()
+    _pillow().Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _to_mode(pillow: Any, image: Image, mode: str) -> Image:
+    if image.mode.startswith("I"):  # 16-bit grey; older Pillows call it "I", 32 bits wide
+        high_byte = np.clip(np.asarray(image).astype(np.int32), 0, 65535) >> 8
+        image = pillow.Image.fromarray(high_byte.astype(np.uint8))
+    elif "A" in image.getbands() or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        image = pillow.Image.alpha_composite(
+            pillow.Image.new("RGBA", layer.size, (0, 0, 0, 255)), layer
+        ).convert("RGB")
+    return image.convert(mode)
+
+
+def _pillow() -> Any:
+    try:
+        import PIL
+        import PIL.Image
+        import PIL.ImageOps
+    except ModuleNotFoundError as error:
+        raise InputError("Reading pictures needs Pillow: pip install pillow") from error
+    return PIL

@@ -1,0 +1,163 @@
+"""Running .tflite files through LiteRT, with named kernels.
+
+`ai_edge_litert` is used where it is installed, else its predecessor `tflite_runtime`; results are equal byte
+for byte only under the same runtime, version and kernels.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tkit_edge import files, flatbuffer
+from tkit_edge.errors import InputError
+
+# Kernel set -> the runtime's op resolver. XNNPACK is the default delegate, with the
+# builtin kernels for what it lacks.
+KERNELS = {"xnnpack": "AUTO", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
+_PACKAGES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
+
+
+class Runtime(NamedTuple):
+    """The installed runtime: its distribution's name and version, and its `interpreter` module."""
+
+    name: str
+    version: str
+    module: Any
+
+
+def find() -> Runtime:
+    """The runtime that is used here.
+
+    Raises:
+        InputError: none is installed (the message has the command that does), or it can't be loaded here.
+    """
+    for package, distribution in _PACKAGES.items():
+        try:
+            module = importlib.import_module(f"{package}.interpreter")
+        except ModuleNotFoundError as error:
+            if error.name in (package, f"{package}.interpreter"):
+                continue
+            raise InputError(f"{distribution} is installed, but lacks the module {error.name}.") from error
+        except ImportError as error:
+            raise InputError(f"{distribution} is installed, but cannot be loaded here: {error}") from error
+        return Runtime(distribution, importlib.metadata.version(distribution), module)
+    raise InputError("No LiteRT runtime is installed: pip install ai-edge-litert")
+
+
+def load(model: str | os.PathLike[str] | bytes, threads: int = 1, kernels: str = "xnnpack") -> Any:
+    """An interpreter of the runtime, its tensors allocated.
+
+    Args:
+        model: a .tflite file's path or bytes. It is checked for damage first, because the runtime doesn't.
+        threads: how many the kernels may use.
+        kernels: "xnnpack", "builtin" (optimized, without the delegate) or "reference".
+
+    Raises:
+        InputError: no whole .tflite file, an operator that the runtime lacks, or unknown kernels.
+    """
+    name = "the model" if isinstance(model, bytes) else str(model)
+    flatbuffer.read(model if isinstance(model, bytes) else files.read_bytes(Path(model)), name)
+    return interpreter(model, threads, kernels)
+
+
+def interpreter(model: str | os.PathLike[str] | bytes, threads: int, kernels: str) -> Any:
+    """`load` for a file that has been checked already."""
+    if kernels not in KERNELS:
+        raise InputError(f"Unknown kernels {kernels!r}: expected one of {', '.join(KERNELS)}.")
+    if threads < 1:
+        raise InputError(f"Expected at least 1 thread, received {threads}.")
+    module = find().module
+    source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
+    resolver = module.OpResolverType[KERNELS[kernels]]
+    try:
+        made = module.Interpreter(**source, num_threads=threads, experimental_op_resolver_type=resolver)
+        made.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        name = "The model" if isinstance(model, bytes) else str(model)
+        raise InputError(f"{name} cannot be run by this runtime: {error}") from error
+    return made
+
+
+class Model:
+    """An image classifier in a .tflite file: pictures in, logits out.
+
+    Inputs and outputs are quantized and dequantized by the tensors' own scale and zero point.
+
+    Args:
+        model: a .tflite file's path or bytes; one input [1, height, width, channels] and
+            one output [1, classes].
+        threads: how many the kernels may use.
+        kernels: "xnnpack", "builtin" or "reference".
+
+    Raises:
+        InputError: as `load`, or the file has other inputs or outputs.
+
+    Example: `Model("model-int8.tflite").predict(images).argmax(axis=1)`
+    """
+
+    def __init__(
+        self, model: str | os.PathLike[str] | bytes, threads: int = 1, kernels: str = "xnnpack"
+    ) -> None:
+        self.name = "The model" if isinstance(model, bytes) else str(model)
+        self._interpreter = load(model, threads, kernels)
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        shapes = [tuple(int(size) for size in item["shape"]) for item in (*inputs, *outputs)]
+        if len(inputs) != 1 or len(outputs) != 1 or len(shapes[0]) != 4 or shapes[0][0] != 1:
+            raise InputError(
+                f"{self.name} is no image classifier: expected one input [1, height, width, channels] and one "
+                f"output, received inputs {shapes[: len(inputs)]} and outputs {shapes[len(inputs) :]}."
+            )
+        self.input_shape = shapes[0][1:]
+        """Height, width and channels."""
+        self._input, self._output = inputs[0], outputs[0]
+        self._codes = self._quantized_pixels()
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Logits of pictures, one at a time, as the device runs them.
+
+        Args:
+            images: uint8 [n, height, width, channels], raw 0-255 pixels.
+
+        Returns:
+            float32 [n, classes].
+
+        Raises:
+            InputError: pictures of another type or size, or the runtime failed.
+        """
+        if images.dtype != np.uint8 or images.shape[1:] != self.input_shape:
+            raise InputError(
+                f"{self.name} takes uint8 pictures [n, {', '.join(map(str, self.input_shape))}], received "
+                f"{images.dtype} {list(images.shape)}."
+            )
+        classes = int(np.prod(self._output["shape"]))
+        logits = np.empty((len(images), classes), np.float32)
+        scale, zero_point = self._output["quantization"]
+        for row, image in zip(logits, images):
+            self._interpreter.set_tensor(self._input["index"], self._codes[image][None])
+            try:
+                self._interpreter.invoke()
+            except RuntimeError as error:
+                raise InputError(f"{self.name} fails when it runs: {error}") from error
+            output = self._interpreter.get_tensor(self._output["index"]).reshape(-1).astype(np.float32)
+            row[:] = (output - zero_point) * np.float32(scale) if scale else output
+        return logits
+
+    def _quantized_pixels(self) -> np.ndarray:
+        """What each pixel value 0-255 is in the input tensor's type."""
+        pixels = np.arange(256, dtype=np.float32)
+        dtype = np.dtype(self._input["dtype"])
+        if dtype.kind == "f":
+            return pixels.astype(dtype)
+        scale, zero_point = self._input["quantization"]
+        if dtype.kind not in "iu" or not scale:
+            raise InputError(f"{self.name} has an unquantized {dtype} input; expected float or quantized.")
+        limits = np.iinfo(dtype)
+        # Half away from zero, as the runtime's own QUANTIZE rounds; pixels are never negative.
+        codes = np.floor(pixels / np.float32(scale) + np.float32(0.5)) + zero_point
+        return np.clip(codes, limits.min, limits.max).astype(dtype)

@@ -1,0 +1,136 @@
+"""Batches: the one at (seed, epoch, step) is a pure function of the three, whatever was drawn before it.
+
+Nothing is shuffled through a buffer: an epoch's order is a permutation drawn from its seed, and every op
+draws from (seed, epoch, step, its place in the list). So training continues from any step as if it had never
+stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tkit_edge.errors import InputError
+
+from tkit_pipelines import spatial
+from tkit_pipelines.dataset import Examples, shareable
+from tkit_pipelines.op import Op
+from tkit_pipelines.seeds import derive
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+# What a seed is for; two uses never draw the same numbers.
+ORDER, AUGMENT = 0, 1
+
+
+class Batches:
+    """Shuffled, augmented training batches without end; the remainder of an epoch is dropped.
+
+    Args:
+        examples: The pictures, kept in memory once: TensorFlow reads the array itself where it can.
+        num_classes: The width of the one-hot labels.
+        batch_size: Pictures a batch.
+        ops: Augmentation, in order.
+        seed: The run's.
+
+    Raises:
+        InputError: there are fewer pictures than a batch holds.
+
+    Example:
+        >>> batches = Batches(splits.train, 10, 128, (Flip(),), seed=0)
+        >>> images, labels = batches.batch(epoch=3, step=17)
+        >>> for images, labels in batches.dataset(epoch=3, step=17): ...  # the same batch comes first
+    """
+
+    def __init__(
+        self, examples: Examples, num_classes: int, batch_size: int, ops: Sequence[Op], seed: int
+    ) -> None:
+        import tensorflow as tf
+
+        if len(examples) < batch_size:
+            raise InputError(
+                f"batch_size={batch_size}, but there are only {len(examples)} training pictures. "
+                f"Set data.batch_size to at most {len(examples)}, or add pictures."
+            )
+        self.steps_per_epoch = len(examples) // batch_size
+        self.batch_size = batch_size
+        self._ops = tuple(ops)
+        self._num_classes = num_classes
+        with tf.device("CPU:0"):
+            self._images = _tensor(examples.images)
+            self._labels = tf.constant(examples.labels)
+            self._seed = tf.constant([seed, 0], tf.int64)
+
+    def batch(self, epoch: int, step: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """One batch, computed now: uint8 [B, H, W, C] and one-hot float32 [B, classes]."""
+        import tensorflow as tf
+
+        if not 0 <= step < self.steps_per_epoch:
+            raise ValueError(f"step={step} is outside of an epoch of {self.steps_per_epoch} steps")
+        with tf.device("CPU:0"):
+            return self._make(
+                tf.constant(epoch, tf.int64), tf.constant(step, tf.int64), self._order(epoch)[step]
+            )
+
+    def dataset(self, epoch: int = 0, step: int = 0) -> tf.data.Dataset:
+        """The batches from (`epoch`, `step`) on, epoch after epoch, without end; elements as from `batch`."""
+        import tensorflow as tf
+
+        if not 0 <= step < self.steps_per_epoch:
+            raise ValueError(f"step={step} is outside of an epoch of {self.steps_per_epoch} steps")
+
+        def positions(number: tf.Tensor) -> tf.data.Dataset:
+            start = tf.where(number == epoch, tf.constant(step, tf.int64), 0)
+            order = tf.data.Dataset.from_tensor_slices(self._order(number)[start:])
+            return order.enumerate(start).map(lambda at, indices: (number, at, indices))
+
+        with tf.device("CPU:0"):
+            # Plain tracing: AutoGraph would rewrite the ops' Python, slowly, and bury their errors.
+            make = tf.autograph.experimental.do_not_convert(self._make)
+            epochs = tf.data.Dataset.counter(epoch)
+            made = epochs.flat_map(positions).map(make, tf.data.AUTOTUNE, deterministic=True)
+            return made.prefetch(tf.data.AUTOTUNE)
+
+    def _order(self, epoch: tf.Tensor | int) -> tf.Tensor:
+        """Which pictures each step of the epoch takes: int32 [steps, B]."""
+        import tensorflow as tf
+
+        seed = derive(self._seed, ORDER, epoch)
+        shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(self._labels)), seed)
+        used = self.steps_per_epoch * self.batch_size
+        return tf.reshape(shuffled[:used], [self.steps_per_epoch, self.batch_size])
+
+    def _make(self, epoch: tf.Tensor, step: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        import tensorflow as tf
+
+        seed = derive(self._seed, AUGMENT, epoch, step)
+        images = spatial.gather(self._images, indices, self._ops, seed)
+        return images, tf.one_hot(tf.gather(self._labels, indices), self._num_classes)
+
+
+def in_order(examples: Examples, num_classes: int, batch_size: int) -> tf.data.Dataset:
+    """All examples once, unshuffled and unaugmented; the last batch may be smaller.
+
+    Returns:
+        A dataset of (uint8 [B, H, W, C], one-hot float32 [B, classes]).
+    """
+    import tensorflow as tf
+
+    with tf.device("CPU:0"):
+        images, labels = _tensor(examples.images), tf.constant(examples.labels)
+
+        def cut(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            end = start + batch_size
+            return images[start:end], tf.one_hot(labels[start:end], num_classes)
+
+        starts = tf.data.Dataset.range(0, len(examples), batch_size)
+        return starts.map(cut, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+
+
+def _tensor(images: np.ndarray) -> tf.Tensor:
+    """A tensor over the array's own memory; `tf.constant` would copy the data set."""
+    import tensorflow as tf
+
+    return tf.experimental.dlpack.from_dlpack(shareable(images).__dlpack__())

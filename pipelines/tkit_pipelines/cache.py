@@ -1,0 +1,137 @@
+"""Decoded pictures kept on disk: made once for a source and a size, memory-mapped by every later stage.
+
+An entry is a folder `<cache>/decoded/<sha256 of the key>/` with `images.npy` (uint8 [N, H, W, C], training
+pictures first), `labels.npy` (int32 [N]) and `meta.json` (key, counts, class names, checksums), which is
+written last. The folder gets its name by a rename when it is whole. An entry that fails any check counts as
+missing.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tkit_edge.errors import InputError
+
+from tkit_pipelines.dataset import Examples
+from tkit_pipelines.source import Loaded, Shape
+
+CHUNK = 16 << 20  # bytes a checksum
+
+
+def cache_dir() -> Path:
+    """The folder for what can be made again: `TKIT_CACHE`, else the platform's cache folder for this user."""
+    if chosen := os.environ.get("TKIT_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "tkit"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "tkit" / "Cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tkit"
+
+
+def entry(key: dict[str, Any]) -> Path:
+    """The folder that holds, or will hold, the entry of `key` (JSON values)."""
+    return cache_dir() / "decoded" / hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def read(key: dict[str, Any]) -> Loaded | None:
+    """The entry of `key`, or None where there is none that is whole."""
+    folder = entry(key)
+    try:
+        meta = json.loads((folder / "meta.json").read_text())
+        if meta["key"] != key or meta["checksums"] != _checksums(folder):
+            return None
+        # "c": pages are read on demand and shared with the page cache; a write would stay in this process.
+        images = np.load(folder / "images.npy", mmap_mode="c", allow_pickle=False)
+        labels = np.load(folder / "labels.npy", allow_pickle=False)
+        train = meta["train"]
+        test = Examples(images[train:], labels[train:]) if len(labels) > train else None
+        return Loaded(Examples(images[:train], labels[:train]), test, tuple(meta["class_names"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+class Writer:
+    """Writes one entry, picture by picture, in any order."""
+
+    def __init__(self, folder: Path, count: int, shape: Shape) -> None:
+        self.labels = np.full(count, -1, np.int32)
+        self._picture_bytes = int(np.prod(shape))
+        self._file = (folder / "images.npy").open("wb", buffering=0)
+        header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
+        np.lib.format.write_array_header_1_0(self._file, header)
+        self._start = self._file.tell()
+
+    def put(self, index: int, image: np.ndarray, label: int) -> None:
+        """Store picture `index`: uint8 [H, W, C] and its class."""
+        # Plain writes: on a full disk they fail with an error, where a store into a memory map kills the
+        # process.
+        self._file.seek(self._start + index * self._picture_bytes)
+        written = self._file.write(np.ascontiguousarray(image).data)
+        if written != self._picture_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.labels[index] = label
+
+    def close(self) -> None:
+        """Close the file of pictures."""
+        self._file.close()
+
+
+@contextmanager
+def write(
+    key: dict[str, Any], train: int, test: int, class_names: tuple[str, ...], shape: Shape
+) -> Iterator[Writer]:
+    """A writer for the entry of `key`, which appears when the block ends without an error.
+
+    Raises:
+        InputError: the cache folder can't be written (disk full, no permission).
+    """
+    final = entry(key)
+    partial = None
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f"{final.name}.partial-", dir=final.parent))
+        writer = Writer(partial, train + test, shape)
+        try:
+            yield writer
+        finally:
+            writer.close()
+        np.save(partial / "labels.npy", writer.labels)
+        meta = {"key": key, "train": train, "class_names": class_names, "checksums": _checksums(partial)}
+        (partial / "meta.json").write_text(json.dumps(meta))
+        if final.exists():  # a damaged entry, or another process was quicker
+            shutil.rmtree(final)
+        partial.rename(final)
+    except OSError as error:
+        raise InputError(
+            f"cannot write decoded pictures to {final.parent}: {error.strerror or error}. Free "
+            f"{(train + test) * int(np.prod(shape)) / 1e6:,.0f} MB there, or name another folder in "
+            "TKIT_CACHE."
+        ) from error
+    finally:
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _checksums(folder: Path) -> dict[str, list[int]]:
+    """CRC-32 of each 16 MiB of the entry's arrays, with their sizes, computed in parallel."""
+    sums = {}
+    with ThreadPoolExecutor() as pool:
+        for name in ("images.npy", "labels.npy"):
+            data = np.memmap(folder / name, np.uint8, "r")
+            chunks = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
+            sums[name] = [len(data), *pool.map(zlib.crc32, chunks)]
+    return sums

@@ -1,0 +1,97 @@
+"""The config of an image data set: where it comes from, the size it is brought to, and how it is fed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+import numpy as np
+from pydantic import Field, PositiveInt, model_validator
+from tkit_edge.errors import InputError
+
+from tkit_pipelines.config import Component, OneOf
+from tkit_pipelines.dataset import Examples, Splits
+from tkit_pipelines.op import Op
+from tkit_pipelines.resolve import resolve
+from tkit_pipelines.source import Loaded, Shape
+from tkit_pipelines.spatial import FAR
+from tkit_pipelines.stratify import TEST_FRACTION, TEST_SEED, stratified
+
+if TYPE_CHECKING:
+    from tkit_pipelines.batches import Batches
+
+
+class Images(Component):
+    """Labelled pictures, brought to one size.
+
+    Example:
+        >>> data = Images(source="digits", image_size=(8, 8), channels=1, augment=(Translate(pixels=1),))
+        >>> splits = data.load(seed=0)
+        >>> batches = data.batches(splits.train, len(splits.class_names), seed=0)
+    """
+
+    kind: Literal["images"] = "images"
+    source: str
+    """`digits`, `synthetic[:CLASSES]`, `tfds:NAME`, or the path of a folder or archive."""
+    image_size: tuple[PositiveInt, PositiveInt]
+    """Height and width in pixels."""
+    channels: Literal[1, 3] = 3
+    """3 for colour (RGB), 1 for grey."""
+    batch_size: PositiveInt = 128
+    validation: float = Field(default=0.1, gt=0, lt=1)
+    """The part of the training pictures, of each class, that is held out for choices and gates."""
+    augment: tuple[Annotated[Op, OneOf("tkit_pipelines.ops")], ...] = ()
+    """Ops applied to training batches, in order."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        height, width = self.image_size
+        for op in self.augment:
+            op.check(height, width)
+        if self.batch_size * height * width >= FAR:
+            raise ValueError(
+                f"batch_size x height x width must be less than {FAR:,} pixels: lower batch_size"
+            )
+        return self
+
+    def load(self, seed: int) -> Splits:
+        """The pictures in training, validation and test parts.
+
+        `seed` decides what is held out for validation. The test part is the source's own, or a fixed fifth of
+        each class that no seed changes.
+
+        Raises:
+            InputError: the source can't be read, or its classes can't be trained on.
+        """
+        loaded = resolve(self.source).load(Shape(*self.image_size, self.channels))
+        _check(loaded, self.source)
+        names = loaded.class_names
+        whole = loaded.train
+        rest, test = np.arange(len(whole)), loaded.test
+        if test is None:
+            rest, held = stratified(whole.labels, TEST_FRACTION, TEST_SEED, names)
+            test = whole.take(held)
+        kept, chosen = stratified(whole.labels[rest], self.validation, seed, names)
+        return Splits(whole.take(rest[kept]), whole.take(rest[chosen]), test, names, self.source)
+
+    def batches(self, examples: Examples, num_classes: int, seed: int) -> Batches:
+        """Endless training batches of `examples`; see `Batches`."""
+        from tkit_pipelines.batches import Batches
+
+        return Batches(examples, num_classes, self.batch_size, self.augment, seed)
+
+
+def _check(loaded: Loaded, source: str) -> None:
+    """Refuse what no classifier can be trained or measured on, whatever the source."""
+    names = loaded.class_names
+    if len(names) < 2:
+        raise InputError(f"data {source!r} has only one class, {names}; at least two are needed.")
+    for part, examples in (("training", loaded.train), ("test", loaded.test)):
+        if examples is None:
+            continue
+        if len(examples) and not 0 <= examples.labels.min() <= examples.labels.max() < len(names):
+            raise InputError(
+                f"data {source!r}: {part} labels must be 0 to {len(names) - 1}, one for each class."
+            )
+        empty = np.flatnonzero(np.bincount(examples.labels, minlength=len(names)) == 0)
+        if len(empty):
+            raise InputError(f"data {source!r}: class {names[empty[0]]!r} has no {part} pictures.")

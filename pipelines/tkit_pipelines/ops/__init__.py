@@ -1,0 +1,1 @@
+"""The augmentation ops, one a file."""

@@ -1,0 +1,45 @@
+"""A progress bar on standard error for work that takes long; quick work shows nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+PATIENCE = 2.0  # seconds of work before the bar appears
+
+
+class Advance(Protocol):
+    """Called with the number of items just done."""
+
+    def __call__(self, count: int) -> None:
+        """Count `count` more items as done."""
+
+
+@contextmanager
+def progress(description: str, total: int) -> Iterator[Advance]:
+    """A bar with rate and remaining time, shown once the work has lasted `PATIENCE` seconds.
+
+    Example:
+        >>> with progress("decoding", 1000) as advance:
+        ...     advance(64)
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    bar = Progress(*columns, console=Console(stderr=True))
+    task = bar.add_task(description, total=total)
+    start = time.monotonic()
+
+    def advance(count: int) -> None:
+        bar.advance(task, count)
+        if not bar.live.is_started and time.monotonic() - start > PATIENCE:
+            bar.start()
+
+    try:
+        yield advance
+    finally:
+        if bar.live.is_started:
+            bar.stop()

@@ -1,0 +1,65 @@
+"""What a data source is: it gives training pictures, class names and, where the set has them, test pictures.
+
+A source is one file in `sources/`. `NamedSource`s are asked for by their file's name (`digits`,
+`tfds:cifar10`), `PathSource`s open a path. `tkit_pipelines.resolve` picks one for what the user typed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from tkit_pipelines.dataset import Examples
+
+
+class Shape(NamedTuple):
+    """The size that pictures are brought to."""
+
+    height: int
+    width: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a source holds; `test` is None where the set has no test pictures of its own."""
+
+    train: Examples
+    test: Examples | None
+    class_names: tuple[str, ...]
+
+
+class Source(ABC):
+    """Where pictures come from."""
+
+    usage: ClassVar[str]
+    """What a user types, for messages."""
+
+    @abstractmethod
+    def load(self, shape: Shape) -> Loaded:
+        """All pictures, brought to `shape`; the same ones in the same order each time."""
+
+
+class NamedSource(Source):
+    """A source asked for as `NAME` or `NAME:ARGUMENT`; NAME is its file's name."""
+
+    @classmethod
+    @abstractmethod
+    def from_argument(cls, argument: str) -> NamedSource:
+        """The source for what follows the colon ("" where there is none)."""
+
+
+class PathSource(Source):
+    """A source that reads a file or folder of the user's."""
+
+    @classmethod
+    @abstractmethod
+    def reads(cls, path: Path) -> bool:
+        """Whether the existing `path` is of this source's kind, judged by looking at it."""
+
+    @classmethod
+    @abstractmethod
+    def from_path(cls, path: Path) -> PathSource:
+        """The source that reads `path`."""

@@ -1,0 +1,76 @@
+"""One tiny network in every format tkit exports, made once a session."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tkit_edge.bundle import Bundle
+
+FORMATS = ("float32", "float16", "dynamic", "int8", "uint8", "int16x8")
+LABELS = ("ant", "bee", "cat", "dog", "elk")
+
+# Sizes at which the multiply-accumulates can be counted by hand: see test_edge_flatbuffer.py.
+MAKE = """
+import os, sys, tempfile
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+import keras, numpy as np, tensorflow as tf
+from keras import layers
+out = sys.argv[1]
+keras.utils.set_random_seed(0)
+model = keras.Sequential([
+    keras.Input((8, 8, 3)),
+    layers.Rescaling(1 / 127.5, offset=-1),
+    layers.Conv2D(4, 3, strides=2, padding="same", activation="relu", bias_initializer="glorot_uniform"),
+    layers.DepthwiseConv2D(3, padding="same", bias_initializer="glorot_uniform"),
+    layers.ReLU(),
+    layers.Flatten(),
+    layers.Dense(5, bias_initializer="glorot_uniform"),
+])
+images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 3), dtype=np.uint8)
+np.savez(f"{out}/keras.npz", images=images, logits=model.predict(images.astype("float32"), verbose=0))
+saved = tempfile.mkdtemp(dir=out)
+model.export(saved, verbose=False)
+for name in sys.argv[2:]:
+    converter = tf.lite.TFLiteConverter.from_saved_model(saved)
+    if name != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if name == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if name in ("int8", "uint8", "int16x8"):
+        converter.representative_dataset = lambda: ([image[None].astype(np.float32)] for image in images)
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+            if name == "int16x8" else tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+        ]
+        dtype = tf.int16 if name == "int16x8" else tf.as_dtype(name)
+        converter.inference_input_type = converter.inference_output_type = dtype
+    open(f"{out}/{name}.tflite", "wb").write(converter.convert())
+"""
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """A folder with <format>.tflite and keras.npz (64 pictures, Keras's logits)."""
+    folder = tmp_path_factory.mktemp("models")
+    done = subprocess.run([sys.executable, "-c", MAKE, str(folder), *FORMATS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pictures(made):
+    """uint8 [64, 8, 8, 3] and Keras's float32 logits [64, 5]."""
+    with np.load(made / "keras.npz") as arrays:
+        return arrays["images"], arrays["logits"]
+
+
+@pytest.fixture
+def bundle(made, pictures, tmp_path):
+    """A bundle of the float32, int8 and int16x8 files with four golden samples."""
+    images, logits = pictures
+    models = {name: (made / f"{name}.tflite").read_bytes() for name in ("float32", "int8", "int16x8")}
+    answers = logits.argmax(axis=1)
+    return Bundle.write(
+        tmp_path / "export", models=models, labels=LABELS, images=images[:4], answers=answers[:4]
+    )

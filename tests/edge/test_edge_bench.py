@@ -1,0 +1,177 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tkit_edge.accuracy import wilson
+from tkit_edge.bench import bench
+from tkit_edge.errors import InputError
+from tkit_edge.runtime import Model
+from tkit_edge.worker import Worker
+
+
+def edge(*arguments, code=0):
+    """Runs the command; its output, after the exit code was compared."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tkit_edge", *map(str, arguments)], capture_output=True, text=True
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture
+def test_file(pictures, tmp_path):
+    """Keras's own answers as labels."""
+    images, logits = pictures
+    np.savez(tmp_path / "test.npz", images=images, labels=logits.argmax(axis=1).astype(np.int32))
+    return tmp_path / "test.npz"
+
+
+def test_a_bundle_end_to_end(bundle, test_file, tmp_path, pictures):
+    report = tmp_path / "bench.json"
+    done = edge("bench", bundle.folder, "--formats", "int8,float32", "--threads", "1,2", "--seconds", "0.1",
+                "--test", test_file, "--output", report)  # fmt: skip
+    content = json.loads(report.read_text())
+    assert content["version"] == 1
+    assert content["runtime"]["name"] == "ai-edge-litert"
+    assert content["machine"]["cores"] >= 1
+    results = content["results"]
+    assert [(item["format"], item["kernels"], item["threads"]) for item in results] == [
+        (fmt, kernels, threads)
+        for fmt in ("int8", "float32")
+        for kernels in ("xnnpack", "builtin")
+        for threads in (1, 2)
+    ]
+    for item in results:
+        assert item["bytes"] == bundle.path(item["format"]).stat().st_size
+        assert item["macs"] == 2624
+        assert 0 < item["p50_ms"] <= item["p90_ms"] <= item["p99_ms"]
+        assert item["runs_per_second"] == pytest.approx(1e3 / item["mean_ms"])
+        assert item["runs"] >= 10
+        assert min(item["load_ms"], item["first_ms"]) > 0
+        assert 0 < item["model_memory"] < item["peak_memory"] < 2e9
+        right = Model(bundle.path(item["format"])).predict(pictures[0]).argmax(axis=1) == pictures[1].argmax(
+            axis=1
+        )
+        assert item["accuracy"]["top1"] == right.mean()
+        assert item["accuracy"]["samples"] == 64
+        low, high = item["accuracy"]["interval"]
+        assert low < item["accuracy"]["top1"] <= high
+    table = done.stdout.splitlines()
+    assert table[2].split() == ["file", "size", "KB", "MACs", "M", "threads", "kernels", "load", "ms", "first", "ms",
+                                "p50", "p90", "p99", "runs/s", "peak", "MB", "accuracy"]  # fmt: skip
+    assert sum(line.startswith("model-") and "accuracy" not in line for line in table) == 8
+    assert len([line for line in done.stderr.splitlines() if line.endswith(" ms")]) == 8
+
+
+def test_one_file_as_json(made):
+    done = edge(
+        "bench",
+        made / "float32.tflite",
+        "--threads",
+        "1",
+        "--kernels",
+        "reference",
+        "--seconds",
+        "0.05",
+        "--json",
+    )
+    (result,) = json.loads(done.stdout)["results"]
+    assert (result["file"], result["format"], result["accuracy"]) == ("float32.tflite", None, None)
+
+
+def test_threads_are_one_and_all_cores_by_default(made, monkeypatch):
+    for cores, expected in ((1, [1]), (2, [1, 2])):
+        monkeypatch.setattr("tkit_edge.machine.cores", lambda cores=cores: cores)
+        report = bench(made / "int8.tflite", kernels=["xnnpack"], seconds=0.02)
+        assert [result.threads for result in report.results] == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--kernels", "gpu"], "expected of xnnpack, builtin, reference, received gpu"),
+        (["--threads", "0"], "threads: expected numbers from 1 on"),
+        (["--threads", "two"], "expected numbers such as 1,2"),
+        (["--seconds", "nan"], "seconds: expected a number above 0"),
+        (["--formats", "int4"], "has no int4 model. It has: float32, int8, int16x8"),
+        (["--output", "/nowhere/bench.json"], "the folder /nowhere does not exist"),
+        (["--test", "missing.npz"], "Cannot read missing.npz"),
+    ],
+)
+def test_wrong_arguments(bundle, arguments, message):
+    assert message in edge("bench", bundle.folder, *arguments, code=2).stderr
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"TFL3TFL3TFL3", "half"])
+def test_a_bad_file_gives_one_message_with_its_name(made, tmp_path, content):
+    path = tmp_path / "bad.tflite"
+    path.write_bytes((made / "int8.tflite").read_bytes()[:1000] if content == "half" else content)
+    stderr = edge("bench", path, code=2).stderr
+    assert "bad.tflite" in stderr
+    assert len(stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (np.zeros((2, 9, 9, 3), np.uint8), np.zeros(2, np.int32), r"pictures \(9, 9, 3\)"),
+        (np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 5], np.int32), "labels from 0 to 5"),
+        (np.zeros((2, 8, 8, 3), np.uint8), np.zeros(3, np.int32), "received 2 and 3"),
+        (np.zeros((2, 8, 8, 3), np.uint8), np.zeros(2, np.float32), "'labels' of int32"),
+        (np.zeros((2, 8, 8, 3), object), np.zeros(2, np.int32), "no whole .npz"),
+    ],
+)
+def test_a_test_file_that_does_not_fit(made, tmp_path, images, labels, message):
+    np.savez(tmp_path / "test.npz", images=images, labels=labels)
+    with pytest.raises(InputError, match=message):
+        bench(made / "int8.tflite", test=tmp_path / "test.npz")
+
+
+def test_a_worker_that_hangs_or_crashes_is_an_input_error(made):
+    with Worker(made / "int8.tflite", 1, "xnnpack", timeout=60) as worker:
+        assert worker.ask("load")["load_ms"] > 0
+        worker.timeout = 0.3
+        os.kill(worker.process.pid, signal.SIGSTOP)
+        with pytest.raises(
+            InputError, match=r"int8\.tflite gave no answer within 0\.3 s of being asked to run"
+        ):
+            worker.ask("run", seconds=0.0, runs=1)
+        os.kill(worker.process.pid, signal.SIGABRT)
+        os.kill(worker.process.pid, signal.SIGCONT)
+        worker.timeout = 60
+        with pytest.raises(InputError, match=r"int8\.tflite crashes the runtime \(SIGABRT"):
+            while True:  # the answer that came late is first
+                worker.ask("run", seconds=0.0, runs=1)
+    assert worker.process.poll() is not None
+
+
+@pytest.mark.parametrize("content", [b"\x1c\0\0\0TFL3" + bytes(100), b"\xf0\xff\xff\x7fTFL3" + bytes(100)])
+def test_whatever_the_runtime_does_with_a_file_is_an_input_error(tmp_path, content):
+    """The worker alone, without the check that bench does first: the second file makes LiteRT 2.3 crash."""
+    path = tmp_path / "refused.tflite"
+    path.write_bytes(content)
+    with Worker(path, 1, "reference", timeout=60) as worker:
+        with pytest.raises(InputError, match="refused.tflite"):
+            worker.ask("load")
+
+
+def test_wilson_against_published_values():
+    # Newcombe 1998, table I: 81 of 263 and 0 of 20.
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
+
+
+def test_check_command_passes_and_fails(bundle):
+    done = edge("check", bundle.folder)
+    assert done.stdout.count("same top-1 on 4 of 4") == 3
+    assert "pictures 4 of 4" in done.stdout
+    bundle.picture(1).write_bytes(bundle.picture(0).read_bytes())
+    done = edge("check", bundle.folder, code=3)
+    assert "does not run here" in done.stderr
+    (bundle.folder / "model-int8.tflite").write_bytes(b"")
+    assert "model-int8.tflite" in edge("check", bundle.folder, code=2).stderr

@@ -1,0 +1,165 @@
+import json
+
+import numpy as np
+import pytest
+from tkit_edge.bundle import Bundle
+from tkit_edge.check import check, wrong_pictures
+from tkit_edge.errors import InputError
+from tkit_edge.files import npz_bytes
+from tkit_edge.runtime import Model
+
+
+def change(bundle, edit):
+    """Rewrites bundle.json after `edit` changed it."""
+    path = bundle.folder / "bundle.json"
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+
+
+def test_what_was_written_is_read(bundle, made, pictures):
+    read = Bundle.read(bundle.folder)
+    assert read == bundle
+    assert read.labels == ("ant", "bee", "cat", "dog", "elk")
+    assert (read.height, read.width, read.channels) == (8, 8, 3)
+    assert read.path("int8").read_bytes() == (made / "int8.tflite").read_bytes()
+    facts = read.models["int8"]
+    assert (facts.macs, facts.input.dtype, facts.input.scale, facts.input.zero_point) == (
+        2624,
+        "int8",
+        1.0,
+        -128,
+    )
+    assert read.models["float32"].output.scale == 0
+    golden = read.golden()
+    assert np.array_equal(golden.images, pictures[0][:4])
+    assert np.array_equal(golden.expected["int8"], Model(made / "int8.tflite").predict(pictures[0][:4]))
+    assert wrong_pictures(read) == []
+
+
+def test_the_same_inputs_give_the_same_bytes(bundle, made, pictures, tmp_path):
+    models = {name: bundle.path(name).read_bytes() for name in bundle.models}
+    golden = bundle.golden()
+    again = Bundle.write(
+        tmp_path / "again", models=models, labels=bundle.labels, images=golden.images, answers=golden.labels
+    )
+    for path in bundle.folder.rglob("*.*"):
+        assert path.read_bytes() == (again.folder / path.relative_to(bundle.folder)).read_bytes()
+
+
+@pytest.mark.parametrize("name", ["model-int8.tflite", "golden.npz"])
+def test_a_changed_or_missing_file_is_found(bundle, name):
+    path = bundle.folder / name
+    data = bytearray(path.read_bytes())
+    data[-20] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match=f"{name} .*sha256"):
+        Bundle.read(bundle.folder)
+    path.unlink()
+    with pytest.raises(InputError, match=f"Cannot read .*{name}"):
+        Bundle.read(bundle.folder)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda top: top.update(version=2), "version 2, this tkit-edge reads 1"),
+        (lambda top: top.update(version=True), "version: expected int, received bool"),
+        (lambda top: top.pop("labels"), "labels is missing"),
+        (lambda top: top.update(labels=[1]), "labels: expected a list of strings"),
+        (lambda top: top.update(models={}), "models is empty"),
+        (lambda top: top["input"].update(height=0), "input.height: expected at least 1"),
+        (lambda top: top["input"].update(resize="stretch"), "resize is 'stretch'"),
+        (
+            lambda top: top["models"]["int8"].update(file="../int8.tflite"),
+            "models.int8.file: expected a file's plain",
+        ),
+        (
+            lambda top: top["models"]["int8"].update(bytes="3"),
+            "models.int8.bytes: expected int, received str",
+        ),
+        (lambda top: top["models"]["int8"].update(bytes=3), "bundle.json says 3"),
+        (lambda top: top["golden"].update(file="/etc/passwd"), "golden.file"),
+    ],
+)
+def test_a_wrong_bundle_json(bundle, edit, message):
+    change(bundle, edit)
+    with pytest.raises(InputError, match=message):
+        Bundle.read(bundle.folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"version": ', "[" * 100_000])
+def test_a_bundle_json_that_is_none(bundle, text):
+    (bundle.folder / "bundle.json").write_text(text)
+    with pytest.raises(InputError, match="bundle.json"):
+        Bundle.read(bundle.folder)
+
+
+def test_a_folder_without_a_bundle(tmp_path):
+    with pytest.raises(InputError, match="No bundle at"):
+        Bundle.read(tmp_path)
+
+
+def test_golden_samples_that_unpack_to_more_than_they_should(bundle):
+    golden = bundle.golden()
+    arrays = {"images": golden.images, "labels": golden.labels, "more": np.zeros(10_000_000, np.uint8)}
+    (bundle.folder / "golden.npz").write_bytes(npz_bytes(arrays))
+    with pytest.raises(InputError, match="unpacks to"):
+        bundle.golden()
+
+
+def test_write_refuses_what_does_not_fit(made, pictures, tmp_path):
+    model = (made / "int8.tflite").read_bytes()
+    images, answers = pictures[0][:2], np.zeros(2, np.int32)
+    rest = {"images": images, "answers": answers}
+    with pytest.raises(InputError, match="5 outputs for 4 labels"):
+        Bundle.write(tmp_path / "x", models={"int8": model}, labels="abcd", **rest)
+    with pytest.raises(InputError, match="by format"):
+        Bundle.write(tmp_path / "x", models={"../int8": model}, labels="abcde", **rest)
+    with pytest.raises(InputError, match="takes uint8 pictures"):
+        Bundle.write(
+            tmp_path / "x", models={"int8": model}, labels="abcde", images=images[:, :4], answers=answers
+        )
+    assert not (tmp_path / "x").exists()
+
+
+def test_check_passes_here(bundle):
+    outcomes = {outcome.format: outcome for outcome in check(bundle)}
+    assert set(outcomes) == {"float32", "int8", "int16x8"}
+    for outcome in outcomes.values():
+        assert (outcome.same_top1, outcome.failed, outcome.max_difference) == (4, (), 0)
+
+
+def with_expected(bundle, fmt, change):
+    golden = bundle.golden()
+    expected = {f"expected_{name}": logits for name, logits in golden.expected.items()}
+    change(expected[f"expected_{fmt}"])
+    data = npz_bytes({"images": golden.images, "labels": golden.labels, **expected})
+    (bundle.folder / "golden.npz").write_bytes(data)
+
+
+def test_check_fails_where_a_clear_class_differs(bundle):
+    with_expected(bundle, "int8", lambda logits: np.negative(logits[2], out=logits[2]))
+    outcomes = {outcome.format: outcome for outcome in check(bundle)}
+    assert outcomes["int8"].failed == (2,)
+    assert outcomes["int8"].same_top1 == 3
+    assert "FAILED on samples 2" in outcomes["int8"].line()
+    assert outcomes["float32"].failed == ()
+
+
+def test_check_lets_a_close_call_pass(bundle):
+    step = bundle.models["int8"].output.scale
+
+    def nearly_tie(logits):
+        first, second = np.argsort(logits[1])[::-1][:2]
+        logits[1, second] = logits[1, first] + 3 * step
+
+    with_expected(bundle, "int8", nearly_tie)
+    outcome = next(outcome for outcome in check(bundle) if outcome.format == "int8")
+    assert (outcome.same_top1, outcome.failed) == (3, ())
+    assert outcome.max_difference > 0
+
+
+def test_an_encoded_picture_that_decodes_otherwise_is_found(bundle):
+    bundle.picture(1).write_bytes(bundle.picture(0).read_bytes())
+    assert wrong_pictures(bundle) == [1]

@@ -1,0 +1,142 @@
+import struct
+import time
+
+import numpy as np
+import pytest
+from tkit_edge import flatbuffer, runtime
+from tkit_edge.errors import InputError
+from tkit_edge.graph import Graph, Operator, macs, parameters
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "dynamic", "int8", "uint8", "int16x8"])
+def test_tensors_and_operators_are_those_that_the_runtime_sees(made, name):
+    graph = flatbuffer.read((made / f"{name}.tflite").read_bytes())
+    # The reference kernels fold nothing into a delegate.
+    theirs = runtime.load(made / f"{name}.tflite", kernels="reference")
+    details = {item["index"]: item for item in theirs.get_tensor_details()}
+    assert len(details) >= len(graph.tensors)
+    for index, tensor in enumerate(graph.tensors):
+        item = details[index]
+        assert tensor.name == item["name"]
+        assert tensor.shape == tuple(item["shape"])
+        assert tensor.signature == tuple(item["shape_signature"])
+        assert tensor.dtype == np.dtype(item["dtype"]).name
+        quantization = item["quantization_parameters"]
+        assert np.array_equal(tensor.scales, quantization["scales"])
+        assert np.array_equal(tensor.zero_points, quantization["zero_points"])
+        assert tensor.axis == quantization["quantized_dimension"]
+        if len(tensor.data):
+            assert tensor.data == theirs.get_tensor(index).tobytes()
+    operators = [
+        (item["op_name"], *map(list, (item["inputs"], item["outputs"]))) for item in theirs._get_ops_details()
+    ]
+    assert [(item.name, list(item.inputs), list(item.outputs)) for item in graph.operators] == operators
+    assert list(graph.inputs) == [item["index"] for item in theirs.get_input_details()]
+    assert list(graph.outputs) == [item["index"] for item in theirs.get_output_details()]
+
+
+def test_names_of_builtin_operators_are_the_schemas():
+    from ai_edge_litert import schema_py_generated as schema
+    from tkit_edge.opnames import BUILTIN_OPERATORS, TENSOR_TYPES
+
+    theirs = {
+        number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)
+    }
+    assert dict(enumerate(BUILTIN_OPERATORS)).items() <= theirs.items()
+    types = {
+        number: name.lower() for name, number in vars(schema.TensorType).items() if isinstance(number, int)
+    }
+    assert dict(enumerate(TENSOR_TYPES)).items() <= types.items()
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "int8", "int16x8"])
+def test_macs_and_parameters_by_hand(made, name):
+    graph = flatbuffer.read((made / f"{name}.tflite").read_bytes())
+    convolution = (4 * 4) * 4 * (3 * 3 * 3)
+    depthwise = (4 * 4 * 4) * (3 * 3)
+    dense = (4 * 4 * 4) * 5
+    assert macs(graph) == convolution + depthwise + dense == 2624
+    weights = (3 * 3 * 3 * 4 + 4) + (3 * 3 * 4 + 4) + (64 * 5 + 5)
+    assert parameters(graph) == weights + 2  # and Rescaling's scale and offset
+
+
+def test_macs_of_matrix_products_and_of_what_cannot_be_counted(made):
+    tensors = flatbuffer.read((made / "float32.tflite").read_bytes()).tensors
+
+    def graph(name, *shapes):
+        made = tuple(tensors[0].__class__(**{**vars(tensors[0]), "shape": shape}) for shape in shapes)
+        return Graph(made, (Operator(name, tuple(range(len(shapes) - 1)), (len(shapes) - 1,)),), (0,), ())
+
+    product = 2 * 3 * 5 * 7
+    assert macs(graph("BATCH_MATMUL", (2, 3, 7), (2, 7, 5), (2, 3, 5))) == product
+    assert macs(graph("BATCH_MATMUL", (2, 7, 3), (2, 7, 5), (2, 3, 5))) == product  # the left one transposed
+    assert (
+        macs(graph("TRANSPOSE_CONV", (4,), (8, 2, 2, 3), (1, 5, 5, 3), (1, 10, 10, 8)))
+        == 5 * 5 * 3 * 8 * 2 * 2
+    )
+    assert macs(graph("WHILE", (1,), (1,))) is None
+    assert macs(graph("CUSTOM:mine", (1,), (1,))) is None
+    with pytest.raises(InputError, match="CONV_2D"):
+        macs(graph("CONV_2D", (1, 8, 8, 3), (4, 3), (1, 8, 8, 4)))
+
+
+def test_every_truncation_is_an_input_error(made):
+    data = (made / "int8.tflite").read_bytes()
+    for length in range(0, len(data) - 64, 7):
+        try:
+            flatbuffer.read(data[:length])
+        except InputError:
+            continue
+        # Only what lies behind the last byte that is referred to may be missing.
+        assert length > len(data) * 0.9
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"TFL3", b"\x1c\0\0\0TFL3", b"PK\3\4" * 10, b"\xff\xff\xff\xffTFL3" + bytes(64)]
+)
+def test_foreign_bytes(data):
+    with pytest.raises(InputError, match="my.tflite"):
+        flatbuffer.read(data, "my.tflite")
+
+
+def test_random_damage_ends_in_an_input_error_or_a_graph(made):
+    data = (made / "int8.tflite").read_bytes()
+    random = np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(1500):
+        damaged = bytearray(data)
+        for position in random.integers(8, len(data), 4):
+            damaged[position] = random.choice([0, 1, 127, 128, 255])
+        try:
+            graph = flatbuffer.read(bytes(damaged))
+            macs(graph), parameters(graph)
+            outcomes.add("graph")
+        except InputError:
+            outcomes.add("error")
+    assert outcomes == {"graph", "error"}
+
+
+def bomb(copies):
+    """A file whose vector of tensors names one table `copies` times: small on disk, enormous when unfolded."""
+    vector = 80
+    table = vector + 4 + 4 * copies + 4
+    data = bytearray(table + 8)
+    struct.pack_into("<I4s", data, 0, 20, b"TFL3")
+    struct.pack_into("<HHHHH", data, 8, 10, 8, 0, 0, 4)  # vtable of Model: field 2, subgraphs
+    struct.pack_into("<iI", data, 20, 20 - 8, 32 - 24)
+    struct.pack_into("<II", data, 32, 1, 52 - 36)
+    struct.pack_into("<HHH", data, 40, 6, 8, 4)  # vtable of SubGraph: field 0, tensors
+    struct.pack_into("<iI", data, 52, 52 - 40, vector - 56)
+    struct.pack_into("<I", data, vector, copies)
+    struct.pack_into("<HHi", data, table - 4, 4, 4, 4)  # a Tensor without fields behind its vtable
+    places = vector + 4 + 4 * np.arange(copies)
+    data[vector + 4 : vector + 4 + 4 * copies] = (table - places).astype("<u4").tobytes()
+    return bytes(data)
+
+
+def test_a_small_file_that_describes_an_enormous_graph_is_refused_quickly():
+    assert len(flatbuffer.read(bomb(10)).tensors) == 10
+    began = time.perf_counter()
+    with pytest.raises(InputError, match="larger graph"):
+        flatbuffer.read(bomb(3_000_000))
+    assert time.perf_counter() - began < 20

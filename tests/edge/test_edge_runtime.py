@@ -1,0 +1,75 @@
+import sys
+
+import numpy as np
+import pytest
+from tkit_edge import runtime
+from tkit_edge.errors import InputError
+from tkit_edge.runtime import KERNELS, Model
+
+# Largest difference from Keras, as a share of the largest logit.
+BOUNDS = {"float32": 1e-5, "float16": 5e-3, "dynamic": 2e-2, "int8": 5e-2, "uint8": 5e-2, "int16x8": 2e-2}
+
+
+@pytest.mark.parametrize("kernels", KERNELS)
+@pytest.mark.parametrize("name", BOUNDS)
+def test_a_file_computes_what_keras_does(made, pictures, name, kernels):
+    images, logits = pictures
+    outputs = Model(made / f"{name}.tflite", kernels=kernels).predict(images)
+    assert outputs.dtype == np.float32
+    assert outputs.shape == logits.shape
+    assert np.abs(outputs - logits).max() < BOUNDS[name] * np.abs(logits).max()
+
+
+def test_quantized_inputs_hold_every_pixel_value(made):
+    """The int8 file's input is pixel - 128 exactly: nothing is lost before the first layer."""
+    assert Model(made / "int8.tflite")._codes.tolist() == list(range(-128, 128))
+    assert Model(made / "uint8.tflite")._codes.tolist() == list(range(256))
+
+
+def test_bytes_path_and_threads_give_the_same(made, pictures):
+    path = made / "int8.tflite"
+    one = Model(path).predict(pictures[0])
+    assert np.array_equal(one, Model(path.read_bytes(), threads=2).predict(pictures[0]))
+
+
+def test_each_kernel_set_is_a_different_one(made):
+    def delegated(kernels):
+        made_ops = runtime.load(made / "float32.tflite", kernels=kernels)._get_ops_details()
+        return any(operator["op_name"] == "DELEGATE" for operator in made_ops)
+
+    assert [delegated(kernels) for kernels in ("xnnpack", "builtin", "reference")] == [True, False, False]
+
+
+@pytest.mark.parametrize("images", [np.zeros((1, 9, 8, 3), np.uint8), np.zeros((1, 8, 8, 3), np.float32)])
+def test_pictures_of_another_size_or_type(made, images):
+    with pytest.raises(InputError, match=r"takes uint8 pictures \[n, 8, 8, 3\], received"):
+        Model(made / "int8.tflite").predict(images)
+
+
+@pytest.mark.parametrize("options", [{"kernels": "gpu"}, {"threads": 0}])
+def test_wrong_options(made, options):
+    with pytest.raises(InputError):
+        Model(made / "int8.tflite", **options)
+
+
+def test_damaged_files_name_themselves(made, tmp_path):
+    path = tmp_path / "half.tflite"
+    path.write_bytes((made / "int8.tflite").read_bytes()[:1500])
+    with pytest.raises(InputError, match="half.tflite"):
+        Model(path)
+    with pytest.raises(InputError, match="missing.tflite: No such file"):
+        Model(tmp_path / "missing.tflite")
+
+
+def test_without_a_runtime_the_message_has_the_command(monkeypatch):
+    for package in ("ai_edge_litert", "tflite_runtime"):
+        monkeypatch.setitem(sys.modules, package, None)
+        monkeypatch.delitem(sys.modules, f"{package}.interpreter", raising=False)
+    with pytest.raises(InputError, match="pip install ai-edge-litert"):
+        runtime.find()
+
+
+def test_the_runtime_says_its_name_and_version():
+    found = runtime.find()
+    assert found.name == "ai-edge-litert"
+    assert found.version[0].isdigit()

@@ -1,0 +1,138 @@
+"""The batch at (seed, epoch, step) is a pure function of the three."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+import numpy as np
+import pytest
+from tkit_edge.errors import InputError
+from tkit_pipelines.batches import Batches, in_order
+from tkit_pipelines.dataset import Examples, aligned_empty, shareable
+from tkit_pipelines.ops.cutout import Cutout
+from tkit_pipelines.ops.flip import Flip
+from tkit_pipelines.ops.translate import Translate
+
+OPS = (Flip(), Translate(pixels=2), Cutout(size=3))
+
+
+def examples(count=53, classes=5):
+    """Picture i holds i in its corner pixel's channels and noise elsewhere; its label is i % classes."""
+    images = np.random.default_rng(1).integers(0, 256, (count, 8, 8, 3)).astype(np.uint8)
+    images[:, 0, 0] = np.arange(count)[:, None]
+    return Examples(images, (np.arange(count) % classes).astype(np.int32))
+
+
+def batches(seed=7, ops=OPS, batch_size=10):
+    return Batches(examples(), 5, batch_size, ops, seed)
+
+
+def same(left, right):
+    return all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
+
+
+def test_a_dataset_from_anywhere_equals_the_uninterrupted_one():
+    made = batches()
+    assert made.steps_per_epoch == 5
+    whole = list(itertools.islice(made.dataset(), 15))
+    for epoch, step in [(0, 0), (0, 3), (1, 0), (1, 4), (2, 2)]:
+        start = 5 * epoch + step
+        resumed = list(itertools.islice(batches().dataset(epoch, step), 15 - start))
+        assert all(same(a, b) for a, b in zip(resumed, whole[start:], strict=True)), (epoch, step)
+        assert same(made.batch(epoch, step), whole[start])
+
+
+def test_seed_epoch_and_step_each_matter():
+    first = batches().batch(1, 1)
+    for other in (batches(seed=8).batch(1, 1), batches().batch(2, 1), batches().batch(1, 2)):
+        assert not same(first, other)
+
+
+def test_augmentation_differs_between_epochs_for_the_same_picture():
+    """The order aside: all pictures are equal, so a difference can only come from the ops."""
+    same_picture = Examples(np.repeat(examples().images[:1], 20, axis=0), np.zeros(20, np.int32))
+    made = Batches(same_picture, 2, 20, OPS, 0)
+    assert not same(made.batch(0, 0), made.batch(1, 0))
+
+
+def test_an_epoch_takes_each_picture_at_most_once_and_drops_the_remainder():
+    made = batches(ops=())
+    for epoch in range(2):
+        seen = np.concatenate([made.batch(epoch, step)[0][:, 0, 0, 0] for step in range(5)])
+        assert len(set(seen.tolist())) == 50
+    with pytest.raises(ValueError, match="step=5"):
+        made.batch(0, 5)
+    with pytest.raises(ValueError, match="step=5"):
+        made.dataset(0, 5)
+
+
+def test_orders_of_epochs_are_unlike():
+    made = batches(ops=())
+    orders = [
+        np.concatenate([made.batch(epoch, step)[0][:, 0, 0, 0] for step in range(5)]) for epoch in range(40)
+    ]
+    # Picture 0 comes first in 1 of 53 epochs or so; every position's mean is near the middle, 26.
+    assert abs(np.mean(orders) - 26) < 2
+    assert len({order.tobytes() for order in orders}) == 40
+
+
+def test_labels_follow_their_pictures():
+    images, labels = batches(ops=()).batch(0, 0)
+    assert images.dtype == "uint8"
+    assert labels.dtype == "float32"
+    np.testing.assert_array_equal(np.argmax(labels, 1), images[:, 0, 0, 0].numpy() % 5)
+    np.testing.assert_array_equal(np.sum(labels, 1), 1)
+
+
+def test_shapes_are_static():
+    images, labels = batches().dataset().element_spec
+    assert images.shape == (10, 8, 8, 3)
+    assert labels.shape == (10, 5)
+
+
+def test_fewer_pictures_than_a_batch_is_an_input_error():
+    with pytest.raises(InputError, match="batch_size=54, but there are only 53"):
+        batches(batch_size=54)
+
+
+def test_in_order_gives_everything_once_with_a_partial_last_batch():
+    parts = list(in_order(examples(), 5, 20))
+    assert [len(images) for images, _ in parts] == [20, 20, 13]
+    np.testing.assert_array_equal(np.concatenate([images for images, _ in parts]), examples().images)
+    np.testing.assert_array_equal(
+        np.concatenate([np.argmax(labels, 1) for _, labels in parts]), examples().labels
+    )
+
+
+def test_taken_pictures_are_shared_with_tensorflow_not_copied():
+    taken = examples().take(np.arange(20))
+    assert shareable(taken.images) is taken.images
+    made = Batches(taken, 5, 20, (), 0)
+    taken.images[...] = 99
+    assert (made.batch(0, 0)[0].numpy() == 99).all()
+
+
+def test_unaligned_strided_and_read_only_pictures_work():
+    source = examples().images
+    frozen = source.copy()
+    frozen.flags.writeable = False
+    odd = aligned_empty((source.size + 1,))[1:].reshape(source.shape)
+    odd[...] = source
+    for images in (odd, frozen, np.repeat(source, 2, axis=3)[..., ::2]):
+        made = Batches(Examples(images, examples().labels), 5, 10, OPS, 7)
+        assert same(made.batch(0, 0), batches().batch(0, 0))
+
+
+def test_threads_in_parallel_see_the_same_batches():
+    made, results = batches(), {}
+
+    def work(number):
+        results[number] = list(itertools.islice(made.dataset(), 12))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(same(a, b) for number in (1, 2) for a, b in zip(results[0], results[number], strict=True))
