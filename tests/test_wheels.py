@@ -48,9 +48,7 @@ def environment(wheels, tmp_path_factory):
 
 
 def call(command, cwd):
-    variables = {
-        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "TKIT_"))
-    }
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "TKIT_"))}
     return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True)
 
 
@@ -91,7 +89,5 @@ def test_the_digits_recipe_runs_whole(environment, tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["bench"]["run"] == "runs/digits_cnn-1"
     exported = tmp_path / "runs" / "digits_cnn-1" / "float" / "export"
-    assert {"bundle.json", "model-float32.tflite", "model-int8.tflite"} <= {
-        file.name for file in exported.iterdir()
-    }
+    assert {"bundle.json", "model-float32.tflite", "model-int8.tflite"} <= {file.name for file in exported.iterdir()}
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]

@@ -78,9 +78,7 @@ def chatter_dropped() -> Iterator[None]:
 class _Finder(MetaPathFinder):
     """Wraps the one import of TensorFlow in `chatter_dropped`, then is gone."""
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name != "tensorflow":
             return None
         sys.meta_path.remove(self)

@@ -86,27 +86,21 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Example: tkit-edge bench export --formats int8,float32 --threads 1,4 --output bench.json",
     )
     made.add_argument("path", type=Path, metavar="PATH", help="a bundle's folder or a .tflite file")
-    made.add_argument(
-        "--threads", type=_numbers, help="thread counts, such as 1,2 (default: 1 and all cores)"
-    )
+    made.add_argument("--threads", type=_numbers, help="thread counts, such as 1,2 (default: 1 and all cores)")
     made.add_argument(
         "--kernels",
         type=_names,
         default=DEFAULT_KERNELS,
         help=f"of {', '.join(KERNELS)} (default: {','.join(DEFAULT_KERNELS)})",
     )
-    made.add_argument(
-        "--formats", type=_names, help="files of the bundle, such as int8,float32 (default: all)"
-    )
+    made.add_argument("--formats", type=_names, help="files of the bundle, such as int8,float32 (default: all)")
     made.add_argument(
         "--seconds",
         type=float,
         default=DEFAULT_SECONDS,
         help="measuring time of each configuration (default: %(default)s)",
     )
-    made.add_argument(
-        "--test", type=Path, metavar="FILE", help="an .npz file with images and labels, for the accuracy"
-    )
+    made.add_argument("--test", type=Path, metavar="FILE", help="an .npz file with images and labels, for the accuracy")
     made.add_argument("--json", action="store_true", help="print JSON instead of the table")
     made.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to a file too")
     made.set_defaults(command=_bench)
@@ -115,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         help="does this device compute what the exporting machine did",
         description="Run a bundle's golden samples through each of its files and compare with the expected "
         "outputs. Another top-1 class fails where the expected one led by more than "
-        f"{STEP_TOLERANCE} steps of a quantized output, or {SHARE_TOLERANCE:.0%} of the largest logit of a float one.",
+        f"{STEP_TOLERANCE} steps of a quantized output, or {SHARE_TOLERANCE:.0%} of a float one's largest logit.",
         epilog="Example: tkit-edge check export",
     )
     made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")

@@ -22,9 +22,7 @@ def read_test(path: Path) -> tuple[np.ndarray, np.ndarray]:
     arrays = files.read_npz(path, {"images": (np.uint8, 4), "labels": (np.int32, 1)})
     images, labels = arrays["images"], arrays["labels"]
     if not len(images) or len(images) != len(labels):
-        raise InputError(
-            f"{path}: expected a label for each picture, received {len(images)} and {len(labels)}."
-        )
+        raise InputError(f"{path}: expected a label for each picture, received {len(images)} and {len(labels)}.")
     return images, labels
 
 

@@ -172,9 +172,7 @@ def bench(
     labels = None if test is None else _labels(Path(test), subjects)
     with ExitStack() as stack:
         configurations = [
-            _Configuration(
-                file, count, kernel, stack.enter_context(Worker(file.path, count, kernel, timeout)), {}, []
-            )
+            _Configuration(file, count, kernel, stack.enter_context(Worker(file.path, count, kernel, timeout)), {}, [])
             for file in subjects
             for kernel in dict.fromkeys(kernels)
             for count in chosen
@@ -209,9 +207,7 @@ def _measure(configurations: list[_Configuration], seconds: float, progress: Cal
                 progress(f"{item.describe()}: {np.median(item.times) / 1e6:.3f} ms")
 
 
-def _accuracy(
-    own: list[_Configuration], test: Path, labels: np.ndarray, progress: Callable[[str], None]
-) -> Accuracy:
+def _accuracy(own: list[_Configuration], test: Path, labels: np.ndarray, progress: Callable[[str], None]) -> Accuracy:
     """One file's accuracy: on one thread, or on more where they are faster and give the same classes.
 
     Of the kernel sets measured it takes the first, XNNPACK by default.
@@ -220,9 +216,7 @@ def _accuracy(
     chosen = min(same_kernels, key=lambda item: item.threads)
     fastest = min(same_kernels, key=lambda item: np.median(item.times))
     probe = {"test": str(test.resolve()), "start": 0, "stop": PROBE}
-    if fastest is not chosen and fastest.worker.ask("classify", **probe) == chosen.worker.ask(
-        "classify", **probe
-    ):
+    if fastest is not chosen and fastest.worker.ask("classify", **probe) == chosen.worker.ask("classify", **probe):
         chosen = fastest
     step = max(1, int(CHUNK_SECONDS / (np.median(chosen.times) / 1e9)))
     correct = 0
@@ -285,6 +279,4 @@ def _chosen_threads(threads: Sequence[int] | None) -> list[int]:
 def _check_kernels(kernels: Sequence[str]) -> None:
     unknown = [name for name in kernels if name not in runtime.KERNELS]
     if unknown or not kernels:
-        raise InputError(
-            f"kernels: expected of {', '.join(runtime.KERNELS)}, received {', '.join(unknown) or 'none'}."
-        )
+        raise InputError(f"kernels: expected of {', '.join(runtime.KERNELS)}, received {', '.join(unknown) or 'none'}.")

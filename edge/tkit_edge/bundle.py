@@ -118,13 +118,9 @@ class Bundle:
         folder = Path(folder)
         bad = [fmt for fmt in models if not re.fullmatch(r"[a-z0-9]+", fmt)]
         if not models or bad:
-            raise InputError(
-                f"Expected models by format (small letters and digits), received {bad or 'none'}."
-            )
+            raise InputError(f"Expected models by format (small letters and digits), received {bad or 'none'}.")
         if images.ndim != 4 or not len(images) or answers.shape != images.shape[:1]:
-            raise InputError(
-                f"Expected pictures [n, h, w, c] and n answers, received {images.shape}, {answers.shape}."
-            )
+            raise InputError(f"Expected pictures [n, h, w, c] and n answers, received {images.shape}, {answers.shape}.")
         expected = {fmt: Model(data).predict(images) for fmt, data in models.items()}
         for fmt, logits in expected.items():
             if logits.shape[1] != len(labels):
@@ -176,15 +172,11 @@ class Bundle:
             raise InputError(f"{path} is not valid JSON: {error}") from error
         version = top.get("version", int)
         if version != VERSION:
-            raise InputError(
-                f"{path} has version {version}, this tkit-edge reads {VERSION}. Update tkit-edge."
-            )
+            raise InputError(f"{path} has version {version}, this tkit-edge reads {VERSION}. Update tkit-edge.")
         size, golden = top.part("input"), top.part("golden")
         for fields, key, known in ((top, "task", TASK), (size, "pixels", PIXELS), (size, "resize", RESIZE)):
             if fields.get(key, str) != known:
-                raise InputError(
-                    f"{path}: {key} is {fields.get(key, str)!r}, this tkit-edge knows {known!r} only."
-                )
+                raise InputError(f"{path}: {key} is {fields.get(key, str)!r}, this tkit-edge knows {known!r} only.")
         bundle = cls(
             folder=folder,
             labels=tuple(top.texts("labels")),
@@ -192,9 +184,7 @@ class Bundle:
             width=size.count("width"),
             channels=size.count("channels"),
             models={fmt: _model_file(part) for fmt, part in top.part("models").parts().items()},
-            golden_file=GoldenFile(
-                golden.file_name("file"), golden.count("samples"), golden.get("sha256", str)
-            ),
+            golden_file=GoldenFile(golden.file_name("file"), golden.count("samples"), golden.get("sha256", str)),
         )
         for model in bundle.models.values():
             _check(folder / model.file, model.sha256, model.bytes)
@@ -222,15 +212,11 @@ class Bundle:
         wanted: dict[str, tuple[type, int]] = {"images": (np.uint8, 4), "labels": (np.int32, 1)}
         wanted.update({f"expected_{fmt}": (np.float32, 2) for fmt in self.models})
         arrays_bytes = int(np.prod(shape, dtype=object)) + 4 * samples * (1 + classes * len(self.models))
-        arrays = files.read_npz(
-            path, wanted, limit=arrays_bytes + 1024 * len(wanted)
-        )  # and each array's header
+        arrays = files.read_npz(path, wanted, limit=arrays_bytes + 1024 * len(wanted))  # and each array's header
         shapes = {"images": shape, "labels": (samples,)}
         for name, array in arrays.items():
             if array.shape != shapes.get(name, (samples, classes)):
-                raise InputError(
-                    f"{path}: {name} has the shape {array.shape}, which is not what bundle.json says."
-                )
+                raise InputError(f"{path}: {name} has the shape {array.shape}, which is not what bundle.json says.")
         expected = {fmt: arrays[f"expected_{fmt}"] for fmt in self.models}
         return Golden(arrays["images"], arrays["labels"], expected)
 
@@ -265,9 +251,7 @@ def _facts(fmt: str, data: bytes) -> ModelFile:
 def _model_file(fields: Fields) -> ModelFile:
     tensors = [fields.part("input"), fields.part("output")]
     ends = [
-        TensorFacts(
-            part.get("dtype", str), float(part.get("scale", (int, float))), part.get("zero_point", int)
-        )
+        TensorFacts(part.get("dtype", str), float(part.get("scale", (int, float))), part.get("zero_point", int))
         for part in tensors
     ]
     return ModelFile(

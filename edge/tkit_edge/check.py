@@ -42,9 +42,7 @@ class Outcome:
         """The outcome in one line."""
         verdict = f"FAILED on samples {', '.join(map(str, self.failed))}" if self.failed else "ok"
         share = self.unit != "steps"
-        figures = [
-            f"{value:.2%}" if share else f"{value:.0f}" for value in (self.max_difference, self.tolerance)
-        ]
+        figures = [f"{value:.2%}" if share else f"{value:.0f}" for value in (self.max_difference, self.tolerance)]
         return (
             f"{self.format:<8} same top-1 on {self.same_top1} of {self.samples}, largest difference "
             f"{figures[0]} {self.unit} (tolerance {figures[1]}): {verdict}"
@@ -62,9 +60,7 @@ def check(bundle: Bundle) -> list[Outcome]:
     for fmt, expected in golden.expected.items():
         outputs = Model(bundle.path(fmt)).predict(golden.images)
         if outputs.shape != expected.shape:
-            raise InputError(
-                f"{bundle.path(fmt)} has {outputs.shape[1]} outputs, expected {expected.shape[1]}."
-            )
+            raise InputError(f"{bundle.path(fmt)} has {outputs.shape[1]} outputs, expected {expected.shape[1]}.")
         scale = bundle.models[fmt].output.scale
         unit = scale or max(float(np.abs(expected).max()), 1e-9)
         same = outputs.argmax(axis=1) == expected.argmax(axis=1)

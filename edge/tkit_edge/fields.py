@@ -40,9 +40,7 @@ class Fields:
         """The name of a file in the same folder: no path that leads out of it."""
         name = self.get(key, str)
         if not name or name in (".", "..") or any(character in name for character in "/\\\0"):
-            raise InputError(
-                f"{self.file}: {self.place}{key}: expected a file's plain name, received {name!r}."
-            )
+            raise InputError(f"{self.file}: {self.place}{key}: expected a file's plain name, received {name!r}.")
         return name
 
     def part(self, key: str) -> Fields:

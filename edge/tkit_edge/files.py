@@ -54,9 +54,7 @@ def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def read_npz(
-    path: Path, shapes: Mapping[str, tuple[type, int]], limit: int | None = None
-) -> dict[str, np.ndarray]:
+def read_npz(path: Path, shapes: Mapping[str, tuple[type, int]], limit: int | None = None) -> dict[str, np.ndarray]:
     """Arrays of an .npz file, without pickles.
 
     Args:

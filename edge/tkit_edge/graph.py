@@ -90,10 +90,7 @@ def macs(graph: Graph) -> int | None:
     Raises:
         InputError: an operator's tensors don't have the ranks that it needs.
     """
-    if any(
-        operator.name in _UNCOUNTABLE.split() or operator.name.startswith("CUSTOM")
-        for operator in graph.operators
-    ):
+    if any(operator.name in _UNCOUNTABLE.split() or operator.name.startswith("CUSTOM") for operator in graph.operators):
         return None
     return sum(_macs(graph, operator) for operator in graph.operators)
 
@@ -101,9 +98,7 @@ def macs(graph: Graph) -> int | None:
 def _macs(graph: Graph, operator: Operator) -> int:
     def tensor(indices: tuple[int, ...], number: int, rank: int) -> Tensor:
         if number >= len(indices) or indices[number] < 0 or len(graph.tensors[indices[number]].shape) < rank:
-            raise InputError(
-                f"A damaged .tflite file: {operator.name} has no tensor {number} of rank {rank} or more."
-            )
+            raise InputError(f"A damaged .tflite file: {operator.name} has no tensor {number} of rank {rank} or more.")
         return graph.tensors[indices[number]]
 
     name, inputs, outputs = operator.name, operator.inputs, operator.outputs

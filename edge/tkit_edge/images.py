@@ -6,9 +6,9 @@ The rule, in this order:
 2. Of more than 8 bits a channel, the high byte. Transparent pixels are laid over black. Then converted to RGB
    (3 channels)
    or to grey by ITU-R 601 luma (1 channel).
-3. A picture that has the wanted size already is left untouched. Any other is scaled until it covers the size, and
-   what stands out is cut off evenly, in one step and at fractional positions, so a sliver of a picture costs no
-   memory. The filter is Pillow's bilinear one, which averages when it shrinks.
+3. A picture that has the wanted size already is left untouched. Any other is scaled until it covers the size,
+   and what stands out is cut off evenly; in one step and at fractional positions, so that a long thin picture
+   costs no memory. The filter is Pillow's bilinear one, which averages when it shrinks.
 """
 
 from __future__ import annotations
@@ -49,9 +49,7 @@ def decode(data: bytes, height: int, width: int, channels: int, name: str = "The
     Example: `decode(Path("cat.jpg").read_bytes(), 96, 96, 3)`
     """
     if channels not in _MODES or height < 1 or width < 1:
-        raise InputError(
-            f"Expected 1 or 3 channels and a size of at least 1x1, received {height}x{width}x{channels}."
-        )
+        raise InputError(f"Expected 1 or 3 channels and a size of at least 1x1, received {height}x{width}x{channels}.")
     pillow = _pillow()
     try:
         with pillow.Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -62,13 +60,9 @@ def decode(data: bytes, height: int, width: int, channels: int, name: str = "The
             if pixels.size != (width, height):
                 pixels = pillow.ImageOps.fit(pixels, (width, height), method=pillow.Image.BILINEAR)
     except (pillow.Image.DecompressionBombError, pillow.Image.DecompressionBombWarning) as error:
-        raise InputError(
-            f"{name} is too large: {error}; at most {MAX_PIXELS:,} pixels are decoded."
-        ) from error
+        raise InputError(f"{name} is too large: {error}; at most {MAX_PIXELS:,} pixels are decoded.") from error
     except pillow.UnidentifiedImageError as error:
-        raise InputError(
-            f"{name} is not a picture that can be read: expected {', '.join(FORMATS)}."
-        ) from error
+        raise InputError(f"{name} is not a picture that can be read: expected {', '.join(FORMATS)}.") from error
     except Exception as error:  # what a decoder raises on damaged data is anything at all
         raise InputError(f"{name} is damaged: {error}") from error
     return np.array(pixels, np.uint8).reshape(height, width, channels)
@@ -91,9 +85,7 @@ def _to_mode(pillow: Any, image: Image, mode: str) -> Image:
         image = pillow.Image.fromarray(high_byte.astype(np.uint8))
     elif "A" in image.getbands() or "transparency" in image.info:
         layer = image.convert("RGBA")
-        image = pillow.Image.alpha_composite(
-            pillow.Image.new("RGBA", layer.size, (0, 0, 0, 255)), layer
-        ).convert("RGB")
+        image = pillow.Image.alpha_composite(pillow.Image.new("RGBA", layer.size, (0, 0, 0, 255)), layer).convert("RGB")
     return image.convert(mode)
 
 

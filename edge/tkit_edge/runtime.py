@@ -101,16 +101,14 @@ class Model:
     Example: `Model("model-int8.tflite").predict(images).argmax(axis=1)`
     """
 
-    def __init__(
-        self, model: str | os.PathLike[str] | bytes, threads: int = 1, kernels: str = "xnnpack"
-    ) -> None:
+    def __init__(self, model: str | os.PathLike[str] | bytes, threads: int = 1, kernels: str = "xnnpack") -> None:
         self.name = "The model" if isinstance(model, bytes) else str(model)
         self._interpreter = load(model, threads, kernels)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         shapes = [tuple(int(size) for size in item["shape"]) for item in (*inputs, *outputs)]
         if len(inputs) != 1 or len(outputs) != 1 or len(shapes[0]) != 4 or shapes[0][0] != 1:
             raise InputError(
-                f"{self.name} is no image classifier: expected one input [1, height, width, channels] and one "
+                f"{self.name} is no image classifier: expected an input [1, height, width, channels] and one "
                 f"output, received inputs {shapes[: len(inputs)]} and outputs {shapes[len(inputs) :]}."
             )
         self.input_shape = shapes[0][1:]

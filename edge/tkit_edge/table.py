@@ -52,7 +52,7 @@ def _notes(report: Report) -> list[str]:
         if accuracy is not None:
             low, high = accuracy.interval
             notes.append(
-                f"{result.file}: accuracy {accuracy.top1:.2%} (95 % {low:.2%} to {high:.2%}) on {accuracy.samples:,} "
-                f"pictures; {accuracy.kernels}, threads: {accuracy.threads}"
+                f"{result.file}: accuracy {accuracy.top1:.2%} (95 % {low:.2%} to {high:.2%}) on "
+                f"{accuracy.samples:,} pictures; {accuracy.kernels}, threads: {accuracy.threads}"
             )
     return ["", *notes] if notes else []

@@ -75,9 +75,7 @@ class Worker:
         try:
             self._connection.send_bytes(json.dumps({"question": question, **arguments}).encode())
             if not self._connection.poll(self.timeout):
-                raise InputError(
-                    f"{self.path} gave no answer within {self.timeout:g} s of being asked to {question}."
-                )
+                raise InputError(f"{self.path} gave no answer within {self.timeout:g} s of being asked to {question}.")
             answer = json.loads(self._connection.recv_bytes())
         except (EOFError, OSError) as error:
             raise self._ended(question) from error
@@ -93,9 +91,7 @@ class Worker:
             return RuntimeError(f"The worker for {self.path} stopped with exit code {code}.\n{said}")
         hint = " The machine may be out of memory." if -code == signal.SIGKILL else ""
         last = f" Its last words: {said.splitlines()[-1]}" if said else ""
-        return InputError(
-            f"{self.path} crashes the runtime ({signal.Signals(-code).name}, in {question}).{hint}{last}"
-        )
+        return InputError(f"{self.path} crashes the runtime ({signal.Signals(-code).name}, in {question}).{hint}{last}")
 
 
 class Session:

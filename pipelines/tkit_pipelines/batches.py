@@ -44,9 +44,7 @@ class Batches:
         >>> for images, labels in batches.dataset(epoch=3, step=17): ...  # the same batch comes first
     """
 
-    def __init__(
-        self, examples: Examples, num_classes: int, batch_size: int, ops: Sequence[Op], seed: int
-    ) -> None:
+    def __init__(self, examples: Examples, num_classes: int, batch_size: int, ops: Sequence[Op], seed: int) -> None:
         import tensorflow as tf
 
         if len(examples) < batch_size:
@@ -70,9 +68,7 @@ class Batches:
         if not 0 <= step < self.steps_per_epoch:
             raise ValueError(f"step={step} is outside of an epoch of {self.steps_per_epoch} steps")
         with tf.device("CPU:0"):
-            return self._make(
-                tf.constant(epoch, tf.int64), tf.constant(step, tf.int64), self._order(epoch)[step]
-            )
+            return self._make(tf.constant(epoch, tf.int64), tf.constant(step, tf.int64), self._order(epoch)[step])
 
     def dataset(self, epoch: int = 0, step: int = 0) -> tf.data.Dataset:
         """The batches from (`epoch`, `step`) on, epoch after epoch, without end; elements as from `batch`."""

@@ -91,9 +91,7 @@ class Writer:
 
 
 @contextmanager
-def write(
-    key: dict[str, Any], train: int, test: int, class_names: tuple[str, ...], shape: Shape
-) -> Iterator[Writer]:
+def write(key: dict[str, Any], train: int, test: int, class_names: tuple[str, ...], shape: Shape) -> Iterator[Writer]:
     """A writer for the entry of `key`, which appears when the block ends without an error.
 
     Raises:

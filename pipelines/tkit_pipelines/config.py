@@ -22,9 +22,7 @@ from pydantic_core import core_schema
 class Config(BaseModel):
     """A frozen, validated set of values; an unknown key is an error."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
 
 
 class Component(Config):
@@ -97,9 +95,7 @@ class OneOf:
             return component_class(self.package, str(value.get("kind"))).model_validate(value)
         return value
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_before_validator_function(
             self.resolve,
             core_schema.is_instance_schema(source),
@@ -111,6 +107,4 @@ class OneOf:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {
-            "anyOf": [component_class(self.package, kind).model_json_schema() for kind in kinds(self.package)]
-        }
+        return {"anyOf": [component_class(self.package, kind).model_json_schema() for kind in kinds(self.package)]}

@@ -70,9 +70,7 @@ class EncodedSource(Source):
                 _decode_all(encoded, shape, writer)
             loaded = cache.read(key)
             if loaded is None:
-                raise InputError(
-                    f"the decoded pictures in {cache.entry(key)} changed while they were written: again."
-                )
+                raise InputError(f"the decoded pictures in {cache.entry(key)} changed while they were written: again.")
         return loaded
 
 

@@ -48,9 +48,7 @@ class Images(Component):
         for op in self.augment:
             op.check(height, width)
         if self.batch_size * height * width >= FAR:
-            raise ValueError(
-                f"batch_size x height x width must be less than {FAR:,} pixels: lower batch_size"
-            )
+            raise ValueError(f"batch_size x height x width must be less than {FAR:,} pixels: lower batch_size")
         return self
 
     def load(self, seed: int) -> Splits:
@@ -89,9 +87,7 @@ def _check(loaded: Loaded, source: str) -> None:
         if examples is None:
             continue
         if len(examples) and not 0 <= examples.labels.min() <= examples.labels.max() < len(names):
-            raise InputError(
-                f"data {source!r}: {part} labels must be 0 to {len(names) - 1}, one for each class."
-            )
+            raise InputError(f"data {source!r}: {part} labels must be 0 to {len(names) - 1}, one for each class.")
         empty = np.flatnonzero(np.bincount(examples.labels, minlength=len(names)) == 0)
         if len(empty):
             raise InputError(f"data {source!r}: class {names[empty[0]]!r} has no {part} pictures.")

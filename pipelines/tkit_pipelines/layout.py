@@ -76,9 +76,7 @@ def read_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Lay
     if len(train) == 1:
         only = next(iter(train))
         raise InputError(f"{where}: only one class, {only!r}, at least two are needed. {EXPECTED}")
-    order = [
-        (name, label) for part in (train, test or {}) for label, key in enumerate(part) for name in part[key]
-    ]
+    order = [(name, label) for part in (train, test or {}) for label, key in enumerate(part) for name in part[key]]
     places = {name: (index, label) for index, (name, label) in enumerate(order)}
     count = sum(map(len, train.values()))
     return Layout(tuple(train), count, len(order) - count, places)

@@ -44,9 +44,7 @@ def resolve(text: str) -> Source:
             f"data {text!r}: there is no such file or folder (looked in {Path.cwd()}). "
             f"Give the path of one that exists, or a name: {', '.join(known)}."
         )
-    raise InputError(
-        f"data {text!r} is neither a known name nor an existing path.{did_you_mean(text, known)}"
-    )
+    raise InputError(f"data {text!r} is neither a known name nor an existing path.{did_you_mean(text, known)}")
 
 
 @cache

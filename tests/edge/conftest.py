@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from tkit_edge.bundle import Bundle
 
 FORMATS = ("float32", "float16", "dynamic", "int8", "uint8", "int16x8")
@@ -71,6 +72,4 @@ def bundle(made, pictures, tmp_path):
     images, logits = pictures
     models = {name: (made / f"{name}.tflite").read_bytes() for name in ("float32", "int8", "int16x8")}
     answers = logits.argmax(axis=1)
-    return Bundle.write(
-        tmp_path / "export", models=models, labels=LABELS, images=images[:4], answers=answers[:4]
-    )
+    return Bundle.write(tmp_path / "export", models=models, labels=LABELS, images=images[:4], answers=answers[:4])

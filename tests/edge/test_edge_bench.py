@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from tkit_edge.accuracy import wilson
 from tkit_edge.bench import bench
 from tkit_edge.errors import InputError
@@ -15,9 +16,7 @@ from tkit_edge.worker import Worker
 
 def edge(*arguments, code=0):
     """Runs the command; its output, after the exit code was compared."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tkit_edge", *map(str, arguments)], capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-m", "tkit_edge", *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return done
@@ -54,9 +53,7 @@ def test_a_bundle_end_to_end(bundle, test_file, tmp_path, pictures):
         assert item["runs"] >= 10
         assert min(item["load_ms"], item["first_ms"]) > 0
         assert 0 < item["model_memory"] < item["peak_memory"] < 2e9
-        right = Model(bundle.path(item["format"])).predict(pictures[0]).argmax(axis=1) == pictures[1].argmax(
-            axis=1
-        )
+        right = Model(bundle.path(item["format"])).predict(pictures[0]).argmax(axis=1) == pictures[1].argmax(axis=1)
         assert item["accuracy"]["top1"] == right.mean()
         assert item["accuracy"]["samples"] == 64
         low, high = item["accuracy"]["interval"]
@@ -137,27 +134,23 @@ def test_a_worker_that_hangs_or_crashes_is_an_input_error(made):
         assert worker.ask("load")["load_ms"] > 0
         worker.timeout = 0.3
         os.kill(worker.process.pid, signal.SIGSTOP)
-        with pytest.raises(
-            InputError, match=r"int8\.tflite gave no answer within 0\.3 s of being asked to run"
-        ):
+        with pytest.raises(InputError, match=r"int8\.tflite gave no answer within 0\.3 s of being asked to run"):
             worker.ask("run", seconds=0.0, runs=1)
-        os.kill(worker.process.pid, signal.SIGABRT)
+        os.kill(worker.process.pid, signal.SIGABRT)  # what a failed assertion in a kernel raises
         os.kill(worker.process.pid, signal.SIGCONT)
         worker.timeout = 60
+        worker.process.wait()
         with pytest.raises(InputError, match=r"int8\.tflite crashes the runtime \(SIGABRT"):
-            while True:  # the answer that came late is first
-                worker.ask("run", seconds=0.0, runs=1)
+            worker.ask("run", seconds=0.0, runs=1)
     assert worker.process.poll() is not None
 
 
-@pytest.mark.parametrize("content", [b"\x1c\0\0\0TFL3" + bytes(100), b"\xf0\xff\xff\x7fTFL3" + bytes(100)])
-def test_whatever_the_runtime_does_with_a_file_is_an_input_error(tmp_path, content):
-    """The worker alone, without the check that bench does first: the second file makes LiteRT 2.3 crash."""
+def test_what_only_the_runtime_finds_is_an_input_error_too(tmp_path):
+    """The worker alone, without the check that bench makes first."""
     path = tmp_path / "refused.tflite"
-    path.write_bytes(content)
-    with Worker(path, 1, "reference", timeout=60) as worker:
-        with pytest.raises(InputError, match="refused.tflite"):
-            worker.ask("load")
+    path.write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
+    with Worker(path, 1, "reference", timeout=60) as worker, pytest.raises(InputError, match=r"refused\.tflite"):
+        worker.ask("load")
 
 
 def test_wilson_against_published_values():

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+
 from tkit_edge.bundle import Bundle
 from tkit_edge.check import check, wrong_pictures
 from tkit_edge.errors import InputError
@@ -53,10 +54,10 @@ def test_a_changed_or_missing_file_is_found(bundle, name):
     data = bytearray(path.read_bytes())
     data[-20] ^= 1
     path.write_bytes(bytes(data))
-    with pytest.raises(InputError, match=f"{name} .*sha256"):
+    with pytest.raises(InputError, match=rf"{name} .*sha256"):
         Bundle.read(bundle.folder)
     path.unlink()
-    with pytest.raises(InputError, match=f"Cannot read .*{name}"):
+    with pytest.raises(InputError, match=rf"Cannot read .*{name}"):
         Bundle.read(bundle.folder)
 
 
@@ -91,7 +92,7 @@ def test_a_wrong_bundle_json(bundle, edit, message):
 @pytest.mark.parametrize("text", ["", "[]", '{"version": ', "[" * 100_000])
 def test_a_bundle_json_that_is_none(bundle, text):
     (bundle.folder / "bundle.json").write_text(text)
-    with pytest.raises(InputError, match="bundle.json"):
+    with pytest.raises(InputError, match=r"bundle.json"):
         Bundle.read(bundle.folder)
 
 
@@ -117,9 +118,7 @@ def test_write_refuses_what_does_not_fit(made, pictures, tmp_path):
     with pytest.raises(InputError, match="by format"):
         Bundle.write(tmp_path / "x", models={"../int8": model}, labels="abcde", **rest)
     with pytest.raises(InputError, match="takes uint8 pictures"):
-        Bundle.write(
-            tmp_path / "x", models={"int8": model}, labels="abcde", images=images[:, :4], answers=answers
-        )
+        Bundle.write(tmp_path / "x", models={"int8": model}, labels="abcde", images=images[:, :4], answers=answers)
     assert not (tmp_path / "x").exists()
 
 

@@ -3,6 +3,7 @@ import time
 
 import numpy as np
 import pytest
+
 from tkit_edge import flatbuffer, runtime
 from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, Operator, macs, parameters
@@ -27,9 +28,7 @@ def test_tensors_and_operators_are_those_that_the_runtime_sees(made, name):
         assert tensor.axis == quantization["quantized_dimension"]
         if len(tensor.data):
             assert tensor.data == theirs.get_tensor(index).tobytes()
-    operators = [
-        (item["op_name"], *map(list, (item["inputs"], item["outputs"]))) for item in theirs._get_ops_details()
-    ]
+    operators = [(item["op_name"], *map(list, (item["inputs"], item["outputs"]))) for item in theirs._get_ops_details()]
     assert [(item.name, list(item.inputs), list(item.outputs)) for item in graph.operators] == operators
     assert list(graph.inputs) == [item["index"] for item in theirs.get_input_details()]
     assert list(graph.outputs) == [item["index"] for item in theirs.get_output_details()]
@@ -37,15 +36,12 @@ def test_tensors_and_operators_are_those_that_the_runtime_sees(made, name):
 
 def test_names_of_builtin_operators_are_the_schemas():
     from ai_edge_litert import schema_py_generated as schema
+
     from tkit_edge.opnames import BUILTIN_OPERATORS, TENSOR_TYPES
 
-    theirs = {
-        number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)
-    }
+    theirs = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
     assert dict(enumerate(BUILTIN_OPERATORS)).items() <= theirs.items()
-    types = {
-        number: name.lower() for name, number in vars(schema.TensorType).items() if isinstance(number, int)
-    }
+    types = {number: name.lower() for name, number in vars(schema.TensorType).items() if isinstance(number, int)}
     assert dict(enumerate(TENSOR_TYPES)).items() <= types.items()
 
 
@@ -70,10 +66,7 @@ def test_macs_of_matrix_products_and_of_what_cannot_be_counted(made):
     product = 2 * 3 * 5 * 7
     assert macs(graph("BATCH_MATMUL", (2, 3, 7), (2, 7, 5), (2, 3, 5))) == product
     assert macs(graph("BATCH_MATMUL", (2, 7, 3), (2, 7, 5), (2, 3, 5))) == product  # the left one transposed
-    assert (
-        macs(graph("TRANSPOSE_CONV", (4,), (8, 2, 2, 3), (1, 5, 5, 3), (1, 10, 10, 8)))
-        == 5 * 5 * 3 * 8 * 2 * 2
-    )
+    assert macs(graph("TRANSPOSE_CONV", (4,), (8, 2, 2, 3), (1, 5, 5, 3), (1, 10, 10, 8))) == 5 * 5 * 3 * 8 * 2 * 2
     assert macs(graph("WHILE", (1,), (1,))) is None
     assert macs(graph("CUSTOM:mine", (1,), (1,))) is None
     with pytest.raises(InputError, match="CONV_2D"):
@@ -91,11 +84,9 @@ def test_every_truncation_is_an_input_error(made):
         assert length > len(data) * 0.9
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"TFL3", b"\x1c\0\0\0TFL3", b"PK\3\4" * 10, b"\xff\xff\xff\xffTFL3" + bytes(64)]
-)
+@pytest.mark.parametrize("data", [b"", b"TFL3", b"\x1c\0\0\0TFL3", b"PK\3\4" * 10, b"\xff\xff\xff\xffTFL3" + bytes(64)])
 def test_foreign_bytes(data):
-    with pytest.raises(InputError, match="my.tflite"):
+    with pytest.raises(InputError, match=r"my.tflite"):
         flatbuffer.read(data, "my.tflite")
 
 

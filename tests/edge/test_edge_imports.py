@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import tkit_edge
 
 ROOT = Path(tkit_edge.__file__).parent

@@ -2,6 +2,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from tkit_edge import runtime
 from tkit_edge.errors import InputError
 from tkit_edge.runtime import KERNELS, Model
@@ -55,9 +56,9 @@ def test_wrong_options(made, options):
 def test_damaged_files_name_themselves(made, tmp_path):
     path = tmp_path / "half.tflite"
     path.write_bytes((made / "int8.tflite").read_bytes()[:1500])
-    with pytest.raises(InputError, match="half.tflite"):
+    with pytest.raises(InputError, match=r"half.tflite"):
         Model(path)
-    with pytest.raises(InputError, match="missing.tflite: No such file"):
+    with pytest.raises(InputError, match=r"missing.tflite: No such file"):
         Model(tmp_path / "missing.tflite")
 
 

@@ -69,9 +69,7 @@ def test_an_epoch_takes_each_picture_at_most_once_and_drops_the_remainder():
 
 def test_orders_of_epochs_are_unlike():
     made = batches(ops=())
-    orders = [
-        np.concatenate([made.batch(epoch, step)[0][:, 0, 0, 0] for step in range(5)]) for epoch in range(40)
-    ]
+    orders = [np.concatenate([made.batch(epoch, step)[0][:, 0, 0, 0] for step in range(5)]) for epoch in range(40)]
     # Picture 0 comes first in 1 of 53 epochs or so; every position's mean is near the middle, 26.
     assert abs(np.mean(orders) - 26) < 2
     assert len({order.tobytes() for order in orders}) == 40
@@ -100,9 +98,7 @@ def test_in_order_gives_everything_once_with_a_partial_last_batch():
     parts = list(in_order(examples(), 5, 20))
     assert [len(images) for images, _ in parts] == [20, 20, 13]
     np.testing.assert_array_equal(np.concatenate([images for images, _ in parts]), examples().images)
-    np.testing.assert_array_equal(
-        np.concatenate([np.argmax(labels, 1) for _, labels in parts]), examples().labels
-    )
+    np.testing.assert_array_equal(np.concatenate([np.argmax(labels, 1) for _, labels in parts]), examples().labels)
 
 
 def test_taken_pictures_are_shared_with_tensorflow_not_copied():

@@ -18,9 +18,7 @@ class Holder(Config):
     op: Annotated[Op, OneOf("tkit_pipelines.ops")]
 
 
-@pytest.mark.parametrize(
-    "value", ["translate:pixels=2", {"kind": "translate", "pixels": 2}, Translate(pixels=2)]
-)
+@pytest.mark.parametrize("value", ["translate:pixels=2", {"kind": "translate", "pixels": 2}, Translate(pixels=2)])
 def test_a_component_comes_from_a_string_a_mapping_or_itself(value):
     assert Holder(op=value).op == Translate(pixels=2)
 
@@ -57,9 +55,7 @@ def test_only_files_of_the_package_are_kinds(kind):
 
 def test_every_file_of_ops_holds_its_component():
     assert kinds("tkit_pipelines.ops") == ["crop", "cutout", "flip", "translate"]
-    assert all(
-        issubclass(component_class("tkit_pipelines.ops", kind), Op) for kind in kinds("tkit_pipelines.ops")
-    )
+    assert all(issubclass(component_class("tkit_pipelines.ops", kind), Op) for kind in kinds("tkit_pipelines.ops"))
 
 
 def test_the_json_schema_lists_the_components():

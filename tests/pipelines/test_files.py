@@ -54,9 +54,7 @@ def test_nothing_is_unpacked_to_disk(tmp_path, tree, write, cache):
 
 def test_without_train_and_test_a_fixed_part_is_held_out(tmp_path, tree, write):
     files = {name.removeprefix("train/"): data for name, data in tree.items() if name.startswith("train/")}
-    data = Images(
-        source=str(write["zip"](tmp_path / "flat.zip", files)), image_size=(4, 4), channels=1, batch_size=4
-    )
+    data = Images(source=str(write["zip"](tmp_path / "flat.zip", files)), image_size=(4, 4), channels=1, batch_size=4)
     splits = [data.load(seed) for seed in range(6)]
     assert all(np.array_equal(part.test.images, splits[0].test.images) for part in splits)
     assert np.bincount(splits[0].test.labels).tolist() == [2, 2]
@@ -121,9 +119,7 @@ def test_a_batch_larger_than_the_data_is_explained(tmp_path, tree, write):
         data.batches(data.load(0).train, 2, 0)
 
 
-@pytest.mark.parametrize(
-    "name", ["../out.png", "/etc/out.png", "train/../../out.png", "..\\out.png", "C:/out.png"]
-)
+@pytest.mark.parametrize("name", ["../out.png", "/etc/out.png", "train/../../out.png", "..\\out.png", "C:/out.png"])
 @pytest.mark.parametrize("kind", ["tar", "zip"])
 def test_members_outside_the_archive_are_refused(tmp_path, tree, write, kind, name):
     refused(write[kind](tmp_path / "hostile", {**tree, name: b"x"}), "member outside itself")
@@ -204,9 +200,7 @@ def test_a_folder_linked_into_itself_is_read_once(tmp_path, tree, write):
 
 def test_sizes_and_colours_are_brought_to_one(tmp_path, write):
     files = {}
-    for number, (mode, size) in enumerate(
-        [("RGB", (9, 5)), ("L", (3, 8)), ("P", (6, 6)), ("RGBA", (20, 20))]
-    ):
+    for number, (mode, size) in enumerate([("RGB", (9, 5)), ("L", (3, 8)), ("P", (6, 6)), ("RGBA", (20, 20))]):
         for name in ("cat", "dog"):
             encoded = io.BytesIO()
             Image.new(mode, size, 200 if mode in "LP" else (200,) * len(mode)).save(encoded, "PNG")

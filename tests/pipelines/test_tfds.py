@@ -58,9 +58,7 @@ class TkitWords(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self):
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict({"text": tfds.features.Text()})
-        )
+        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict({"text": tfds.features.Text()}))
 
     def _split_generators(self, manager):
         return {"train": iter([(0, {"text": "hello"})])}

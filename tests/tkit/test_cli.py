@@ -25,9 +25,9 @@ def tkit(*arguments, cwd=None, **variables):
 def test_help_lists_every_command_with_the_first_line_of_its_file():
     done = tkit("--help")
     assert done.returncode == 0
-    assert [
-        line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ") and line[2:3].isalpha()
-    ][-7:] == COMMANDS
+    assert [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ") and line[2:3].isalpha()][
+        -7:
+    ] == COMMANDS
     assert "  list         List the recipes." in done.stdout
 
 
@@ -42,9 +42,7 @@ def test_every_help_has_examples_and_exit_codes(command):
 
 
 def test_the_console_script_is_installed():
-    done = subprocess.run(
-        [Path(sys.executable).with_name("tkit"), "--version"], capture_output=True, text=True
-    )
+    done = subprocess.run([Path(sys.executable).with_name("tkit"), "--version"], capture_output=True, text=True)
     names = [line.split()[0] for line in done.stdout.splitlines()]
     assert names == ["tkit", "python", "tensorflow", "keras", "ai-edge-litert"]
     assert all(line.split()[1][0].isdigit() for line in done.stdout.splitlines())
@@ -64,9 +62,7 @@ def test_show_prints_lines_that_are_overrides_of_the_same_recipe():
     from tkit.recipes import names
 
     for name in names():
-        changed = load(
-            name, ["fit.epochs=7", "model=resnet:depth=14", "export.formats=int8", "fit.clip_norm=2"]
-        )
+        changed = load(name, ["fit.epochs=7", "model=resnet:depth=14", "export.formats=int8", "fit.clip_norm=2"])
         overrides = [line.split("  # ")[0].rstrip() for line in lines(changed.recipe)]
         assert "fit.epochs=7" in overrides
         assert load(name, overrides).recipe == changed.recipe

@@ -37,9 +37,7 @@ def test_errors_become_a_message_and_their_exit_code(error, code, monkeypatch, c
     assert capsys.readouterr().err.strip() == (f"Error: {error}" if str(error) else "Interrupted.")
 
 
-@pytest.mark.parametrize(
-    "error", [ZeroDivisionError("a bug"), EOFError("a truncated file"), OSError(5, "a disk")]
-)
+@pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), EOFError("a truncated file"), OSError(5, "a disk")])
 def test_programming_errors_keep_their_traceback(error, monkeypatch):
     monkeypatch.setattr(a_command.command, "callback", failing_with(error))
     with pytest.raises(type(error), match="a "):

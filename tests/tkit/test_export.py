@@ -3,6 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from tkit_edge import flatbuffer
+from tkit_edge.errors import InputError
+from tkit_pipelines.batches import in_order
+from tkit_pipelines.dataset import Examples
+from tkit_pipelines.images import Images
 
 from tkit.export import calibration, parity
 from tkit.export.config import FORMATS, Export, Parity
@@ -13,11 +18,6 @@ from tkit.fit.engine import train
 from tkit.fit.optimizers.adamw import AdamW
 from tkit.models import PixelStatistics
 from tkit.models.resnet import ResNet
-from tkit_edge import flatbuffer
-from tkit_edge.errors import InputError
-from tkit_pipelines.batches import in_order
-from tkit_pipelines.dataset import Examples
-from tkit_pipelines.images import Images
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,10 @@ def test_a_layer_without_builtin_operators_is_named():
     x = Odd(name="my_odd_layer")(keras.layers.Dense(4, name="before")(x))
     model = keras.Model(inputs, keras.layers.Dense(3, name="logits")(x))
     images = np.zeros((2, 8, 8, 1), np.uint8)
-    with Converter(model, images, io="int8") as convert, pytest.raises(InputError, match="'my_odd_layer' cannot") as error:
+    with (
+        Converter(model, images, io="int8") as convert,
+        pytest.raises(InputError, match="'my_odd_layer' cannot") as error,
+    ):
         convert("float32")
     assert "Erfinv" in str(error.value)
     assert "before" not in str(error.value)

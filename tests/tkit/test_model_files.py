@@ -5,11 +5,11 @@ import json
 import keras
 import numpy as np
 import pytest
+from tkit_edge.errors import InputError
 
 from tkit import model_files
 from tkit.models import PixelStatistics
 from tkit.models.resnet import ResNet
-from tkit_edge.errors import InputError
 
 
 @pytest.fixture
@@ -26,7 +26,9 @@ def test_what_is_saved_comes_back_and_the_keras_file_loads_without_tkit(model, t
     np.testing.assert_array_equal(stock.predict(inputs, verbose=0), expected)
 
 
-@pytest.mark.parametrize("layer", [{"class_name": "Lambda", "module": "keras.layers"}, {"class_name": "system", "module": "os"}])
+@pytest.mark.parametrize(
+    "layer", [{"class_name": "Lambda", "module": "keras.layers"}, {"class_name": "system", "module": "os"}]
+)
 def test_classes_outside_the_allow_list_are_refused(model, tmp_path, layer):
     model_files.save(model, tmp_path)
     path = tmp_path / "architecture.json"

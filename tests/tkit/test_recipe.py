@@ -112,9 +112,7 @@ def test_a_wrong_override_says_what_is_there(override, message):
 
 
 def test_an_unknown_recipe_names_the_closest_and_falls_back_to_none():
-    with pytest.raises(
-        InputError, match=r"Did you mean 'cifar10_cnn'\?.*cifar10_resnet8.*--recipe ./mine.py"
-    ):
+    with pytest.raises(InputError, match=r"Did you mean 'cifar10_cnn'\?.*cifar10_resnet8.*--recipe ./mine.py"):
         load("cifar_cnn")
 
 

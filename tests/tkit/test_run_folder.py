@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from tkit_edge.errors import InputError
 
 from tkit.recipe import load
 from tkit.run import Run
-from tkit_edge.errors import InputError
 
 
 @pytest.fixture
@@ -62,7 +62,12 @@ def test_a_run_is_found_by_name_in_the_runs_folder(run, monkeypatch):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "is damaged"), ("[]", "is damaged"), ('{"version": 1}', "is damaged"), ('{"version": 2, "stages": {}}', "Update tkit")],
+    [
+        ("{", "is damaged"),
+        ("[]", "is damaged"),
+        ('{"version": 1}', "is damaged"),
+        ('{"version": 2, "stages": {}}', "Update tkit"),
+    ],
 )
 def test_a_damaged_or_newer_manifest_is_refused(run, text, message):
     (run.folder / "manifest.json").write_text(text)

@@ -7,11 +7,11 @@ import sys
 
 import numpy as np
 import pytest
+from tkit_edge.bundle import Bundle
+from tkit_edge.errors import BoundError, InputError
 
 import tkit
 from tkit.recipe import load
-from tkit_edge.bundle import Bundle
-from tkit_edge.errors import BoundError, InputError
 
 QUICK = ("fit.epochs=3", "bench.seconds=0.05", "model.width=8")
 
@@ -106,7 +106,18 @@ def test_an_unknown_run_and_variant_are_named(run):
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["cifar10_cnn", "cifar10_resnet8", "cifar10_resnet20"])
 def test_a_dry_run_takes_every_stage_on_the_true_shapes(recipe, tmp_path):
-    command = [sys.executable, "-m", "tkit", "run", "--recipe", recipe, "--dry-run", "--runs-dir", str(tmp_path), "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "tkit",
+        "run",
+        "--recipe",
+        recipe,
+        "--dry-run",
+        "--runs-dir",
+        str(tmp_path),
+        "--json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
     json.loads(done.stdout)

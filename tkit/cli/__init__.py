@@ -28,9 +28,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort as abort:
-        if isinstance(
-            abort.__cause__, EOFError
-        ):  # click takes any EOFError for Ctrl-D at a prompt; tkit has none
+        if isinstance(abort.__cause__, EOFError):  # click takes any EOFError for Ctrl-D at a prompt; tkit has none
             raise abort.__cause__ from None
         click.echo("Interrupted.", err=True)
         sys.exit(INTERRUPTED)

@@ -28,9 +28,7 @@ def _set_level(context: click.Context, option: click.Parameter, value: bool) -> 
 def level_options() -> list[click.Parameter]:
     """-q and -v; the last one given counts."""
     return [
-        click.Option(
-            ["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_level, help="Say errors only."
-        ),
+        click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_level, help="Say errors only."),
         click.Option(
             ["-v", "--verbose"],
             is_flag=True,

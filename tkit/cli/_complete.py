@@ -32,9 +32,7 @@ def recipes(context: click.Context, parameter: click.Parameter, incomplete: str)
     return [_item(name) for name in names] or files(context, parameter, incomplete)
 
 
-def override_keys(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def override_keys(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`fit.epochs=` and the like: the keys of the recipe on the line, else of the first one."""
     if "=" in incomplete:
         return []

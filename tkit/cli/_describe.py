@@ -34,9 +34,7 @@ def _text(value: Any) -> str:
     if isinstance(value, Component):
         if not _fits_one_line(value):
             return json.dumps(value.model_dump(mode="json"))
-        fields = [
-            f"{name}={_text(getattr(value, name))}" for name in type(value).model_fields if name != "kind"
-        ]
+        fields = [f"{name}={_text(getattr(value, name))}" for name in type(value).model_fields if name != "kind"]
         return ":".join([value.kind, ",".join(fields)]).rstrip(":")
     if isinstance(value, tuple):
         return ",".join(_text(item) for item in value) or "[]"

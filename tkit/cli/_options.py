@@ -39,12 +39,8 @@ runs_dir_option = click.option(
     metavar="DIR",
     help="Where run folders are made. [default: $TKIT_RUNS, else ./runs]",
 )
-dry_run_option = click.option(
-    "--dry-run", is_flag=True, help="Two steps of every stage, on the recipe's true shapes."
-)
-variant_option = click.option(
-    "--variant", metavar="NAME", help="Which of the run's models. [default: the newest]"
-)
+dry_run_option = click.option("--dry-run", is_flag=True, help="Two steps of every stage, on the recipe's true shapes.")
+variant_option = click.option("--variant", metavar="NAME", help="Which of the run's models. [default: the newest]")
 json_option = click.option(
     "--json",
     "as_json",

@@ -17,10 +17,10 @@ from types import TracebackType
 import keras
 import numpy as np
 import tensorflow as tf
+from tkit_edge.errors import InputError
 
 from tkit import console
 from tkit.export.config import Format
-from tkit_edge.errors import InputError
 
 _INT8 = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
 _INT16X8 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
@@ -102,7 +102,9 @@ class Converter:
         names = "\n".join(name for op, name in nodes if op in operators)
         # A retraced layer's scope has a number after its name.
         return [
-            layer.name for layer in self.model.layers if re.search(rf"(?:^|[/_]){re.escape(layer.name)}(?:_\d+)?[/_]", names, re.M)
+            layer.name
+            for layer in self.model.layers
+            if re.search(rf"(?:^|[/_]){re.escape(layer.name)}(?:_\d+)?[/_]", names, re.M)
         ]
 
 
@@ -129,4 +131,3 @@ def quiet_stderr() -> Iterator[None]:
             os.close(saved)
             sink.seek(0)
             console.detail(sink.read().decode(errors="replace"))
-

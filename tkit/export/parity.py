@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from tkit_edge.runtime import Model
 
 from tkit.export.config import Format, Parity
 from tkit.export.statistics import paired_drop
-from tkit_edge.runtime import Model
 
 
 def compare(fmt: Format, data: bytes, images: np.ndarray, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
@@ -43,7 +43,9 @@ def failures(fmt: Format, figures: dict[str, Any], bounds: Parity) -> list[str]:
     if fmt in ("float32", "float16"):
         bound = bounds.float32 if fmt == "float32" else bounds.float16
         if figures["max_difference"] > bound:
-            return [f"{fmt}: largest difference {figures['max_difference']:.2e} of the largest logit, bound {bound:.0e}"]
+            return [
+                f"{fmt}: largest difference {figures['max_difference']:.2e} of the largest logit, bound {bound:.0e}"
+            ]
         return []
     found = []
     if figures["agreement"] < bounds.agreement:

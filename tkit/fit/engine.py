@@ -1,7 +1,7 @@
 """The training engine: a short loop around Keras's compiled train function.
 
-Keras's `fit` can't begin in mid-epoch; this loop can, because the batch at (epoch, step) is a pure function. Optimizers,
-losses, metrics and callbacks are Keras's own, and a model with its own `train_step` trains unchanged.
+Keras's `fit` can't begin in mid-epoch; this loop can, because the batch at (epoch, step) is a pure function.
+Optimizers, losses, metrics and callbacks are Keras's own, and a model with its own `train_step` trains unchanged.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
+from tkit_edge.errors import DivergedError
+from tkit_pipelines.batches import Batches
 
 from tkit.fit.config import Fit
 from tkit.fit.precision import Precision, choose
 from tkit.fit.twin import training_twin
-from tkit_edge.errors import DivergedError
-from tkit_pipelines.batches import Batches
 
 
 class Outcome(NamedTuple):

@@ -1,4 +1,7 @@
-"""What TensorBoard shows of a run: figures, learning rate, a batch, confusion matrix, weights, graph, hyperparameters."""
+"""What TensorBoard shows of a run.
+
+Figures, learning rate, a batch as the model sees it, confusion matrix, weights, graph and hyperparameters.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 from tensorboard.plugins.hparams import api as hparams
-
 from tkit_pipelines.batches import Batches
 
 PICTURES = 32

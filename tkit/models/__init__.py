@@ -26,7 +26,5 @@ class Model(Component):
     """
 
     @abstractmethod
-    def build(
-        self, input_shape: tuple[int, int, int], num_classes: int, statistics: PixelStatistics
-    ) -> keras.Model:
+    def build(self, input_shape: tuple[int, int, int], num_classes: int, statistics: PixelStatistics) -> keras.Model:
         """The uncompiled model for pictures of `input_shape` (height, width, channels)."""

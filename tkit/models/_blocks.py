@@ -7,7 +7,9 @@ import keras
 from tkit.models import PixelStatistics
 
 
-def pixels(input_shape: tuple[int, int, int], statistics: PixelStatistics) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+def pixels(
+    input_shape: tuple[int, int, int], statistics: PixelStatistics
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """The model's input of raw 0-255 pixels, and the same normalized to mean 0 and variance 1 a channel."""
     inputs = keras.Input(input_shape, name="image")
     normalize = keras.layers.Normalization(
@@ -16,9 +18,7 @@ def pixels(input_shape: tuple[int, int, int], statistics: PixelStatistics) -> tu
     return inputs, normalize(inputs)
 
 
-def conv_bn(
-    x: keras.KerasTensor, filters: int, name: str, *, strides: int = 1, relu: bool = True
-) -> keras.KerasTensor:
+def conv_bn(x: keras.KerasTensor, filters: int, name: str, *, strides: int = 1, relu: bool = True) -> keras.KerasTensor:
     """A 3x3 convolution without bias, batch normalization, and a ReLU unless `relu=False`."""
     x = keras.layers.Conv2D(
         filters, 3, strides=strides, padding="same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"

@@ -26,9 +26,7 @@ class CNN(Model):
     dropout: float = Field(0.0, ge=0, lt=1)
     """Share of the pooled features that is dropped in training."""
 
-    def build(
-        self, input_shape: tuple[int, int, int], num_classes: int, statistics: PixelStatistics
-    ) -> keras.Model:
+    def build(self, input_shape: tuple[int, int, int], num_classes: int, statistics: PixelStatistics) -> keras.Model:
         """Float32 raw pixels [batch, height, width, channels] to logits [batch, num_classes]."""
         import keras
 

@@ -32,9 +32,7 @@ class ResNet(Model):
             raise ValueError("depth must be 6n+2: 8, 14, 20, 26, 32, 38, 44, 50, 56 ...")
         return depth
 
-    def build(
-        self, input_shape: tuple[int, int, int], num_classes: int, statistics: PixelStatistics
-    ) -> keras.Model:
+    def build(self, input_shape: tuple[int, int, int], num_classes: int, statistics: PixelStatistics) -> keras.Model:
         """Float32 raw pixels [batch, height, width, channels] to logits [batch, num_classes]."""
         import keras
 

@@ -1,15 +1,16 @@
 """CIFAR-10 with a plain CNN: three stages of two 3x3 convolutions, one-cycle Nesterov SGD.
 
-    tkit run --recipe cifar10_cnn --data tfds:cifar10
+tkit run --recipe cifar10_cnn --data tfds:cifar10
 """
+
+from tkit_pipelines.images import Images
+from tkit_pipelines.ops.flip import Flip
+from tkit_pipelines.ops.translate import Translate
 
 from tkit.fit.config import Fit
 from tkit.fit.optimizers.sgd import SGD
 from tkit.models.cnn import CNN
 from tkit.recipe import Recipe
-from tkit_pipelines.images import Images
-from tkit_pipelines.ops.flip import Flip
-from tkit_pipelines.ops.translate import Translate
 
 
 def recipe() -> Recipe:

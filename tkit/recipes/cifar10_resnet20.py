@@ -1,16 +1,17 @@
 """CIFAR-10 with ResNet-20 (He et al. 2016, section 4.2: 91.25 % on the original pictures after about 200 epochs).
 
-    tkit run --recipe cifar10_resnet20 --data tfds:cifar10
+tkit run --recipe cifar10_resnet20 --data tfds:cifar10
 """
+
+from tkit_pipelines.images import Images
+from tkit_pipelines.ops.cutout import Cutout
+from tkit_pipelines.ops.flip import Flip
+from tkit_pipelines.ops.translate import Translate
 
 from tkit.fit.config import Fit
 from tkit.fit.optimizers.sgd import SGD
 from tkit.models.resnet import ResNet
 from tkit.recipe import Recipe
-from tkit_pipelines.images import Images
-from tkit_pipelines.ops.cutout import Cutout
-from tkit_pipelines.ops.flip import Flip
-from tkit_pipelines.ops.translate import Translate
 
 
 def recipe() -> Recipe:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from tkit.recipe import Loaded, Recipe, load
-from tkit.run import Run
 from tkit_pipelines.dataset import Splits
 from tkit_pipelines.images import Images
+
+from tkit.recipe import Loaded, Recipe, load
+from tkit.run import Run
 
 DRY_RUN_STEPS = 2
 
@@ -34,7 +35,7 @@ def load_data(data: Images, seed: int) -> Splits:
 
 
 def dry(recipe: Recipe) -> Recipe:
-    """The recipe on synthetic pictures of its true shapes, two steps long, with bounds that an untrained model keeps."""
+    """The recipe on synthetic pictures of its true shapes, two steps long, with bounds an untrained model keeps."""
     data = recipe.data.model_copy(update={"source": "synthetic"})
     fit = recipe.fit.model_copy(update={"epochs": 1, "steps_per_execution": 1})
     parity = recipe.export.parity.model_copy(update={"samples": DRY_RUN_STEPS, "agreement": 0.0, "drop": 1.0})

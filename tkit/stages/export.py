@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tkit_edge.bundle import Bundle
+from tkit_edge.errors import BoundError
+from tkit_pipelines.dataset import Examples
 
 from tkit import console, model_files
 from tkit.export import calibration, parity
@@ -16,16 +19,11 @@ from tkit.export.convert import Converter
 from tkit.recipe import Recipe, replace
 from tkit.run import Run
 from tkit.stages._common import as_run, load_data
-from tkit_edge.bundle import Bundle
-from tkit_edge.errors import BoundError
-from tkit_pipelines.dataset import Examples
 
 GOLDEN_SAMPLES = 8
 
 
-def export(
-    run: Run | str | Path, *, variant: str | None = None, overrides: Sequence[str] = ()
-) -> dict[str, Any]:
+def export(run: Run | str | Path, *, variant: str | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Exports a variant's model in the recipe's formats and checks each file against the Keras model.
 
     Args:

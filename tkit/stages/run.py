@@ -11,9 +11,7 @@ from tkit.stages.export import export
 from tkit.stages.fit import fit
 
 
-def run(
-    recipe: Recipe | Loaded | str | Path, *, runs_dir: str | Path | None = None, dry_run: bool = False
-) -> Run:
+def run(recipe: Recipe | Loaded | str | Path, *, runs_dir: str | Path | None = None, dry_run: bool = False) -> Run:
     """Fits, exports and benches a recipe; the arguments are `fit`'s.
 
     Example:

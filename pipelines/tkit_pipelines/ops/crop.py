@@ -22,9 +22,7 @@ class Crop(Move):
     def check(self, height: int, width: int) -> None:
         """A mirror image is no larger than the picture."""
         if self.padding >= min(height, width):
-            raise ValueError(
-                f"crop: padding={self.padding} must be less than the picture's size, {height}x{width}"
-            )
+            raise ValueError(f"crop: padding={self.padding} must be less than the picture's size, {height}x{width}")
 
     def sources(
         self, rows: tf.Tensor, columns: tf.Tensor, height: int, width: int, seed: tf.Tensor

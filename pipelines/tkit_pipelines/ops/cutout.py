@@ -26,9 +26,7 @@ class Cutout(Blank):
     def check(self, height: int, width: int) -> None:
         """A square as large as the picture could black it out whole."""
         if self.size >= min(height, width):
-            raise ValueError(
-                f"cutout: size={self.size} must be less than the picture's size, {height}x{width}"
-            )
+            raise ValueError(f"cutout: size={self.size} must be less than the picture's size, {height}x{width}")
 
     def covers(
         self, rows: tf.Tensor, columns: tf.Tensor, height: int, width: int, seed: tf.Tensor

@@ -25,9 +25,7 @@ class Translate(Move):
     def check(self, height: int, width: int) -> None:
         """A shift must leave some of the picture."""
         if self.pixels >= min(height, width):
-            raise ValueError(
-                f"translate: pixels={self.pixels} moves a {height}x{width} picture out of itself"
-            )
+            raise ValueError(f"translate: pixels={self.pixels} moves a {height}x{width} picture out of itself")
 
     def sources(
         self, rows: tf.Tensor, columns: tf.Tensor, height: int, width: int, seed: tf.Tensor
@@ -35,7 +33,5 @@ class Translate(Move):
         """Coordinates less the shift."""
         import tensorflow as tf
 
-        shift = tf.random.stateless_uniform(
-            [2, rows.shape[0], 1], seed, -self.pixels, self.pixels + 1, dtype=tf.int32
-        )
+        shift = tf.random.stateless_uniform([2, rows.shape[0], 1], seed, -self.pixels, self.pixels + 1, dtype=tf.int32)
         return rows - shift[0], columns - shift[1]

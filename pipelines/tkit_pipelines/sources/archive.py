@@ -65,9 +65,7 @@ class Archive(EncodedSource, PathSource):
             with _damage_named(self.path):
                 for name, data in (_read_zip if zipped else _read_tar)(members):
                     if name in layout.places:
-                        yield Picture(
-                            layout.places[name][0], f"{self.path}: {name}", layout.places[name][1], data
-                        )
+                        yield Picture(layout.places[name][0], f"{self.path}: {name}", layout.places[name][1], data)
 
         return Encoded(layout.train, layout.test, layout.class_names, pictures())
 
@@ -105,9 +103,7 @@ class _Members:
             self._refuse(f"unpacks to more than {MAX_RATIO} times its size")
 
     def _refuse(self, why: str) -> None:
-        raise InputError(
-            f"{self.path}: the archive {why}; it is not read. Pack the pictures again, or give a folder."
-        )
+        raise InputError(f"{self.path}: the archive {why}; it is not read. Pack the pictures again, or give a folder.")
 
 
 def _list_zip(members: _Members) -> None:

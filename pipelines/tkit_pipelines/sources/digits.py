@@ -24,9 +24,7 @@ class Digits(NamedSource):
     def from_argument(cls, argument: str) -> Digits:
         """The source; it takes no argument."""
         if argument:
-            raise InputError(
-                f"data 'digits:{argument}': digits takes nothing after its name. Write 'digits'."
-            )
+            raise InputError(f"data 'digits:{argument}': digits takes nothing after its name. Write 'digits'.")
         return cls()
 
     def load(self, shape: Shape) -> Loaded:

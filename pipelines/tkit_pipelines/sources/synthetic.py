@@ -30,8 +30,7 @@ class Synthetic(NamedSource):
             return cls(10)
         if not (argument.isascii() and argument.isdigit() and 2 <= int(argument) <= MAX_CLASSES):
             raise InputError(
-                f"data 'synthetic:{argument}': expected a number of classes after the colon, "
-                f"from 2 to {MAX_CLASSES}."
+                f"data 'synthetic:{argument}': expected a number of classes after the colon, from 2 to {MAX_CLASSES}."
             )
         return cls(int(argument))
 

@@ -35,9 +35,7 @@ class Tfds(EncodedSource, NamedSource):
     def from_argument(cls, argument: str) -> Tfds:
         """The source for a TFDS name."""
         if not argument:
-            raise InputError(
-                "data 'tfds:': expected the name of a TFDS set after the colon, as in 'tfds:cifar10'."
-            )
+            raise InputError("data 'tfds:': expected the name of a TFDS set after the colon, as in 'tfds:cifar10'.")
         return cls(argument)
 
     def identity(self) -> dict[str, Any]:
@@ -82,14 +80,10 @@ class Tfds(EncodedSource, NamedSource):
             examples = self._builder.as_dataset(
                 split=split,
                 decoders={image: tfds.decode.SkipDecoding()},
-                read_config=tfds.ReadConfig(
-                    interleave_cycle_length=1
-                ),  # one file after the other: a fixed order
+                read_config=tfds.ReadConfig(interleave_cycle_length=1),  # one file after the other: a fixed order
             )
             for number, example in enumerate(examples.as_numpy_iterator()):
-                yield Picture(
-                    index, f"tfds:{self.name} {split} {number}", int(example[label]), bytes(example[image])
-                )
+                yield Picture(index, f"tfds:{self.name} {split} {number}", int(example[label]), bytes(example[image]))
                 index += 1
 
     @cached_property

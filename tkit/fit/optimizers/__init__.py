@@ -6,7 +6,6 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from pydantic import Field
-
 from tkit_pipelines.config import Component
 
 if TYPE_CHECKING:

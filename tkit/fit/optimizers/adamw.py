@@ -1,4 +1,7 @@
-"""AdamW (Loshchilov and Hutter 2019). The learning rate scales with the square root of the batch (Malladi et al. 2022)."""
+"""AdamW (Loshchilov and Hutter 2019).
+
+The learning rate scales with the square root of the batch (Malladi et al. 2022).
+"""
 
 from __future__ import annotations
 
