@@ -92,9 +92,8 @@ def test_an_unknown_public_name_is_an_attribute_error():
 def test_the_packages_carry_their_distributions_versions():
     from importlib.metadata import version
 
-    import tkit_edge
-
     import tkit
+    import tkit_edge
 
     assert tkit.__version__ == version("keras-tkit")
     assert tkit_edge.__version__ == version("tkit-edge")

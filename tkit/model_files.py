@@ -15,9 +15,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from tkit_edge.errors import InputError
 
 from tkit import files
+from tkit_edge.errors import InputError
 
 # Everything in these namespaces may be rebuilt from JSON, except what wraps code or other files.
 _MODULES: dict[str | None, tuple[str, ...] | None] = {

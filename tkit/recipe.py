@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
-from tkit_edge.errors import InputError
-from tkit_pipelines.config import Config, OneOf, did_you_mean, parse_value
-from tkit_pipelines.images import Images
 
 import tkit.recipes
 from tkit.export.config import Export
 from tkit.fit.config import Fit
 from tkit.models import Model
+from tkit_edge.errors import InputError
+from tkit_pipelines.config import Config, OneOf, did_you_mean, parse_value
+from tkit_pipelines.images import Images
 
 
 class Bench(Config):

@@ -18,12 +18,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tkit_edge.errors import InputError
-from tkit_pipelines.config import did_you_mean
-
 import tkit
 from tkit import files
 from tkit.recipe import Loaded, Origin, Recipe, load
+from tkit_edge.errors import InputError
+from tkit_pipelines.config import did_you_mean
 
 MANIFEST_VERSION = 1
 DEFAULT_FOLDER = "runs"

@@ -31,6 +31,7 @@ VERSION = 1
 TASK = "image-classification"
 PIXELS = "raw 0-255"
 RESIZE = "cover-crop, bilinear"
+MAX_GOLDEN_BYTES = 256 * 2**20  # unpacked
 
 
 @dataclass(frozen=True)
@@ -211,8 +212,9 @@ class Bundle:
         shape = (samples, self.height, self.width, self.channels)
         wanted: dict[str, tuple[type, int]] = {"images": (np.uint8, 4), "labels": (np.int32, 1)}
         wanted.update({f"expected_{fmt}": (np.float32, 2) for fmt in self.models})
-        arrays_bytes = int(np.prod(shape, dtype=object)) + 4 * samples * (1 + classes * len(self.models))
-        arrays = files.read_npz(path, wanted, limit=arrays_bytes + 1024 * len(wanted))  # and each array's header
+        size = int(np.prod(shape, dtype=object)) + 4 * samples * (1 + classes * len(self.models))
+        size += 1024 * len(wanted)  # for the arrays' headers
+        arrays = files.read_npz(path, wanted, limit=min(size, MAX_GOLDEN_BYTES))
         shapes = {"images": shape, "labels": (samples,)}
         for name, array in arrays.items():
             if array.shape != shapes.get(name, (samples, classes)):

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tkit_edge.errors import InputError
-
 from tkit_pipelines import spatial
 from tkit_pipelines.dataset import Examples, shareable
 from tkit_pipelines.op import Op

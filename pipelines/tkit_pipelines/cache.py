@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tkit_edge.errors import InputError
 
+from tkit_edge.errors import InputError
 from tkit_pipelines.dataset import Examples
 from tkit_pipelines.source import Loaded, Shape
 

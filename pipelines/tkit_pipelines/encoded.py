@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from tkit_edge import images
 from tkit_edge.errors import InputError
-
 from tkit_pipelines import cache
 from tkit_pipelines.progress import progress
 from tkit_pipelines.source import Loaded, Shape, Source

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, PositiveInt, model_validator
-from tkit_edge.errors import InputError
 
+from tkit_edge.errors import InputError
 from tkit_pipelines.config import Component, OneOf
 from tkit_pipelines.dataset import Examples, Splits
 from tkit_pipelines.op import Op

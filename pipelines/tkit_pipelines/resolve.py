@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 
 from tkit_edge.errors import InputError
-
 from tkit_pipelines import sources
 from tkit_pipelines.config import did_you_mean
 from tkit_pipelines.source import NamedSource, PathSource, Source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from tkit_edge.errors import InputError
 
 # Sources without test pictures lose this part of each class to the test split. Both are constants, never the

@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+
 from tkit_edge.errors import InputError
 from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.dataset import Examples, aligned_empty, shareable

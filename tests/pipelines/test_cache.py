@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 import pytest
+
 from tkit_edge.errors import InputError
 from tkit_pipelines import cache as cache_module
 from tkit_pipelines import encoded

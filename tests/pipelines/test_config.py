@@ -6,6 +6,7 @@ from typing import Annotated
 
 import pytest
 from pydantic import ValidationError
+
 from tkit_pipelines.config import Config, OneOf, component_class, did_you_mean, kinds, parse_component
 from tkit_pipelines.op import Op
 from tkit_pipelines.ops.flip import Flip

@@ -12,6 +12,7 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+
 from tkit_edge.errors import InputError
 from tkit_pipelines.images import Images
 from tkit_pipelines.resolve import resolve

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from pydantic import ValidationError
+
 from tkit_pipelines.images import Images
 from tkit_pipelines.ops.crop import Crop
 from tkit_pipelines.ops.cutout import Cutout

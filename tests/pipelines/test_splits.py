@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from tkit_edge.errors import InputError
 from tkit_pipelines.images import Images
 from tkit_pipelines.resolve import resolve

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+
 from tkit_edge.errors import InputError
 from tkit_pipelines.images import Images
 from tkit_pipelines.resolve import resolve

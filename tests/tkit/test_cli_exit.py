@@ -7,10 +7,10 @@ import subprocess
 import sys
 
 import pytest
-from tkit_edge.errors import BoundError, DivergedError, InputError
 
 import tkit.cli.list as a_command
 from tkit.cli import main
+from tkit_edge.errors import BoundError, DivergedError, InputError
 
 
 def failing_with(error):

@@ -8,8 +8,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tkit_edge.errors import DivergedError
-from tkit_pipelines.images import Images
 
 from tkit.fit import engine
 from tkit.fit.config import Fit
@@ -18,6 +16,8 @@ from tkit.fit.twin import FusedBatchNormalization, training_twin
 from tkit.models import PixelStatistics
 from tkit.models.cnn import CNN
 from tkit.models.resnet import ResNet
+from tkit_edge.errors import DivergedError
+from tkit_pipelines.images import Images
 
 STATISTICS = PixelStatistics((128.0,), (4000.0,))
 

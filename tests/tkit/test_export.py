@@ -3,11 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from tkit_edge import flatbuffer
-from tkit_edge.errors import InputError
-from tkit_pipelines.batches import in_order
-from tkit_pipelines.dataset import Examples
-from tkit_pipelines.images import Images
 
 from tkit.export import calibration, parity
 from tkit.export.config import FORMATS, Export, Parity
@@ -18,6 +13,11 @@ from tkit.fit.engine import train
 from tkit.fit.optimizers.adamw import AdamW
 from tkit.models import PixelStatistics
 from tkit.models.resnet import ResNet
+from tkit_edge import flatbuffer
+from tkit_edge.errors import InputError
+from tkit_pipelines.batches import in_order
+from tkit_pipelines.dataset import Examples
+from tkit_pipelines.images import Images
 
 
 @pytest.fixture(scope="module")

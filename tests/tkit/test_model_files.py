@@ -5,11 +5,11 @@ import json
 import keras
 import numpy as np
 import pytest
-from tkit_edge.errors import InputError
 
 from tkit import model_files
 from tkit.models import PixelStatistics
 from tkit.models.resnet import ResNet
+from tkit_edge.errors import InputError
 
 
 @pytest.fixture

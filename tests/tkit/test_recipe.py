@@ -7,11 +7,11 @@ import sys
 
 import pytest
 from pydantic import ValidationError
-from tkit_edge.errors import InputError
-from tkit_pipelines.config import kinds
 
 import tkit.recipes
 from tkit.recipe import Recipe, load
+from tkit_edge.errors import InputError
+from tkit_pipelines.config import kinds
 
 MINE = """
 from typing import Literal

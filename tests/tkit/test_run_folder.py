@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from tkit_edge.errors import InputError
 
 from tkit.recipe import load
 from tkit.run import Run
+from tkit_edge.errors import InputError
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-from tkit_edge.bundle import Bundle
-from tkit_edge.errors import BoundError, InputError
 
 import tkit
 from tkit.recipe import load
+from tkit_edge.bundle import Bundle
+from tkit_edge.errors import BoundError, InputError
 
 QUICK = ("fit.epochs=3", "bench.seconds=0.05", "model.width=8")
 

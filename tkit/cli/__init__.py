@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import click
-from tkit_edge.errors import TkitError
 
 from tkit.cli._group import group
+from tkit_edge.errors import TkitError
 
 INTERRUPTED, TERMINATED = 130, 143
 

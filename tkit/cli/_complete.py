@@ -36,9 +36,8 @@ def override_keys(context: click.Context, parameter: click.Parameter, incomplete
     """`fit.epochs=` and the like: the keys of the recipe on the line, else of the first one."""
     if "=" in incomplete:
         return []
-    from tkit_edge.errors import InputError
-
     from tkit.recipe import load
+    from tkit_edge.errors import InputError
 
     try:
         recipe = load(context.params.get("recipe") or tkit.recipes.names()[0]).recipe

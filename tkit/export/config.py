@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import Field, field_validator
+
 from tkit_pipelines.config import Config
 
 Format = Literal["float32", "float16", "dynamic", "int8", "int16x8"]

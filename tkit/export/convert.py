@@ -17,10 +17,10 @@ from types import TracebackType
 import keras
 import numpy as np
 import tensorflow as tf
-from tkit_edge.errors import InputError
 
 from tkit import console
 from tkit.export.config import Format
+from tkit_edge.errors import InputError
 
 _INT8 = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
 _INT16X8 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8

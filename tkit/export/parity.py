@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from tkit_edge.runtime import Model
 
 from tkit.export.config import Format, Parity
 from tkit.export.statistics import paired_drop
+from tkit_edge.runtime import Model
 
 
 def compare(fmt: Format, data: bytes, images: np.ndarray, labels: np.ndarray, logits: np.ndarray) -> dict[str, Any]:

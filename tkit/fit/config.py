@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field
-from tkit_pipelines.config import Config, OneOf
 
 from tkit.fit.optimizers import Optimizer
 from tkit.fit.optimizers.sgd import SGD
 from tkit.fit.schedules import Schedule
 from tkit.fit.schedules.one_cycle import OneCycle
+from tkit_pipelines.config import Config, OneOf
 
 
 class Fit(Config):

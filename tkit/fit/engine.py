@@ -13,12 +13,12 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
-from tkit_edge.errors import DivergedError
-from tkit_pipelines.batches import Batches
 
 from tkit.fit.config import Fit
 from tkit.fit.precision import Precision, choose
 from tkit.fit.twin import training_twin
+from tkit_edge.errors import DivergedError
+from tkit_pipelines.batches import Batches
 
 
 class Outcome(NamedTuple):

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 from tensorboard.plugins.hparams import api as hparams
+
 from tkit_pipelines.batches import Batches
 
 PICTURES = 32

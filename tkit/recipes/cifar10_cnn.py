@@ -3,14 +3,13 @@
 tkit run --recipe cifar10_cnn --data tfds:cifar10
 """
 
-from tkit_pipelines.images import Images
-from tkit_pipelines.ops.flip import Flip
-from tkit_pipelines.ops.translate import Translate
-
 from tkit.fit.config import Fit
 from tkit.fit.optimizers.sgd import SGD
 from tkit.models.cnn import CNN
 from tkit.recipe import Recipe
+from tkit_pipelines.images import Images
+from tkit_pipelines.ops.flip import Flip
+from tkit_pipelines.ops.translate import Translate
 
 
 def recipe() -> Recipe:

@@ -3,15 +3,14 @@
 tkit run --recipe cifar10_resnet20 --data tfds:cifar10
 """
 
-from tkit_pipelines.images import Images
-from tkit_pipelines.ops.cutout import Cutout
-from tkit_pipelines.ops.flip import Flip
-from tkit_pipelines.ops.translate import Translate
-
 from tkit.fit.config import Fit
 from tkit.fit.optimizers.sgd import SGD
 from tkit.models.resnet import ResNet
 from tkit.recipe import Recipe
+from tkit_pipelines.images import Images
+from tkit_pipelines.ops.cutout import Cutout
+from tkit_pipelines.ops.flip import Flip
+from tkit_pipelines.ops.translate import Translate
 
 
 def recipe() -> Recipe:

@@ -5,14 +5,13 @@
 Source: mlcommons/tiny; one-cycle SGD after Smith 2018 in place of its 500 epochs of Adam.
 """
 
-from tkit_pipelines.images import Images
-from tkit_pipelines.ops.flip import Flip
-from tkit_pipelines.ops.translate import Translate
-
 from tkit.fit.config import Fit
 from tkit.fit.optimizers.sgd import SGD
 from tkit.models.resnet import ResNet
 from tkit.recipe import Recipe
+from tkit_pipelines.images import Images
+from tkit_pipelines.ops.flip import Flip
+from tkit_pipelines.ops.translate import Translate
 
 
 def recipe() -> Recipe:

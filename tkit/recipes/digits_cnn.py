@@ -3,13 +3,12 @@
 tkit run --recipe digits_cnn
 """
 
-from tkit_pipelines.images import Images
-from tkit_pipelines.ops.translate import Translate
-
 from tkit.fit.config import Fit
 from tkit.fit.optimizers.adamw import AdamW
 from tkit.models.cnn import CNN
 from tkit.recipe import Recipe
+from tkit_pipelines.images import Images
+from tkit_pipelines.ops.translate import Translate
 
 
 def recipe() -> Recipe:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from tkit_pipelines.dataset import Splits
-from tkit_pipelines.images import Images
-
 from tkit.recipe import Loaded, Recipe, load
 from tkit.run import Run
+from tkit_pipelines.dataset import Splits
+from tkit_pipelines.images import Images
 
 DRY_RUN_STEPS = 2
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tkit_edge.errors import InputError
 
 from tkit import console, files
 from tkit.run import Run
 from tkit.stages._common import as_run, is_dry, load_data
 from tkit.stages.export import with_overrides
+from tkit_edge.errors import InputError
 
 DRY_RUN_TEST_PICTURES = 16
 

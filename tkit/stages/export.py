@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tkit_edge.bundle import Bundle
-from tkit_edge.errors import BoundError
-from tkit_pipelines.dataset import Examples
 
 from tkit import console, model_files
 from tkit.export import calibration, parity
@@ -19,6 +16,9 @@ from tkit.export.convert import Converter
 from tkit.recipe import Recipe, replace
 from tkit.run import Run
 from tkit.stages._common import as_run, load_data
+from tkit_edge.bundle import Bundle
+from tkit_edge.errors import BoundError
+from tkit_pipelines.dataset import Examples
 
 GOLDEN_SAMPLES = 8
 

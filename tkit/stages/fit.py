@@ -9,7 +9,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from tkit_pipelines.batches import in_order
 
 from tkit import console, model_files
 from tkit.fit.engine import train
@@ -21,6 +20,7 @@ from tkit.models import PixelStatistics
 from tkit.recipe import Loaded, Recipe
 from tkit.run import Run
 from tkit.stages._common import DRY_RUN_STEPS, as_loaded, dry, load_data
+from tkit_pipelines.batches import in_order
 
 
 def fit(

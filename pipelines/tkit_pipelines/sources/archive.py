@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tkit_edge.errors import InputError
-
 from tkit_pipelines.encoded import Encoded, EncodedSource, Picture
 from tkit_pipelines.layout import read_layout
 from tkit_pipelines.source import PathSource

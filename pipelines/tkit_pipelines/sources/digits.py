@@ -8,9 +8,9 @@ from __future__ import annotations
 import io
 
 import numpy as np
+
 from tkit_edge import images
 from tkit_edge.errors import InputError
-
 from tkit_pipelines.dataset import Examples
 from tkit_pipelines.source import Loaded, NamedSource, Shape
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from tkit_edge.errors import InputError
-
 from tkit_pipelines.encoded import Encoded, EncodedSource, Picture
 from tkit_pipelines.layout import Layout, read_layout
 from tkit_pipelines.source import PathSource

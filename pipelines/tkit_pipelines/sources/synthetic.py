@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from tkit_edge.errors import InputError
 
+from tkit_edge.errors import InputError
 from tkit_pipelines.dataset import Examples
 from tkit_pipelines.source import Loaded, NamedSource, Shape
 

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from pydantic import Field
+
 from tkit_pipelines.config import Component
 
 if TYPE_CHECKING:
