@@ -51,10 +51,11 @@ def _raise_log_levels() -> None:
 
 
 @contextmanager
-def chatter_dropped() -> Iterator[None]:
+def chatter_dropped(everything: bool = False) -> Iterator[None]:
     """Standard error without the known lines, native code's too; the rest is written when the block ends.
 
-    With -v everything is shown as it comes.
+    With `everything` no line is written: for calls whose errors are exceptions, such as the TFLite converter's. With -v
+    all of it is shown as it comes.
     """
     if console.level() == "verbose":
         yield
@@ -71,7 +72,7 @@ def chatter_dropped() -> Iterator[None]:
             os.close(saved)
             caught.seek(0)
             for line in caught:
-                if not _CHATTER.match(line):
+                if not everything and not _CHATTER.match(line):
                     os.write(2, line)
 
 

@@ -5,9 +5,7 @@ Converted through a SavedModel with a static batch of 1, so that the file has a 
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -18,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tkit import console
+from tkit._quiet import chatter_dropped
 from tkit.export.config import Format
 from tkit_edge.errors import InputError
 
@@ -50,7 +48,7 @@ class Converter:
         module = tf.Module()
         module.variables_of_model = [variable.value for variable in self.model.variables]
         self.graph = function.get_concrete_function().graph.as_graph_def()
-        with quiet_stderr():
+        with _no_chatter():
             tf.saved_model.save(module, self.scratch.name, signatures=function)
         return self
 
@@ -77,7 +75,7 @@ class Converter:
             io = tf.as_dtype(self.io)
             converter.inference_input_type = converter.inference_output_type = io
         try:
-            with quiet_stderr():
+            with _no_chatter():
                 return converter.convert()
         except Exception as error:
             operators = unsupported_operators(str(error))
@@ -116,18 +114,8 @@ def unsupported_operators(message: str) -> list[str]:
 
 
 @contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Keeps the converter's chatter, written by C++ straight to file descriptor 2, off the terminal; `-v` shows it."""
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as sink, warnings.catch_warnings():
+def _no_chatter() -> Iterator[None]:
+    """Without the converter's lines and warnings; its errors are exceptions. `-v` shows the lines."""
+    with warnings.catch_warnings(), chatter_dropped(everything=True):
         warnings.simplefilter("ignore")
-        saved = os.dup(2)
-        os.dup2(sink.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(saved, 2)
-            os.close(saved)
-            sink.seek(0)
-            console.detail(sink.read().decode(errors="replace"))
+        yield

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tkit import console, model_files
+from tkit._quiet import chatter_dropped
 from tkit.export import calibration, parity
 from tkit.export.convert import Converter
 from tkit.recipe import Recipe, replace
@@ -55,7 +56,8 @@ def export(run: Run | str | Path, *, variant: str | None = None, overrides: Sequ
     with Converter(model, pictures, io=settings.io) as convert:
         for fmt in settings.formats:
             models[fmt] = convert(fmt)
-            figures[fmt] = parity.compare(fmt, models[fmt], held_out.images, held_out.labels, logits)
+            with chatter_dropped():
+                figures[fmt] = parity.compare(fmt, models[fmt], held_out.images, held_out.labels, logits)
             figures[fmt]["bytes"] = len(models[fmt])
             problems = parity.failures(fmt, figures[fmt], settings.parity)
             failed += problems
