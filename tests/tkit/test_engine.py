@@ -19,7 +19,7 @@ from tkit.models.resnet import ResNet
 from tkit_edge.errors import DivergedError
 from tkit_pipelines.images import Images
 
-STATISTICS = PixelStatistics((128.0,), (4000.0,))
+STATISTICS = PixelStatistics(128.0, 4000.0)
 
 
 def problem(batch_size=32, seed=0):
@@ -150,7 +150,7 @@ def test_learning_rates_scale_with_the_batch():
 
 
 def test_resnet8_is_mlperf_tinys():
-    model = ResNet(depth=8).build((32, 32, 3), 10, PixelStatistics((0.0,) * 3, (1.0,) * 3))
+    model = ResNet(depth=8).build((32, 32, 3), 10, PixelStatistics(0.0, 1.0))
     # mlcommons/tiny's has 78,666, of which 240 are biases before batch normalization, which do nothing.
     assert model.count_params() == 78_666 - 240
     with pytest.raises(ValueError, match="6n\\+2"):
@@ -172,7 +172,7 @@ from tkit_pipelines.images import Images
 data = Images(source="synthetic:3", image_size=(8, 8), channels=1, batch_size=32)
 splits = data.load(0)
 keras.utils.set_random_seed(1)
-model = CNN(depth=1, width=4).build((8, 8, 1), 3, PixelStatistics((128.0,), (4000.0,)))
+model = CNN(depth=1, width=4).build((8, 8, 1), 3, PixelStatistics(128.0, 4000.0))
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 outcome = engine.train(
     model, data.batches(splits.train, 3, 0), in_order(splits.validation, 3, 32),

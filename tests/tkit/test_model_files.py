@@ -14,7 +14,7 @@ from tkit_edge.errors import InputError
 
 @pytest.fixture
 def model():
-    return ResNet(depth=8, width=4).build((8, 8, 3), 5, PixelStatistics((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)))
+    return ResNet(depth=8, width=4).build((8, 8, 3), 5, PixelStatistics(100.0, 4000.0))
 
 
 def test_what_is_saved_comes_back_and_the_keras_file_loads_without_tkit(model, tmp_path):

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class PixelStatistics(NamedTuple):
-    """Per-channel mean and variance of the training split's raw 0-255 pixels."""
+    """Mean and variance of all raw 0-255 pixel values of the training split."""
 
-    mean: tuple[float, ...]
-    variance: tuple[float, ...]
+    mean: float
+    variance: float
 
 
 class Model(Component):

@@ -100,12 +100,11 @@ def fit(
 
 
 def pixel_statistics(images: np.ndarray) -> PixelStatistics:
-    """Per-channel mean and variance of uint8 pictures [n, height, width, channels], exact from their histograms."""
+    """Mean and variance of the values of uint8 pictures [n, height, width, channels], exact from their histogram."""
     values = np.arange(256)
-    mean, variance = [], []
-    for channel in range(images.shape[-1]):
-        counts = np.bincount(images[..., channel].ravel(), minlength=256) / images[..., channel].size
-        mean.append(float(counts @ values))
-        # A constant channel would divide by 0.
-        variance.append(max(float(counts @ (values - mean[-1]) ** 2), 1.0))
-    return PixelStatistics(tuple(mean), tuple(variance))
+    # Counted in parts: bincount makes an int64 copy of what it counts.
+    counts = sum(np.bincount(part.ravel(), minlength=256) for part in np.array_split(images, 1 + len(images) // 4096))
+    share = counts / images.size
+    mean = float(share @ values)
+    # Pictures of one value would divide by 0.
+    return PixelStatistics(mean, max(float(share @ (values - mean) ** 2), 1.0))
