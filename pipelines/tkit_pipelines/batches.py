@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tkit_edge.errors import InputError
-from tkit_pipelines import spatial
-from tkit_pipelines.dataset import Examples, shareable
+from tkit_pipelines.augment import augment
+from tkit_pipelines.balance import Balance, Oversample, class_weights
+from tkit_pipelines.dataset import Examples, shareable, stored
 from tkit_pipelines.op import Op
 from tkit_pipelines.seeds import derive
 
@@ -28,11 +29,14 @@ class Batches:
     """Shuffled, augmented training batches without end; the remainder of an epoch is dropped.
 
     Args:
-        examples: The pictures, kept in memory once: TensorFlow reads the array itself where it can.
+        examples: The pictures, kept in memory once: TensorFlow reads the array itself where it can, and a
+            memory-mapped one from its file.
         num_classes: The width of the one-hot labels.
         batch_size: Pictures a batch.
         ops: Augmentation, in order.
         seed: The run's.
+        balance: `weights` adds a third element to each batch: float32 [B], each picture's weight in the loss, by
+            its (mixed) label. `oversample` makes an epoch longer: every class comes as often as the largest.
 
     Raises:
         InputError: there are fewer pictures than a batch holds.
@@ -43,7 +47,15 @@ class Batches:
         >>> for images, labels in batches.dataset(epoch=3, step=17): ...  # the same batch comes first
     """
 
-    def __init__(self, examples: Examples, num_classes: int, batch_size: int, ops: Sequence[Op], seed: int) -> None:
+    def __init__(
+        self,
+        examples: Examples,
+        num_classes: int,
+        batch_size: int,
+        ops: Sequence[Op],
+        seed: int,
+        balance: Balance = "none",
+    ) -> None:
         import tensorflow as tf
 
         if len(examples) < batch_size:
@@ -51,17 +63,20 @@ class Batches:
                 f"batch_size={batch_size}, but there are only {len(examples)} training pictures. "
                 f"Set data.batch_size to at most {len(examples)}, or add pictures."
             )
-        self.steps_per_epoch = len(examples) // batch_size
         self.batch_size = batch_size
         self._ops = tuple(ops)
         self._num_classes = num_classes
         with tf.device("CPU:0"):
-            self._images = _tensor(examples.images)
+            self._images, self._rows = _tensors(examples.images)
             self._labels = tf.constant(examples.labels)
             self._seed = tf.constant([seed, 0], tf.int64)
+            self._oversample = Oversample(examples.labels) if balance == "oversample" else None
+            self._weights = tf.constant(class_weights(examples.labels, num_classes)) if balance == "weights" else None
+        drawn = len(examples) if self._oversample is None else self._oversample.size
+        self.steps_per_epoch = drawn // batch_size
 
-    def batch(self, epoch: int, step: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """One batch, computed now: uint8 [B, H, W, C] and one-hot float32 [B, classes]."""
+    def batch(self, epoch: int, step: int) -> tuple[tf.Tensor, ...]:
+        """One batch, computed now: uint8 [B, H, W, C], one-hot float32 [B, classes] and, if asked for, weights."""
         import tensorflow as tf
 
         if not 0 <= step < self.steps_per_epoch:
@@ -93,16 +108,21 @@ class Batches:
         import tensorflow as tf
 
         seed = derive(self._seed, ORDER, epoch)
-        shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(self._labels)), seed)
+        if self._oversample is not None:
+            shuffled = self._oversample.draw(seed)
+        else:
+            shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(self._labels)), seed)
         used = self.steps_per_epoch * self.batch_size
         return tf.reshape(shuffled[:used], [self.steps_per_epoch, self.batch_size])
 
-    def _make(self, epoch: tf.Tensor, step: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _make(self, epoch: tf.Tensor, step: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, ...]:
         import tensorflow as tf
 
         seed = derive(self._seed, AUGMENT, epoch, step)
-        images = spatial.gather(self._images, indices, self._ops, seed)
-        return images, tf.one_hot(tf.gather(self._labels, indices), self._num_classes)
+        rows = indices if self._rows is None else tf.gather(self._rows, indices)
+        labels = tf.one_hot(tf.gather(self._labels, indices), self._num_classes)
+        images, labels = augment(self._images, rows, labels, self._ops, seed)
+        return (images, labels) if self._weights is None else (images, labels, tf.linalg.matvec(labels, self._weights))
 
 
 def in_order(examples: Examples, num_classes: int, batch_size: int) -> tf.data.Dataset:
@@ -114,18 +134,24 @@ def in_order(examples: Examples, num_classes: int, batch_size: int) -> tf.data.D
     import tensorflow as tf
 
     with tf.device("CPU:0"):
-        images, labels = _tensor(examples.images), tf.constant(examples.labels)
+        (images, rows), labels = _tensors(examples.images), tf.constant(examples.labels)
 
         def cut(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             end = start + batch_size
-            return images[start:end], tf.one_hot(labels[start:end], num_classes)
+            part = images[start:end] if rows is None else tf.gather(images, rows[start:end])
+            return part, tf.one_hot(labels[start:end], num_classes)
 
         starts = tf.data.Dataset.range(0, len(examples), batch_size)
         return starts.map(cut, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
-def _tensor(images: np.ndarray) -> tf.Tensor:
-    """A tensor over the array's own memory; `tf.constant` would copy the data set."""
+def _tensors(images: np.ndarray) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """A tensor over the pictures' own memory, and which of its rows they are (None: all).
+
+    `tf.constant` would copy the data set. Over a memory-mapped file it reads what each batch gathers.
+    """
     import tensorflow as tf
 
-    return tf.experimental.dlpack.from_dlpack(shareable(images).__dlpack__())
+    store, rows = stored(images)
+    tensor = tf.experimental.dlpack.from_dlpack(shareable(store).__dlpack__())
+    return tensor, None if rows is None else tf.constant(rows, tf.int64)

@@ -1,9 +1,10 @@
 """Decoded pictures kept on disk: made once for a source and a size, memory-mapped by every later stage.
 
 An entry is a folder `<cache>/decoded/<sha256 of the key>/` with `images.npy` (uint8 [N, H, W, C], training
-pictures first), `labels.npy` (int32 [N]) and `meta.json` (key, counts, class names, checksums), which is
-written last. The folder gets its name by a rename when it is whole. An entry that fails any check counts as
-missing.
+pictures first), `labels.npy` (int32 [N], -1 for a file that is no picture) and `meta.json` (key, counts, class
+names, bad files, checksums), which is written last. The folder gets its name by a rename when it is whole. An
+entry that fails any check counts as missing. A writer holds a lock on its unfinished folder; what a dead one
+left is removed by the next.
 """
 
 from __future__ import annotations
@@ -15,20 +16,39 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tkit_edge.errors import InputError
-from tkit_pipelines.dataset import Examples
-from tkit_pipelines.source import Loaded, Shape
+from tkit_pipelines.dataset import Bad
+from tkit_pipelines.source import Shape
+
+try:
+    import fcntl
+except ImportError:  # Windows: what a dead process left stays there
+    fcntl = None  # type: ignore[assignment]
 
 CHUNK = 16 << 20  # bytes a checksum
+YOUNG = 60  # seconds in which a folder without a lock may be one whose writer is about to lock it
+
+
+class Entry(NamedTuple):
+    """What the cache holds of a source."""
+
+    images: np.ndarray
+    """uint8 [N, H, W, C], memory-mapped."""
+    labels: np.ndarray
+    """int32 [N], -1 for a bad file."""
+    train: int
+    class_names: tuple[str, ...]
+    bad: tuple[Bad, ...]
 
 
 def cache_dir() -> Path:
@@ -47,7 +67,7 @@ def entry(key: dict[str, Any]) -> Path:
     return cache_dir() / "decoded" / hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def read(key: dict[str, Any]) -> Loaded | None:
+def read(key: dict[str, Any]) -> Entry | None:
     """The entry of `key`, or None where there is none that is whole."""
     folder = entry(key)
     try:
@@ -57,9 +77,8 @@ def read(key: dict[str, Any]) -> Loaded | None:
         # "c": pages are read on demand and shared with the page cache; a write would stay in this process.
         images = np.load(folder / "images.npy", mmap_mode="c", allow_pickle=False)
         labels = np.load(folder / "labels.npy", allow_pickle=False)
-        train = meta["train"]
-        test = Examples(images[train:], labels[train:]) if len(labels) > train else None
-        return Loaded(Examples(images[:train], labels[:train]), test, tuple(meta["class_names"]))
+        bad = tuple(Bad(name, reason) for name, reason in meta["bad"])
+        return Entry(images, labels, meta["train"], tuple(meta["class_names"]), bad)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -69,6 +88,7 @@ class Writer:
 
     def __init__(self, folder: Path, count: int, shape: Shape) -> None:
         self.labels = np.full(count, -1, np.int32)
+        self.bad: dict[int, Bad] = {}
         self._picture_bytes = int(np.prod(shape))
         self._file = (folder / "images.npy").open("wb", buffering=0)
         header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
@@ -85,6 +105,10 @@ class Writer:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.labels[index] = label
 
+    def put_bad(self, index: int, bad: Bad) -> None:
+        """Note that `index` is no picture; its row holds nothing."""
+        self.bad[index] = bad
+
     def close(self) -> None:
         """Close the file of pictures."""
         self._file.close()
@@ -98,17 +122,23 @@ def write(key: dict[str, Any], train: int, test: int, class_names: tuple[str, ..
         InputError: the cache folder can't be written (disk full, no permission).
     """
     final = entry(key)
-    partial = None
+    partial = lock = None
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(final.parent)
         partial = Path(tempfile.mkdtemp(prefix=f"{final.name}.partial-", dir=final.parent))
+        lock = _lock(partial)
         writer = Writer(partial, train + test, shape)
         try:
             yield writer
         finally:
             writer.close()
         np.save(partial / "labels.npy", writer.labels)
-        meta = {"key": key, "train": train, "class_names": class_names, "checksums": _checksums(partial)}
+        bad = [writer.bad[row] for row in sorted(writer.bad)]
+        meta = {
+            **{"key": key, "train": train, "class_names": class_names, "bad": bad},
+            "checksums": _checksums(partial),
+        }
         (partial / "meta.json").write_text(json.dumps(meta))
         if final.exists():  # a damaged entry, or another process was quicker
             shutil.rmtree(final)
@@ -122,6 +152,33 @@ def write(key: dict[str, Any], train: int, test: int, class_names: tuple[str, ..
     finally:
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """A descriptor that holds the lock on `folder` until it is closed or its process ends; None where it's held."""
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # held, or a file system without locks
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the unfinished entries whose writers are gone."""
+    for left in folder.glob("*.partial-*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime < YOUNG:
+                continue
+            lock = _lock(left)
+            if lock is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(lock)
 
 
 def _checksums(folder: Path) -> dict[str, list[int]]:

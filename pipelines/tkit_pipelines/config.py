@@ -15,7 +15,7 @@ import pkgutil
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import core_schema
 
 
@@ -81,22 +81,26 @@ class OneOf:
     """Annotation of a field that holds one component of `package`: `Annotated[Model, OneOf("tkit.models")]`.
 
     An instance passes as it is (a user's own subclass too); a mapping is resolved through its `kind`; a
-    string is read by `parse_component`.
+    string is read by `parse_component`. Kinds that the package doesn't have come from the validation context:
+    `model_validate(values, context={"mine": Mine})`.
     """
 
     def __init__(self, package: str) -> None:
         self.package = package
 
-    def resolve(self, value: Any) -> Any:
+    def resolve(self, value: Any, info: ValidationInfo) -> Any:
         """A component from a mapping or a string; anything else is returned for pydantic to judge."""
         if isinstance(value, str):
             value = parse_component(value)
         if isinstance(value, dict):
-            return component_class(self.package, str(value.get("kind"))).model_validate(value)
+            kind, own = str(value.get("kind")), info.context or {}
+            known = kind in kinds(self.package) or kind not in own
+            cls = component_class(self.package, kind) if known else own[kind]
+            return cls.model_validate(value, context=info.context)
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        return core_schema.no_info_before_validator_function(
+        return core_schema.with_info_before_validator_function(
             self.resolve,
             core_schema.is_instance_schema(source),
             serialization=core_schema.plain_serializer_function_ser_schema(

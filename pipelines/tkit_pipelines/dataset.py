@@ -1,33 +1,111 @@
-"""Labelled pictures in memory: `Examples`, and the three parts of a data set, `Splits`."""
+"""Labelled pictures: `Examples`, and the three parts of a data set, `Splits`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from tkit_pipelines.duplicates import Duplicates
 
 # TensorFlow's CPU kernels want 64-byte aligned buffers; an array so aligned is shared with TensorFlow, not
 # copied.
 ALIGNMENT = 64
+# A class this many times as large as another is worth a remark.
+IMBALANCE = 3
+
+
+class Bad(NamedTuple):
+    """A file that is no picture, or a damaged one."""
+
+    name: str
+    reason: str
+
+
+class Files(Protocol):
+    """What has the files of its pictures."""
+
+    def encoded(self, row: int) -> bytes | None:
+        """The bytes of the file of picture `row`, None where there are no files."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where examples came from."""
+
+    source: Files
+    rows: np.ndarray
+    """int [N], each example's row in the source."""
+
+
+class Rows:
+    """Some rows of a larger array of pictures, which stays where it is: the memory-mapped cache on disk.
+
+    It takes the place of an array that would not fit into memory, and is indexed like one; what is asked for is copied.
+    NumPy functions read all of it.
+    """
+
+    def __init__(self, store: np.ndarray, rows: np.ndarray) -> None:
+        self.store, self.rows = store, rows
+        self.shape, self.dtype = (len(rows), *store.shape[1:]), store.dtype
+        self.ndim, self.size = store.ndim, int(np.prod(self.shape, dtype=np.int64))
+        self.nbytes = self.size * store.itemsize
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        first, *rest = key if isinstance(key, tuple) else (key,)
+        return np.asarray(self.store[(self.rows[first], *rest)])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("rows of a larger array can only be given as a copy")
+        return self[:] if dtype is None else self[:].astype(dtype)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Pictures and their classes; row i of both belongs together."""
+    """Pictures and their classes; row i of all belongs together."""
 
     images: np.ndarray
-    """uint8 [N, H, W, C], raw 0-255 pixels."""
+    """uint8 [N, H, W, C], raw 0-255 pixels; past the RAM budget a `Rows`, which is indexed alike."""
     labels: np.ndarray
     """int32 [N], indices into the class names."""
+    origin: Origin | None = None
+    """Where the files are, for sources that have some."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, indices: np.ndarray) -> Examples:
         """The examples at `indices` (int [n]), copied."""
-        images = aligned_empty((len(indices), *self.images.shape[1:]))
-        np.take(self.images, indices, axis=0, out=images, mode="clip")  # "raise" would buffer a whole copy
-        return Examples(images, self.labels[indices])
+        store, rows = stored(self.images)
+        images = aligned_empty((len(indices), *store.shape[1:]))
+        rows = indices if rows is None else rows[indices]
+        np.take(store, rows, axis=0, out=images, mode="clip")  # "raise" would buffer a whole copy
+        return Examples(images, self.labels[indices], self._origin(indices))
+
+    def view(self, indices: np.ndarray) -> Examples:
+        """The examples at `indices` (int [n]), their pictures left where they are."""
+        store, rows = stored(self.images)
+        images = Rows(store, indices if rows is None else rows[indices])
+        return Examples(cast(np.ndarray, images), self.labels[indices], self._origin(indices))
+
+    def encoded(self, index: int) -> bytes | None:
+        """The bytes of the file that picture `index` was decoded from; None where the source has no files.
+
+        Raises:
+            InputError: the file has changed, or can't be read any more.
+        """
+        return None if self.origin is None else self.origin.source.encoded(int(self.origin.rows[index]))
+
+    def _origin(self, indices: np.ndarray) -> Origin | None:
+        return None if self.origin is None else Origin(self.origin.source, self.origin.rows[indices])
 
 
 @dataclass(frozen=True)
@@ -39,6 +117,35 @@ class Splits:
     test: Examples
     class_names: tuple[str, ...]
     name: str
+    skipped: Sequence[Bad] = ()
+    """What `data.skip_bad` went past."""
+
+    @cached_property
+    def duplicates(self) -> tuple[Duplicates, ...]:
+        """Pictures that are in two of the parts; see `tkit_pipelines.duplicates.find`."""
+        from tkit_pipelines.duplicates import find
+
+        return find({"train": self.train, "validation": self.validation, "test": self.test})
+
+    def remarks(self) -> list[str]:
+        """What a person should hear before training on this, a line each: skipped files, duplicates, imbalance."""
+        lines = []
+        if self.skipped:
+            lines.append(f"{len(self.skipped):,} files were skipped; the first: {self.skipped[0].reason}")
+        lines += map(str, self.duplicates)
+        counts = np.bincount(self.train.labels, minlength=len(self.class_names))
+        most, least = int(counts.argmax()), int(counts.argmin())
+        if counts[most] >= IMBALANCE * counts[least]:
+            lines.append(
+                f"imbalanced classes: {counts[most]:,} training pictures of {self.class_names[most]!r}, "
+                f"{counts[least]:,} of {self.class_names[least]!r}; data.balance=weights or oversample evens them out"
+            )
+        return lines
+
+
+def stored(images: np.ndarray | Rows) -> tuple[np.ndarray, np.ndarray | None]:
+    """The array that holds `images`, and which of its rows they are (None: all)."""
+    return (images.store, images.rows) if isinstance(images, Rows) else (images, None)
 
 
 def aligned_empty(shape: tuple[int, ...]) -> np.ndarray:

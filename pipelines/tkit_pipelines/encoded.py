@@ -1,28 +1,33 @@
-"""Sources of encoded pictures (JPEG, PNG ...): decoded by a pool of threads, once, into the cache on disk."""
+"""Sources whose pictures are files or arrays of any size: brought to one by a pool of threads, once, into the cache."""
 
 from __future__ import annotations
 
 import os
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from tkit_edge import images
 from tkit_edge.errors import InputError
 from tkit_pipelines import cache
+from tkit_pipelines.dataset import Bad, Examples, Origin
 from tkit_pipelines.progress import progress
 from tkit_pipelines.source import Loaded, Shape, Source
 
 # Part of every cache key: raise it when decoding or resizing gives other pixels, or when an entry's form
 # changes.
-DECODE_VERSION = 1
+DECODE_VERSION = 2
 # A task for a thread: enough pictures that handing it over costs nothing, few enough bytes to hold several.
 TASK_PICTURES, TASK_BYTES = 64, 8 << 20
+SKIP_HINT = "Repair or remove it, or go on without such files: --skip-bad (data.skip_bad=true)."
+
+
+Result = TypeVar("Result")
 
 
 class Picture(NamedTuple):
@@ -32,7 +37,8 @@ class Picture(NamedTuple):
     """Its place: training pictures first, then test pictures."""
     name: str
     label: int
-    data: bytes
+    data: bytes | np.ndarray | InputError
+    """A file's bytes, pixels uint8 [H, W, 1, 3 or 4], or why the file can't be read."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +49,12 @@ class Encoded:
     test: int
     class_names: tuple[str, ...]
     pictures: Iterator[Picture]
+    problems: tuple[str, ...] = ()
+    """Why nothing can be trained on this, whole messages."""
 
 
 class EncodedSource(Source):
-    """A source whose pictures have to be decoded: it says what they are, this class decodes them."""
+    """A source whose pictures have to be decoded or resized: it says what they are, this class does it."""
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:
@@ -56,54 +64,105 @@ class EncodedSource(Source):
     def open(self) -> Encoded:
         """The classes, counts and encoded pictures."""
 
-    def load(self, shape: Shape) -> Loaded:
+    def encoded(self, row: int) -> bytes | None:
+        """The bytes of the file of picture `row`; None where pictures are no files of their own."""
+        return None
+
+    def load(self, shape: Shape, skip_bad: bool = False) -> Loaded:
         """All pictures, from the cache where it holds them, else decoded into it.
 
         Raises:
             InputError: a picture can't be decoded (it is named), or the cache can't be written.
         """
         key = {"source": self.identity(), "shape": list(shape), "decode_version": DECODE_VERSION}
-        loaded = cache.read(key)
-        if loaded is None:
-            encoded = self.open()
-            with cache.write(key, encoded.train, encoded.test, encoded.class_names, shape) as writer:
-                _decode_all(encoded, shape, writer)
-            loaded = cache.read(key)
-            if loaded is None:
+        found = cache.read(key)
+        if found is None:
+            opened = self.open()
+            if opened.problems:
+                raise InputError(opened.problems[0])
+            with cache.write(key, opened.train, opened.test, opened.class_names, shape) as writer:
+                _decode_all(opened, shape, writer, skip_bad)
+            found = cache.read(key)
+            if found is None:
                 raise InputError(f"the decoded pictures in {cache.entry(key)} changed while they were written: again.")
-        return loaded
+        if found.bad and not skip_bad:
+            raise InputError(_refusal(found.bad[0].reason))
+        whole = Examples(found.images, found.labels, Origin(self, np.arange(len(found.labels))))
+        good = np.flatnonzero(found.labels >= 0)
+        test = whole.view(good[good >= found.train]) if len(found.labels) > found.train else None
+        return Loaded(whole.view(good[good < found.train]), test, found.class_names, found.bad)
 
 
-def _decode_all(encoded: Encoded, shape: Shape, writer: cache.Writer) -> None:
-    threads = os.cpu_count() or 1
-    total = encoded.train + encoded.test
+def pixels(picture: Picture, shape: Shape) -> np.ndarray:
+    """The picture brought to `shape` by tkit's rule: uint8 [H, W, C].
 
-    def decode(task: list[Picture]) -> list[tuple[Picture, np.ndarray]]:
-        return [(picture, images.decode(picture.data, *shape, name=picture.name)) for picture in task]
+    Raises:
+        InputError: it can't be read, with its name.
+    """
+    data = picture.data
+    if isinstance(data, InputError):
+        raise data
+    if isinstance(data, np.ndarray):
+        if data.shape == shape:
+            return data
+        data = images.encode_png(data)  # through the one implementation of the rule
+    return images.decode(data, *shape, name=picture.name)
 
-    with progress("decoding pictures", total) as advance, ThreadPoolExecutor(threads) as pool:
-        running: deque = deque()
 
-        def store() -> None:
-            results = running.popleft().result()
-            for picture, image in results:
-                writer.put(picture.row, image, picture.label)
-            advance(len(results))
+def out_of_range(picture: Picture, opened: Encoded) -> str:
+    """The message for a label that is no class."""
+    return f"{picture.name} has label {picture.label}; expected 0 to {len(opened.class_names) - 1}, one for each class."
 
+
+def _refusal(reason: str) -> str:
+    return f"{reason} {SKIP_HINT}"
+
+
+def _decode_all(opened: Encoded, shape: Shape, writer: cache.Writer, skip_bad: bool) -> None:
+    total = opened.train + opened.test
+
+    def decode(picture: Picture) -> np.ndarray | Bad:
         try:
-            for task in _tasks(encoded.pictures):
-                running.append(pool.submit(decode, task))
-                if len(running) > 2 * threads:
-                    store()
-            while running:
-                store()
-        finally:
-            pool.shutdown(cancel_futures=True)
-    missing = int((writer.labels < 0).sum())
+            return pixels(picture, shape)
+        except InputError as error:
+            if not skip_bad:
+                raise InputError(_refusal(str(error))) from error
+            return Bad(picture.name, str(error))
+
+    with progress("decoding pictures", total) as advance:
+        for picture, result in in_threads(decode, opened.pictures):
+            if not 0 <= picture.label < len(opened.class_names):
+                raise InputError(out_of_range(picture, opened))
+            if isinstance(result, Bad):
+                writer.put_bad(picture.row, result)
+            else:
+                writer.put(picture.row, result, picture.label)
+            advance(1)
+    missing = int((writer.labels < 0).sum()) - len(writer.bad)
     if missing:
         raise InputError(
             f"the source announced {total} pictures and gave {total - missing}: it is damaged or changing."
         )
+
+
+def in_threads(work: Callable[[Picture], Result], pictures: Iterator[Picture]) -> Iterator[tuple[Picture, Result]]:
+    """Each picture with what `work` makes of it, in order, by a pool of threads; few are held at a time."""
+    threads = os.cpu_count() or 1
+
+    def do(task: list[Picture]) -> list[tuple[Picture, Result]]:
+        return [(picture, work(picture)) for picture in task]
+
+    with ThreadPoolExecutor(threads) as pool:
+        running: deque = deque()
+        try:
+            for task in _tasks(pictures):
+                running.append(pool.submit(do, task))
+                if len(running) > 2 * threads:
+                    yield from running.popleft().result()
+            while running:
+                yield from running.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _tasks(pictures: Iterator[Picture]) -> Iterator[list[Picture]]:
@@ -111,7 +170,8 @@ def _tasks(pictures: Iterator[Picture]) -> Iterator[list[Picture]]:
     size = 0
     for picture in pictures:
         task.append(picture)
-        size += len(picture.data)
+        data = picture.data
+        size += data.nbytes if isinstance(data, np.ndarray) else len(data) if isinstance(data, bytes) else 0
         if len(task) == TASK_PICTURES or size > TASK_BYTES:
             yield task
             task, size = [], 0

@@ -8,8 +8,10 @@ import numpy as np
 from pydantic import Field, PositiveInt, model_validator
 
 from tkit_edge.errors import InputError
+from tkit_pipelines.balance import Balance
 from tkit_pipelines.config import Component, OneOf
 from tkit_pipelines.dataset import Examples, Splits
+from tkit_pipelines.memory import Budget
 from tkit_pipelines.op import Op
 from tkit_pipelines.resolve import resolve
 from tkit_pipelines.source import Loaded, Shape
@@ -31,7 +33,7 @@ class Images(Component):
 
     kind: Literal["images"] = "images"
     source: str
-    """`digits`, `synthetic[:CLASSES]`, `tfds:NAME`, or the path of a folder or archive."""
+    """`digits`, `synthetic[:CLASSES]`, `tfds:NAME`, or the path of a folder, an archive, an .npz or a .csv file."""
     image_size: tuple[PositiveInt, PositiveInt]
     """Height and width in pixels."""
     channels: Literal[1, 3] = 3
@@ -39,6 +41,11 @@ class Images(Component):
     batch_size: PositiveInt = 128
     validation: float = Field(default=0.1, gt=0, lt=1)
     """The part of the training pictures, of each class, that is held out for choices and gates."""
+    skip_bad: bool = False
+    """Go past files that are no pictures, or damaged, and say how many; else the first one is an error."""
+    balance: Balance = "none"
+    """For uneven classes: `weights` lets each class count the same in the loss; `oversample` draws pictures of small
+    classes more often, up to the largest class in an epoch."""
     augment: tuple[Annotated[Op, OneOf("tkit_pipelines.ops")], ...] = ()
     """Ops applied to training batches, in order."""
 
@@ -55,27 +62,44 @@ class Images(Component):
         """The pictures in training, validation and test parts.
 
         `seed` decides what is held out for validation. The test part is the source's own, or a fixed fifth of
-        each class that no seed changes.
+        each class that no seed changes. Parts that are past the RAM budget (`TKIT_RAM`, in GiB) stay in the cache on
+        disk, memory-mapped.
 
         Raises:
             InputError: the source can't be read, or its classes can't be trained on.
         """
-        loaded = resolve(self.source).load(Shape(*self.image_size, self.channels))
-        _check(loaded, self.source)
-        names = loaded.class_names
-        whole = loaded.train
-        rest, test = np.arange(len(whole)), loaded.test
-        if test is None:
-            rest, held = stratified(whole.labels, TEST_FRACTION, TEST_SEED, names)
-            test = whole.take(held)
-        kept, chosen = stratified(whole.labels[rest], self.validation, seed, names)
-        return Splits(whole.take(rest[kept]), whole.take(rest[chosen]), test, names, self.source)
+        loaded = resolve(self.source).load(Shape(*self.image_size, self.channels), self.skip_bad)
+        kept, chosen, measured = divide(loaded, self.source, self.validation, seed)
+        budget = Budget()
+        # The smaller parts first: training pictures are read in random order anyway.
+        validation = budget.place(loaded.train, chosen)
+        test = budget.place(loaded.train if loaded.test is None else loaded.test, measured)
+        train = budget.place(loaded.train, kept)
+        return Splits(train, validation, test, loaded.class_names, self.source, loaded.skipped)
 
     def batches(self, examples: Examples, num_classes: int, seed: int) -> Batches:
         """Endless training batches of `examples`; see `Batches`."""
         from tkit_pipelines.batches import Batches
 
-        return Batches(examples, num_classes, self.batch_size, self.augment, seed)
+        return Batches(examples, num_classes, self.batch_size, self.augment, seed, self.balance)
+
+
+def divide(loaded: Loaded, source: str, validation: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which pictures are for training, validation and test: indices into `loaded.train`, twice, and `loaded.test`.
+
+    Where there are no test pictures, the third are indices into `loaded.train` too.
+
+    Raises:
+        InputError: what is loaded can't be trained on or measured; the message calls it `source`.
+    """
+    _check(loaded, source)
+    labels, names = loaded.train.labels, loaded.class_names
+    if loaded.test is None:
+        rest, test = stratified(labels, TEST_FRACTION, TEST_SEED, names)
+    else:
+        rest, test = np.arange(len(labels)), np.arange(len(loaded.test))
+    kept, chosen = stratified(labels[rest], validation, seed, names)
+    return rest[kept], rest[chosen], test
 
 
 def _check(loaded: Loaded, source: str) -> None:
@@ -90,4 +114,5 @@ def _check(loaded: Loaded, source: str) -> None:
             raise InputError(f"data {source!r}: {part} labels must be 0 to {len(names) - 1}, one for each class.")
         empty = np.flatnonzero(np.bincount(examples.labels, minlength=len(names)) == 0)
         if len(empty):
-            raise InputError(f"data {source!r}: class {names[empty[0]]!r} has no {part} pictures.")
+            skipped = f" ({len(loaded.skipped)} files were skipped)" if loaded.skipped else ""
+            raise InputError(f"data {source!r}: class {names[empty[0]]!r} has no {part} pictures{skipped}.")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from tkit_edge.errors import InputError
 
-IGNORED = {"__MACOSX", "Thumbs.db", "desktop.ini"}
+IGNORED = {"__macosx", "thumbs.db", "desktop.ini"}  # compared in lower case
 EXPECTED = "Expected one folder a class with its pictures inside, or such folders under train/ and test/."
 
 
@@ -29,18 +29,22 @@ class Layout:
     test: int
     places: dict[str, tuple[int, int]]
     """File name -> (index, label)."""
+    problems: tuple[str, ...]
+    """Why nothing can be trained on this, each as an error's whole message; empty where all is well."""
 
 
 def read_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Layout:
     """The layout of a tree, from the /-separated relative names of its files and folders.
 
+    An empty class, one class alone and train/ and test/ with different classes are `problems` of the layout.
+
     Raises:
-        InputError: no classes, an empty class, one class alone, or train/ and test/ with different classes.
+        InputError: no classes at all, or names that contradict each other.
     """
     tree: dict = {}
     for name, is_file in [*((name, True) for name in files), *((name, False) for name in folders)]:
         parts = [part for part in name.split("/") if part not in ("", ".")]
-        if any(part.startswith(".") or part in IGNORED for part in parts):
+        if any(part.startswith(".") or part.lower() in IGNORED for part in parts):
             continue
         node = tree
         for part in parts[:-1] if is_file else parts:
@@ -55,31 +59,37 @@ def read_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Lay
             break
         tree = inner
 
+    problems: list[str] = []
     if not _is_split(tree):
-        train, test = _classes(tree, where), None
+        train, test = _classes(tree, where, problems), None
     else:
         others = sorted(set(_folders(tree)) - {"train", "test"})
         if others:
-            raise InputError(
+            problems.append(
                 f"{where}: found {others[0]!r} beside train/. {EXPECTED} tkit splits validation pictures off "
                 f"train/: move {others[0]!r} away, or rename it to test/ if it is what to measure on."
             )
-        train = _classes(tree["train"], f"{where}: train/")
-        test = _classes(tree["test"], f"{where}: test/") if "test" in tree else None
-        if test is not None and list(train) != list(test):
-            odd = sorted(set(train) ^ set(test))
-            raise InputError(
+        train = _classes(tree["train"], f"{where}: train/", problems)
+        test = _classes(tree["test"], f"{where}: test/", problems) if "test" in tree else None
+        odd = sorted(set(train) ^ set(train if test is None else test))
+        if odd:
+            problems.append(
                 f"{where}: train/ and test/ must have the same class folders; only one of them has "
                 f"{', '.join(map(repr, odd[:5]))}{' ...' if len(odd) > 5 else ''}. "
                 "Rename, add or remove folders."
             )
-    if len(train) == 1:
-        only = next(iter(train))
-        raise InputError(f"{where}: only one class, {only!r}, at least two are needed. {EXPECTED}")
-    order = [(name, label) for part in (train, test or {}) for label, key in enumerate(part) for name in part[key]]
+    class_names = sorted({*train, *(test or ())})
+    if len(class_names) == 1:
+        problems.append(f"{where}: only one class, {class_names[0]!r}, at least two are needed. {EXPECTED}")
+    order = [
+        (name, label)
+        for part in (train, test or {})
+        for label, key in enumerate(class_names)
+        for name in part.get(key, ())
+    ]
     places = {name: (index, label) for index, (name, label) in enumerate(order)}
     count = sum(map(len, train.values()))
-    return Layout(tuple(train), count, len(order) - count, places)
+    return Layout(tuple(class_names), count, len(order) - count, places, tuple(problems))
 
 
 def _folders(tree: dict) -> dict[str, dict]:
@@ -91,14 +101,14 @@ def _is_split(tree: dict) -> bool:
     return bool(_folders(_folders(tree).get("train", {})))
 
 
-def _classes(tree: dict, where: str) -> dict[str, list[str]]:
+def _classes(tree: dict, where: str, problems: list[str]) -> dict[str, list[str]]:
     """Class name -> its files' names, both sorted."""
     classes = {name: sorted(_files(node)) for name, node in sorted(_folders(tree).items())}
     if not classes:
         raise InputError(f"{where}: no class folders found. {EXPECTED}")
     for name, names in classes.items():
         if not names:
-            raise InputError(f"{where}: class {name!r} has no pictures. Add some, or remove the folder.")
+            problems.append(f"{where}: class {name!r} has no pictures. Add some, or remove the folder.")
     return classes
 
 

@@ -1,7 +1,8 @@
 """What an augmentation op is. Ops work on whole batches and draw from `tf.random.stateless_*` alone.
 
-Ops that only move or blank pixels are described by coordinates, and any number of them in a row costs one
-gather (`tkit_pipelines.spatial`). rows and columns are separate (separable): int32 [B, H] and [B, W].
+`BatchOp`s compute pixels from pixels. Ops that only move or blank pixels (`Move`, `Blank`) are described by
+coordinates, and any number of them in a row costs one gather (`tkit_pipelines.spatial`). rows and columns are
+separate (separable): int32 [B, H] and [B, W].
 """
 
 from __future__ import annotations
@@ -20,6 +21,23 @@ class Op(Component):
 
     def check(self, height: int, width: int) -> None:
         """Raise ValueError, with the reason, where the op can't work on pictures of this size."""
+
+
+class BatchOp(Op):
+    """An op that computes pixels anew, and labels where it mixes pictures."""
+
+    @abstractmethod
+    def apply(self, images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The batch after the op.
+
+        Args:
+            images: uint8 [B, H, W, C], the shape static.
+            labels: float32 [B, classes], each row's sum 1.
+            seed: int64 [2], this op's own at this step.
+
+        Returns:
+            Both, in the same shapes and dtypes.
+        """
 
 
 class Move(Op):

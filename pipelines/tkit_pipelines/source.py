@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from tkit_pipelines.dataset import Examples
+from tkit_pipelines.dataset import Bad, Examples
 
 
 class Shape(NamedTuple):
@@ -29,6 +29,7 @@ class Loaded:
     train: Examples
     test: Examples | None
     class_names: tuple[str, ...]
+    skipped: tuple[Bad, ...] = ()
 
 
 class Source(ABC):
@@ -38,8 +39,13 @@ class Source(ABC):
     """What a user types, for messages."""
 
     @abstractmethod
-    def load(self, shape: Shape) -> Loaded:
-        """All pictures, brought to `shape`; the same ones in the same order each time."""
+    def load(self, shape: Shape, skip_bad: bool = False) -> Loaded:
+        """All pictures, brought to `shape`; the same ones in the same order each time.
+
+        Args:
+            shape: The size and channels wanted.
+            skip_bad: Go past files that are no pictures, and say which, instead of raising InputError.
+        """
 
 
 class NamedSource(Source):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -46,7 +48,7 @@ def test_the_second_load_decodes_nothing(path, decoded):
     second = load(path)
     assert len(decoded) == 20
     np.testing.assert_array_equal(first.train.images, second.train.images)
-    assert isinstance(second.train.images, np.memmap)
+    assert isinstance(second.train.images.store, np.memmap)
 
 
 def test_another_size_or_channels_is_another_entry(path, decoded):
@@ -126,7 +128,7 @@ DAMAGES = [
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_entry_is_made_again(path, decoded, cache, damage):
-    pixels, labels = load(path).train.images.copy(), load(path).train.labels.copy()
+    pixels, labels = load(path).train.images[:], load(path).train.labels.copy()
     [entry] = (cache / "decoded").iterdir()
     damage(entry)
     again = load(path)
@@ -138,8 +140,8 @@ def test_a_damaged_entry_is_made_again(path, decoded, cache, damage):
 
 
 def test_writing_to_loaded_pictures_does_not_reach_the_cache(path):
-    load(path).train.images[...] = 0
-    assert load(path).train.images.any()
+    load(path).train.images.store[...] = 0
+    assert load(path).train.images[:].any()
 
 
 def test_an_interruption_leaves_nothing(path, cache, monkeypatch):
@@ -178,3 +180,35 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(cache_module.sys, "platform", "linux")
     assert cache_module.cache_dir() == tmp_path / "tkit"
+
+
+def test_what_dead_writers_left_is_removed_and_what_living_ones_write_is_not(path, cache, monkeypatch):
+    old, young, held = (cache / "decoded" / f"abc.partial-{name}" for name in ("old", "young", "held"))
+    for folder in (old, young, held):
+        folder.mkdir(parents=True)
+        (folder / "images.npy").write_bytes(b"half")
+    for folder in (old, held):
+        os.utime(folder, (1, 1))
+    lock = cache_module._lock(held)
+    load(path)
+    os.close(lock)
+    assert not old.exists()
+    assert young.exists() and held.exists()
+
+
+def test_a_full_disk_is_explained_and_leaves_nothing(tmp_path, tree, write, monkeypatch):
+    """A real file system of 64 KiB; where mounting is not allowed, the limit on file sizes above stands in."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a tmpfs is not allowed here")
+    try:
+        monkeypatch.setenv("TKIT_CACHE", str(disk))
+        source = write["zip"](tmp_path / "set.zip", tree)
+        with pytest.raises(InputError, match=r"cannot write decoded pictures.*[Ss]pace.*Free 0.*TKIT_CACHE"):
+            load(source, Shape(64, 64, 3))
+        assert not list((disk / "decoded").iterdir())
+        assert len(load(source).train) == 16  # smaller pictures fit
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

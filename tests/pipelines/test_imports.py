@@ -17,7 +17,21 @@ def loaded_by(statement: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["config", "images", "batches", "resolve", "ops.flip", "ops.cutout", "ops.crop", "sources.tfds"]
+    "module",
+    [
+        "config",
+        "images",
+        "batches",
+        "resolve",
+        "ops.flip",
+        "ops.cutout",
+        "ops.crop",
+        "sources.tfds",
+        "survey",
+        "augment",
+        "balance",
+        "ops.randaugment",
+    ],
 )
 def test_the_module_is_light(module):
     assert loaded_by(f"import tkit_pipelines.{module}") == []

@@ -7,13 +7,13 @@ import pytest
 import tensorflow as tf
 from pydantic import ValidationError
 
+from tkit_pipelines.augment import augment
 from tkit_pipelines.images import Images
 from tkit_pipelines.ops.crop import Crop
 from tkit_pipelines.ops.cutout import Cutout
 from tkit_pipelines.ops.flip import Flip
 from tkit_pipelines.ops.translate import Translate
 from tkit_pipelines.seeds import derive
-from tkit_pipelines.spatial import gather
 
 SEED = tf.constant([5, 9], tf.int64)
 
@@ -24,7 +24,11 @@ def pictures(count=64, height=9, width=7, channels=3):
 
 
 def run(images, *ops, seed=SEED):
-    return gather(tf.constant(images), tf.range(len(images)), ops, seed).numpy()
+    return augment(tf.constant(images), tf.range(len(images)), labels(len(images)), ops, seed)[0].numpy()
+
+
+def labels(count, classes=4):
+    return tf.one_hot(np.arange(count) % classes, classes)
 
 
 def draw(shape, low, high, number=0, axis=None):

@@ -47,6 +47,14 @@ class TkitTrainOnly(TkitPictures):
     SPLITS = {"train": 30}  # noqa: RUF012
 
 
+class TkitUnlabelled(TkitPictures):
+    """The same with a test split whose labels nobody gives."""
+
+    def _generate_examples(self, count):
+        for number, example in super()._generate_examples(count):
+            yield number, example if count == 30 else {**example, "label": -1}
+
+
 class TkitTestOnly(TkitPictures):
     """The same without training pictures."""
 
@@ -126,6 +134,7 @@ def test_without_a_test_split_a_fixed_part_is_held_out():
     ("name", "match"),
     [
         ("tkit_test_only", "no train split"),
+        ("tkit_unlabelled", r"tfds:tkit_unlabelled test 0 has label -1; expected 0 to 2"),
         ("tkit_words", "not image classification"),
         ("tkit_pictuers", "knows no such set"),
         ("a b/", "knows no such set"),

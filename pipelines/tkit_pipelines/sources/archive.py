@@ -14,13 +14,15 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from tkit_edge.errors import InputError
 from tkit_pipelines.encoded import Encoded, EncodedSource, Picture
-from tkit_pipelines.layout import read_layout
-from tkit_pipelines.source import PathSource
+from tkit_pipelines.layout import Layout, read_layout
+from tkit_pipelines.source import Loaded, PathSource, Shape
+from tkit_pipelines.sources.npz import Npz
 
 MAX_MEMBERS = 5_000_000
 MAX_MEMBER_BYTES = 512 << 20
@@ -36,11 +38,13 @@ class Archive(EncodedSource, PathSource):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._loaded_as: dict[str, Any] = {}
 
     @classmethod
     def reads(cls, path: Path) -> bool:
-        """Whether `path` is a gzip, zip or tar file."""
-        return path.is_file() and (_is_gzip(path) or zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
+        """Whether `path` is a gzip, zip or tar file, and not one of arrays."""
+        packed = path.is_file() and (_is_gzip(path) or zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
+        return packed and not Npz.reads(path)
 
     @classmethod
     def from_path(cls, path: Path) -> Archive:
@@ -52,21 +56,58 @@ class Archive(EncodedSource, PathSource):
         found = self.path.stat()
         return {"archive": str(self.path.resolve()), "size": found.st_size, "mtime_ns": found.st_mtime_ns}
 
+    def load(self, shape: Shape, skip_bad: bool = False) -> Loaded:
+        """All pictures; see `EncodedSource.load`."""
+        self._loaded_as = self.identity()
+        return super().load(shape, skip_bad)
+
     def open(self) -> Encoded:
         """The classes by folder name, and the pictures in the archive's order."""
-        zipped = not _is_gzip(self.path) and zipfile.is_zipfile(self.path)
-        members = _Members(self.path)
-        with _damage_named(self.path):
-            (_list_zip if zipped else _list_tar)(members)
-        layout = read_layout(members.files, members.folders, str(self.path))
+        members, layout = self._members, self._layout
 
         def pictures() -> Iterator[Picture]:
             with _damage_named(self.path):
-                for name, data in (_read_zip if zipped else _read_tar)(members):
+                for name, data in (_read_zip if self._zipped else _read_tar)(members):
                     if name in layout.places:
                         yield Picture(layout.places[name][0], f"{self.path}: {name}", layout.places[name][1], data)
 
-        return Encoded(layout.train, layout.test, layout.class_names, pictures())
+        return Encoded(layout.train, layout.test, layout.class_names, pictures(), layout.problems)
+
+    def encoded(self, row: int) -> bytes:
+        """The bytes of the file of picture `row`; from a .tar.gz quick only in the archive's order."""
+        if self.identity() != self._loaded_as:
+            raise InputError(f"{self.path}: the archive has changed since its pictures were decoded. Run again.")
+        name = self._names[row]
+        with _damage_named(self.path):
+            if self._zipped:
+                with zipfile.ZipFile(self.path) as archive:
+                    return archive.read(name)
+            return _read_member(self._stream, *self._members.files[name])
+
+    @cached_property
+    def _zipped(self) -> bool:
+        return not _is_gzip(self.path) and zipfile.is_zipfile(self.path)
+
+    @cached_property
+    def _members(self) -> _Members:
+        members = _Members(self.path)
+        with _damage_named(self.path):
+            (_list_zip if self._zipped else _list_tar)(members)
+        return members
+
+    @cached_property
+    def _layout(self) -> Layout:
+        return read_layout(self._members.files, self._members.folders, str(self.path))
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """The pictures' names by row."""
+        return list(self._layout.places)
+
+    @cached_property
+    def _stream(self) -> BinaryIO:
+        """The plain tar stream, kept open so that reading on need not begin at the front again."""
+        return _unpacked(self.path)
 
 
 class _Members:
@@ -152,22 +193,20 @@ def _read_tar(members: _Members) -> Iterator[tuple[str, bytes]]:
     """The files by the offsets that the listing found: tens of times faster than through tarfile."""
     with _unpacked(members.path) as stream:
         for name, (size, offset) in members.files.items():
-            stream.seek(offset)
-            data = stream.read(size)
-            if len(data) != size:
-                raise EOFError("it ended early")
-            yield name, data
+            yield name, _read_member(stream, size, offset)
 
 
-@contextmanager
-def _unpacked(path: Path) -> Iterator[BinaryIO]:
+def _read_member(stream: BinaryIO, size: int, offset: int) -> bytes:
+    stream.seek(offset)
+    data = stream.read(size)
+    if len(data) != size:
+        raise EOFError("it ended early")
+    return data
+
+
+def _unpacked(path: Path) -> BinaryIO:
     """The plain tar stream of a .tar or .tar.gz."""
-    if _is_gzip(path):
-        with gzip.open(path) as unzipped, io.BufferedReader(unzipped, 1 << 20) as stream:
-            yield stream
-    else:
-        with path.open("rb") as stream:
-            yield stream
+    return io.BufferedReader(gzip.open(path), 1 << 20) if _is_gzip(path) else path.open("rb")
 
 
 def _is_gzip(path: Path) -> bool:

@@ -27,7 +27,7 @@ class Digits(NamedSource):
             raise InputError(f"data 'digits:{argument}': digits takes nothing after its name. Write 'digits'.")
         return cls()
 
-    def load(self, shape: Shape) -> Loaded:
+    def load(self, shape: Shape, skip_bad: bool = False) -> Loaded:
         """The scans, their 0-16 levels scaled to 0-255, resized by the rule for all pictures."""
         from PIL import Image
         from sklearn.datasets import load_digits

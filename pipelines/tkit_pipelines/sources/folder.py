@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from tkit_edge.errors import InputError
+from tkit_pipelines import files
 from tkit_pipelines.encoded import Encoded, EncodedSource, Picture
 from tkit_pipelines.layout import Layout, read_layout
 from tkit_pipelines.source import PathSource
+from tkit_pipelines.sources.idx import Idx
 
 
 class Folder(EncodedSource, PathSource):
@@ -26,8 +28,8 @@ class Folder(EncodedSource, PathSource):
 
     @classmethod
     def reads(cls, path: Path) -> bool:
-        """Whether `path` is a folder."""
-        return path.is_dir()
+        """Whether `path` is a folder, and not one of IDX files."""
+        return path.is_dir() and not Idx.reads(path)
 
     @classmethod
     def from_path(cls, path: Path) -> Folder:
@@ -37,21 +39,35 @@ class Folder(EncodedSource, PathSource):
     def identity(self) -> dict[str, Any]:
         """The path and a digest of every file's name, size and time of change."""
         digest = hashlib.sha256()
-        files, folders = self._listing
-        for name, (size, changed) in sorted(files.items()):
+        listed, folders = self._listing
+        for name, (size, changed) in sorted(listed.items()):
             digest.update(f"{name}\0{size}\0{changed}\n".encode("utf-8", "surrogateescape"))
         digest.update("\n".join(sorted(folders)).encode("utf-8", "surrogateescape"))
         return {"folder": str(self.path.resolve()), "listing": digest.hexdigest()}
 
     def open(self) -> Encoded:
         """The classes by folder name, and the pictures in order."""
-        layout = read_layout(*self._listing, str(self.path))
-        return Encoded(layout.train, layout.test, layout.class_names, self._pictures(layout))
+        layout = self._layout
+        return Encoded(layout.train, layout.test, layout.class_names, self._pictures(), layout.problems)
+
+    def encoded(self, row: int) -> bytes:
+        """The bytes of the file of picture `row`, as long as it is the file that was listed."""
+        name = self._names[row]
+        return files.read_unchanged(self.path / name, self._listing[0][name])
 
     @cached_property
-    def _listing(self) -> tuple[dict[str, tuple[int, int]], list[str]]:
+    def _layout(self) -> Layout:
+        return read_layout(*self._listing, str(self.path))
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """The pictures' names by row."""
+        return list(self._layout.places)
+
+    @cached_property
+    def _listing(self) -> tuple[dict[str, files.State], list[str]]:
         """Regular files (relative name -> size, time of change in ns) and folders; links are followed."""
-        files: dict[str, tuple[int, int]] = {}
+        found_files: dict[str, files.State] = {}
         folders: list[str] = []
         seen = set()
 
@@ -70,17 +86,13 @@ class Folder(EncodedSource, PathSource):
             for name in names:
                 try:
                     found = os.stat(os.path.join(folder, name))
-                except OSError as error:
-                    refuse(error)
+                except OSError:  # a link to nowhere: reading it will say so, as of any bad file
+                    found_files[prefix + name] = files.State(0, 0)
+                    continue
                 if stat.S_ISREG(found.st_mode):
-                    files[prefix + name] = found.st_size, found.st_mtime_ns
-        return files, folders
+                    found_files[prefix + name] = files.State(found.st_size, found.st_mtime_ns)
+        return found_files, folders
 
-    def _pictures(self, layout: Layout) -> Iterator[Picture]:
-        for name, (index, label) in layout.places.items():
-            path = self.path / name
-            try:
-                data = path.read_bytes()
-            except OSError as error:
-                raise InputError(f"{path}: cannot be read: {error.strerror}.") from error
-            yield Picture(index, str(path), label, data)
+    def _pictures(self) -> Iterator[Picture]:
+        for name, (index, label) in self._layout.places.items():
+            yield Picture(index, str(self.path / name), label, files.read(self.path / name))

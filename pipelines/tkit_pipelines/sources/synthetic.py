@@ -34,7 +34,7 @@ class Synthetic(NamedSource):
             )
         return cls(int(argument))
 
-    def load(self, shape: Shape) -> Loaded:
+    def load(self, shape: Shape, skip_bad: bool = False) -> Loaded:
         """Training and test pictures, classes balanced (at least 8 and 2 of each)."""
         random = np.random.default_rng(0)
         blocks = random.integers(0, 192, (self.num_classes, 4, 4, shape.channels), dtype=np.uint8)

@@ -1,0 +1,43 @@
+"""Reading the user's files: one by one, with errors that can be counted, and only while they are what they were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from tkit_edge.errors import InputError
+
+
+class State(NamedTuple):
+    """What shows that a file has changed."""
+
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> State:
+        """The state of the file at `path`; OSError where there is none."""
+        found = path.stat()
+        return cls(found.st_size, found.st_mtime_ns)
+
+
+def read(path: Path) -> bytes | InputError:
+    """The file's bytes, or the error that says why it can't be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        return InputError(f"{path}: cannot be read: {error.strerror}.")
+
+
+def read_unchanged(path: Path, expected: State) -> bytes:
+    """The bytes of a file that is still in its `expected` state.
+
+    Raises:
+        InputError: it has changed, or can't be read any more.
+    """
+    try:
+        if State.of(path) == expected:
+            return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read any more: {error.strerror}.") from error
+    raise InputError(f"{path}: the file has changed since it was decoded. Run again.")

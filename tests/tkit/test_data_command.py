@@ -1,0 +1,192 @@
+"""`tkit data`: what it finds, what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tkit.cli import main
+from tkit.stages.data import data
+from tkit_edge.errors import InputError
+from tkit_pipelines.images import Images
+
+
+def picture(value=None, size=(8, 6), kind="PNG", mode="RGB", **options):
+    """An encoded picture: noise of its own, or of one value."""
+    if value is None:
+        picture.count = getattr(picture, "count", 0) + 1
+        pixels = np.random.default_rng(picture.count).integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
+        image = Image.fromarray(pixels).convert(mode)
+    else:
+        image = Image.new(mode, size, value)
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def write(folder, files):
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TKIT_CACHE", str(tmp_path / "tkit-cache"))
+
+
+@pytest.fixture
+def good(tmp_path):
+    files = {f"{name}/{number}.png": picture() for name in ("cat", "dog$") for number in range(6)}
+    return write(tmp_path / "good", files)
+
+
+@pytest.fixture
+def messy(tmp_path):
+    """Everything at once: sizes, kinds, damage, repeats, classes that differ, uneven ones."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    files = {f"train/cat/{number}.png": picture(size=(8 + number, 6)) for number in range(12)}
+    files |= {f"train/dog/{number}.jpg": picture(kind="JPEG", size=(4, 10)) for number in range(3)}
+    files["train/dog/turned.jpg"] = picture(kind="JPEG", size=(10, 20), exif=exif)
+    files |= {"test/cat/a.png": files["train/cat/4.png"], "test/cat/b.png": files["train/cat/5.png"]}
+    files |= {"test/eel/a.png": picture(), "train/dog/same.png": files["train/cat/4.png"]}
+    files |= {"train/cat/notes.txt": b"notes", "train/dog/cut.jpg": files["train/dog/0.jpg"][:-30]}
+    return write(tmp_path / "messy", files)
+
+
+def tkit(*arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(["data", *map(str, arguments)])
+    return stopped.value.code
+
+
+def test_good_data_has_no_problems_and_trains(good, capsys):
+    assert tkit(good) == 0
+    out = capsys.readouterr().out
+    assert "12 pictures (12 train), 2 classes" in out
+    assert "no test pictures of its own" in out
+    assert out.rstrip().endswith("no problems: a recipe can train on it")
+    Images(source=str(good), image_size=(6, 8), batch_size=2).load(0)
+
+
+def test_everything_that_is_odd_is_found(messy):
+    found = data(messy)
+    assert found.class_names == ("cat", "dog", "eel")
+    assert found.splits == {"train": [12, 5, 0], "test": [2, 0, 1]}
+    assert (min(found.widths), max(found.widths)) == (4, 20)
+    assert (min(found.heights), max(found.heights)) == (6, 10)  # the turned one is 20 wide and 10 high
+    assert found.kinds == {"PNG RGB": 16, "JPEG RGB": 4}
+    assert found.turned == 1
+    assert found.imbalance == 14
+    assert [bad.name.rpartition("/")[2] for bad in found.bad] == ["notes.txt", "cut.jpg"]
+    across = [repeats for repeats in found.repeats if (repeats.first, repeats.second) == ("train", "test")]
+    assert across[0].count == 2
+    assert across[0].example[0].endswith("train/cat/4.png") and across[0].example[1].endswith("test/cat/a.png")
+    assert [repeats.count for repeats in found.repeats if repeats.first == repeats.second] == [1]
+    assert found.contradictions.count == 1 and found.contradictions.example[1].endswith("train/dog/same.png")
+    assert "only one of them has 'dog', 'eel'" in found.problems[0]
+    assert "2 files are no pictures" in found.problems[1]
+    assert len(data(messy, skip_bad=True).problems) == 1
+
+
+def test_the_text_says_it_and_the_exit_code_is_0(messy, capsys):
+    assert tkit(messy) == 0
+    captured = capsys.readouterr()
+    for part in ("width   4 to 20", "uneven  14.0", "2 files can't be read", "notes.txt is not a picture", "turned  1"):
+        assert part in captured.out
+    assert captured.out.count("\nproblem: ") == 2
+    assert captured.err == ""
+
+
+def test_bad_files_past_twenty_are_counted(good, capsys):
+    write(good, {f"cat/{number:02}.txt": b"x" for number in range(25)})
+    assert tkit(good) == 0
+    out = capsys.readouterr().out
+    assert out.count(".txt is not a picture") == 20
+    assert "... and 5 more" in out
+
+
+def test_json_is_one_document(messy, capfd):
+    assert tkit(messy, "--json", "--image-size", "32,16", "--channels", "1") == 0
+    document = json.loads(capfd.readouterr().out)
+    assert document["compared_at"] == [32, 16, 1]
+    assert document["splits"] == {"train": [12, 5, 0], "test": [2, 0, 1]}
+    assert len(document["bad"]) == 2 and document["bad"][0]["reason"]
+    assert document["height"]["min"] == 6
+    assert len(document["problems"]) == 2
+
+
+def test_the_grid_shows_a_few_of_each_class_without_pyplot(good, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it fails
+    small, large = tmp_path / "small.png", tmp_path / "large.png"
+    assert tkit(good, "--output", small) == 0
+    assert tkit(write(good, {f"{name}/0.png": picture() for name in "abcdef"}), "--output", large, "--skip-bad") == 0
+    sizes = [Image.open(path).size for path in (small, large)]
+    assert sizes[1][1] == 4 * sizes[0][1]  # 8 classes, 2 classes
+    assert len(np.unique(np.asarray(Image.open(small)))) > 100
+
+
+def test_problems_of_classes_are_listed_not_raised(tmp_path):
+    def problems(files, name):
+        return data(write(tmp_path / name, files)).problems
+
+    assert "only one class, 'cat'" in problems({f"cat/{i}.png": picture() for i in range(4)}, "one")[0]
+    few = {f"{name}/{i}.png": picture() for name in ("cat", "dog") for i in range(2)}
+    assert "class 'cat' has too few pictures" in problems(few, "few")[0]
+    (tmp_path / "empty" / "eel").mkdir(parents=True)
+    assert "class 'eel' has no pictures" in problems({f"cat/{i}.png": picture() for i in range(4)}, "empty")[0]
+    unread = {**{f"cat/{i}.png": picture() for i in range(4)}, "dog/a.png": b"x", "dog/b.png": b"y"}
+    assert "class 'dog' has no training pictures" in problems(unread, "unread")[1]
+
+
+@pytest.mark.parametrize("name", ["digits", "synthetic:3", "arrays.npz", "labels.csv"])
+def test_every_kind_of_source_can_be_looked_at(good, name, monkeypatch, capsys):
+    monkeypatch.chdir(good)
+    np.savez("arrays.npz", images=np.zeros((8, 5, 5), np.uint8), labels=np.arange(8) % 2)
+    (good / "labels.csv").write_text("".join(f"cat/{i}.png,cat\ndog$/{i}.png,dog\n" for i in range(6)))
+    assert tkit(name) == 0
+    assert "no problems" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["./nowhere"], "there is no such file or folder"),
+        (["digit"], "Did you mean 'digits'"),
+        (["digits", "--image-size", "32"], "expected HEIGHT,WIDTH in pixels, such as 32,32; received '32'"),
+        (["digits", "--image-size", "0,4"], "at least 1 pixel"),
+        (["digits", "--channels", "2"], "'2' is not one of '1', '3'"),
+        (["digits", "--output", "grid.jpg"], "expected the name of a .png file"),
+        (["digits", "--output", "/proc/none/grid.png"], "Cannot write /proc/none/grid.png"),
+        (["empty"], "no class folders found"),
+    ],
+)
+def test_what_cannot_be_read_is_exit_code_2(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    assert tkit(*arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.out == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_the_function_names_wrong_arguments():
+    with pytest.raises(InputError, match="channels=2"):
+        data("digits", channels=2)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="file names there are always text")
+def test_a_file_name_that_is_no_text_is_printed(good, capsys):
+    (good / "cat" / b"\xff.txt".decode("utf-8", "surrogateescape")).write_bytes(b"x")
+    assert tkit(good) == 0
+    assert "?.txt is not a picture" in capsys.readouterr().out
+    assert tkit(good, "--json") == 0

@@ -1,0 +1,166 @@
+"""Look at data before training: counts, sizes, damaged files, repeats.
+
+Reads everything once, goes on past bad files, and lists what would stop a recipe
+from training on it. Ends with 0 when it could be read, problems or not.
+
+Examples:
+  tkit data ./pictures
+  tkit data ./pictures.zip --output grid.png
+  tkit data ./labels.csv --image-size 96,96 --channels 1
+  tkit data tfds:cifar10 --json
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tkit.cli import _complete, _options
+from tkit.cli._command import tkit_command
+
+if TYPE_CHECKING:
+    from tkit_pipelines.survey import Repeats, Survey
+
+LISTED = 20  # bad files
+CLASSES = 40
+BAR = 24  # characters for the largest class
+
+
+def _size(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    try:
+        height, width = (int(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"expected HEIGHT,WIDTH in pixels, such as 32,32; received {value!r}.") from None
+    return height, width
+
+
+@tkit_command(__doc__)
+@click.argument("source", metavar="DATA", shell_complete=_complete.files)
+@click.option(
+    "--image-size",
+    metavar="H,W",
+    callback=_size,
+    help="Size in pixels at which pictures are compared and shown. [default: 64,64]",
+)
+@click.option("--channels", type=click.Choice(["1", "3"]), help="1 for grey, 3 for colour. [default: 3]")
+@click.option("--skip-bad", is_flag=True, help="Don't count damaged files as a problem, as with data.skip_bad=true.")
+@click.option("--output", metavar="FILE.png", type=click.Path(path_type=Path), help="A picture of a few of each class.")
+@_options.json_option
+def command(
+    source: str,
+    image_size: tuple[int, int] | None,
+    channels: str | None,
+    skip_bad: bool,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """`tkit data`."""
+    with _options.results(as_json) as show:
+        _options.silence_tensorflow()
+        from tkit.stages.data import data
+
+        found = data(
+            source,
+            image_size=image_size,
+            channels=None if channels is None else int(channels),
+            skip_bad=skip_bad,
+            output=output,
+        )
+        show(_document(found), "\n".join(map(_printable, _lines(found))))
+
+
+def _document(found: Survey) -> dict[str, Any]:
+    """The survey as JSON values."""
+    return {
+        "source": found.name,
+        "compared_at": list(found.shape),
+        "class_names": list(found.class_names),
+        "splits": found.splits,
+        "imbalance": found.imbalance if found.imbalance != float("inf") else None,
+        "height": _spread(found.heights),
+        "width": _spread(found.widths),
+        "aspect": _spread([width / height for height, width in zip(found.heights, found.widths, strict=True)]),
+        "kinds": dict(found.kinds.most_common()),
+        "turned_upright": found.turned,
+        "bad": [bad._asdict() for bad in found.bad],
+        "repeats": [vars(repeats) for repeats in found.repeats],
+        "contradictions": vars(found.contradictions) if found.contradictions else None,
+        "problems": found.problems,
+    }
+
+
+def _spread(values: list[Any]) -> dict[str, float] | None:
+    """Least, median and largest."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return {"min": ordered[0], "median": ordered[len(ordered) // 2], "max": ordered[-1]}
+
+
+def _lines(found: Survey) -> list[str]:
+    total = sum(map(sum, found.splits.values()))
+    parts = ", ".join(f"{sum(counts):,} {split}" for split, counts in found.splits.items())
+    lines = [f"{found.name}: {total:,} pictures ({parts}), {len(found.class_names)} classes"]
+    if "test" not in found.splits:
+        lines.append("no test pictures of its own: tkit holds a fixed fifth of each class out")
+    lines += ["", *_classes(found), ""]
+    if found.heights:
+        height, width = _spread(found.heights), _spread(found.widths)
+        aspect = _spread([wide / high for high, wide in zip(found.heights, found.widths, strict=True)])
+        assert height and width and aspect
+        lines += [
+            f"height  {height['min']} to {height['max']}, median {height['median']} pixels",
+            f"width   {width['min']} to {width['max']}, median {width['median']} pixels",
+            f"aspect  {aspect['min']:.2f} to {aspect['max']:.2f}, median {aspect['median']:.2f} (width / height)",
+        ]
+        lines.append("kinds   " + ", ".join(f"{kind} {count:,}" for kind, count in found.kinds.most_common()))
+    if found.turned:
+        lines.append(f"turned  {found.turned:,} are turned upright, as their EXIF data says")
+    if found.imbalance >= 3:
+        lines.append("uneven  " + _imbalance(found.imbalance))
+    lines += [f"repeats {_repeats(repeats, found)}" for repeats in found.repeats]
+    if found.contradictions:
+        first, second = found.contradictions.example
+        lines.append(f"labels  {found.contradictions.count:,} equal pictures are in two classes: {first} and {second}")
+    if found.bad:
+        lines += ["", f"{len(found.bad):,} files can't be read:", *(f"  {bad.reason}" for bad in found.bad[:LISTED])]
+        if len(found.bad) > LISTED:
+            lines.append(f"  ... and {len(found.bad) - LISTED:,} more")
+    lines += ["", *(f"problem: {problem}" for problem in found.problems)]
+    return lines if found.problems else [*lines, "no problems: a recipe can train on it"]
+
+
+def _classes(found: Survey) -> list[str]:
+    """A line a class: its name, its pictures in each split, a bar."""
+    rows = list(zip(found.class_names, zip(*found.splits.values(), strict=True), strict=True))[:CLASSES]
+    width = max(len("class"), *(len(name) for name, _ in rows))
+    most = max(1, *(sum(counts) for _, counts in rows))
+    lines = [f"{'class':<{width}}" + "".join(f"{split:>10}" for split in found.splits)]
+    for name, counts in rows:
+        bar = "#" * round(BAR * sum(counts) / most)
+        lines.append(f"{name:<{width}}" + "".join(f"{count:>10,}" for count in counts) + f"  {bar}".rstrip())
+    if len(found.class_names) > CLASSES:
+        lines.append(f"... and {len(found.class_names) - CLASSES:,} more classes")
+    return lines
+
+
+def _imbalance(ratio: float) -> str:
+    if ratio == float("inf"):
+        return "a class has no pictures"
+    return f"{ratio:.1f} pictures of the largest class for one of the smallest (data.balance=weights or oversample)"
+
+
+def _repeats(repeats: Repeats, found: Survey) -> str:
+    where = "twice in" if repeats.first == repeats.second else f"in {repeats.first} too, of"
+    first, second = repeats.example
+    size = f"{found.shape.height}x{found.shape.width}"
+    return f"{repeats.count:,} pictures are {where} {repeats.second}: {second} is {first} (compared at {size})"
+
+
+def _printable(line: str) -> str:
+    """File names can be any bytes; a terminal takes text."""
+    return line.encode("utf-8", "replace").decode()
