@@ -71,7 +71,8 @@ from tkit import _quiet
 _quiet.silence()
 import inspect
 import tkit.fit.config, tkit.run, tkit.export.config
-for name in ("fit", "export", "bench", "run", "load_recipe", "list_recipes"):
+functions = ("adopt", "bench", "data", "doctor", "evaluate", "export", "fit", "inspect", "predict", "run")
+for name in (*functions, "load_recipe", "list_recipes"):
     assert inspect.isfunction(getattr(tkit, name)), name
 for name in tkit.__all__:
     assert name in dir(tkit) and getattr(tkit, name).__doc__, name

@@ -19,9 +19,15 @@ if TYPE_CHECKING:
     from tkit.recipe import load as load_recipe
     from tkit.recipes import names as list_recipes
     from tkit.run import Run as Run
+    from tkit.stages.adopt import adopt as adopt
     from tkit.stages.bench import bench as bench
+    from tkit.stages.data import data as data
+    from tkit.stages.doctor import doctor as doctor
+    from tkit.stages.evaluate import evaluate as evaluate
     from tkit.stages.export import export as export
     from tkit.stages.fit import fit as fit
+    from tkit.stages.inspect import inspect as inspect
+    from tkit.stages.predict import predict as predict
     from tkit.stages.run import run as run
 
     __version__: str
@@ -29,15 +35,36 @@ if TYPE_CHECKING:
 _SOURCES = {
     "Recipe": ("tkit.recipe", "Recipe"),
     "Run": ("tkit.run", "Run"),
-    "bench": ("tkit.stages", "bench"),
-    "export": ("tkit.stages", "export"),
-    "fit": ("tkit.stages", "fit"),
+    "adopt": ("tkit.stages.adopt", "adopt"),
+    "bench": ("tkit.stages.bench", "bench"),
+    "data": ("tkit.stages.data", "data"),
+    "doctor": ("tkit.stages.doctor", "doctor"),
+    "evaluate": ("tkit.stages.evaluate", "evaluate"),
+    "export": ("tkit.stages.export", "export"),
+    "fit": ("tkit.stages.fit", "fit"),
+    "inspect": ("tkit.stages.inspect", "inspect"),
     "list_recipes": ("tkit.recipes", "names"),
     "load_recipe": ("tkit.recipe", "load"),
-    "run": ("tkit.stages", "run"),
+    "predict": ("tkit.stages.predict", "predict"),
+    "run": ("tkit.stages.run", "run"),
 }
 
-__all__ = ["Recipe", "Run", "bench", "export", "fit", "list_recipes", "load_recipe", "run"]
+__all__ = [
+    "Recipe",
+    "Run",
+    "adopt",
+    "bench",
+    "data",
+    "doctor",
+    "evaluate",
+    "export",
+    "fit",
+    "inspect",
+    "list_recipes",
+    "load_recipe",
+    "predict",
+    "run",
+]
 
 
 class _Package(ModuleType):

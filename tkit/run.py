@@ -2,7 +2,7 @@
 
     runs/<recipe>-<n>/
         recipe.json  manifest.json  history.csv  logs/
-        float/       model.keras  architecture.json  weights.npz  export/  bench/
+        float/       model.keras  architecture.json  weights.npz  export/  bench/  evaluate/
 
 A stage writes its files first and its manifest entry last, atomically; output without its entry doesn't count.
 """
@@ -16,11 +16,11 @@ import platform
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tkit
 from tkit import files
-from tkit.recipe import Loaded, Origin, Recipe, load
+from tkit.recipe import Loaded, Recipe, load
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import did_you_mean
 
@@ -80,6 +80,8 @@ class Run:
             InputError: no run there, a damaged manifest, or one written by a newer tkit.
         """
         folder = Path(run)
+        if folder.suffix == ".keras":
+            raise InputError(f"{folder} is a model file, expected a run. Say with which pictures: --data DATA")
         if not folder.exists() and (runs_folder() / folder).exists():
             folder = runs_folder() / folder
         path = folder / "manifest.json"
@@ -96,21 +98,35 @@ class Run:
             raise InputError(
                 f"{path} has version {found!r}, this tkit ({tkit.__version__}) reads {MANIFEST_VERSION}. Update tkit."
             )
-        origin = manifest.get("recipe_origin")
-        if origin:
-            _register_user_classes(Origin(**origin))
         return cls(folder, load(folder / "recipe.json").recipe, manifest)
 
     @property
     def variant(self) -> str:
         """The newest variant: `float`, or the last that compression made."""
-        made = [stage.rpartition("/")[0] for stage in self.manifest["stages"] if stage.endswith(("/fit", "/compress"))]
+        making = ("/fit", "/adopt", "/compress")
+        made = [stage.rpartition("/")[0] for stage in self.manifest["stages"] if stage.endswith(making)]
         if not made:
             raise InputError(
                 f"{self.folder} holds no trained model: its training didn't finish. "
                 f"Train again: tkit fit --recipe {self.folder / 'recipe.json'}"
             )
         return made[-1]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes in the order of the model's outputs."""
+        return tuple(self._origin["class_names"])
+
+    @property
+    def output(self) -> Literal["logits", "probabilities"]:
+        """What the model gives; only an adopted one may give probabilities."""
+        return self._origin.get("output", "logits")
+
+    @property
+    def _origin(self) -> dict[str, Any]:
+        """The entry of the stage that the `float` variant came from."""
+        stages = self.manifest["stages"]
+        return stages["float/adopt"] if "float/adopt" in stages else self.entry("fit", "float")
 
     def variant_folder(self, variant: str | None = None) -> Path:
         """The folder of a variant, the newest by default; InputError for one that isn't there."""
@@ -168,13 +184,6 @@ def versions() -> dict[str, str]:
     """The versions of Python and of the packages that results depend on."""
     names = ("tensorflow", "keras", "ai-edge-litert", "numpy")
     return {"tkit": tkit.__version__, "python": platform.python_version(), **{name: version(name) for name in names}}
-
-
-def _register_user_classes(origin: Origin) -> None:
-    """Runs a user's own recipe file again, so that recipe.json can name the classes it defines."""
-    path = Path(origin.path)
-    if path.is_file() and files.sha256(path) == origin.sha256:
-        load(path)
 
 
 def _number(path: Path, name: str) -> int:

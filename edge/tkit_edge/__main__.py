@@ -1,4 +1,4 @@
-"""The command line: `tkit-edge bench` and `tkit-edge check`.
+"""The command line: `tkit-edge bench`, `tkit-edge check` and `tkit-edge predict`.
 
 Exit codes: 0 done; 2 bad input, with one message; 3 a check that failed; 130 interrupted.
 """
@@ -10,14 +10,16 @@ import importlib.util
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import tkit_edge
 from tkit_edge import files
 from tkit_edge.bench import DEFAULT_KERNELS, DEFAULT_SECONDS, bench
 from tkit_edge.bundle import Bundle
-from tkit_edge.check import SHARE_TOLERANCE, STEP_TOLERANCE, check, wrong_pictures
+from tkit_edge.check import SHARE_TOLERANCE, STEP_TOLERANCE, check, check_pictures
 from tkit_edge.errors import BoundError, InputError, TkitError
+from tkit_edge.predict import DEFAULT_TOP, classifier, default_format, predict, raise_failures
 from tkit_edge.runtime import KERNELS
 from tkit_edge.table import table
 
@@ -59,26 +61,39 @@ def _check(options: argparse.Namespace) -> None:
     outcomes = check(bundle)
     for outcome in outcomes:
         print(outcome.line())
-    wrong = []
+    failed = [outcome.format for outcome in outcomes if outcome.failed]
     if importlib.util.find_spec("PIL") is None:
         print("pictures not checked: Pillow is not installed (pip install pillow)")
     else:
-        wrong = wrong_pictures(bundle)
-        samples = bundle.golden_file.samples
-        print(f"pictures {samples - len(wrong)} of {samples} decode to the expected pixels")
-    failed = [outcome.format for outcome in outcomes if outcome.failed] + ["pictures"] * bool(wrong)
+        pictures = check_pictures(bundle)
+        print(pictures.line())
+        failed += ["pictures"] * bool(pictures.failed)
     if failed:
         raise BoundError(f"{options.bundle} does not run here as where it was exported: {', '.join(failed)}.")
+
+
+def _predict(options: argparse.Namespace) -> None:
+    bundle = Bundle.read(options.bundle)
+    fmt = options.format or default_format(bundle)
+    print(f"{bundle.path(fmt)}", file=sys.stderr)
+    found = predict(options.images, classifier(bundle, fmt, options.threads), options.top)
+    if options.json:
+        print(json.dumps({"model": str(bundle.path(fmt)), "predictions": [asdict(item) for item in found]}, indent=2))
+    else:
+        for item in found:
+            if item.error is None:
+                print(item.line())
+    raise_failures(found)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tkit-edge",
-        description="Check and benchmark .tflite files on the device.",
+        description="Check, benchmark and use .tflite files on the device.",
         epilog=__doc__.split("\n\n")[1],
     )
     parser.add_argument("--version", action="version", version=f"tkit-edge {tkit_edge.__version__}")
-    commands = parser.add_subparsers(required=True, metavar="bench|check")
+    commands = parser.add_subparsers(required=True, metavar="bench|check|predict")
     made = commands.add_parser(
         "bench",
         help="measure latency, memory and accuracy",
@@ -114,6 +129,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
     made.set_defaults(command=_check)
+    made = commands.add_parser(
+        "predict",
+        help="classify pictures",
+        description="Classify picture files with a bundle's model. Pictures that cannot be read are named; the "
+        "others are classified all the same, and the exit code is 2.",
+        epilog="Example: tkit-edge predict export cat.jpg ./more-pictures --top 3",
+    )
+    made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
+    made.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files, or folders of them")
+    made.add_argument("--format", help="the bundle's file (default: int8 where there is one, else the first)")
+    made.add_argument("--top", type=int, default=DEFAULT_TOP, help="classes shown of each (default: %(default)s)")
+    made.add_argument("--threads", type=int, default=1, help="how many the kernels may use (default: %(default)s)")
+    made.add_argument("--json", action="store_true", help="print JSON")
+    made.set_defaults(command=_predict)
     return parser
 
 

@@ -1,16 +1,24 @@
-"""Top-1 accuracy on a test file, with its interval."""
+"""Test files, and the interval of a measured share."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from tkit_edge import files
 from tkit_edge.errors import InputError
 
-_Z95 = 1.959964  # the normal distribution's 97.5 % point
+Z95 = 1.959964  # the normal distribution's 97.5 % point
+
+
+class Interval(NamedTuple):
+    """A 95 % interval, as shares."""
+
+    low: float
+    high: float
 
 
 def read_test(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -26,9 +34,9 @@ def read_test(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return images, labels
 
 
-def wilson(successes: int, total: int) -> tuple[float, float]:
+def wilson(successes: int, total: int) -> Interval:
     """The 95 % interval of a share (Wilson 1927)."""
-    share, z2 = successes / total, _Z95**2
+    share, z2 = successes / total, Z95**2
     centre = (share + z2 / (2 * total)) / (1 + z2 / total)
-    half = _Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    half = Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
+    return Interval(max(0.0, centre - half), min(1.0, centre + half))

@@ -3,7 +3,7 @@
     bundle.json            labels, what the input must be, each model file's size, sha256 and quantization
     model-<format>.tflite
     golden.npz             images uint8 [n, h, w, c], labels int32 [n], expected_<format> float32 [n, classes]
-    golden/0000.png ...    the same pictures encoded
+    golden/0000.jpg ...    the same pictures encoded: the source's own files where it has any, else PNG
 
 bundle.json is written last: a folder without it is no bundle.
 """
@@ -24,13 +24,14 @@ from tkit_edge import files, flatbuffer
 from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
 from tkit_edge.graph import Tensor, macs, parameters
-from tkit_edge.images import encode_png
+from tkit_edge.images import decode, encode_png, suffix
 from tkit_edge.runtime import Model
 
 VERSION = 1
 TASK = "image-classification"
 PIXELS = "raw 0-255"
 RESIZE = "cover-crop, bilinear"
+OUTPUTS = ("logits", "probabilities")
 MAX_GOLDEN_BYTES = 256 * 2**20  # unpacked
 
 
@@ -64,12 +65,21 @@ class ModelFile:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """The encoded picture of a golden sample, in golden/."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class GoldenFile:
-    """The file of golden samples."""
+    """The file of golden samples, and their encoded pictures."""
 
     file: str
     samples: int
     sha256: str
+    pictures: tuple[Picture, ...]
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,8 @@ class Bundle:
     height: int
     width: int
     channels: int
+    output: str
+    """"logits", or "probabilities" where the model ends in a softmax or sigmoid."""
     models: Mapping[str, ModelFile]
     golden_file: GoldenFile
 
@@ -102,6 +114,8 @@ class Bundle:
         labels: Sequence[str],
         images: np.ndarray,
         answers: np.ndarray,
+        encoded: Sequence[bytes | None] | None = None,
+        output: str = "logits",
     ) -> Bundle:
         """Writes a bundle, with what each file says to the golden pictures here as the expected outputs.
 
@@ -111,10 +125,13 @@ class Bundle:
             labels: the classes' names, in the order of the logits.
             images: golden pictures, uint8 [n, height, width, channels].
             answers: their classes, int32 [n].
+            encoded: the pictures' own files, which `decode` must give the very pixels of; PNGs are made where there
+                is none.
+            output: "logits" or "probabilities".
 
         Raises:
-            InputError: a model whose input or output doesn't fit the pictures or the labels, or a folder that
-                can't be written.
+            InputError: an encoded picture with other pixels, a model whose input or output doesn't fit the pictures
+                or the labels, or a folder that can't be written.
         """
         folder = Path(folder)
         bad = [fmt for fmt in models if not re.fullmatch(r"[a-z0-9]+", fmt)]
@@ -122,6 +139,9 @@ class Bundle:
             raise InputError(f"Expected models by format (small letters and digits), received {bad or 'none'}.")
         if images.ndim != 4 or not len(images) or answers.shape != images.shape[:1]:
             raise InputError(f"Expected pictures [n, h, w, c] and n answers, received {images.shape}, {answers.shape}.")
+        if output not in OUTPUTS:
+            raise InputError(f"Expected an output of {' or '.join(OUTPUTS)}, received {output!r}.")
+        pictures = _encoded(images, encoded or [None] * len(images))
         expected = {fmt: Model(data).predict(images) for fmt, data in models.items()}
         for fmt, logits in expected.items():
             if logits.shape[1] != len(labels):
@@ -140,10 +160,17 @@ class Bundle:
             height=height,
             width=width,
             channels=channels,
+            output=output,
             models={fmt: _facts(fmt, data) for fmt, data in models.items()},
-            golden_file=GoldenFile("golden.npz", len(images), hashlib.sha256(golden).hexdigest()),
+            golden_file=GoldenFile(
+                file="golden.npz",
+                samples=len(images),
+                sha256=_sha256(golden),
+                pictures=tuple(
+                    Picture(f"{number:04d}{suffix(data)}", _sha256(data)) for number, data in enumerate(pictures)
+                ),
+            ),
         )
-        pictures = [encode_png(image) for image in images]
         try:
             made.picture(0).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -184,12 +211,26 @@ class Bundle:
             height=size.count("height"),
             width=size.count("width"),
             channels=size.count("channels"),
+            output=top.get("output", str),
             models={fmt: _model_file(part) for fmt, part in top.part("models").parts().items()},
-            golden_file=GoldenFile(golden.file_name("file"), golden.count("samples"), golden.get("sha256", str)),
+            golden_file=GoldenFile(
+                file=golden.file_name("file"),
+                samples=golden.count("samples"),
+                sha256=golden.get("sha256", str),
+                pictures=tuple(
+                    Picture(item.file_name("file"), item.get("sha256", str)) for item in golden.items("pictures")
+                ),
+            ),
         )
+        if bundle.output not in OUTPUTS:
+            raise InputError(f"{path}: output is {bundle.output!r}, this tkit-edge knows {', '.join(OUTPUTS)}.")
+        if len(bundle.golden_file.pictures) != bundle.golden_file.samples:
+            raise InputError(f"{path}: golden.pictures: expected {bundle.golden_file.samples}, one a sample.")
         for model in bundle.models.values():
             _check(folder / model.file, model.sha256, model.bytes)
         _check(folder / bundle.golden_file.file, bundle.golden_file.sha256)
+        for number, picture in enumerate(bundle.golden_file.pictures):
+            _check(bundle.picture(number), picture.sha256)
         return bundle
 
     def path(self, fmt: str) -> Path:
@@ -200,7 +241,7 @@ class Bundle:
 
     def picture(self, number: int) -> Path:
         """The encoded picture of a golden sample."""
-        return self.folder / "golden" / f"{number:04d}.png"
+        return self.folder / "golden" / self.golden_file.pictures[number].file
 
     def golden(self) -> Golden:
         """The golden samples; InputError where they don't fit the bundle."""
@@ -231,10 +272,22 @@ class Bundle:
                 **{"height": self.height, "width": self.width, "channels": self.channels},
                 **{"pixels": PIXELS, "resize": RESIZE},
             },
-            "output": "logits",
+            "output": self.output,
             "models": {fmt: asdict(model) for fmt, model in self.models.items()},
             "golden": asdict(self.golden_file),
         }
+
+
+def _encoded(images: np.ndarray, files_of: Sequence[bytes | None]) -> list[bytes]:
+    """Each picture's own file, or a PNG, after it was shown to decode to these pixels."""
+    if len(files_of) != len(images):
+        raise InputError(f"Expected an encoded picture or None for each of {len(images)}, received {len(files_of)}.")
+    height, width, channels = images.shape[1:]
+    for number, (image, data) in enumerate(zip(images, files_of)):
+        name = f"golden sample {number}"
+        if data is not None and not np.array_equal(decode(data, height, width, channels, name), image):
+            raise InputError(f"Golden sample {number}: its encoded picture doesn't decode to the pixels given.")
+    return [encode_png(image) if data is None else data for image, data in zip(images, files_of)]
 
 
 def _facts(fmt: str, data: bytes) -> ModelFile:
@@ -242,7 +295,7 @@ def _facts(fmt: str, data: bytes) -> ModelFile:
     return ModelFile(
         file=f"model-{fmt}.tflite",
         bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=_sha256(data),
         macs=macs(graph),
         parameters=parameters(graph),
         input=TensorFacts.of(graph.tensors[graph.inputs[0]]),
@@ -271,5 +324,9 @@ def _check(path: Path, sha256: str, size: int | None = None) -> None:
     data = files.read_bytes(path)
     if size is not None and len(data) != size:
         raise InputError(f"{path} has {len(data):,} bytes, bundle.json says {size:,}. Copy the bundle again.")
-    if hashlib.sha256(data).hexdigest() != sha256:
+    if _sha256(data) != sha256:
         raise InputError(f"{path} is not the file that bundle.json describes (other sha256). Copy it again.")
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -13,7 +13,7 @@ import numpy as np
 from tkit_edge import files
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
-from tkit_edge.images import decode
+from tkit_edge.images import DECODER_TOLERANCE, LOSSY, decode
 from tkit_edge.runtime import Model
 
 STEP_TOLERANCE = 8
@@ -83,16 +83,43 @@ def check(bundle: Bundle) -> list[Outcome]:
     return outcomes
 
 
-def wrong_pictures(bundle: Bundle) -> list[int]:
-    """The golden samples whose encoded picture doesn't decode here to the very pixels that were stored.
+@dataclass(frozen=True)
+class Pictures:
+    """How the golden samples' encoded pictures decode here."""
+
+    samples: int
+    differing: tuple[int, ...]
+    """Those that don't decode to the very pixels that were stored."""
+    max_difference: int
+    """Of any channel of any pixel, of 255."""
+    failed: tuple[int, ...]
+    """Those that differ by more than another JPEG or WebP decoder's rounding explains."""
+
+    def line(self) -> str:
+        """The outcome in one line."""
+        text = f"pictures {self.samples - len(self.differing)} of {self.samples} decode to the expected pixels"
+        if self.differing:
+            text += (
+                f"; largest difference {self.max_difference} of 255 (another JPEG decoder's rounding explains up to "
+                f"{DECODER_TOLERANCE})"
+            )
+        return f"{text}: FAILED on samples {', '.join(map(str, self.failed))}" if self.failed else f"{text}: ok"
+
+
+def check_pictures(bundle: Bundle) -> Pictures:
+    """Decodes the golden samples' encoded pictures and compares them with the pixels that the exporting machine saw.
 
     Raises:
         InputError: Pillow is not installed, or a picture is missing or damaged.
     """
-    wrong = []
+    differing, failed, largest = [], [], 0
     for number, image in enumerate(bundle.golden().images):
         path = bundle.picture(number)
         pixels = decode(files.read_bytes(path), bundle.height, bundle.width, bundle.channels, str(path))
-        if not np.array_equal(pixels, image):
-            wrong.append(number)
-    return wrong
+        difference = int(np.abs(pixels.astype(np.int16) - image).max())
+        largest = max(largest, difference)
+        if difference:
+            differing.append(number)
+        if difference > (DECODER_TOLERANCE if path.suffix in LOSSY else 0):
+            failed.append(number)
+    return Pictures(bundle.golden_file.samples, tuple(differing), largest, tuple(failed))

@@ -47,6 +47,11 @@ class Fields:
         """The object at `key`."""
         return Fields(self.get(key, dict), self.file, f"{self.place}{key}.")
 
+    def items(self, key: str) -> list[Fields]:
+        """A list of objects."""
+        values = self.get(key, list)
+        return [Fields(value, self.file, f"{self.place}{key}.{number}.") for number, value in enumerate(values)]
+
     def parts(self) -> dict[str, Fields]:
         """All keys with their objects; at least one."""
         if not self.value:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,11 +39,7 @@ def read(data: bytes, name: str = "the data") -> Graph:
 
     Example: `read(Path("model.tflite").read_bytes()).operators[0].name`
     """
-    file = _File(data, name)
-    if bytes(data[4:8]) != b"TFL3":
-        found = "an empty file" if not data else f"{len(data)} bytes that begin with {bytes(data[:8])!r}"
-        raise InputError(f"{name} is not a .tflite file: expected the mark TFL3 at byte 4, received {found}.")
-    model = _Table(file, file.number("I", 0))
+    file, model = _open(data, name)
     codes = [_operator_name(code) for code in model.tables(1)]
     subgraphs = model.tables(2)
     main = next(subgraphs, None)
@@ -59,6 +56,39 @@ def read(data: bytes, name: str = "the data") -> Graph:
     graph = Graph(tensors, tuple(operators), main.numbers(1), main.numbers(2))
     _check_references(file, graph)
     return graph
+
+
+class Storage(NamedTuple):
+    """What lies in a .tflite file beside its main graph."""
+
+    description: str
+    """What the converter wrote of itself."""
+    graphs: int
+    """The main graph and the bodies of loops and conditions."""
+    buffers: tuple[int, ...]
+    """Each buffer's bytes, by its number."""
+    metadata: tuple[tuple[str, int], ...]
+    """Names of metadata, and the buffers that hold them."""
+
+
+def storage(data: bytes, name: str = "the data") -> Storage:
+    """The buffers, metadata and number of graphs of a .tflite file.
+
+    Raises:
+        InputError: the bytes are no whole .tflite file.
+    """
+    file, model = _open(data, name)
+    sizes = tuple(len(_buffer(file, table)) for table in model.tables(4))
+    metadata = tuple((table.text(0), table.number(1, "I", 0)) for table in model.tables(6))
+    return Storage(model.text(3), len(model.positions(2)), sizes, metadata)
+
+
+def _open(data: bytes, name: str) -> tuple[_File, _Table]:
+    file = _File(data, name)
+    if bytes(data[4:8]) != b"TFL3":
+        found = "an empty file" if not data else f"{len(data)} bytes that begin with {bytes(data[:8])!r}"
+        raise InputError(f"{name} is not a .tflite file: expected the mark TFL3 at byte 4, received {found}.")
+    return file, _Table(file, file.number("I", 0))
 
 
 def _operator_name(code: _Table) -> str:

@@ -92,10 +92,16 @@ def macs(graph: Graph) -> int | None:
     """
     if any(operator.name in _UNCOUNTABLE.split() or operator.name.startswith("CUSTOM") for operator in graph.operators):
         return None
-    return sum(_macs(graph, operator) for operator in graph.operators)
+    return sum(operator_macs(graph, operator) for operator in graph.operators)
 
 
-def _macs(graph: Graph, operator: Operator) -> int:
+def operator_macs(graph: Graph, operator: Operator) -> int:
+    """The multiply-accumulates of one operator; 0 for those that do none, or whose cost isn't told.
+
+    Raises:
+        InputError: its tensors don't have the ranks that it needs.
+    """
+
     def tensor(indices: tuple[int, ...], number: int, rank: int) -> Tensor:
         if number >= len(indices) or indices[number] < 0 or len(graph.tensors[indices[number]].shape) < rank:
             raise InputError(f"A damaged .tflite file: {operator.name} has no tensor {number} of rank {rank} or more.")

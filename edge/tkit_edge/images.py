@@ -25,6 +25,18 @@ if TYPE_CHECKING:
 
 # Fixed, so that no rarer and less tested decoder is reached; EPS would even start another program.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
+_MAGIC = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"BM": ".bmp", b"GIF8": ".gif", b"RIFF": ".webp"}
+LOSSY = (".jpg", ".webp")
+SUFFIXES = (*_MAGIC.values(), ".jpeg")
+"""What picture files are called."""
+DECODER_TOLERANCE = 3
+"""The most by which two JPEG decoders that round differently may differ in a pixel's channel, of 255.
+
+Two decoders whose inverse transform errs by less than half a step (libjpeg's accurate and float ones, not its fast
+one) differ by at most 1 in each of Y, Cb and Cr; upsampling only averages that. Conversion to RGB adds up to
+1 + 1.772, which rounds to 3; grey, scaling and cropping take averages again, and rounding keeps whole distances.
+More than that is another decoding (upsampling, colour profile, fast transform), not another rounding.
+"""
 MAX_PIXELS = 80_000_000
 """Pictures with more are refused before they are decoded: as RGB they would take over 240 MB."""
 _MODES = {1: "L", 3: "RGB"}
@@ -66,6 +78,11 @@ def decode(data: bytes, height: int, width: int, channels: int, name: str = "The
     except Exception as error:  # what a decoder raises on damaged data is anything at all
         raise InputError(f"{name} is damaged: {error}") from error
     return np.array(pixels, np.uint8).reshape(height, width, channels)
+
+
+def suffix(data: bytes) -> str:
+    """What the file of an encoded picture is called, by its first bytes: ".jpg", ".png" ...; "" for others."""
+    return next((name for magic, name in _MAGIC.items() if data.startswith(magic)), "")
 
 
 def encode_png(image: np.ndarray) -> bytes:

@@ -20,6 +20,8 @@ from tkit_edge.errors import InputError
 # Kernel set -> the runtime's op resolver. XNNPACK is the default delegate, with the
 # builtin kernels for what it lacks.
 KERNELS = {"xnnpack": "AUTO", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
+PIXELS = {"0-255": (1.0, 0.0), "0-1": (1 / 255, 0.0), "-1-1": (1 / 127.5, -1.0)}
+"""What a model may take of pixels, and the factor and offset that bring raw bytes there."""
 _PACKAGES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
 
 
@@ -94,6 +96,7 @@ class Model:
             one output [1, classes].
         threads: how many the kernels may use.
         kernels: "xnnpack", "builtin" or "reference".
+        pixels: what the file takes, of `PIXELS`; raw bytes in tkit's own files.
 
     Raises:
         InputError: as `load`, or the file has other inputs or outputs.
@@ -101,7 +104,13 @@ class Model:
     Example: `Model("model-int8.tflite").predict(images).argmax(axis=1)`
     """
 
-    def __init__(self, model: str | os.PathLike[str] | bytes, threads: int = 1, kernels: str = "xnnpack") -> None:
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | bytes,
+        threads: int = 1,
+        kernels: str = "xnnpack",
+        pixels: str = "0-255",
+    ) -> None:
         self.name = "The model" if isinstance(model, bytes) else str(model)
         self._interpreter = load(model, threads, kernels)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
@@ -114,7 +123,9 @@ class Model:
         self.input_shape = shapes[0][1:]
         """Height, width and channels."""
         self._input, self._output = inputs[0], outputs[0]
-        self._codes = self._quantized_pixels()
+        self.outputs = int(np.prod(self._output["shape"]))
+        """The number of classes."""
+        self._codes = self._quantized_pixels(*PIXELS[pixels])
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Logits of pictures, one at a time, as the device runs them.
@@ -133,8 +144,7 @@ class Model:
                 f"{self.name} takes uint8 pictures [n, {', '.join(map(str, self.input_shape))}], received "
                 f"{images.dtype} {list(images.shape)}."
             )
-        classes = int(np.prod(self._output["shape"]))
-        logits = np.empty((len(images), classes), np.float32)
+        logits = np.empty((len(images), self.outputs), np.float32)
         scale, zero_point = self._output["quantization"]
         for row, image in zip(logits, images):
             self._interpreter.set_tensor(self._input["index"], self._codes[image][None])
@@ -146,9 +156,9 @@ class Model:
             row[:] = (output - zero_point) * np.float32(scale) if scale else output
         return logits
 
-    def _quantized_pixels(self) -> np.ndarray:
+    def _quantized_pixels(self, factor: float, offset: float) -> np.ndarray:
         """What each pixel value 0-255 is in the input tensor's type."""
-        pixels = np.arange(256, dtype=np.float32)
+        pixels = np.arange(256, dtype=np.float32) * np.float32(factor) + np.float32(offset)
         dtype = np.dtype(self._input["dtype"])
         if dtype.kind == "f":
             return pixels.astype(dtype)
@@ -156,6 +166,7 @@ class Model:
         if dtype.kind not in "iu" or not scale:
             raise InputError(f"{self.name} has an unquantized {dtype} input; expected float or quantized.")
         limits = np.iinfo(dtype)
-        # Half away from zero, as the runtime's own QUANTIZE rounds; pixels are never negative.
-        codes = np.floor(pixels / np.float32(scale) + np.float32(0.5)) + zero_point
+        steps = pixels / np.float32(scale)
+        # Half away from zero, as the runtime's own QUANTIZE rounds.
+        codes = np.copysign(np.floor(np.abs(steps) + np.float32(0.5)), steps) + zero_point
         return np.clip(codes, limits.min, limits.max).astype(dtype)

@@ -164,7 +164,12 @@ def test_check_command_passes_and_fails(bundle):
     assert done.stdout.count("same top-1 on 4 of 4") == 3
     assert "pictures 4 of 4" in done.stdout
     bundle.picture(1).write_bytes(bundle.picture(0).read_bytes())
+    assert "0001.png is not the file" in edge("check", bundle.folder, code=2).stderr
+    path = bundle.folder / "bundle.json"
+    first, second = (picture.sha256 for picture in bundle.golden_file.pictures[:2])
+    path.write_text(path.read_text().replace(second, first))
     done = edge("check", bundle.folder, code=3)
+    assert "3 of 4 decode" in done.stdout
     assert "does not run here" in done.stderr
     (bundle.folder / "model-int8.tflite").write_bytes(b"")
     assert "model-int8.tflite" in edge("check", bundle.folder, code=2).stderr

@@ -1,13 +1,18 @@
+import io
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tkit_edge.bundle import Bundle
-from tkit_edge.check import check, wrong_pictures
+from tkit_edge.check import check, check_pictures
 from tkit_edge.errors import InputError
 from tkit_edge.files import npz_bytes
+from tkit_edge.images import decode
 from tkit_edge.runtime import Model
+
+LABELS = ("ant", "bee", "cat", "dog", "elk")
 
 
 def change(bundle, edit):
@@ -35,7 +40,7 @@ def test_what_was_written_is_read(bundle, made, pictures):
     golden = read.golden()
     assert np.array_equal(golden.images, pictures[0][:4])
     assert np.array_equal(golden.expected["int8"], Model(made / "int8.tflite").predict(pictures[0][:4]))
-    assert wrong_pictures(read) == []
+    assert check_pictures(read).differing == ()
 
 
 def test_the_same_inputs_give_the_same_bytes(bundle, made, pictures, tmp_path):
@@ -48,7 +53,7 @@ def test_the_same_inputs_give_the_same_bytes(bundle, made, pictures, tmp_path):
         assert path.read_bytes() == (again.folder / path.relative_to(bundle.folder)).read_bytes()
 
 
-@pytest.mark.parametrize("name", ["model-int8.tflite", "golden.npz"])
+@pytest.mark.parametrize("name", ["model-int8.tflite", "golden.npz", "golden/0001.png"])
 def test_a_changed_or_missing_file_is_found(bundle, name):
     path = bundle.folder / name
     data = bytearray(path.read_bytes())
@@ -81,6 +86,9 @@ def test_a_changed_or_missing_file_is_found(bundle, name):
         ),
         (lambda top: top["models"]["int8"].update(bytes=3), "bundle.json says 3"),
         (lambda top: top["golden"].update(file="/etc/passwd"), "golden.file"),
+        (lambda top: top["golden"]["pictures"][0].update(file="../a.png"), "golden.pictures.0.file"),
+        (lambda top: top["golden"]["pictures"].pop(), "golden.pictures: expected 4"),
+        (lambda top: top.update(output="scores"), "output is 'scores'"),
     ],
 )
 def test_a_wrong_bundle_json(bundle, edit, message):
@@ -161,4 +169,66 @@ def test_check_lets_a_close_call_pass(bundle):
 
 def test_an_encoded_picture_that_decodes_otherwise_is_found(bundle):
     bundle.picture(1).write_bytes(bundle.picture(0).read_bytes())
-    assert wrong_pictures(bundle) == [1]
+    found = check_pictures(bundle)
+    assert (found.differing, found.failed) == ((1,), (1,))
+    assert "3 of 4" in found.line()
+    assert "FAILED on samples 1" in found.line()
+
+
+def encoded_as(image, kind, **options):
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def with_originals(made, pictures, tmp_path):
+    """A bundle whose golden samples have the files that they were decoded from: JPEG (larger), WebP, none."""
+    large = np.random.default_rng(1).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    files = [encoded_as(large, "JPEG"), encoded_as(pictures[0][1], "WEBP", lossless=True), None]
+    images = np.stack([*(decode(data, 8, 8, 3) for data in files[:2]), pictures[0][2]])
+    return Bundle.write(
+        tmp_path / "originals",
+        models={"int8": (made / "int8.tflite").read_bytes()},
+        labels=LABELS,
+        images=images,
+        answers=np.zeros(3, np.int32),
+        encoded=files,
+        output="probabilities",
+    ), files
+
+
+def test_the_original_files_are_kept_byte_for_byte(with_originals):
+    bundle, files = with_originals
+    read = Bundle.read(bundle.folder)
+    assert [read.picture(number).name for number in range(3)] == ["0000.jpg", "0001.webp", "0002.png"]
+    assert [read.picture(number).read_bytes() for number in range(2)] == files[:2]
+    assert check_pictures(read).differing == ()
+    assert read.output == "probabilities"
+
+
+@pytest.mark.parametrize(("number", "difference", "failed"), [(0, 3, ()), (0, 4, (0,)), (2, 1, (2,))])
+def test_a_jpeg_may_differ_by_another_decoders_rounding_a_png_by_nothing(with_originals, number, difference, failed):
+    bundle, _ = with_originals
+    golden = bundle.golden()
+    value = int(golden.images[number, 0, 0, 0])
+    golden.images[number, 0, 0, 0] = value + difference if value < 128 else value - difference
+    arrays = {"images": golden.images, "labels": golden.labels, "expected_int8": golden.expected["int8"]}
+    (bundle.folder / "golden.npz").write_bytes(npz_bytes(arrays))
+    found = check_pictures(bundle)
+    assert (found.differing, found.max_difference, found.failed) == ((number,), difference, failed)
+    assert "up to 3" in found.line()
+
+
+def test_write_refuses_a_file_with_other_pixels(made, pictures, tmp_path):
+    files = [encoded_as(pictures[0][1], "PNG")]
+    with pytest.raises(InputError, match="sample 0: its encoded picture doesn't decode"):
+        Bundle.write(
+            tmp_path / "x",
+            models={"int8": (made / "int8.tflite").read_bytes()},
+            labels=LABELS,
+            images=pictures[0][:1],
+            answers=np.zeros(1, np.int32),
+            encoded=files,
+        )
+    assert not (tmp_path / "x").exists()

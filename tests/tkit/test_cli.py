@@ -2,13 +2,15 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-COMMANDS = ["bench", "export", "fit", "list", "run", "show", "tensorboard"]
+COMMANDS = ["bench", "data", "doctor", "evaluate", "export", "fit", "inspect", "list", "predict", "run", "show"]
+COMMANDS += ["tensorboard"]
 
 
 def tkit(*arguments, cwd=None, **variables):
@@ -26,7 +28,7 @@ def test_help_lists_every_command_with_the_first_line_of_its_file():
     done = tkit("--help")
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ") and line[2:3].isalpha()][
-        -7:
+        -len(COMMANDS) :
     ] == COMMANDS
     assert "  list         List the recipes." in done.stdout
 
@@ -51,7 +53,7 @@ def test_the_console_script_is_installed():
 def test_list_names_every_recipe_with_its_summary():
     done = tkit("list")
     assert done.returncode == 0
-    assert "digits_cnn        Handwritten digits" in done.stdout
+    assert re.search(r"^digits_cnn +Handwritten digits", done.stdout, re.MULTILINE)
     recipes = json.loads(tkit("list", "--json").stdout)
     assert [line.split()[0] for line in done.stdout.splitlines()] == [recipe["name"] for recipe in recipes]
 
@@ -148,3 +150,22 @@ def test_fit_in_a_dry_run_prints_its_run_and_with_json_one_document(tmp_path):
     document = json.loads(done.stdout)
     assert list(document) == ["fit", "export", "bench"]
     assert Path(document["bench"]["run"]).parent == tmp_path
+
+
+def test_skip_bad_goes_past_damaged_pictures(tmp_path):
+    from sklearn.datasets import load_digits
+
+    from tkit_edge.images import encode_png
+
+    digits = load_digits()
+    for number, (pixels, label) in enumerate(zip(digits.images[:60], digits.target[:60] % 2, strict=True)):
+        path = tmp_path / "pictures" / str(label) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encode_png((pixels[..., None] * 15).astype("uint8")))
+    path.write_bytes(path.read_bytes()[:40])
+    arguments = ["fit", "--recipe", "digits_cnn", "--data", "pictures", "data.batch_size=8", "fit.epochs=1"]
+    refused = tkit(*arguments, cwd=tmp_path)
+    assert (refused.returncode, "59.png" in refused.stderr, "--skip-bad" in refused.stderr) == (2, True, True)
+    done = tkit(*arguments, "--skip-bad", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "59.png" in done.stderr

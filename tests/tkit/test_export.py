@@ -7,13 +7,14 @@ import pytest
 from tkit.export import calibration, parity
 from tkit.export.config import FORMATS, Export, Parity
 from tkit.export.convert import Converter
-from tkit.export.statistics import paired_drop, wilson
+from tkit.export.statistics import paired_drop
 from tkit.fit.config import Fit
 from tkit.fit.engine import train
 from tkit.fit.optimizers.adamw import AdamW
 from tkit.models import PixelStatistics
 from tkit.models.resnet import ResNet
 from tkit_edge import flatbuffer
+from tkit_edge.accuracy import wilson
 from tkit_edge.errors import InputError
 from tkit_pipelines.batches import in_order
 from tkit_pipelines.dataset import Examples

@@ -14,7 +14,8 @@ Exit codes:
   0         done
   1         internal error; its traceback is printed
   2         bad input
-  3         a measured figure missed the recipe's bound (export's parity gate)
+  3         a measured figure missed the recipe's bound (export's parity gate),
+            or doctor found a problem
   4         training diverged
   130, 143  interrupted, terminated
 """

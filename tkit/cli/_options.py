@@ -33,6 +33,9 @@ data_option = click.option(
     help="Where the pictures are, in place of the recipe's own source: a folder, an archive, or a name "
     "such as tfds:cifar10. Short for data.source=DATA.",
 )
+skip_bad_option = click.option(
+    "--skip-bad", is_flag=True, help="Go past damaged pictures, and say how many. Short for data.skip_bad=true."
+)
 runs_dir_option = click.option(
     "--runs-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -53,12 +56,13 @@ overrides_argument = click.argument(
 )
 
 
-def load(recipe: str, data: str | None, overrides: tuple[str, ...]) -> Loaded:
-    """The recipe with --data and the overrides applied, in this order."""
+def load(recipe: str, overrides: tuple[str, ...], data: str | None = None, skip_bad: bool = False) -> Loaded:
+    """The recipe with --data, --skip-bad and the overrides applied, in this order."""
     from tkit.recipe import load
 
     source = [] if data is None else [f"data.source={json.dumps(data)}"]
-    return load(recipe, [*source, *overrides])
+    skip = ["data.skip_bad=true"] if skip_bad else []
+    return load(recipe, [*source, *skip, *overrides])
 
 
 def silence_tensorflow() -> None:

@@ -1,32 +1,51 @@
 """Measure a run's exported files: latency, memory, size, accuracy.
 
 Each file runs through the LiteRT runtime in a process of its own, with 1 and n
-threads, with and without XNNPACK.
+threads, with and without XNNPACK. A .keras file of your own becomes a run first (it
+needs --data) and is exported where it wasn't yet.
 
 Examples:
   tkit bench runs/digits_cnn-1
   tkit bench runs/digits_cnn-1 bench.seconds=5
+  tkit bench model.keras --data ./pictures --pixels 0-1
   tkit bench runs/digits_cnn-1 --json
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tkit
-from tkit.cli import _options
+from tkit.cli import _model, _options
 from tkit.cli._command import tkit_command
+
+if TYPE_CHECKING:
+    from tkit.models.keras_file import Pixels
 
 
 @tkit_command(__doc__)
-@_options.run_argument
+@_model.run_or_keras_argument
+@_model.data_option
+@_model.pixels_option
+@_options.runs_dir_option
 @_options.variant_option
 @_options.json_option
 @_options.overrides_argument
-def command(run: Path, variant: str | None, as_json: bool, overrides: tuple[str, ...]) -> None:
+def command(
+    run: Path,
+    data: str | None,
+    pixels: Pixels | None,
+    runs_dir: Path | None,
+    variant: str | None,
+    as_json: bool,
+    overrides: tuple[str, ...],
+) -> None:
     """`tkit bench`."""
     with _options.results(as_json) as show:
-        opened = tkit.Run.open(run)
+        opened = _model.open_run(run, data, pixels, runs_dir)
         _options.silence_tensorflow()
+        if run.suffix == ".keras" and "float/export" not in opened.manifest["stages"]:
+            tkit.export(opened)
         tkit.bench(opened, variant=variant, overrides=overrides)
         show(opened.summary("bench", variant), _options.bench_table(opened, variant))

@@ -2,31 +2,48 @@
 
 Every file goes through the parity gate before it counts: it runs through LiteRT
 against the trained model, and past the recipe's bound the command ends with 3.
+A .keras file of your own becomes a run first: it needs --data.
 
 Examples:
   tkit export runs/digits_cnn-1
   tkit export runs/digits_cnn-1 export.io=uint8 export.formats=int8
+  tkit export model.keras --data ./pictures --pixels 0-1
   tkit export runs/digits_cnn-1 --json
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tkit
-from tkit.cli import _options
+from tkit.cli import _model, _options
 from tkit.cli._command import tkit_command
+
+if TYPE_CHECKING:
+    from tkit.models.keras_file import Pixels
 
 
 @tkit_command(__doc__)
-@_options.run_argument
+@_model.run_or_keras_argument
+@_model.data_option
+@_model.pixels_option
+@_options.runs_dir_option
 @_options.variant_option
 @_options.json_option
 @_options.overrides_argument
-def command(run: Path, variant: str | None, as_json: bool, overrides: tuple[str, ...]) -> None:
+def command(
+    run: Path,
+    data: str | None,
+    pixels: Pixels | None,
+    runs_dir: Path | None,
+    variant: str | None,
+    as_json: bool,
+    overrides: tuple[str, ...],
+) -> None:
     """`tkit export`."""
     with _options.results(as_json) as show:
-        opened = tkit.Run.open(run)
+        opened = _model.open_run(run, data, pixels, runs_dir)
         _options.silence_tensorflow()
         tkit.export(opened, variant=variant, overrides=overrides)
         show(opened.summary("export", variant), str(opened.variant_folder(variant) / "export"))

@@ -22,6 +22,7 @@ from tkit.cli._command import tkit_command
 @tkit_command(__doc__)
 @_options.recipe_option
 @_options.data_option
+@_options.skip_bad_option
 @_options.runs_dir_option
 @_options.dry_run_option
 @_options.json_option
@@ -29,6 +30,7 @@ from tkit.cli._command import tkit_command
 def command(
     recipe: str,
     data: str | None,
+    skip_bad: bool,
     runs_dir: Path | None,
     dry_run: bool,
     as_json: bool,
@@ -36,7 +38,7 @@ def command(
 ) -> None:
     """`tkit run`."""
     with _options.results(as_json) as show:
-        loaded = _options.load(recipe, data, overrides)
+        loaded = _options.load(recipe, overrides, data, skip_bad)
         _options.silence_tensorflow()
         run = tkit.run(loaded, runs_dir=runs_dir, dry_run=dry_run)
         summaries = {stage: run.summary(stage) for stage in ("fit", "export", "bench")}

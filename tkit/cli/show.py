@@ -27,7 +27,7 @@ def command(recipe: str, overrides: tuple[str, ...], as_json: bool, schema: bool
     """`tkit show`."""
     from tkit.cli._describe import lines
 
-    shown = load(recipe, None, overrides).recipe
+    shown = load(recipe, overrides).recipe
     if schema:
         print_json(type(shown).model_json_schema())
     elif as_json:

@@ -1,29 +1,12 @@
-"""Intervals for accuracies and for the difference of two accuracies on the same pictures."""
+"""The interval of the difference of two accuracies on the same pictures."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
-Z95 = 1.959964  # the normal distribution's 97.5 % point
-
-
-class Interval(NamedTuple):
-    """A 95 % interval, as shares."""
-
-    low: float
-    high: float
-
-
-def wilson(successes: int, total: int) -> Interval:
-    """The 95 % interval of a proportion (Wilson 1927)."""
-    share = successes / total
-    z2 = Z95**2
-    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
-    half = Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
-    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+from tkit_edge.accuracy import Z95, Interval
 
 
 def paired_drop(before: np.ndarray, after: np.ndarray) -> tuple[float, Interval]:

@@ -5,7 +5,6 @@ Figures, learning rate, a batch as the model sees it, confusion matrix, weights,
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,13 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from matplotlib.figure import Figure
 from tensorboard.plugins.hparams import api as hparams
 
+from tkit.evaluate.pictures import confusion_png
 from tkit_pipelines.batches import Batches
 
 PICTURES = 32
+PREDICTED_AT_ONCE = 256
 HISTOGRAMS = 10  # times over a run that the weights' histograms are written, whatever the number of epochs
 
 
@@ -50,7 +50,7 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Hyperparameters, the graph and a batch."""
-        images, labels = self.batches.batch(0, 0)
+        images, labels = self.batches.batch(0, 0)[:2]
         with self.train.as_default(step=0):
             hparams.hparams(self.hyperparameters)
             tf.summary.graph(self._graph())
@@ -85,7 +85,8 @@ class TensorBoardLog(keras.callbacks.Callback):
     def on_train_end(self, logs: dict | None = None) -> None:
         """The confusion matrix of the weights that are kept."""
         images, labels = self.validation
-        logits = self.model.predict(images, batch_size=256, verbose=0)
+        parts = [images[start : start + PREDICTED_AT_ONCE] for start in range(0, len(labels), PREDICTED_AT_ONCE)]
+        logits = np.concatenate([self.model.predict_on_batch(part) for part in parts])
         matrix = np.zeros((len(self.class_names),) * 2, np.int64)
         np.add.at(matrix, (labels, logits.argmax(axis=1)), 1)
         with self.held_out.as_default(step=self.epoch + 1):
@@ -111,25 +112,3 @@ def flatten(values: Any, prefix: str = "") -> dict[str, Any]:
     for key, value in items:
         flat |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
     return flat
-
-
-def confusion_png(matrix: np.ndarray, class_names: Sequence[str]) -> bytes:
-    """A confusion matrix as a PNG: int [classes, classes], rows the true class, columns the predicted one."""
-    size = max(4.0, min(16.0, 0.5 * len(class_names) + 2))
-    figure = Figure(figsize=(size, size), layout="constrained")
-    axes = figure.subplots()
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    ticks = range(len(class_names))
-    axes.set_xticks(ticks, class_names, rotation=90)
-    axes.set_yticks(ticks, class_names)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    if len(class_names) <= 20:
-        for row in ticks:
-            for column in ticks:
-                colour = "white" if share[row, column] > 0.5 else "black"
-                axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=80)
-    return buffer.getvalue()

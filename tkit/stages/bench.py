@@ -22,6 +22,7 @@ from tkit_edge.errors import InputError
 DRY_RUN_TEST_PICTURES = 16
 
 
+@files.writing()
 def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Measures each exported file: load, first run, latency, throughput, memory, and accuracy on the test split.
 

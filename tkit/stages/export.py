@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tkit import console, model_files
+from tkit import console, files, model_files
 from tkit._quiet import chatter_dropped
 from tkit.export import calibration, parity
 from tkit.export.convert import Converter
@@ -24,6 +24,7 @@ from tkit_pipelines.dataset import Examples
 GOLDEN_SAMPLES = 8
 
 
+@files.writing()
 def export(run: Run | str | Path, *, variant: str | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Exports a variant's model in the recipe's formats and checks each file against the Keras model.
 
@@ -71,7 +72,15 @@ def export(run: Run | str | Path, *, variant: str | None = None, overrides: Sequ
     target = folder / "export"
     shutil.rmtree(target, ignore_errors=True)
     golden = _first(splits.validation, GOLDEN_SAMPLES, recipe.seed)
-    Bundle.write(target, models=models, labels=splits.class_names, images=golden.images, answers=golden.labels)
+    Bundle.write(
+        target,
+        models=models,
+        labels=splits.class_names,
+        images=golden.images,
+        answers=golden.labels,
+        encoded=[golden.encoded(index) for index in range(len(golden))],
+        output=run.output,
+    )
     return run.finish(
         "export",
         variant,
@@ -95,7 +104,7 @@ def _first(examples: Examples, samples: int, seed: int) -> Examples:
     """A seeded draw of `samples` examples, all where there are fewer, in their order."""
     count = len(examples.labels)
     chosen = np.sort(np.random.default_rng(seed).permutation(count)[:samples])
-    return Examples(examples.images[chosen], examples.labels[chosen])
+    return examples.take(chosen)
 
 
 def _line(fmt: str, figures: dict[str, Any], verdict: str) -> str:

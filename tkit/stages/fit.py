@@ -10,19 +10,26 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tkit import console, model_files
+from tkit import console, files, model_files
 from tkit.fit.engine import train
 from tkit.fit.history import HistoryFile
 from tkit.fit.precision import choose
 from tkit.fit.progress import TrainingProgress
 from tkit.fit.tensorboard import TensorBoardLog
-from tkit.models import PixelStatistics
+from tkit.models import Model, PixelStatistics
+from tkit.models._own import plain
 from tkit.recipe import Loaded, Recipe
 from tkit.run import Run
 from tkit.stages._common import DRY_RUN_STEPS, as_loaded, dry, load_data
 from tkit_pipelines.batches import in_order
+from tkit_pipelines.config import kinds
+from tkit_pipelines.dataset import Splits
+
+# bincount makes an int64 copy of what it counts, and the pictures may lie on disk.
+_COUNTED_AT_ONCE = 4096
 
 
+@files.writing()
 def fit(
     recipe: Recipe | Loaded | str | Path,
     *,
@@ -53,9 +60,11 @@ def fit(
     keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
     splits = load_data(settings.data, settings.seed)
+    for remark in [] if dry_run else splits.remarks():
+        console.say(f"data: {remark}")
     classes = len(splits.class_names)
     batches = settings.data.batches(splits.train, classes, settings.seed)
-    model = settings.model.build(splits.train.images.shape[1:], classes, pixel_statistics(splits.train.images))
+    model = build(settings.model, splits)
     run = Run.create(loaded, runs_dir)
     precision = choose(settings.fit.precision)
     console.say(
@@ -99,11 +108,18 @@ def fit(
     return run
 
 
+def build(model: Model, splits: Splits) -> keras.Model:
+    """A recipe's model for these pictures; a user's own kind is checked and laid out plainly."""
+    shape, classes = splits.train.images.shape[1:], len(splits.class_names)
+    made = model.build(shape, classes, pixel_statistics(splits.train.images))
+    return made if model.kind in kinds("tkit.models") else plain(made, f"{model.kind}.build()", shape, classes)
+
+
 def pixel_statistics(images: np.ndarray) -> PixelStatistics:
     """Mean and variance of the values of uint8 pictures [n, height, width, channels], exact from their histogram."""
-    values = np.arange(256)
-    # Counted in parts: bincount makes an int64 copy of what it counts.
-    counts = sum(np.bincount(part.ravel(), minlength=256) for part in np.array_split(images, 1 + len(images) // 4096))
+    values, counts = np.arange(256), np.zeros(256, np.int64)
+    for start in range(0, len(images), _COUNTED_AT_ONCE):
+        counts += np.bincount(images[start : start + _COUNTED_AT_ONCE].ravel(), minlength=256)
     share = counts / images.size
     mean = float(share @ values)
     # Pictures of one value would divide by 0.

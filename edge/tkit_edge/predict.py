@@ -1,0 +1,138 @@
+"""Classifying picture files: decoded as in training, run through a model, named by its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tkit_edge import files
+from tkit_edge.bundle import Bundle
+from tkit_edge.errors import InputError
+from tkit_edge.images import SUFFIXES, decode
+from tkit_edge.runtime import Model
+
+DEFAULT_TOP = 5
+_CHUNK = 32  # pictures decoded before they are classified
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A model with what it takes and gives."""
+
+    run: Callable[[np.ndarray], np.ndarray]
+    """uint8 pictures [n, height, width, channels] to outputs, float32 [n, classes]."""
+    shape: tuple[int, int, int]
+    output: str
+    """"logits" or "probabilities"."""
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A class and its probability."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one picture: its likeliest classes, or why it couldn't be read."""
+
+    image: str
+    classes: tuple[Score, ...]
+    error: str | None
+
+    def line(self) -> str:
+        """The prediction in one line."""
+        scores = "  ".join(f"{score.label} {score.probability:.1%}" for score in self.classes)
+        return f"{self.image}  {self.error or scores}"
+
+
+def default_format(bundle: Bundle) -> str:
+    """int8 where the bundle has it, else its first file."""
+    return "int8" if "int8" in bundle.models else next(iter(bundle.models))
+
+
+def classifier(bundle: Bundle, fmt: str, threads: int = 1) -> Classifier:
+    """A bundle's file of a format, ready to run.
+
+    Raises:
+        InputError: no such format, or a file that can't be run.
+    """
+    model = Model(bundle.path(fmt), threads)
+    return Classifier(model.predict, (bundle.height, bundle.width, bundle.channels), bundle.output, bundle.labels)
+
+
+def probabilities(outputs: np.ndarray, output: str) -> np.ndarray:
+    """A model's outputs, float32 [n, classes], as probabilities: logits through a softmax, the others as they are."""
+    if output == "probabilities":
+        return outputs
+    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def predict(paths: Sequence[Path], model: Classifier, top: int = DEFAULT_TOP) -> list[Prediction]:
+    """Classifies picture files, and those in folders.
+
+    Args:
+        paths: files, or folders whose pictures (by their suffix, however deep) are taken in order of their names.
+        model: what classifies them.
+        top: how many classes of each are given, likeliest first.
+
+    Returns:
+        One prediction a picture, in order; those that can't be read have an `error`.
+
+    Raises:
+        InputError: no picture could be read, or a wrong `top`.
+
+    Example: `predict([Path("cat.jpg")], classifier(bundle, "int8"))[0].classes[0].label`
+    """
+    if top < 1:
+        raise InputError(f"top: expected at least 1, received {top}.")
+    found = list(_files(paths))
+    done: list[Prediction] = []
+    for start in range(0, len(found), _CHUNK):
+        done += _classify(found[start : start + _CHUNK], model, top)
+    if not any(item.error is None for item in done):
+        first = done[0].error if done else f"expected pictures ({', '.join(SUFFIXES)}) in {paths[0]}."
+        raise InputError(f"None of {len(done)} pictures could be read: {first}")
+    return done
+
+
+def raise_failures(predictions: Sequence[Prediction]) -> None:
+    """Raises InputError that names the pictures which couldn't be read, where there are any."""
+    errors = [item.error for item in predictions if item.error is not None]
+    if errors:
+        raise InputError(f"{len(errors)} of {len(predictions)} pictures could not be read:\n  " + "\n  ".join(errors))
+
+
+def _classify(paths: Sequence[Path], model: Classifier, top: int) -> Iterator[Prediction]:
+    decoded: list[np.ndarray] = []
+    errors: dict[Path, str] = {}
+    for path in paths:
+        try:
+            decoded.append(decode(files.read_bytes(path), *model.shape, name=str(path)))
+        except InputError as error:
+            errors[path] = str(error)
+    shares = iter(probabilities(model.run(np.stack(decoded)), model.output) if decoded else ())
+    for path in paths:
+        if path in errors:
+            yield Prediction(str(path), (), errors[path])
+        else:
+            share = next(shares)
+            best = np.argsort(-share, kind="stable")[:top]
+            yield Prediction(str(path), tuple(Score(model.labels[i], float(share[i])) for i in best), None)
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        for file in sorted(path.rglob("*")):
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file():
+                yield file

@@ -1,0 +1,93 @@
+"""Classifying picture files with a bundle."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from tkit_edge.__main__ import main
+from tkit_edge.bundle import Bundle
+from tkit_edge.errors import InputError
+from tkit_edge.predict import Classifier, classifier, default_format, predict, probabilities
+from tkit_edge.runtime import Model
+
+LABELS = ("ant", "bee", "cat", "dog", "elk")
+
+
+def test_labels_and_probabilities_are_those_of_the_logits(bundle, pictures):
+    logits = Model(bundle.path("float32")).predict(pictures[0][:4])
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    paths = [bundle.picture(number) for number in range(4)]
+    found = predict(paths, classifier(bundle, "float32"), top=5)
+    for path, prediction, share in zip(paths, found, expected, strict=True):
+        assert prediction.image == str(path)
+        assert [score.label for score in prediction.classes] == [LABELS[index] for index in np.argsort(-share)]
+        assert [score.probability for score in prediction.classes] == pytest.approx(np.sort(share)[::-1], rel=1e-5)
+
+
+def test_probabilities_stay_and_large_logits_do_not_overflow():
+    given = np.float32([[0.2, 0.8]])
+    assert probabilities(given, "probabilities") is given
+    assert probabilities(np.float32([[1000, 0]]), "logits").tolist() == [[1, 0]]
+
+
+def test_int8_is_the_default_and_else_the_first(bundle):
+    assert default_format(bundle) == "int8"
+    without = Bundle(**{**vars(bundle), "models": {"float32": bundle.models["float32"]}})
+    assert default_format(without) == "float32"
+
+
+def test_folders_expand_and_bad_pictures_are_named_while_the_others_are_printed(bundle, tmp_path, capsys):
+    folder = tmp_path / "pictures" / "deep"
+    folder.mkdir(parents=True)
+    shutil.copy(bundle.picture(0), folder / "b.PNG")
+    shutil.copy(bundle.picture(1), folder / "a.png")
+    (folder / "c.jpg").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("no picture either, and not called one")
+    assert (
+        main(["predict", str(bundle.folder), str(tmp_path / "pictures"), str(tmp_path / "none.png"), "--top", "1"]) == 2
+    )
+    out, err = capsys.readouterr()
+    assert [line.split()[0].rpartition("/")[2] for line in out.splitlines()] == ["a.png", "b.PNG"]
+    assert "2 of 4 pictures could not be read" in err
+    assert "c.jpg is not a picture" in err
+    assert "none.png" in err
+    assert "notes.txt" not in err
+
+
+def test_nothing_readable_is_one_error(bundle, tmp_path):
+    with pytest.raises(InputError, match="None of 1 pictures could be read"):
+        predict([tmp_path / "none.png"], classifier(bundle, "int8"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="expected pictures"):
+        predict([tmp_path / "empty"], classifier(bundle, "int8"))
+
+
+def test_json_has_the_model_and_every_prediction(bundle, capsys):
+    assert main(["predict", str(bundle.folder), str(bundle.picture(0)), "--json", "--format", "int16x8"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["model"].endswith("model-int16x8.tflite")
+    assert [score["label"] in LABELS for score in document["predictions"][0]["classes"]] == [True] * 5
+
+
+def test_an_unknown_format_lists_those_there_are(bundle, capsys):
+    assert main(["predict", str(bundle.folder), str(bundle.picture(0)), "--format", "int4"]) == 2
+    assert "It has: float32, int8, int16x8" in capsys.readouterr().err
+
+
+def test_many_pictures_keep_their_order(bundle):
+    model = Classifier(lambda images: images.reshape(len(images), -1)[:, :5] / 255, (8, 8, 3), "probabilities", LABELS)
+    paths = [bundle.picture(number % 4) for number in range(70)]
+    found = predict(paths, model)
+    assert [item.image for item in found] == [str(path) for path in paths]
+    assert found[69].classes == found[1].classes != found[0].classes
+
+
+def test_pixels_are_brought_to_what_the_file_takes(made):
+    images = np.full((1, 8, 8, 3), 255, np.uint8)
+    raw = Model(made / "float32.tflite")
+    assert np.allclose(
+        raw.predict(images // 255), Model(made / "float32.tflite", pixels="0-1").predict(images), atol=1e-5
+    )
+    assert not np.allclose(raw.predict(images), Model(made / "float32.tflite", pixels="-1-1").predict(images))

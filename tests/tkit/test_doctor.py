@@ -1,0 +1,84 @@
+"""The environment as it is, and run folders whole, damaged and littered."""
+
+import importlib.metadata
+import json
+
+import pytest
+
+import tkit
+from tkit.cli import main
+from tkit.recipe import load
+from tkit.run import Run
+from tkit.stages import doctor as module
+from tkit_edge.errors import InputError
+
+
+@pytest.fixture
+def run(tmp_path):
+    made = Run.create(load("digits_cnn"), tmp_path)
+    (made.folder / "float").mkdir()
+    outputs = [made.folder / "float" / name for name in ("one", "two")]
+    for path in outputs:
+        path.write_text(path.name)
+    (made.folder / "history.csv").write_text("epoch")
+    made.finish("fit", "float", outputs=outputs, metrics={}, seconds=1.0)
+    return made
+
+
+def test_this_environment_is_whole_and_described():
+    found = tkit.doctor()
+    assert found.problems == []
+    assert found.facts["packages"]["keras"] == importlib.metadata.version("keras")
+    assert "not installed: pip install 'keras-tkit[metadata]'" in found.facts["extras"].values() or (
+        importlib.metadata.version("mediapipe")
+    )
+    assert "(" in found.facts["computation"]["precision"]
+    assert found.facts["computation"]["runtime"].startswith("ai-edge-litert")
+    assert "free" in found.facts["folders"]["cache"]
+
+
+def test_a_missing_and_a_broken_package_are_problems_with_their_command(monkeypatch, tmp_path, capsys):
+    (tmp_path / "halfway.py").write_text("raise OSError('libmissing.so')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(module, "NEEDED", {"no-such-package": "no_such", "numpy": "halfway"})
+    problems = tkit.doctor().problems
+    assert ("no-such-package is not installed.", "pip install no-such-package") in problems
+    assert any("numpy cannot be imported: OSError: libmissing.so" in item.what for item in problems)
+    with pytest.raises(SystemExit) as stopped:
+        main(["doctor", "--json"])
+    assert stopped.value.code == 3
+    assert len(json.loads(capsys.readouterr().out)["problems"]) == 2
+
+
+def test_a_whole_run_passes(run, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["doctor", str(run.folder)])
+    text = capsys.readouterr().out
+    assert stopped.value.code == 0
+    assert "2 listed, 0 missing, 0 damaged, 0 left over" in text
+    assert "no problems found" in text
+
+
+def test_missing_damaged_and_left_over_files_are_named(run):
+    (run.folder / "float" / "one").write_text("changed")
+    (run.folder / "float" / "two").unlink()
+    (run.folder / "float" / "three").write_text("of nobody's")
+    found = tkit.doctor(run)
+    assert [item.what.rpartition("/")[2] for item in found.problems] == [
+        "two is missing.",
+        "one is damaged: its sha256 is not the manifest's.",
+    ]
+    assert all("tkit fit --recipe" in item.remedy for item in found.problems)
+    assert "float/three" in found.notes[-1].what
+
+
+def test_left_over_files_alone_are_no_problem(run):
+    (run.folder / "junk").write_text("")
+    found = tkit.doctor(run)
+    assert found.problems == []
+    assert "junk" in found.notes[-1].what
+
+
+def test_an_unknown_run(tmp_path):
+    with pytest.raises(InputError, match="No run at"):
+        tkit.doctor(tmp_path / "nowhere")

@@ -1,0 +1,47 @@
+"""What the commands share that take a run or a .keras file of the user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tkit.cli import _complete, _options
+
+if TYPE_CHECKING:
+    from tkit.models.keras_file import Pixels
+    from tkit.run import Run
+
+run_or_keras_argument = click.argument(
+    "run", metavar="RUN|FILE.keras", type=click.Path(path_type=Path), shell_complete=_complete.runs
+)
+data_option = click.option(
+    "--data",
+    metavar="DATA",
+    shell_complete=_complete.files,
+    help="Labelled pictures for a model file: a folder, an archive, or a name such as tfds:cifar10.",
+)
+pixels_option = click.option(
+    "--pixels",
+    type=click.Choice(["0-255", "0-1", "-1-1"]),
+    help="What pixels a model file was trained on, where the file doesn't show it.",
+)
+format_option = click.option(
+    "--format", metavar="NAME", help="Which file of it: keras, float32, float16, dynamic, int8, int16x8."
+)
+
+
+def open_run(path: Path, data: str | None, pixels: Pixels | None, runs_dir: Path | None) -> Run:
+    """The run at `path`, or the run that a .keras file and its data become."""
+    import tkit
+    from tkit_edge.errors import InputError
+
+    if path.suffix != ".keras":
+        if data is not None or pixels is not None:
+            raise InputError(f"--data and --pixels go with a .keras file; {path} has them in its recipe.")
+        return tkit.Run.open(path)
+    if data is None:
+        raise InputError(f"{path} needs pictures to work with: --data DATA (a folder with one folder a class).")
+    _options.silence_tensorflow()
+    return tkit.adopt(path, data=data, pixels=pixels, runs_dir=runs_dir)

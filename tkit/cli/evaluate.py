@@ -1,0 +1,71 @@
+"""Evaluate a model: accuracy, classes, calibration, mistakes.
+
+Any model: a run (its Keras model, or with --format an exported file), a .keras file, a
+.tflite file, a bundle. A run has its pictures; the others need --data. A run's results
+are written into its folder, with pictures; others where --output says.
+
+Examples:
+  tkit evaluate runs/digits_cnn-1
+  tkit evaluate runs/digits_cnn-1 --format int8 --split validation
+  tkit evaluate model.keras --data ./pictures --pixels 0-1
+  tkit evaluate model.tflite --data ./pictures --output results --json
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import tkit
+from tkit.cli import _complete, _model, _options
+from tkit.cli._command import tkit_command
+
+if TYPE_CHECKING:
+    from tkit.models.keras_file import Pixels
+    from tkit.stages.evaluate import Split
+
+
+@tkit_command(__doc__)
+@click.argument("subject", metavar="RUN|FILE|BUNDLE", type=click.Path(path_type=Path), shell_complete=_complete.runs)
+@_model.data_option
+@click.option(
+    "--split",
+    type=click.Choice(["test", "validation", "train"]),
+    default="test",
+    help="Which part of the pictures. [default: test]",
+)
+@_options.variant_option
+@_model.format_option
+@_model.pixels_option
+@click.option("--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Write results here.")
+@_options.runs_dir_option
+@_options.json_option
+def command(
+    subject: Path,
+    data: str | None,
+    split: Split,
+    variant: str | None,
+    format: str | None,
+    pixels: Pixels | None,
+    output: Path | None,
+    runs_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """`tkit evaluate`."""
+    from tkit.cli._evaluation import text
+
+    with _options.results(as_json) as show:
+        _options.silence_tensorflow()
+        result = tkit.evaluate(
+            subject,
+            data=data,
+            split=split,
+            variant=variant,
+            format=format,
+            pixels=pixels,
+            output=output,
+            runs_dir=runs_dir,
+        )
+        show(result, text(result))

@@ -1,0 +1,109 @@
+"""Whatever can classify pictures, opened: a run's variant, a bundle, a .tflite file, a .keras file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from tkit._quiet import chatter_dropped
+from tkit.models.keras_file import Pixels
+from tkit.run import Run
+from tkit_edge import anatomy, files, flatbuffer, machine
+from tkit_edge.bundle import Bundle
+from tkit_edge.errors import InputError
+from tkit_edge.predict import Classifier, classifier, default_format
+from tkit_edge.runtime import Model
+
+if TYPE_CHECKING:
+    import keras
+
+KERAS = "keras"
+Outputs = Callable[[np.ndarray], np.ndarray]
+
+
+class Subject(NamedTuple):
+    """What classifies, and the file it came from."""
+
+    model: Classifier
+    file: Path
+    format: str
+    """"keras", or the .tflite file's name in its bundle; "tflite" for a file without one."""
+    named: bool
+    """Whether the labels are the classes' names, not only their numbers."""
+
+
+def of_run(run: Run, variant: str, format: str | None) -> Subject:
+    """A run's variant: its Keras model, or an exported file.
+
+    Args:
+        run: the run.
+        variant: which of its models.
+        format: "keras" or an exported format; None for the exported int8 file, or what else there is.
+    """
+    folder = run.variant_folder(variant)
+    exported = f"{variant}/export" in run.manifest["stages"]
+    if format is None and not exported:
+        format = KERAS
+    if format != KERAS:
+        run.entry("export", variant)  # says how to make it, where there is none
+        return of_bundle(folder / "export", format)
+    from tkit import model_files
+
+    model = model_files.load(folder)
+    loaded = Classifier(_keras(model), tuple(model.inputs[0].shape[1:]), run.output, run.class_names)
+    return Subject(loaded, folder / "model.keras", KERAS, True)
+
+
+def of_bundle(folder: Path, format: str | None) -> Subject:
+    """A bundle's file of a format; int8 where it has one, else its first, by default."""
+    bundle = Bundle.read(folder)
+    format = format or default_format(bundle)
+    with chatter_dropped():
+        return Subject(classifier(bundle, format, machine.cores()), bundle.path(format), format, True)
+
+
+def of_tflite(path: Path, pixels: Pixels | None) -> Subject:
+    """Any .tflite classifier; quantized inputs show what pixels they take, for float ones it has to be said."""
+    graph = flatbuffer.read(files.read_bytes(path), str(path))
+    pixels = pixels or anatomy.pixels_of(graph)  # type: ignore[assignment]  # one of the three
+    if pixels is None:
+        raise InputError(
+            f"{path} doesn't show what pixels it takes. Say it: --pixels 0-255 (raw bytes, as tkit's own files take "
+            "them), --pixels 0-1 (divided by 255) or --pixels=-1-1 (divided by 127.5, less 1)."
+        )
+    with chatter_dropped():
+        model = Model(path, machine.cores(), pixels=pixels)
+    return _numbered(model.predict, model.input_shape, model.outputs, anatomy.output_of(graph), path, "tflite")
+
+
+def of_keras(path: Path, pixels: Pixels | None) -> Subject:
+    """A .keras file by itself: its classes have numbers only."""
+    from tkit.models._keras_reader import read
+
+    found = read(path, pixels)
+    return _numbered(_keras(found.model), found.input_shape, found.outputs, found.output, path, KERAS)
+
+
+def _numbered(run: Outputs, shape: tuple[int, int, int], outputs: int, output: str, path: Path, format: str) -> Subject:
+    labels = tuple(str(number) for number in range(max(outputs, 2)))
+    return Subject(Classifier(_two_scores(run, outputs, output), shape, output, labels), path, format, False)
+
+
+def _two_scores(run: Outputs, outputs: int, output: str) -> Outputs:
+    """A single score, of the second of two classes, as a score for each."""
+    if outputs > 1:
+        return run
+    first, offset, second = (-1.0, 1.0, 1.0) if output == "probabilities" else (-0.5, 0.0, 0.5)
+
+    def both(images: np.ndarray) -> np.ndarray:
+        score = run(images)
+        return np.concatenate([first * score + offset, second * score], axis=1)
+
+    return both
+
+
+def _keras(model: keras.Model) -> Outputs:
+    return lambda images: model.predict(images.astype(np.float32), batch_size=128, verbose=0)

@@ -1,0 +1,55 @@
+"""A model of the user's own, from a .keras file: the file's architecture with its weights.
+
+`tkit export|evaluate|bench|predict MODEL.keras --data DATA` makes a run of one; see docs/evaluate.md.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tkit.models import Model, PixelStatistics
+from tkit_edge.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+Pixels = Literal["0-255", "0-1", "-1-1"]
+
+
+class KerasFile(Model):
+    """The model in a .keras file, loaded in safe mode and brought to raw 0-255 float32 pixels."""
+
+    kind: Literal["keras_file"] = "keras_file"
+    path: str
+    """The .keras file."""
+    sha256: str | None = None
+    """Digest that the file must have; adoption records it."""
+    pixels: Pixels | None = None
+    """What pixels the model takes; null where it begins with its own Rescaling or Normalization of raw pixels."""
+
+    def build(self, input_shape: tuple[int, int, int], num_classes: int, statistics: PixelStatistics) -> keras.Model:
+        """The file's model for further training.
+
+        Raises:
+            InputError: what `tkit.adopt` refuses, a file that has changed, or a model that ends in probabilities.
+        """
+        from tkit import files
+        from tkit.models._keras_reader import read, with_outputs
+
+        path = Path(self.path)
+        if self.sha256 and path.is_file() and files.sha256(path) != self.sha256:
+            raise InputError(f"{path} has changed since the recipe was made (other sha256).")
+        found = read(path, self.pixels)
+        if found.input_shape != input_shape:
+            size = "x".join(map(str, found.input_shape[:2]))
+            raise InputError(
+                f"{path} takes pictures of {list(found.input_shape)}, the recipe's data gives {list(input_shape)}. "
+                f"Set data.image_size={size.replace('x', ',')} and data.channels={found.input_shape[2]}."
+            )
+        if found.output != "logits":
+            raise InputError(
+                f"{path} ends in a {found.activation}, training needs logits: make the model again without its last "
+                "activation and save that."
+            )
+        return with_outputs(found, num_classes, str(path)).model

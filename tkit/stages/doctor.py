@@ -1,0 +1,215 @@
+"""What tkit runs on, and whether a run folder is whole: facts to put into a report of a problem."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import tkit
+from tkit import files
+from tkit.run import Run, runs_folder
+from tkit.stages._common import as_run
+from tkit_edge import machine
+from tkit_edge.errors import InputError
+from tkit_pipelines.cache import cache_dir
+
+NEEDED = {
+    **{"tensorflow": "tensorflow", "keras": "keras", "ai-edge-litert": "ai_edge_litert", "numpy": "numpy"},
+    **{"pillow": "PIL", "scikit-learn": "sklearn", "matplotlib": "matplotlib", "pydantic": "pydantic"},
+    **{"click": "click", "rich": "rich", "tensorboard": "tensorboard", "tensorflow-datasets": "tensorflow_datasets"},
+}
+"""Distributions that tkit needs, and what they are imported as."""
+# What the run's own stages leave beside the outputs that the manifest lists.
+_KEPT = {"recipe.json", "manifest.json", "history.csv", "logs", "checkpoints"}
+
+
+class Finding(NamedTuple):
+    """Something wrong, and what to do."""
+
+    what: str
+    remedy: str
+
+
+class Diagnosis(NamedTuple):
+    """Facts by section, as JSON values, and what is wrong."""
+
+    facts: dict[str, dict[str, Any]]
+    problems: list[Finding]
+    """Something needed is missing or damaged."""
+    notes: list[Finding]
+    """Worth knowing; everything works."""
+
+
+def doctor(run: Run | str | Path | None = None) -> Diagnosis:
+    """The environment that tkit finds itself in; with a run, whether its files are those that its manifest lists.
+
+    Args:
+        run: a run or its folder, to be checked too.
+
+    Example:
+        >>> tkit.doctor().problems
+        []
+    """
+    problems: list[Finding] = []
+    notes: list[Finding] = []
+    facts = {"system": _system(notes), "packages": _packages(problems), "extras": _extras()}
+    facts["computation"] = _computation(problems)
+    facts["folders"] = _folders(problems)
+    if run is not None:
+        facts["run"] = _run(as_run(run), problems, notes)
+    return Diagnosis(facts, problems, notes)
+
+
+def _system(notes: list[Finding]) -> dict[str, Any]:
+    found = machine.describe()
+    if found["governor"] == "powersave":
+        notes.append(Finding("The CPU governor is powersave: latencies come out high.", "Set it to performance."))
+    return {
+        "tkit": tkit.__version__,
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "system": f"{platform.platform()}",
+        "cpu": f"{found['cpu']}, {found['cores']} cores usable",
+        "memory": _size(int(found["memory"] or 0)),
+    }
+
+
+def _packages(problems: list[Finding]) -> dict[str, str]:
+    facts = {}
+    for distribution, module in NEEDED.items():
+        try:
+            facts[distribution] = version(distribution)
+            importlib.import_module(module)
+        except PackageNotFoundError:
+            facts[distribution] = "missing"
+            problems.append(Finding(f"{distribution} is not installed.", f"pip install {distribution}"))
+        except Exception as error:  # a broken package raises anything when it is imported
+            facts[distribution] += " (broken)"
+            remedy = f"pip install --force-reinstall {distribution}"
+            problems.append(Finding(f"{distribution} cannot be imported: {type(error).__name__}: {error}", remedy))
+    return facts
+
+
+def _extras() -> dict[str, str]:
+    """The optional packages of each extra: their versions, or the command that installs them."""
+    facts: dict[str, str] = {}
+    for requirement in requires("keras-tkit") or []:
+        name, _, marker = requirement.partition(";")
+        if "extra ==" not in marker:
+            continue
+        extra = marker.rpartition("==")[2].strip(" '\"()")
+        facts[f"{extra}: {name.strip()}"] = _installed(name) or f"not installed: pip install 'keras-tkit[{extra}]'"
+    return facts
+
+
+def _installed(requirement: str) -> str | None:
+    """The version of a requirement's distribution; None where it, or what its own extra asks for, is missing."""
+    bare, _, inner = re.split(r"[<>=!~ ]", requirement.strip())[0].partition("[")
+    try:
+        if inner:
+            for line in requires(bare) or []:
+                if inner.rstrip("]") in line.partition(";")[2]:
+                    version(re.split(r"[<>=!~ ;\[]", line)[0])
+        return version(bare)
+    except PackageNotFoundError:
+        return None
+
+
+def _computation(problems: list[Finding]) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    try:
+        import tensorflow as tf
+
+        from tkit.fit.precision import choose
+
+        precision = choose("auto")
+        devices = [device for kind in ("GPU", "TPU") for device in tf.config.list_physical_devices(kind)]
+        facts["precision"] = f"{precision.policy} ({precision.reason})"
+        facts["accelerators"] = ", ".join(_device(tf, device) for device in devices) or "none"
+    except Exception as error:  # already among the packages' problems, or a driver's fault
+        facts["precision"] = f"unknown: {type(error).__name__}: {error}"
+        problems.append(Finding("TensorFlow cannot list its devices.", "Look at the packages above."))
+    from tkit_edge import runtime
+
+    try:
+        found = runtime.find()
+        facts["runtime"] = f"{found.name} {found.version}"
+    except InputError as error:
+        facts["runtime"] = "missing"
+        problems.append(Finding(str(error), "pip install ai-edge-litert"))
+    return facts
+
+
+def _device(tf: Any, device: Any) -> str:
+    return tf.config.experimental.get_device_details(device).get("device_name", device.name)
+
+
+def _folders(problems: list[Finding]) -> dict[str, Any]:
+    facts = {}
+    datasets = Path(os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets")
+    for name, path in (("cache", cache_dir()), ("datasets", datasets), ("runs", runs_folder().resolve())):
+        there = next(parent for parent in (path, *path.parents) if parent.exists())
+        used = _size(_bytes_below(path)) if path.exists() else "not made yet"
+        facts[name] = f"{path} ({used}; {_size(shutil.disk_usage(there).free)} free)"
+        if not os.access(there, os.W_OK):
+            variable = {"cache": "TKIT_CACHE", "datasets": "TFDS_DATA_DIR", "runs": "TKIT_RUNS"}[name]
+            problems.append(Finding(f"{there} cannot be written to.", f"Choose another folder with {variable}."))
+    return facts
+
+
+def _run(run: Run, problems: list[Finding], notes: list[Finding]) -> dict[str, Any]:
+    """Compares every output that the manifest lists with the file that is there."""
+    listed: dict[str, str] = {}
+    again: dict[str, str] = {}
+    for stage, entry in run.manifest["stages"].items():
+        listed |= entry["outputs"]
+        again |= dict.fromkeys(entry["outputs"], f"tkit {stage.rpartition('/')[2]} {run.folder}")
+    missing = [name for name in listed if not (run.folder / name).is_file()]
+    damaged = [name for name in listed if name not in missing and files.sha256(run.folder / name) != listed[name]]
+    for names, what in ((missing, "missing"), (damaged, "damaged: its sha256 is not the manifest's")):
+        problems += [Finding(f"{run.folder / name} is {what}.", _remedy(again[name], run)) for name in names]
+    left = [name for name in _below(run.folder) if name not in listed and name.split("/")[0] not in _KEPT]
+    if left:
+        shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+        what = f"{len(left)} files in {run.folder} belong to no finished stage: {shown}."
+        notes.append(Finding(what, "A stage that was interrupted leaves such files; they may be deleted."))
+    return {
+        "folder": str(run.folder),
+        "stages": ", ".join(run.manifest["stages"]) or "none finished",
+        "outputs": f"{len(listed)} listed, {len(missing)} missing, {len(damaged)} damaged, {len(left)} left over",
+    }
+
+
+def _remedy(command: str, run: Run) -> str:
+    stage = command.split()[1]
+    if stage == "fit":
+        return f"Train again: tkit fit --recipe {run.folder / 'recipe.json'}"
+    return (
+        f"Adopt the model file again: tkit export {run.recipe.name}.keras --data DATA"
+        if stage == "adopt"
+        else (f"Make it again: {command}")
+    )
+
+
+def _below(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            file = os.path.join(path, name)
+            total += 0 if os.path.islink(file) or not os.path.exists(file) else os.path.getsize(file)
+    return total
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

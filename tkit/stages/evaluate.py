@@ -1,0 +1,163 @@
+"""The evaluate stage: any model on labelled pictures, what it gets right, and what it gets wrong."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tkit import files
+from tkit.evaluate import metrics, pictures
+from tkit.evaluate.subjects import KERAS, Subject, of_bundle, of_run, of_tflite
+from tkit.models.keras_file import Pixels
+from tkit.run import Run
+from tkit.stages._common import as_run, load_data
+from tkit.stages.adopt import adopt
+from tkit_edge.errors import InputError
+from tkit_edge.predict import probabilities
+from tkit_pipelines.dataset import Examples
+from tkit_pipelines.images import Images
+from tkit_pipelines.progress import progress
+
+Split = Literal["test", "validation", "train"]
+SHOWN_MISTAKES = 30
+_CHUNK = 128  # pictures classified in one call
+
+
+@files.writing()
+def evaluate(
+    subject: Run | str | Path,
+    *,
+    data: str | None = None,
+    split: Split = "test",
+    variant: str | None = None,
+    format: str | None = None,
+    pixels: Pixels | None = None,
+    output: str | Path | None = None,
+    runs_dir: str | Path | None = None,
+) -> dict[str, Any]:
+    """Accuracy with its interval, figures a class, confusion matrix, calibration and the most confident mistakes.
+
+    Args:
+        subject: a run or its folder, a bundle, a .tflite file, or a .keras file.
+        data: labelled pictures as `data.source` takes them; a run has its own.
+        split: which part of them; "test" is the one that nothing was chosen by.
+        variant: of a run; the newest by default.
+        format: of a run "keras" (the default) or an exported format; of a bundle a format, int8 by default.
+        pixels: what pixels a .keras or .tflite file takes, where it doesn't show it.
+        output: a folder for the JSON and the pictures; a run's results on its own data lie in <variant>/evaluate/.
+        runs_dir: where the run of a .keras file is made.
+
+    Returns:
+        What `metrics.figures` gives, with model, data, split, mistakes and `folder`, where it was written.
+
+    Raises:
+        InputError: something that can't be evaluated, or data whose classes aren't the model's.
+    """
+    began = time.perf_counter()
+    path = None if isinstance(subject, Run) else Path(subject)
+    if path is not None and path.suffix == ".keras":
+        if data is None:
+            raise InputError(f"{path} needs labelled pictures: --data DATA (a folder with one folder a class).")
+        subject, data = adopt(path, data=data, pixels=pixels, runs_dir=runs_dir), None
+        path = None
+    if path is not None and (path.suffix == ".tflite" or (path / "bundle.json").is_file()):
+        opened = of_tflite(path, pixels) if path.suffix == ".tflite" else of_bundle(path, format)
+        if data is None:
+            raise InputError(f"{path} needs labelled pictures: --data DATA (a folder with one folder a class).")
+        height, width, channels = opened.model.shape
+        source = Images(source=data, image_size=(height, width), channels=channels)
+        result, shown = _measure(opened, source, 0, split)
+        return _write(result, shown, Path(output)) if output is not None else result
+    run = as_run(subject)
+    variant = variant or run.variant
+    opened = of_run(run, variant, format or KERAS)
+    source = run.recipe.data if data is None else run.recipe.data.model_copy(update={"source": data})
+    result, shown = _measure(opened, source, run.recipe.seed, split)
+    if output is not None or data is not None:
+        return result if output is None else _write(result, shown, Path(output))
+    return _record(run, variant, result, shown, began)
+
+
+def _measure(subject: Subject, source: Images, seed: int, split: Split) -> tuple[dict[str, Any], np.ndarray]:
+    """The figures, and the pictures of the mistakes that are shown."""
+    splits = load_data(source, seed)
+    labels = subject.model.labels
+    if len(labels) != len(splits.class_names) or (subject.named and labels != splits.class_names):
+        raise InputError(
+            f"The classes of data {source.source!r} are not those of {subject.file}: expected {_named(labels)}, "
+            f"received {_named(splits.class_names)}."
+        )
+    examples: Examples = getattr(splits, split)
+    shares = _classify(subject, examples)
+    wrong = metrics.mistakes(examples.labels, shares, SHOWN_MISTAKES)
+    result = {
+        "model": {"file": str(subject.file), "format": subject.format, "sha256": files.sha256(subject.file)},
+        "data": source.source,
+        "split": split,
+        **metrics.figures(examples.labels, shares, splits.class_names),
+        "mistakes": wrong,
+        "folder": None,
+    }
+    return result, np.stack([examples.images[item["index"]] for item in wrong]) if wrong else examples.images[:0]
+
+
+def _classify(subject: Subject, examples: Examples) -> np.ndarray:
+    parts = []
+    with progress("evaluating", len(examples)) as advance:
+        for start in range(0, len(examples), _CHUNK):
+            images = examples.images[start : start + _CHUNK]
+            parts.append(probabilities(subject.model.run(images), subject.model.output))
+            advance(len(images))
+    shares = np.concatenate(parts)
+    if not np.isfinite(shares).all():
+        raise InputError(f"{subject.file} gives values that are not finite: its weights or its file are damaged.")
+    return shares
+
+
+def _write(result: dict[str, Any], shown: np.ndarray, folder: Path) -> dict[str, Any]:
+    """The JSON and the pictures, in `folder`."""
+    names = [item["name"] for item in result["per_class"]]
+    result = {**result, "folder": str(folder)}
+    files.write_bytes(folder / "confusion.png", pictures.confusion_png(np.array(result["confusion"]), names))
+    files.write_bytes(folder / "reliability.png", pictures.reliability_png(result["calibration"]))
+    files.write_bytes(folder / "mistakes.png", pictures.mistakes_png(shown, result["mistakes"], names))
+    files.write_json(folder / "evaluate.json", result)
+    return result
+
+
+def _record(run: Run, variant: str, result: dict[str, Any], shown: np.ndarray, began: float) -> dict[str, Any]:
+    """Writes the results into the run, beside those of other files and splits that are still of the same models."""
+    top = run.folder / variant / "evaluate"
+    key = f"{result['model']['format']}-{result['split']}"
+    result = _write(result, shown, top / key)
+    earlier = run.manifest["stages"].get(f"{variant}/evaluate", {}).get("metrics", {})
+    kept = {name: item for name, item in earlier.items() if name != key and _still_true(item)}
+    for folder in top.iterdir():
+        if folder.name not in (key, *kept):
+            shutil.rmtree(folder)
+    run.finish(
+        "evaluate",
+        variant,
+        inputs=[Path(item["model"]["file"]) for item in (*kept.values(), result) if _is_in(item, run)],
+        outputs=sorted(path for name in (*kept, key) for path in (top / name).iterdir()),
+        metrics={**kept, key: result},
+        seconds=time.perf_counter() - began,
+    )
+    return result
+
+
+def _still_true(result: dict[str, Any]) -> bool:
+    path = Path(result["model"]["file"])
+    return path.is_file() and files.sha256(path) == result["model"]["sha256"]
+
+
+def _is_in(result: dict[str, Any], run: Run) -> bool:
+    return Path(result["model"]["file"]).is_relative_to(run.folder)
+
+
+def _named(names: tuple[str, ...]) -> str:
+    return f"{len(names)} ({', '.join(names[:8])}{' ...' if len(names) > 8 else ''})"

@@ -1,0 +1,62 @@
+"""Classifying picture files with any model, through the code that a device runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tkit import console
+from tkit.evaluate.subjects import Subject, of_bundle, of_keras, of_run, of_tflite
+from tkit.models.keras_file import Pixels
+from tkit.run import Run
+from tkit.stages._common import as_run
+from tkit_edge.predict import DEFAULT_TOP, Prediction
+from tkit_edge.predict import predict as classify
+
+
+def predict(
+    subject: Run | str | Path,
+    images: Sequence[str | Path],
+    *,
+    top: int = DEFAULT_TOP,
+    variant: str | None = None,
+    format: str | None = None,
+    pixels: Pixels | None = None,
+) -> list[Prediction]:
+    """The likeliest classes of picture files.
+
+    Args:
+        subject: a run or its folder, a bundle, a .tflite file or a .keras file; the classes of the last two are
+            numbers, because the files don't hold names.
+        images: picture files, or folders of them.
+        top: how many classes of each picture.
+        variant: of a run; the newest by default.
+        format: "keras" or an exported format; int8 where it is exported, else what there is.
+        pixels: what pixels a .keras or .tflite file takes, where it doesn't show it.
+
+    Returns:
+        One prediction a picture, in order; a picture that can't be read has an `error`.
+
+    Raises:
+        InputError: no such model, or none of the pictures can be read.
+
+    Example:
+        >>> tkit.predict("runs/digits_cnn-1", ["seven.png"])[0].classes[0].label
+        '7'
+    """
+    opened = _open(subject, variant, format, pixels)
+    console.say(f"{opened.file}" + ("" if opened.named else ": classes are numbers, in the order of its outputs"))
+    return classify([Path(image) for image in images], opened.model, top)
+
+
+def _open(subject: Run | str | Path, variant: str | None, format: str | None, pixels: Pixels | None) -> Subject:
+    if not isinstance(subject, Run):
+        path = Path(subject)
+        if path.suffix == ".keras":
+            return of_keras(path, pixels)
+        if path.suffix == ".tflite":
+            return of_tflite(path, pixels)
+        if (path / "bundle.json").is_file():
+            return of_bundle(path, format)
+    run = as_run(subject)
+    return of_run(run, variant or run.variant, format)
