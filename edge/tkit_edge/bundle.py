@@ -30,7 +30,7 @@ from tkit_edge.runtime import Model
 VERSION = 1
 TASK = "image-classification"
 PIXELS = "raw 0-255"
-RESIZE = "cover-crop, bilinear"
+RESIZES = {"crop": "cover-crop, bilinear", "stretch": "stretch, bilinear"}
 OUTPUTS = ("logits", "probabilities")
 MAX_GOLDEN_BYTES = 256 * 2**20  # unpacked
 
@@ -100,6 +100,8 @@ class Bundle:
     height: int
     width: int
     channels: int
+    resize: str
+    """"crop" or "stretch": how pictures of other sizes are brought to this one (`tkit_edge.images`)."""
     output: str
     """"logits", or "probabilities" where the model ends in a softmax or sigmoid."""
     models: Mapping[str, ModelFile]
@@ -116,6 +118,7 @@ class Bundle:
         answers: np.ndarray,
         encoded: Sequence[bytes | None] | None = None,
         output: str = "logits",
+        resize: str = "crop",
     ) -> Bundle:
         """Writes a bundle, with what each file says to the golden pictures here as the expected outputs.
 
@@ -128,6 +131,7 @@ class Bundle:
             encoded: the pictures' own files, which `decode` must give the very pixels of; PNGs are made where there
                 is none.
             output: "logits" or "probabilities".
+            resize: "crop" or "stretch".
 
         Raises:
             InputError: an encoded picture with other pixels, a model whose input or output doesn't fit the pictures
@@ -141,7 +145,7 @@ class Bundle:
             raise InputError(f"Expected pictures [n, h, w, c] and n answers, received {images.shape}, {answers.shape}.")
         if output not in OUTPUTS:
             raise InputError(f"Expected an output of {' or '.join(OUTPUTS)}, received {output!r}.")
-        pictures = _encoded(images, encoded or [None] * len(images))
+        pictures = _encoded(images, encoded or [None] * len(images), resize)
         expected = {fmt: Model(data).predict(images) for fmt, data in models.items()}
         for fmt, logits in expected.items():
             if logits.shape[1] != len(labels):
@@ -160,6 +164,7 @@ class Bundle:
             height=height,
             width=width,
             channels=channels,
+            resize=resize,
             output=output,
             models={fmt: _facts(fmt, data) for fmt, data in models.items()},
             golden_file=GoldenFile(
@@ -202,15 +207,20 @@ class Bundle:
         if version != VERSION:
             raise InputError(f"{path} has version {version}, this tkit-edge reads {VERSION}. Update tkit-edge.")
         size, golden = top.part("input"), top.part("golden")
-        for fields, key, known in ((top, "task", TASK), (size, "pixels", PIXELS), (size, "resize", RESIZE)):
+        for fields, key, known in ((top, "task", TASK), (size, "pixels", PIXELS)):
             if fields.get(key, str) != known:
                 raise InputError(f"{path}: {key} is {fields.get(key, str)!r}, this tkit-edge knows {known!r} only.")
+        resize = next((name for name, rule in RESIZES.items() if rule == size.get("resize", str)), None)
+        if resize is None:
+            known = ", ".join(map(repr, RESIZES.values()))
+            raise InputError(f"{path}: resize is {size.get('resize', str)!r}, this tkit-edge knows {known}.")
         bundle = cls(
             folder=folder,
             labels=tuple(top.texts("labels")),
             height=size.count("height"),
             width=size.count("width"),
             channels=size.count("channels"),
+            resize=resize,
             output=top.get("output", str),
             models={fmt: _model_file(part) for fmt, part in top.part("models").parts().items()},
             golden_file=GoldenFile(
@@ -270,7 +280,7 @@ class Bundle:
             "labels": list(self.labels),
             "input": {
                 **{"height": self.height, "width": self.width, "channels": self.channels},
-                **{"pixels": PIXELS, "resize": RESIZE},
+                **{"pixels": PIXELS, "resize": RESIZES[self.resize]},
             },
             "output": self.output,
             "models": {fmt: asdict(model) for fmt, model in self.models.items()},
@@ -278,14 +288,14 @@ class Bundle:
         }
 
 
-def _encoded(images: np.ndarray, files_of: Sequence[bytes | None]) -> list[bytes]:
+def _encoded(images: np.ndarray, files_of: Sequence[bytes | None], resize: str) -> list[bytes]:
     """Each picture's own file, or a PNG, after it was shown to decode to these pixels."""
     if len(files_of) != len(images):
         raise InputError(f"Expected an encoded picture or None for each of {len(images)}, received {len(files_of)}.")
     height, width, channels = images.shape[1:]
     for number, (image, data) in enumerate(zip(images, files_of)):
         name = f"golden sample {number}"
-        if data is not None and not np.array_equal(decode(data, height, width, channels, name), image):
+        if data is not None and not np.array_equal(decode(data, height, width, channels, resize, name=name), image):
             raise InputError(f"Golden sample {number}: its encoded picture doesn't decode to the pixels given.")
     return [encode_png(image) if data is None else data for image, data in zip(images, files_of)]
 

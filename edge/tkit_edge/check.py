@@ -115,7 +115,8 @@ def check_pictures(bundle: Bundle) -> Pictures:
     differing, failed, largest = [], [], 0
     for number, image in enumerate(bundle.golden().images):
         path = bundle.picture(number)
-        pixels = decode(files.read_bytes(path), bundle.height, bundle.width, bundle.channels, str(path))
+        size = (bundle.height, bundle.width, bundle.channels)
+        pixels = decode(files.read_bytes(path), *size, bundle.resize, name=str(path))
         difference = int(np.abs(pixels.astype(np.int16) - image).max())
         largest = max(largest, difference)
         if difference:

@@ -6,9 +6,11 @@ The rule, in this order:
 2. Of more than 8 bits a channel, the high byte. Transparent pixels are laid over black. Then converted to RGB
    (3 channels)
    or to grey by ITU-R 601 luma (1 channel).
-3. A picture that has the wanted size already is left untouched. Any other is scaled until it covers the size,
-   and what stands out is cut off evenly; in one step and at fractional positions, so that a long thin picture
-   costs no memory. The filter is Pillow's bilinear one, which averages when it shrinks.
+3. A picture that has the wanted size already is left untouched. Any other, with "crop", is scaled until it covers
+   the size, and what stands out is cut off evenly; in one step and at fractional positions, so that a long thin
+   picture costs no memory. With "stretch" it is scaled to the size whatever its own proportions, as
+   `keras.utils.image_dataset_from_directory` does. The filter is Pillow's bilinear one, which averages when it
+   shrinks.
 """
 
 from __future__ import annotations
@@ -40,9 +42,12 @@ More than that is another decoding (upsampling, colour profile, fast transform),
 MAX_PIXELS = 80_000_000
 """Pictures with more are refused before they are decoded: as RGB they would take over 240 MB."""
 _MODES = {1: "L", 3: "RGB"}
+RESIZES = ("crop", "stretch")
 
 
-def decode(data: bytes, height: int, width: int, channels: int, name: str = "The picture") -> np.ndarray:
+def decode(
+    data: bytes, height: int, width: int, channels: int, resize: str = "crop", *, name: str = "The picture"
+) -> np.ndarray:
     """The pixels of an encoded picture, by the rule above.
 
     Args:
@@ -50,6 +55,7 @@ def decode(data: bytes, height: int, width: int, channels: int, name: str = "The
         height: of the result, in pixels.
         width: of the result, in pixels.
         channels: 1 (grey) or 3 (RGB).
+        resize: "crop" or "stretch": how another size is brought to this one.
         name: what error messages call the picture.
 
     Returns:
@@ -62,6 +68,8 @@ def decode(data: bytes, height: int, width: int, channels: int, name: str = "The
     """
     if channels not in _MODES or height < 1 or width < 1:
         raise InputError(f"Expected 1 or 3 channels and a size of at least 1x1, received {height}x{width}x{channels}.")
+    if resize not in RESIZES:
+        raise InputError(f"Unknown resize {resize!r}: expected {' or '.join(RESIZES)}.")
     pillow = _pillow()
     try:
         with pillow.Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -69,7 +77,9 @@ def decode(data: bytes, height: int, width: int, channels: int, name: str = "The
                 raise pillow.Image.DecompressionBombError(f"it has {image.width} x {image.height} pixels")
             upright = pillow.ImageOps.exif_transpose(image)
             pixels = _to_mode(pillow, upright, _MODES[channels])
-            if pixels.size != (width, height):
+            if pixels.size != (width, height) and resize == "stretch":
+                pixels = pixels.resize((width, height), pillow.Image.BILINEAR)
+            elif pixels.size != (width, height):
                 pixels = pillow.ImageOps.fit(pixels, (width, height), method=pillow.Image.BILINEAR)
     except (pillow.Image.DecompressionBombError, pillow.Image.DecompressionBombWarning) as error:
         raise InputError(f"{name} is too large: {error}; at most {MAX_PIXELS:,} pixels are decoded.") from error

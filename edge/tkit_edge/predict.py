@@ -25,6 +25,8 @@ class Classifier:
     run: Callable[[np.ndarray], np.ndarray]
     """uint8 pictures [n, height, width, channels] to outputs, float32 [n, classes]."""
     shape: tuple[int, int, int]
+    resize: str
+    """"crop" or "stretch"."""
     output: str
     """"logits" or "probabilities"."""
     labels: tuple[str, ...]
@@ -64,7 +66,8 @@ def classifier(bundle: Bundle, fmt: str, threads: int = 1) -> Classifier:
         InputError: no such format, or a file that can't be run.
     """
     model = Model(bundle.path(fmt), threads)
-    return Classifier(model.predict, (bundle.height, bundle.width, bundle.channels), bundle.output, bundle.labels)
+    shape = (bundle.height, bundle.width, bundle.channels)
+    return Classifier(model.predict, shape, bundle.resize, bundle.output, bundle.labels)
 
 
 def probabilities(outputs: np.ndarray, output: str) -> np.ndarray:
@@ -115,7 +118,7 @@ def _classify(paths: Sequence[Path], model: Classifier, top: int) -> Iterator[Pr
     errors: dict[Path, str] = {}
     for path in paths:
         try:
-            decoded.append(decode(files.read_bytes(path), *model.shape, name=str(path)))
+            decoded.append(decode(files.read_bytes(path), *model.shape, model.resize, name=str(path)))
         except InputError as error:
             errors[path] = str(error)
     shares = iter(probabilities(model.run(np.stack(decoded)), model.output) if decoded else ())

@@ -89,9 +89,9 @@ class Writer:
     def __init__(self, folder: Path, count: int, shape: Shape) -> None:
         self.labels = np.full(count, -1, np.int32)
         self.bad: dict[int, Bad] = {}
-        self._picture_bytes = int(np.prod(shape))
+        self._picture_bytes = int(np.prod(shape.array))
         self._file = (folder / "images.npy").open("wb", buffering=0)
-        header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
+        header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape.array)}
         np.lib.format.write_array_header_1_0(self._file, header)
         self._start = self._file.tell()
 
@@ -146,7 +146,7 @@ def write(key: dict[str, Any], train: int, test: int, class_names: tuple[str, ..
     except OSError as error:
         raise InputError(
             f"cannot write decoded pictures to {final.parent}: {error.strerror or error}. Free "
-            f"{(train + test) * int(np.prod(shape)) / 1e6:,.0f} MB there, or name another folder in "
+            f"{(train + test) * int(np.prod(shape.array)) / 1e6:,.0f} MB there, or name another folder in "
             "TKIT_CACHE."
         ) from error
     finally:

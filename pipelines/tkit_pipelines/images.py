@@ -38,6 +38,8 @@ class Images(Component):
     """Height and width in pixels."""
     channels: Literal[1, 3] = 3
     """3 for colour (RGB), 1 for grey."""
+    resize: Literal["crop", "stretch"] = "crop"
+    """Pictures of other sizes: `crop` scales them until they cover the size and cuts off evenly, `stretch` bends."""
     batch_size: PositiveInt = 128
     validation: float = Field(default=0.1, gt=0, lt=1)
     """The part of the training pictures, of each class, that is held out for choices and gates."""
@@ -68,7 +70,7 @@ class Images(Component):
         Raises:
             InputError: the source can't be read, or its classes can't be trained on.
         """
-        loaded = resolve(self.source).load(Shape(*self.image_size, self.channels), self.skip_bad)
+        loaded = resolve(self.source).load(Shape(*self.image_size, self.channels, self.resize), self.skip_bad)
         kept, chosen, measured = divide(loaded, self.source, self.validation, seed)
         budget = Budget()
         # The smaller parts first: training pictures are read in random order anyway.

@@ -15,11 +15,17 @@ from tkit_pipelines.dataset import Bad, Examples
 
 
 class Shape(NamedTuple):
-    """The size that pictures are brought to."""
+    """The size that pictures are brought to, and how (`tkit_edge.images`)."""
 
     height: int
     width: int
     channels: int
+    resize: str = "crop"
+
+    @property
+    def array(self) -> tuple[int, int, int]:
+        """The shape of a picture's pixels."""
+        return self[:3]
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def png_header(width, height):
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_enormous_pictures_are_refused_before_they_are_decoded(size):
     with pytest.raises(InputError, match=r"bomb.png is too large.*80,000,000"):
-        decode(png_header(*size), 8, 8, 3, "bomb.png")
+        decode(png_header(*size), 8, 8, 3, name="bomb.png")
 
 
 @pytest.mark.parametrize("fmt", ["PNG", "JPEG", "GIF", "BMP"])
@@ -115,7 +115,7 @@ def test_truncated_pictures(fmt):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = encoded(PIL.Image.fromarray(noise), fmt)
     with pytest.raises(InputError, match=r"half.pic is damaged"):
-        decode(data[: len(data) // 2], 64, 64, 3, "half.pic")
+        decode(data[: len(data) // 2], 64, 64, 3, name="half.pic")
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n"])
@@ -128,3 +128,18 @@ def test_what_is_no_picture(data):
 def test_impossible_shapes(pixels, shape):
     with pytest.raises(InputError, match="1 or 3 channels"):
         decode(encode_png(pixels), *shape)
+
+
+def test_stretch_keeps_everything_and_crop_keeps_proportions():
+    # Left half black, right half white, twice as wide as high.
+    wide = np.zeros((8, 16, 3), np.uint8)
+    wide[:, 8:] = 255
+    stretched = decode(encode_png(wide), 8, 8, 3, "stretch")
+    expected = np.asarray(PIL.Image.fromarray(wide).resize((8, 8), PIL.Image.BILINEAR))
+    assert np.array_equal(stretched, expected)
+    assert stretched[:, 0].max() == 0
+    assert stretched[:, -1].min() == 255
+    wide[:, :4], wide[:, 12:] = 77, 77  # what a crop of the middle cuts off
+    assert 77 not in decode(encode_png(wide), 8, 8, 3, "crop")
+    with pytest.raises(InputError, match="Unknown resize 'fit': expected crop or stretch"):
+        decode(encode_png(wide), 8, 8, 3, "fit")

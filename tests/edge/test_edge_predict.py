@@ -77,7 +77,8 @@ def test_an_unknown_format_lists_those_there_are(bundle, capsys):
 
 
 def test_many_pictures_keep_their_order(bundle):
-    model = Classifier(lambda images: images.reshape(len(images), -1)[:, :5] / 255, (8, 8, 3), "probabilities", LABELS)
+    first_pixels = lambda images: images.reshape(len(images), -1)[:, :5] / 255  # noqa: E731
+    model = Classifier(first_pixels, (8, 8, 3), "crop", "probabilities", LABELS)
     paths = [bundle.picture(number % 4) for number in range(70)]
     found = predict(paths, model)
     assert [item.image for item in found] == [str(path) for path in paths]

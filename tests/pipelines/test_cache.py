@@ -53,7 +53,7 @@ def test_the_second_load_decodes_nothing(path, decoded):
 
 def test_another_size_or_channels_is_another_entry(path, decoded):
     for shape in (SHAPE, Shape(4, 5, 1), Shape(4, 4, 3), SHAPE):
-        assert load(path, shape).train.images.shape[1:] == shape
+        assert load(path, shape).train.images.shape[1:] == shape.array
     assert len(decoded) == 60
 
 

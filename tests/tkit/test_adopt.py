@@ -272,3 +272,10 @@ def test_a_model_file_without_data_says_what_it_needs(tmp_path, capsys):
         assert "--data DATA" in capsys.readouterr().err
     with pytest.raises(InputError, match="--data DATA"):
         tkit.export(path)
+
+
+def test_an_adopted_models_pictures_are_stretched_on_the_device_too(tmp_path, data):
+    run = tkit.adopt(saved(classifier(layers.Rescaling(1 / 255)), tmp_path), data=data)
+    tkit.export(run, overrides=["export.formats=float32"])
+    assert run.recipe.data.resize == "stretch"
+    assert Bundle.read(run.folder / "float" / "export").resize == "stretch"

@@ -53,7 +53,8 @@ def of_run(run: Run, variant: str, format: str | None) -> Subject:
     from tkit import model_files
 
     model = model_files.load(folder)
-    loaded = Classifier(_keras(model), tuple(model.inputs[0].shape[1:]), run.output, run.class_names)
+    shape, resize = tuple(model.inputs[0].shape[1:]), run.recipe.data.resize
+    loaded = Classifier(_keras(model), shape, resize, run.output, run.class_names)
     return Subject(loaded, folder / "model.keras", KERAS, True)
 
 
@@ -89,7 +90,7 @@ def of_keras(path: Path, pixels: Pixels | None) -> Subject:
 
 def _numbered(run: Outputs, shape: tuple[int, int, int], outputs: int, output: str, path: Path, format: str) -> Subject:
     labels = tuple(str(number) for number in range(max(outputs, 2)))
-    return Subject(Classifier(_two_scores(run, outputs, output), shape, output, labels), path, format, False)
+    return Subject(Classifier(_two_scores(run, outputs, output), shape, "crop", output, labels), path, format, False)
 
 
 def _two_scores(run: Outputs, outputs: int, output: str) -> Outputs:

@@ -20,8 +20,8 @@ from tkit_pipelines.images import Images
 def adopt(path: str | Path, *, data: str, pixels: Pixels | None = None, runs_dir: str | Path | None = None) -> Run:
     """A run whose `float` variant is the model in a .keras file; every command works on it like on any other.
 
-    The pictures are brought to the model's own input size. The run that an earlier call made of the same file, data
-    and pixels is used again.
+    Pictures of another size than the model's are stretched to it, as `keras.utils.image_dataset_from_directory` does.
+    The run that an earlier call made of the same file, data and pixels is used again.
 
     Args:
         path: the .keras file: a functional or Sequential image classifier of stock layers.
@@ -47,7 +47,8 @@ def adopt(path: str | Path, *, data: str, pixels: Pixels | None = None, runs_dir
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).lstrip("_.-") or "model"
     recipe = Recipe(
         name=name,
-        data=Images(source=data, image_size=(height, width), channels=channels),
+        # As keras.utils.image_dataset_from_directory resizes, which is how most Keras models were fed.
+        data=Images(source=data, image_size=(height, width), channels=channels, resize="stretch"),
         model=KerasFile(path=str(path.resolve()), sha256=sha256, pixels=pixels),
     )
     existing = _existing(recipe, runs_dir)

@@ -80,6 +80,7 @@ def export(run: Run | str | Path, *, variant: str | None = None, overrides: Sequ
         answers=golden.labels,
         encoded=[golden.encoded(index) for index in range(len(golden))],
         output=run.output,
+        resize=recipe.data.resize,
     )
     return run.finish(
         "export",

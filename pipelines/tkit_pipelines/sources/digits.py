@@ -34,7 +34,7 @@ class Digits(NamedSource):
 
         raw = load_digits()
         scans = np.round(raw.images * (255 / 16)).astype(np.uint8)
-        decoded = np.empty((len(scans), *shape), np.uint8)
+        decoded = np.empty((len(scans), *shape.array), np.uint8)
         for row, scan in zip(decoded, scans, strict=True):
             encoded = io.BytesIO()
             Image.fromarray(scan).save(encoded, "PNG", compress_level=0)

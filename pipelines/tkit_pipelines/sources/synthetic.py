@@ -43,7 +43,7 @@ class Synthetic(NamedSource):
 
         def draw(count: int) -> Examples:
             labels = np.arange(count, dtype=np.int32) % self.num_classes
-            noise = random.integers(0, 64, (count, *shape), dtype=np.uint8)
+            noise = random.integers(0, 64, (count, *shape.array), dtype=np.uint8)
             for row, label in zip(noise, labels, strict=True):
                 row += patterns[label]
             return Examples(noise, labels)
