@@ -2,12 +2,48 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tkit_edge.errors import InputError
+
+# What a disk or its permissions refuse; every other OSError is a programming error and keeps its traceback.
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Turns a full disk or a place that may not be written to, wherever inside it is met, into one InputError.
+
+    The decorator of every stage: a stage's manifest entry comes last, so a stage that ends so left none.
+    """
+    try:
+        yield
+    except Exception as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        where = f" {error.filename}" if isinstance(error, OSError) and error.filename else ""
+        raise InputError(
+            f"Cannot write{where}: {os.strerror(refusal)}. Make room or choose another place (--runs-dir, TKIT_RUNS; "
+            "TMPDIR for temporary files), then run the command again."
+        ) from error
+
+
+def _refusal(error: BaseException | None) -> int | None:
+    """The errno of a refusal; TensorFlow's and HDF5's errors have it in their text only."""
+    if isinstance(error, OSError) and error.errno in _REFUSALS:
+        return error.errno
+    if type(error).__module__.startswith(("tensorflow.", "h5py.")) or type(error) in (OSError, RuntimeError):
+        return next((number for number in _REFUSALS if os.strerror(number) in str(error)), None)
+    return None
 
 
 def write_bytes(path: Path, data: bytes) -> None:

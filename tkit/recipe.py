@@ -6,12 +6,9 @@ by the path of a Python file, or by the path of a saved `recipe.json`, and appli
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
 import json
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -19,11 +16,13 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, ValidationError
 
 import tkit.recipes
+from tkit import user_recipe
 from tkit.export.config import Export
 from tkit.fit.config import Fit
 from tkit.models import Model
+from tkit.user_recipe import Kinds, MissingModel, Origin
 from tkit_edge.errors import InputError
-from tkit_pipelines.config import Config, OneOf, did_you_mean, parse_value
+from tkit_pipelines.config import Config, OneOf, did_you_mean, kinds, parse_value
 from tkit_pipelines.images import Images
 
 
@@ -55,13 +54,6 @@ class Recipe(Config):
     """Measurement."""
 
 
-class Origin(NamedTuple):
-    """The Python file that a user's own recipe came from."""
-
-    path: str
-    sha256: str
-
-
 class Loaded(NamedTuple):
     """A recipe, and where it came from when that is a user's own Python file."""
 
@@ -82,11 +74,11 @@ def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Loaded:
     Example: `load("cifar10_cnn", ["fit.epochs=5", "model.depth=4"]).recipe`
     """
     text = str(recipe)
-    origin = None
+    origin, own = None, Kinds()
     if text.endswith(".json"):
-        loaded = _from_json(Path(text))
+        loaded, origin, own = _from_json(Path(text))
     elif text.endswith(".py"):
-        loaded, origin = _from_file(Path(text))
+        loaded, origin, own = _from_file(Path(text))
     else:
         names = tkit.recipes.names()
         if text not in names:
@@ -99,63 +91,83 @@ def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Loaded:
         key, equals, value = override.partition("=")
         if not equals:
             raise InputError(f"Expected an override of the form key=value, received {override!r}.")
-        loaded = replace(loaded, key, value)
+        loaded = replace(loaded, key, value, own=own)
     return Loaded(loaded, origin)
 
 
-def _from_json(path: Path) -> Recipe:
+def _from_json(path: Path) -> tuple[Recipe, Origin | None, Kinds]:
+    origin = user_recipe.origin_beside(path)
     try:
-        return Recipe.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        values = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            return Recipe.model_validate(values), origin, {}
+        except ValidationError:
+            if origin is None:
+                raise
+        # It names kinds that only the user's file knows: that file is run, where it is still the very same.
+        gone = origin.state()
+        own = {} if gone else user_recipe.own_kinds(user_recipe.run_file(Path(origin.path))[0])
+        model = values["model"]
+        if gone and isinstance(model, dict) and model.get("kind") not in kinds("tkit.models"):
+            values = {**values, "model": MissingModel.of(model, origin)}
+        return Recipe.model_validate(values, context=own), origin, own
     except OSError as error:
         raise InputError(f"Cannot read the recipe {path}: {error.strerror}.") from error
     except ValidationError as error:
-        raise InputError(f"{path} is not a valid recipe: {describe(error)}") from error
-    except ValueError as error:
+        state = origin and origin.state()
+        needs = f" It was made by {origin.path} (sha256 {origin.sha256}), which {state}." if origin and state else ""
+        raise InputError(f"{path} is not a valid recipe: {describe(error)}{needs}") from error
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a valid recipe: {error}") from error
 
 
-def _from_file(path: Path) -> tuple[Recipe, Origin]:
-    if not path.is_file():
-        raise InputError(f"No recipe file at {path}.")
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    name = f"tkit_user_recipe_{sha256[:16]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None  # a .py path always has both
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+def _from_file(path: Path) -> tuple[Recipe, Origin, Kinds]:
     try:
-        spec.loader.exec_module(module)
-        made = module.recipe()
+        module, origin = user_recipe.run_file(path)
+        own = user_recipe.own_kinds(module)
+        if not callable(getattr(module, "recipe", None)):
+            raise InputError(f"{path} has no function recipe(). Write one: def recipe(): return Recipe(...)")
+        try:
+            made = module.recipe()
+        except Exception as error:
+            user_recipe.fail(path, error)
+        if not isinstance(made, Recipe):
+            raise InputError(f"{path}: recipe() must return a tkit.Recipe, received {type(made).__name__}.")
+        saved = Recipe.model_validate(made.model_dump(mode="json"), context=own)
     except ValidationError as error:
         raise InputError(f"{path}: {describe(error)}") from error
-    except Exception as error:
-        raise InputError(f"{path} could not be run: {type(error).__name__}: {error}") from error
-    if not isinstance(made, Recipe):
-        raise InputError(f"{path}: recipe() must return a tkit.Recipe, received {type(made).__name__}.")
-    return made, Origin(str(path.resolve()), sha256)
+    if saved != made:
+        raise InputError(
+            f"{path}: the recipe that recipe() returns is another one after it was saved as JSON. Give each component "
+            "of your own a kind that tkit doesn't have, and fields that JSON can hold."
+        )
+    return made, origin, own
 
 
-def replace(config: Any, key: str, value: str, path: str = "") -> Any:
-    """`config` with the field at the dotted `key` set to `value`, given as on the command line."""
+def replace(config: Any, key: str, value: str, path: str = "", own: Kinds | None = None) -> Any:
+    """`config` with the field at the dotted `key` set to `value`, given as on the command line.
+
+    `own` are the kinds of a user's recipe file; `path` is where `config` lies in the recipe.
+    """
     name, _, rest = key.partition(".")
     here = f"{path}{name}"
     if isinstance(config, tuple):
         if not name.isdigit() or int(name) >= len(config):
             raise InputError(f"Unknown key {here!r}: expected a position from 0 to {len(config) - 1}.")
-        changed = replace(config[int(name)], rest, value, f"{here}.") if rest else value
+        changed = replace(config[int(name)], rest, value, f"{here}.", own) if rest else value
         return (*config[: int(name)], changed, *config[int(name) + 1 :])
     if not isinstance(config, Config) or name not in type(config).model_fields:
         valid = type(config).model_fields if isinstance(config, Config) else ()
         raise InputError(f"Unknown key {here!r}.{did_you_mean(name, valid)}")
     current = getattr(config, name)
     if rest:
-        new = replace(current, rest, value, f"{here}.")
+        new = replace(current, rest, value, f"{here}.", own)
     else:
         new = _split(value) if isinstance(current, tuple) else parse_value(value)
     # The other fields go in as objects, not as a dump: a user's own component classes stay what they are.
     fields = {field: getattr(config, field) for field in type(config).model_fields}
     try:
-        return type(config).model_validate({**fields, name: new})
+        return type(config).model_validate({**fields, name: new}, context=own)
     except ValidationError as error:
         raise InputError(f"{path}{describe(error)}") from error
 

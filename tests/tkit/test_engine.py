@@ -79,6 +79,27 @@ def test_the_twin_penalizes_kernels_and_keeps_outputs_and_normalization_in_float
     assert float(sum(twin.losses)) == pytest.approx(expected, rel=1e-5)
 
 
+def test_weights_in_the_batches_count_in_the_loss():
+    class Weighted:
+        """Batches in which one class has no weight."""
+
+        def __init__(self, inner):
+            self.inner, self.batch_size, self.steps_per_epoch = inner, inner.batch_size, inner.steps_per_epoch
+
+        def dataset(self, epoch=0, step=0):
+            weightless = self.inner.dataset(epoch=epoch, step=step)
+            return weightless.map(lambda images, labels: (images, labels, 1.0 - labels[:, 1]))
+
+    splits, batches, validation = problem()
+    model = small_model()
+    engine.train(model, Weighted(batches), validation, Fit(epochs=4, optimizer=AdamW(learning_rate=0.02)))
+    found = model.predict(splits.test.images.astype(np.float32), verbose=0).argmax(1)
+    right = [np.mean(found[splits.test.labels == label] == label) for label in range(3)]
+    assert right[0] > 0.9
+    assert right[2] > 0.9
+    assert right[1] < 0.1
+
+
 @pytest.mark.parametrize("steps_per_execution", [1, 5])
 def test_a_loss_that_is_not_finite_stops_training_and_names_the_step(steps_per_execution):
     class Poisoned:

@@ -127,7 +127,7 @@ def test_a_users_own_recipe_comes_with_its_path_and_hash(mine):
     ("text", "message"),
     [
         ("def recipe(): return 3", "must return a tkit.Recipe, received int"),
-        ("x = 1", "has no attribute 'recipe'"),
+        ("x = 1", r"has no function recipe\(\)"),
         ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
         ("def recipe(:", "SyntaxError"),
     ],

@@ -104,7 +104,7 @@ def test_an_unknown_run_and_variant_are_named(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", ["cifar10_cnn", "cifar10_resnet8", "cifar10_resnet20"])
+@pytest.mark.parametrize("recipe", ["cifar10_cnn", "cifar10_resnet8", "cifar10_resnet20", "cifar10_mobilenet"])
 def test_a_dry_run_takes_every_stage_on_the_true_shapes(recipe, tmp_path):
     command = [
         sys.executable,

@@ -32,6 +32,10 @@ class Fit(Config):
     """Largest global norm of the gradients; larger ones are scaled down."""
     early_stopping: int | None = Field(None, ge=1)
     """Stop after so many epochs without a better validation loss, and keep the best epoch's weights."""
+    freeze_epochs: int | None = Field(None, ge=0)
+    """Epochs after which the layers that the model builds frozen (`backbone`) are trained too; null: never."""
+    unfreeze_scale: float = Field(0.1, gt=0, le=1)
+    """Multiplies the learning rate from then on: trained layers need smaller steps than a new head."""
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     """Compute precision; `auto` chooses by the hardware and says why."""
     steps_per_execution: int = Field(20, ge=1)

@@ -15,9 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 from tkit.fit.config import Fit
+from tkit.fit.keras_schedule import ScaledFrom
 from tkit.fit.precision import Precision, choose
 from tkit.fit.twin import training_twin
-from tkit_edge.errors import DivergedError
+from tkit_edge.errors import DivergedError, InputError
 from tkit_pipelines.batches import Batches
 
 
@@ -44,7 +45,7 @@ def train(
 
     Args:
         model: float32 pixels [batch, height, width, channels] to logits [batch, classes]; uncompiled.
-        batches: training batches of (uint8 pictures, float32 one-hot labels).
+        batches: training batches of (uint8 pictures, float32 one-hot labels), with or without float32 weights [batch].
         validation: finite data set of the same, validated on after each epoch.
         settings: the recipe's `fit`.
         callbacks: Keras callbacks; they see the training twin as `self.model`.
@@ -52,6 +53,7 @@ def train(
         strategy: how several devices share each batch; all GPUs, where there are more than one, by default.
 
     Raises:
+        InputError: `freeze_epochs` for a model without frozen layers.
         DivergedError: a loss that is not finite, with the step at which it appeared.
     """
     precision = choose(settings.precision)
@@ -64,6 +66,9 @@ def train(
         schedule = settings.schedule.build(
             settings.optimizer.scaled(batches.batch_size), total_steps=settings.epochs * steps
         )
+        frozen = _to_be_unfrozen(twin, settings)
+        if settings.freeze_epochs is not None:
+            schedule = ScaledFrom(schedule, settings.freeze_epochs * steps, settings.unfreeze_scale)
         optimizer = settings.optimizer.build(
             schedule,
             global_clipnorm=settings.clip_norm,
@@ -78,7 +83,7 @@ def train(
             steps_per_execution=per_execution,
             jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
         )
-        _create_variables(twin)
+        _create_variables(twin, frozen)
         first_bad_step = _watch_for_nan(twin)
     twin.make_train_function()
     history: list[dict[str, float]] = []
@@ -91,6 +96,9 @@ def train(
         started = time.perf_counter()
         every.on_epoch_begin(epoch)
         twin.reset_metrics()
+        if epoch == settings.freeze_epochs:
+            _set_trainable(frozen, True)
+            twin.make_train_function(force=True)
         logs = _one_epoch(twin, strategy, batches, epoch, steps, per_execution, every)
         _raise_if_diverged(first_bad_step, steps)
         seconds = time.perf_counter() - started
@@ -113,6 +121,8 @@ def train(
     assert kept.weights is not None
     twin.set_weights(kept.weights)
     every.on_train_end(history[-1])
+    for layer in model.layers:
+        layer.trainable = twin.get_layer(layer.name).trainable
     model.set_weights(kept.weights)
     return Outcome(history, kept.epoch, precision, strategy.num_replicas_in_sync)
 
@@ -152,12 +162,32 @@ def _inner(optimizer: keras.Optimizer) -> keras.Optimizer:
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
-def _create_variables(twin: keras.Model) -> None:
-    """Makes the optimizer's and the metrics' variables now.
+def _to_be_unfrozen(twin: keras.Model, settings: Fit) -> list[keras.layers.Layer]:
+    """The layers that are frozen now and trained after `freeze_epochs`."""
+    if settings.freeze_epochs is None:
+        return []
+    frozen = [layer for layer in twin.layers if not layer.trainable]
+    if not any(layer.weights for layer in frozen):
+        raise InputError(
+            f"fit.freeze_epochs={settings.freeze_epochs}, but the model has no frozen layers. Leave it null, or take a "
+            "model=backbone with weights."
+        )
+    return frozen
+
+
+def _set_trainable(layers: list[keras.layers.Layer], trainable: bool) -> None:
+    for layer in layers:
+        layer.trainable = trainable
+
+
+def _create_variables(twin: keras.Model, frozen: list[keras.layers.Layer]) -> None:
+    """Makes the optimizer's and the metrics' variables now, those of layers that are unfrozen later too.
 
     Made while the train function is traced, they would have it traced twice, and fail under MirroredStrategy.
     """
+    _set_trainable(frozen, True)
     twin.optimizer.build(twin.trainable_variables)
+    _set_trainable(frozen, False)
     logits = tf.zeros((1, *twin.outputs[0].shape[1:]))
     twin.compute_loss(y=logits, y_pred=logits)
     twin.compute_metrics(None, logits, logits)
@@ -204,8 +234,9 @@ class _Averaged:
     def __init__(self, twin: keras.Model, enabled: bool) -> None:
         self.pairs = []
         if enabled:
-            averages = _inner(twin.optimizer)._model_variables_moving_average
-            self.pairs = list(zip(twin.trainable_variables, averages, strict=True))
+            optimizer = _inner(twin.optimizer)
+            averages = optimizer._model_variables_moving_average
+            self.pairs = list(zip(optimizer._trainable_variables, averages, strict=True))
 
     def __enter__(self) -> None:
         self.own = [variable.numpy() for variable, _ in self.pairs]

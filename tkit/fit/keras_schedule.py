@@ -1,4 +1,4 @@
-"""The one Keras learning-rate schedule behind every `Schedule` config."""
+"""The one Keras learning-rate schedule behind every `Schedule` config, and what unfreezing does to it."""
 
 from __future__ import annotations
 
@@ -26,3 +26,18 @@ class ShapedSchedule(keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self) -> dict:
         """What the schedule is made of, for logs."""
         return {"schedule": self.schedule.model_dump(), "peak": self.peak, "total_steps": self.total_steps}
+
+
+class ScaledFrom(keras.optimizers.schedules.LearningRateSchedule):
+    """`schedule`, multiplied by `factor` from `step` on."""
+
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, step: int, factor: float) -> None:
+        self.schedule, self.step, self.factor = schedule, step, factor
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """The learning rate at an integer `step`, a float32 scalar."""
+        return self.schedule(step) * tf.where(step < self.step, 1.0, self.factor)
+
+    def get_config(self) -> dict:
+        """What the schedule is made of, for logs."""
+        return {**self.schedule.get_config(), "scaled_from": self.step, "factor": self.factor}

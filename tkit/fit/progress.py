@@ -15,11 +15,14 @@ SECONDS_BETWEEN_LINES = 30.0
 class TrainingProgress(keras.callbacks.Callback):
     """Says how far training is, how fast, and what it has reached."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.bar: Progress | None = None
+
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Starts the bar where one can be drawn."""
         self.began = time.perf_counter()
         self.epoch = 0
-        self.bar = None
         if console.live():
             self.bar = Progress(
                 TextColumn("{task.description}"),

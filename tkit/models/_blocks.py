@@ -22,10 +22,32 @@ def pixels(
     return inputs, keras.layers.Rescaling(1 / deviation, -statistics.mean / deviation, name="normalize")(inputs)
 
 
-def conv_bn(x: keras.KerasTensor, filters: int, name: str, *, strides: int = 1, relu: bool = True) -> keras.KerasTensor:
-    """A 3x3 convolution without bias, batch normalization, and a ReLU unless `relu=False`."""
+def conv_bn(
+    x: keras.KerasTensor, filters: int, name: str, *, kernel: int = 3, strides: int = 1, activation: str | None = "relu"
+) -> keras.KerasTensor:
+    """A convolution without bias, batch normalization, and a ReLU: "relu", "relu6" or None."""
     x = keras.layers.Conv2D(
-        filters, 3, strides=strides, padding="same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"
+        filters,
+        kernel,
+        strides=strides,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name=f"{name}_conv",
     )(x)
+    return _bn_relu(x, name, activation)
+
+
+def depthwise_bn(x: keras.KerasTensor, name: str, *, strides: int = 1, activation: str | None) -> keras.KerasTensor:
+    """A 3x3 convolution of each channel by itself, batch normalization, and a ReLU as in `conv_bn`."""
+    x = keras.layers.DepthwiseConv2D(
+        3, strides=strides, padding="same", use_bias=False, depthwise_initializer="he_normal", name=f"{name}_conv"
+    )(x)
+    return _bn_relu(x, name, activation)
+
+
+def _bn_relu(x: keras.KerasTensor, name: str, activation: str | None) -> keras.KerasTensor:
     x = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
-    return keras.layers.ReLU(name=f"{name}_relu")(x) if relu else x
+    if activation is None:
+        return x
+    return keras.layers.ReLU(6.0 if activation == "relu6" else None, name=f"{name}_{activation}")(x)

@@ -59,5 +59,5 @@ class ResNet(Model):
                 filters, 1, strides=strides, kernel_initializer="he_normal", name=f"{name}_shortcut"
             )(x)
         x = conv_bn(x, filters, f"{name}_1", strides=strides)
-        x = conv_bn(x, filters, f"{name}_2", relu=False)
+        x = conv_bn(x, filters, f"{name}_2", activation=None)
         return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_add")([x, shortcut]))

@@ -1,0 +1,54 @@
+"""The model families: their shapes, their published sizes, and that each converts to plain int8."""
+
+import keras
+import numpy as np
+import pytest
+
+from tkit.export.convert import Converter
+from tkit.models import PixelStatistics
+from tkit.models.mobilenet import MobileNet
+from tkit_edge import flatbuffer
+from tkit_edge.runtime import Model
+
+STATISTICS = PixelStatistics(120.0, 4000.0)
+
+
+def builtin_int8(model, size):
+    """The operators and tensor types of the model's int8 file, which must run."""
+    pictures = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), np.uint8)
+    with Converter(model, pictures, io="int8") as convert:
+        data = convert("int8")
+    assert Model(data).predict(pictures).shape == (4, model.output_shape[-1])
+    graph = flatbuffer.read(data)
+    activations = {graph.tensors[index].dtype for operator in graph.operators for index in operator.outputs}
+    return {operator.name for operator in graph.operators}, activations
+
+
+def test_mobilenet_is_the_papers():
+    model = MobileNet().build((224, 224, 3), 1000, STATISTICS)
+    # keras.applications.MobileNetV2 has the same variables.
+    assert model.count_params() == keras.applications.MobileNetV2(weights=None).count_params() == 3_538_984
+    half = MobileNet(width=0.5).build((96, 96, 3), 10, STATISTICS)
+    assert half.get_layer("stage3_block1_project_conv").filters == 16
+    assert half.get_layer("head_conv").filters == 1280
+
+
+@pytest.mark.parametrize(("size", "stride", "last"), [(32, 8, 4), (32, 4, 8), (64, 16, 4), (224, 32, 7)])
+def test_mobilenets_output_stride_is_how_much_smaller_the_last_map_is(size, stride, last):
+    model = MobileNet(width=0.25, output_stride=stride).build((size, size, 3), 10, STATISTICS)
+    assert model.get_layer("head_relu6").output.shape[1:3] == (last, last)
+
+
+def test_mobilenets_depth_multiplies_the_blocks():
+    def blocks(depth):
+        names = [layer.name for layer in MobileNet(depth=depth, width=0.25).build((32, 32, 3), 2, STATISTICS).layers]
+        return len([name for name in names if name.endswith("_project_conv")])
+
+    assert (blocks(0.5), blocks(1.0), blocks(2.0)) == (11, 17, 34)
+
+
+def test_mobilenet_converts_to_integers_with_builtin_operators_only():
+    operators, activations = builtin_int8(MobileNet(width=0.25, output_stride=8).build((32, 32, 3), 10, STATISTICS), 32)
+    # MUL is the pixels' normalization.
+    assert operators == {"MUL", "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "MEAN", "FULLY_CONNECTED"}
+    assert activations == {"int8"}

@@ -1,0 +1,52 @@
+"""What a user's own model must be, checked before it is trained, and its graph laid out plainly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+from tkit.models._keras_graph import activation_of, flat, float32
+from tkit_edge.errors import InputError
+
+_FUNCTIONAL = ("Functional", "Sequential")
+
+
+def plain(model: object, name: str, input_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
+    """The model that a user's `build` returned: flat, float32, of stock Keras layers.
+
+    Args:
+        model: what `build` returned; nested models are unfolded.
+        name: what messages call it, such as "mine.build()".
+        input_shape: height, width and channels of the data.
+        num_classes: the data's.
+
+    Raises:
+        InputError: no functional model, another input or output, probabilities in place of logits, or a layer that
+            isn't Keras's own.
+    """
+    if not isinstance(model, keras.Model) or type(model).__name__ not in _FUNCTIONAL:
+        raise InputError(
+            f"{name} returned a {type(model).__name__}, expected a functional model: keras.Model(inputs, outputs)."
+        )
+    inputs, outputs = [tuple(item.shape) for item in model.inputs], [tuple(item.shape) for item in model.outputs]
+    if inputs != [(None, *input_shape)]:
+        raise InputError(
+            f"{name} takes {inputs}, the data gives [(None, {', '.join(map(str, input_shape))})]. Begin with "
+            "keras.Input(input_shape), or change data.image_size and data.channels."
+        )
+    if outputs != [(None, num_classes)]:
+        raise InputError(
+            f"{name} gives {outputs}, expected [(None, {num_classes})]: end with keras.layers.Dense(num_classes)."
+        )
+    made = flat(model, None, Path(name))
+    for layer in made.layers:
+        if not type(layer).__module__.startswith("keras.") or isinstance(layer, keras.layers.Lambda):
+            raise InputError(
+                f"{name}: layer {layer.name!r} is a {type(layer).__name__}, which isn't one of Keras's own layers of "
+                "plain operations: it could neither be saved nor be exported. Make it of stock layers."
+            )
+    activation = activation_of(made)
+    if activation:
+        raise InputError(f"{name} ends in a {activation}; tkit trains and exports logits: leave the {activation} out.")
+    return float32(made)
