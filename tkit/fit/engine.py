@@ -99,8 +99,7 @@ def train(
         if epoch == settings.freeze_epochs:
             _set_trainable(frozen, True)
             twin.make_train_function(force=True)
-        logs = _one_epoch(twin, strategy, batches, epoch, steps, per_execution, every)
-        _raise_if_diverged(first_bad_step, steps)
+        logs = _one_epoch(twin, strategy, batches, epoch, steps, per_execution, every, first_bad_step)
         seconds = time.perf_counter() - started
         row = {name: float(value) for name, value in logs.items()}
         with _Averaged(twin, settings.ema > 0):
@@ -135,12 +134,14 @@ def _one_epoch(
     steps: int,
     per_execution: int,
     callbacks: keras.callbacks.CallbackList,
+    first_bad_step: tf.Variable,
 ) -> dict:
     iterator = iter(strategy.experimental_distribute_dataset(batches.dataset(epoch=epoch).take(steps)))
     logs: dict = {}
     for step in range(0, steps, per_execution):
         callbacks.on_train_batch_begin(step)
         logs = twin.train_function(iterator)
+        _raise_if_diverged(first_bad_step, steps)
         callbacks.on_train_batch_end(min(step + per_execution, steps) - 1, logs)
         if twin.stop_training:
             break
