@@ -113,9 +113,9 @@ def test_a_users_mistake_is_one_message_and_exit_code_2(arguments, message, tmp_
 def test_data_is_short_for_the_source_and_overrides_come_after_it():
     from tkit.cli._options import load
 
-    assert load("digits_cnn", "123", ()).recipe.data.source == "123"
-    assert load("digits_cnn", "a=b.zip", ("fit.epochs=2",)).recipe.data.source == "a=b.zip"
-    assert load("digits_cnn", "one", ("data.source=two",)).recipe.data.source == "two"
+    assert load("digits_cnn", (), "123").recipe.data.source == "123"
+    assert load("digits_cnn", ("fit.epochs=2",), "a=b.zip").recipe.data.source == "a=b.zip"
+    assert load("digits_cnn", ("data.source=two",), "one").recipe.data.source == "two"
 
 
 @pytest.mark.parametrize(

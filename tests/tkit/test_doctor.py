@@ -29,9 +29,10 @@ def test_this_environment_is_whole_and_described():
     found = tkit.doctor()
     assert found.problems == []
     assert found.facts["packages"]["keras"] == importlib.metadata.version("keras")
-    assert "not installed: pip install 'keras-tkit[metadata]'" in found.facts["extras"].values() or (
-        importlib.metadata.version("mediapipe")
-    )
+    extras = found.facts["extras"]
+    assert extras["dev: pytest"] == importlib.metadata.version("pytest")
+    gpu = next(value for name, value in extras.items() if name.startswith("gpu: "))
+    assert gpu in ("not installed: pip install 'keras-tkit[gpu]'", importlib.metadata.version("tensorflow"))
     assert "(" in found.facts["computation"]["precision"]
     assert found.facts["computation"]["runtime"].startswith("ai-edge-litert")
     assert "free" in found.facts["folders"]["cache"]

@@ -77,7 +77,7 @@ def _document(found: Survey) -> dict[str, Any]:
     """The survey as JSON values."""
     return {
         "source": found.name,
-        "compared_at": list(found.shape),
+        "compared_at": list(found.shape.array),
         "class_names": list(found.class_names),
         "splits": found.splits,
         "imbalance": found.imbalance if found.imbalance != float("inf") else None,
