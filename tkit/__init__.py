@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tkit.run import Run as Run
     from tkit.stages.adopt import adopt as adopt
     from tkit.stages.bench import bench as bench
+    from tkit.stages.bench_file import bench_file as bench_file
     from tkit.stages.data import data as data
     from tkit.stages.doctor import doctor as doctor
     from tkit.stages.evaluate import evaluate as evaluate
@@ -37,6 +38,7 @@ _SOURCES = {
     "Run": ("tkit.run", "Run"),
     "adopt": ("tkit.stages.adopt", "adopt"),
     "bench": ("tkit.stages.bench", "bench"),
+    "bench_file": ("tkit.stages.bench_file", "bench_file"),
     "data": ("tkit.stages.data", "data"),
     "doctor": ("tkit.stages.doctor", "doctor"),
     "evaluate": ("tkit.stages.evaluate", "evaluate"),
@@ -54,6 +56,7 @@ __all__ = [
     "Run",
     "adopt",
     "bench",
+    "bench_file",
     "data",
     "doctor",
     "evaluate",

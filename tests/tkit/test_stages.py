@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tkit
-from tkit.recipe import load
+from tkit.recipe import Bench, load
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError, InputError
 
@@ -101,6 +101,19 @@ def test_an_unknown_run_and_variant_are_named(run):
         tkit.export("nowhere")
     with pytest.raises(InputError, match="no variant 'pruned'"):
         tkit.export(run, variant="pruned")
+
+
+def test_any_tflite_file_is_measured_and_a_damaged_one_refused(run, tmp_path):
+    measured = tkit.bench_file(run.folder / "float" / "export" / "model-int8.tflite", Bench(seconds=0.02))
+    assert {result["file"] for result in measured.metrics["results"]} == {"model-int8.tflite"}
+    assert "model-int8.tflite" in measured.table
+    for name, data in {"empty": b"", "text": b"not a model at all", "cut": b"\x1c\0\0\0TFL3" + bytes(40)}.items():
+        path = tmp_path / f"{name}.tflite"
+        path.write_bytes(data)
+        done = subprocess.run([sys.executable, "-m", "tkit", "bench", str(path)], capture_output=True, text=True)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"Error: {path}")
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow

@@ -11,10 +11,11 @@ from tkit.cli import _complete, _options
 
 if TYPE_CHECKING:
     from tkit.models.keras_file import Pixels
+    from tkit.recipe import Bench
     from tkit.run import Run
 
 run_or_keras_argument = click.argument(
-    "run", metavar="RUN|FILE.keras", type=click.Path(path_type=Path), shell_complete=_complete.runs
+    "run", metavar="RUN|FILE", type=click.Path(path_type=Path), shell_complete=_complete.runs
 )
 data_option = click.option(
     "--data",
@@ -45,3 +46,19 @@ def open_run(path: Path, data: str | None, pixels: Pixels | None, runs_dir: Path
         raise InputError(f"{path} needs pictures to work with: --data DATA (a folder with one folder a class).")
     _options.silence_tensorflow()
     return tkit.adopt(path, data=data, pixels=pixels, runs_dir=runs_dir)
+
+
+def file_settings(path: Path, data: str | None, pixels: Pixels | None, overrides: tuple[str, ...]) -> Bench:
+    """How a bare .tflite file is measured; InputError for options that it has no use for."""
+    from tkit.recipe import Bench, replace
+    from tkit_edge.errors import InputError
+
+    if data is not None or pixels is not None:
+        raise InputError(f"--data and --pixels go with a .keras file; {path} is measured without pictures.")
+    settings = Bench()
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or not key.startswith("bench."):
+            raise InputError(f"{path} takes overrides of the form bench.KEY=VALUE, received {override!r}.")
+        settings = replace(settings, key.removeprefix("bench."), value)
+    return settings

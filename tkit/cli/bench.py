@@ -1,13 +1,15 @@
-"""Measure a run's exported files: latency, memory, size, accuracy.
+"""Measure exported files: latency, memory, size, accuracy.
 
 Each file runs through the LiteRT runtime in a process of its own, with 1 and n
 threads, with and without XNNPACK. A .keras file of your own becomes a run first (it
-needs --data) and is exported where it wasn't yet.
+needs --data) and is exported where it wasn't yet; any .tflite file is measured as
+it is, without accuracy.
 
 Examples:
   tkit bench runs/digits_cnn-1
   tkit bench runs/digits_cnn-1 bench.seconds=5
   tkit bench model.keras --data ./pictures --pixels 0-1
+  tkit bench model.tflite
   tkit bench runs/digits_cnn-1 --json
 """
 
@@ -43,6 +45,9 @@ def command(
 ) -> None:
     """`tkit bench`."""
     with _options.results(as_json) as show:
+        if run.suffix == ".tflite":
+            measured = tkit.bench_file(run, _model.file_settings(run, data, pixels, overrides))
+            return show(measured.metrics, measured.table)
         opened = _model.open_run(run, data, pixels, runs_dir)
         _options.silence_tensorflow()
         if run.suffix == ".keras" and "float/export" not in opened.manifest["stages"]:

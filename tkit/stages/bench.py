@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -13,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from tkit import console, files
+from tkit import files
 from tkit.run import Run
 from tkit.stages._common import as_run, is_dry, load_data
+from tkit.stages.bench_file import measure
 from tkit.stages.export import with_overrides
-from tkit_edge.errors import InputError
 
 DRY_RUN_TEST_PICTURES = 16
 
@@ -47,17 +44,9 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
     with tempfile.TemporaryDirectory(prefix="tkit-bench-") as scratch:
         pictures = Path(scratch) / "test.npz"
         np.savez(pictures, images=test.images[:limit], labels=test.labels[:limit])
-        made = Path(scratch) / "bench.json"
-        command = [sys.executable, "-m", "tkit_edge", "bench", str(folder / "export")]
-        command += ["--seconds", str(recipe.bench.seconds), "--test", str(pictures), "--output", str(made)]
-        # On standard output comes the table; on standard error progress, which goes where the rest of it goes.
-        said = subprocess.PIPE if console.level() == "quiet" else None
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=said, text=True)
-        if done.returncode:
-            raise InputError(f"The measurement failed with exit code {done.returncode}. {done.stderr or ''}".strip())
-        metrics = json.loads(made.read_text(encoding="utf-8"))
+        metrics, text = measure(folder / "export", recipe.bench, "--test", str(pictures))
     files.write_json(report, metrics)
-    files.write_bytes(table, done.stdout.encode())
+    files.write_bytes(table, text.encode())
     return run.finish(
         "bench",
         variant,
