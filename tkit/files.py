@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside, synced, then renamed."""
+"""Files that are whole or not there: written beside, synced, renamed; and one message where they can't be written."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tkit_edge.errors import InputError
+from tkit_edge.files import write_atomically as write_bytes
+
+__all__ = ["sha256", "write_bytes", "write_json", "writing"]
 
 # What a disk or its permissions refuse; every other OSError is a programming error and keeps its traceback.
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -44,22 +46,6 @@ def _refusal(error: BaseException | None) -> int | None:
     if type(error).__module__.startswith(("tensorflow.", "h5py.")) or type(error) in (OSError, RuntimeError):
         return next((number for number in _REFUSALS if os.strerror(number) in str(error)), None)
     return None
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Writes `data` to `path` atomically: a reader sees the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp's files are private
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def write_json(path: Path, value: Any) -> None:
