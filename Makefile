@@ -23,6 +23,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	set -e; for script in $(sort $(wildcard benchmarks/[a-z]*.py)); do \
 	  echo "== $$script"; $(BIN)/python $$script; \
 	done

@@ -1,0 +1,120 @@
+"""Side-by-side measurement: each side in a process of its own, all alive at once, measured in turns.
+
+A script's sides are functions `side(measure)`: each prepares itself, then calls `measure(once)`, where `once()` does
+one measured piece of work and returns its figures. The parent says whose turn it is; while one works the others wait
+on a pipe, so that both sides of a ratio see the same machine. Results are JSON lines in benchmarks/results/; what is
+there already is not measured again: an interrupted benchmark goes on with the next round.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+Once = Callable[[], dict[str, float]]
+Side = Callable[[Callable[[Once], None]], None]
+
+
+def compare(name: str, sides: Mapping[str, Side], repeats: int) -> dict[str, list[dict[str, float]]]:
+    """Every side's figures of every repeat, measured in turns, or read from the results where they are whole.
+
+    Args:
+        name: names the results file.
+        sides: the sides, by name; this script is started again with a side's name for each of them.
+        repeats: measured rounds, after one that only warms up.
+    """
+    if len(sys.argv) == 3 and sys.argv[1] == "--side" and sys.argv[2] in sides:
+        _serve(sides[sys.argv[2]])
+        sys.exit(0)
+    path = RESULTS / f"{name}.jsonl"
+    rows = _rows(path)
+    # A round counts when every side has it: a ratio is of one round.
+    done = min(sum(row["side"] == side for row in rows) for side in sides)
+    if done < repeats:
+        path.unlink(missing_ok=True)
+        for row in rows:
+            if row["repeat"] <= done:
+                _append(path, row)
+        workers = {side: _start(side) for side in sides}
+        for number in range(done, repeats + 1):
+            for side, worker in workers.items():
+                figures = _turn(side, worker)
+                if number > done:  # the first round warms up
+                    _append(path, {"side": side, "repeat": number, **figures})
+        for worker in workers.values():
+            assert worker.stdin is not None
+            worker.stdin.close()
+            worker.wait()
+        rows = _rows(path)
+    return {side: [row for row in rows if row["side"] == side] for side in sides}
+
+
+def table(measured: Mapping[str, list[dict[str, float]]], figure: str, against: str) -> str:
+    """A Markdown table: each side's median of `figure`, its range, and the median ratio of `against` to it."""
+    lines = [f"| side | {figure}, median (range) | {against} / side, pair by pair |", "| --- | --- | --- |"]
+    base = [row[figure] for row in measured[against]]
+    for side, rows in measured.items():
+        values = [row[figure] for row in rows]
+        ratios = [one / other for one, other in zip(base, values, strict=True)]
+        lines.append(
+            f"| {side} | {median(values):,.0f} ({min(values):,.0f} to {max(values):,.0f}) | {median(ratios):.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def machine(*packages: str) -> str:
+    """One line: the processor, Python, the packages' versions and the date."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.partition(":")[2].strip() for line in lines if "model name" in line), platform.processor())
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return f"{os.cpu_count()} cores, {cpu}; Python {platform.python_version()}, {versions}; {datetime.date.today()}"
+
+
+def _serve(side: Side) -> None:
+    """In the worker: one line of figures for each line that comes in."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever libraries print goes to standard error
+
+    def measure(once: Once) -> None:
+        for _ in sys.stdin:
+            print(json.dumps(once()), file=answers, flush=True)
+
+    side(measure)
+
+
+def _start(side: str) -> subprocess.Popen[str]:
+    command = [sys.executable, sys.argv[0], "--side", side]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def _turn(side: str, worker: subprocess.Popen[str]) -> dict[str, Any]:
+    assert worker.stdin is not None and worker.stdout is not None
+    print("go", file=worker.stdin, flush=True)
+    line = worker.stdout.readline()
+    if not line:
+        raise SystemExit(f"{side} ended with exit code {worker.wait()}")
+    figures = json.loads(line)
+    print(f"{side}: {figures}", file=sys.stderr)
+    return figures
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _append(path: Path, row: dict[str, Any]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with open(path, "a", encoding="utf-8") as file:
+        print(json.dumps(row), file=file)

@@ -1,0 +1,189 @@
+"""Training rate of ResNet-20 (32x32x3, batch 128) from a constant batch: tkit against Keras 3, tf_keras and PyTorch.
+
+    make bench, or: pip install -e ".[bench]"; python benchmarks/train_speed.py
+
+Every side has the same network (He et al. 2016 with 1x1 shortcuts), Nesterov SGD and L2 (weight decay in PyTorch),
+and trains in its users' fastest documented way on a CPU. GFLOP/s counts 0.245 GFLOP an image trained (3 x 2 x 40.8 M
+multiply-accumulates), against the rate of one 2048-cubed bfloat16 product measured in the same run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from _sides import Once, compare, machine, table
+
+BATCH, STEPS, REPEATS = 128, 60, 7
+GFLOP_AN_IMAGE = 0.245
+
+
+def data() -> tuple[np.ndarray, np.ndarray]:
+    """One batch of uint8 pictures and int64 labels."""
+    random = np.random.default_rng(0)
+    return random.integers(0, 256, (BATCH, 32, 32, 3), dtype=np.uint8), random.integers(0, 10, BATCH)
+
+
+def rate(seconds: float) -> dict[str, float]:
+    """Images a second of one measured piece."""
+    return {"images_per_second": STEPS * BATCH / seconds}
+
+
+def tkit_default(measure: Callable[[Once], None]) -> None:
+    """tkit's own engine with its default precision, twin and steps per execution; the second epoch counts."""
+    import tensorflow as tf
+
+    from tkit.fit.config import Fit
+    from tkit.fit.engine import train
+    from tkit.models import PixelStatistics
+    from tkit.models.resnet import ResNet
+
+    images, labels = data()
+    one_hot = np.eye(10, dtype=np.float32)[labels]
+
+    class Constant:
+        batch_size, steps_per_epoch = BATCH, STEPS
+
+        def dataset(self, epoch: int = 0, step: int = 0) -> tf.data.Dataset:
+            return tf.data.Dataset.from_tensors((images, one_hot)).repeat()
+
+    model = ResNet(depth=20).build((32, 32, 3), 10, PixelStatistics(120.0, 4000.0))
+    validation = tf.data.Dataset.from_tensors((images, one_hot))
+
+    def once() -> dict[str, float]:
+        outcome = train(model, Constant(), validation, Fit(epochs=2, l2=1e-4))  # type: ignore[arg-type]
+        return {"images_per_second": outcome.history[-1]["images_per_second"]}
+
+    measure(once)
+
+
+def _keras(measure: Callable[[Once], None], module: str, policy: str) -> None:
+    """`compile` and `fit` as the guides show them; the second epoch counts."""
+    keras = importlib.import_module(module)
+    import tensorflow as tf
+
+    keras.mixed_precision.set_global_policy(policy)
+    layers = keras.layers
+
+    def conv_bn(x: Any, filters: int, strides: int = 1) -> Any:
+        x = layers.Conv2D(filters, 3, strides, "same", use_bias=False, kernel_regularizer=keras.regularizers.L2(1e-4))(
+            x
+        )
+        return layers.BatchNormalization()(x)
+
+    inputs = keras.Input((32, 32, 3))
+    x = layers.ReLU()(conv_bn(layers.Rescaling(1 / 63, -2)(inputs), 16))
+    for stage in range(3):
+        for block in range(3):
+            strides = 2 if stage and not block else 1
+            shortcut = layers.Conv2D(16 * 2**stage, 1, strides)(x) if strides > 1 else x
+            y = layers.ReLU()(conv_bn(x, 16 * 2**stage, strides))
+            x = layers.ReLU()(layers.Add()([conv_bn(y, 16 * 2**stage), shortcut]))
+    x = layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, layers.Dense(10, dtype="float32")(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.1, 0.9, nesterov=True), loss, metrics=["accuracy"])
+    batches = tf.data.Dataset.from_tensors(data()).repeat()
+
+    class Clock(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+            self.began = time.perf_counter()
+
+        def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+            self.seconds = time.perf_counter() - self.began
+
+    def once() -> dict[str, float]:
+        clock = Clock()
+        model.fit(batches, epochs=2, steps_per_epoch=STEPS, verbose=0, callbacks=[clock])
+        return rate(clock.seconds)
+
+    measure(once)
+
+
+def keras_float32(measure: Callable[[Once], None]) -> None:
+    """Plain Keras 3 on TensorFlow, float32."""
+    _keras(measure, "keras", "float32")
+
+
+def tf_keras_bfloat16(measure: Callable[[Once], None]) -> None:
+    """Keras 2, whose batch normalization is fused, in mixed bfloat16."""
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    _keras(measure, "tf_keras", "mixed_bfloat16")
+
+
+def torch_bfloat16(measure: Callable[[Once], None]) -> None:
+    """PyTorch, channels last, autocast to bfloat16."""
+    import torch
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self, before: int, after: int, stride: int) -> None:
+            super().__init__()
+            self.first = nn.Sequential(
+                nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()
+            )
+            self.second = nn.Sequential(nn.Conv2d(after, after, 3, 1, 1, bias=False), nn.BatchNorm2d(after))
+            self.shortcut = nn.Conv2d(before, after, 1, stride) if stride > 1 else nn.Identity()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu(self.second(self.first(x)) + self.shortcut(x))
+
+    stem = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU()]
+    widths = [16] * 3 + [32] * 3 + [64] * 3
+    blocks = [Block(before, after, 1 + (after > before)) for before, after in zip([16, *widths], widths, strict=False)]
+    model = nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+    model = model.to(memory_format=torch.channels_last).train()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, 0.9, weight_decay=1e-4, nesterov=True)
+    images, labels = data()
+    batch = torch.from_numpy(images).permute(0, 3, 1, 2)
+    target = torch.from_numpy(labels)
+
+    def once() -> dict[str, float]:
+        began = time.perf_counter()
+        for _ in range(STEPS):
+            optimizer.zero_grad(set_to_none=True)
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = model(batch.float().div(63).sub(2).to(memory_format=torch.channels_last))
+            nn.functional.cross_entropy(logits.float(), target).backward()
+            optimizer.step()
+        return rate(time.perf_counter() - began)
+
+    measure(once)
+
+
+def matmul_bfloat16(measure: Callable[[Once], None]) -> None:
+    """This machine's bfloat16 rate: one 2048-cubed product, TensorFlow."""
+    import tensorflow as tf
+
+    size, times = 2048, 20
+    one = tf.cast(tf.random.normal((size, size)), tf.bfloat16)
+    product = tf.function(lambda: tf.reduce_sum(tf.linalg.matmul(one, one)))
+
+    def once() -> dict[str, float]:
+        product()
+        began = time.perf_counter()
+        for _ in range(times):
+            product().numpy()
+        # In the table's unit: pictures a second, if pictures trained at the matrix rate.
+        gflops = 2 * size**3 * times / (time.perf_counter() - began) / 1e9
+        return {"images_per_second": gflops / GFLOP_AN_IMAGE, "gflops": gflops}
+
+    measure(once)
+
+
+SIDES = {
+    "tkit": tkit_default,
+    "Keras 3 fit, float32": keras_float32,
+    "tf_keras fit, mixed bfloat16": tf_keras_bfloat16,
+    "PyTorch, bfloat16 channels_last": torch_bfloat16,
+    "bfloat16 matrix rate / 0.245 GFLOP": matmul_bfloat16,
+}
+
+if __name__ == "__main__":
+    measured = compare("train_speed", SIDES, REPEATS)
+    print(machine("tensorflow", "keras", "tf_keras", "torch"))
+    print(table(measured, "images_per_second", against="tkit"))
