@@ -2,6 +2,7 @@
 #   PYTHON  the interpreter that the environment is made with (3.11 to 3.13)
 #   VENV    where the environment is
 #   JOBS    test processes
+#   FRESH   1: bench forgets what it has measured
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
@@ -24,6 +25,7 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(if $(FRESH),rm -rf benchmarks/results)
 	set -e; for script in $(sort $(wildcard benchmarks/[a-z]*.py)); do \
 	  echo "== $$script"; $(BIN)/python $$script; \
 	done

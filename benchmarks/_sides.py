@@ -2,8 +2,9 @@
 
 A script's sides are functions `side(measure)`: each prepares itself, then calls `measure(once)`, where `once()` does
 one measured piece of work and returns its figures. The parent says whose turn it is; while one works the others wait
-on a pipe, so that both sides of a ratio see the same machine. Results are JSON lines in benchmarks/results/; what is
-there already is not measured again: an interrupted benchmark goes on with the next round.
+on a pipe, so that both sides of a ratio see the same machine. Results are JSON lines in benchmarks/results/; what was
+measured there by the same versions on the same processor is not measured again: an interrupted benchmark goes on with
+the next round. `make bench FRESH=1` begins anew.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from statistics import median
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("keras-tkit", "tensorflow", "keras", "tf_keras", "torch", "ai-edge-litert", "onnxruntime", "numpy")
 
 Once = Callable[[], dict[str, float]]
 Side = Callable[[Callable[[Once], None]], None]
@@ -38,47 +40,66 @@ def compare(name: str, sides: Mapping[str, Side], repeats: int) -> dict[str, lis
         _serve(sides[sys.argv[2]])
         sys.exit(0)
     path = RESULTS / f"{name}.jsonl"
-    rows = _rows(path)
+    rows = read(path)
     # A round counts when every side has it: a ratio is of one round.
     done = min(sum(row["side"] == side for row in rows) for side in sides)
     if done < repeats:
         path.unlink(missing_ok=True)
         for row in rows:
             if row["repeat"] <= done:
-                _append(path, row)
+                append(path, row)
         workers = {side: _start(side) for side in sides}
         for number in range(done, repeats + 1):
             for side, worker in workers.items():
                 figures = _turn(side, worker)
                 if number > done:  # the first round warms up
-                    _append(path, {"side": side, "repeat": number, **figures})
+                    append(path, {"side": side, "repeat": number, **figures})
         for worker in workers.values():
             assert worker.stdin is not None
             worker.stdin.close()
             worker.wait()
-        rows = _rows(path)
+        rows = read(path)
     return {side: [row for row in rows if row["side"] == side] for side in sides}
 
 
-def table(measured: Mapping[str, list[dict[str, float]]], figure: str, against: str) -> str:
+def table(measured: Mapping[str, list[dict[str, float]]], figure: str, against: str, digits: int = 0) -> str:
     """A Markdown table: each side's median of `figure`, its range, and the median ratio of `against` to it."""
-    lines = [f"| side | {figure}, median (range) | {against} / side, pair by pair |", "| --- | --- | --- |"]
+    lines = [f"| side | {figure.replace('_', ' ')}, median (range) | {against} / side, pair by pair |", "| --- | --- | --- |"]
     base = [row[figure] for row in measured[against]]
     for side, rows in measured.items():
         values = [row[figure] for row in rows]
-        ratios = [one / other for one, other in zip(base, values, strict=True)]
-        lines.append(
-            f"| {side} | {median(values):,.0f} ({min(values):,.0f} to {max(values):,.0f}) | {median(ratios):.2f} |"
-        )
+        shares = [one / other for one, other in zip(base, values, strict=True)]
+        middle, low, high = (f"{value:,.{digits}f}" for value in (median(values), min(values), max(values)))
+        lines.append(f"| {side} | {middle} ({low} to {high}) | {median(shares):.2f} |")
     return "\n".join(lines)
 
 
-def machine(*packages: str) -> str:
-    """One line: the processor, Python, the packages' versions and the date."""
+def ratios(measured: Mapping[str, list[dict[str, float]]], figure: str, one: str, other: str) -> float:
+    """The median over the rounds of `one`'s figure divided by `other`'s."""
+    pairs = zip(measured[one], measured[other], strict=True)
+    return median(row[figure] / against[figure] for row, against in pairs)
+
+
+def setup() -> str:
+    """One line that tells what a figure depends on: cores, processor, Python and the packages' versions."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = next((line.partition(":")[2].strip() for line in lines if "model name" in line), platform.processor())
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    return f"{os.cpu_count()} cores, {cpu}; Python {platform.python_version()}, {versions}; {datetime.date.today()}"
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"{os.cpu_count()} cores, {cpu}; Python {platform.python_version()}, {versions}"
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The rows of a results file that this setup measured."""
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    here = setup()
+    return [row for row in rows if row["setup"] == here]
+
+
+def append(path: Path, row: dict[str, Any]) -> None:
+    """Adds a row with its setup and date."""
+    path.parent.mkdir(exist_ok=True)
+    with open(path, "a", encoding="utf-8") as file:
+        print(json.dumps({**row, "setup": setup(), "date": str(datetime.date.today())}), file=file)
 
 
 def _serve(side: Side) -> None:
@@ -108,13 +129,3 @@ def _turn(side: str, worker: subprocess.Popen[str]) -> dict[str, Any]:
     figures = json.loads(line)
     print(f"{side}: {figures}", file=sys.stderr)
     return figures
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def _append(path: Path, row: dict[str, Any]) -> None:
-    path.parent.mkdir(exist_ok=True)
-    with open(path, "a", encoding="utf-8") as file:
-        print(json.dumps(row), file=file)

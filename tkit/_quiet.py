@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ _CHATTER = re.compile(
     rb"|To enable the following instructions: .* rebuild TensorFlow"
     rb"|INFO: Created TensorFlow Lite XNNPACK delegate"
 )
+
+import_seconds: float | None = None
+"""What TensorFlow's import took, where `silence` was called before it."""
 
 
 def silence() -> None:
@@ -88,8 +92,11 @@ class _Finder(MetaPathFinder):
             execute = spec.loader.exec_module
 
             def quietly(module: ModuleType) -> None:
+                global import_seconds
+                began = time.perf_counter()
                 with chatter_dropped():
                     execute(module)
+                import_seconds = time.perf_counter() - began
                 _raise_log_levels()
 
             spec.loader.exec_module = quietly  # type: ignore[method-assign]

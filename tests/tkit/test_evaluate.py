@@ -97,6 +97,19 @@ def test_a_run_is_evaluated_and_its_results_recorded(run):
     assert "float/evaluate/keras-test/evaluate.json" in run.entry("evaluate")["outputs"]
 
 
+def test_mirror_averages_each_picture_and_its_mirror_image(run):
+    from tkit import model_files
+
+    result = tkit.evaluate(run, mirror=True)
+    images = run.recipe.data.load(run.recipe.seed).test.images.astype("float32")
+    model = model_files.load(run.folder / "float")
+    logits = model.predict(images, verbose=0) + model.predict(images[:, :, ::-1], verbose=0)
+    truth = run.recipe.data.load(run.recipe.seed).test.labels
+    assert result["accuracy"] == pytest.approx(np.mean(logits.argmax(1) == truth))
+    assert result["accuracy"] != tkit.evaluate(run)["accuracy"]  # a digit is not its mirror image
+    assert {"keras-test", "keras-test-mirror"} <= set(run.entry("evaluate")["metrics"])
+
+
 def test_files_and_splits_stand_side_by_side_until_their_model_changes(run):
     keras_test = tkit.evaluate(run)
     int8 = tkit.evaluate(run, format="int8", split="validation")

@@ -37,6 +37,13 @@ def test_precision_is_recorded_with_its_reason(run):
     assert precision["reason"]
 
 
+def test_the_start_is_taken_apart(run):
+    start, whole = run.entry("fit")["start"], run.entry("fit")["seconds"]
+    assert all(start[part] >= 0 for part in ("data", "model", "setup", "first_call", "second_call", "tracing"))
+    assert 0 < sum(start[part] for part in ("data", "model", "setup", "first_call", "second_call")) < whole
+    assert start["first_step_at"] > 1.6e9
+
+
 def test_the_bundle_holds_labels_files_and_golden_samples(run):
     bundle = Bundle.read(run.folder / "float" / "export")
     assert bundle.labels == tuple("0123456789")

@@ -13,7 +13,8 @@ def text(result: dict[str, Any]) -> str:
     low, high = result["interval"]
     top5 = "" if result["top5"] is None else f"; top-5 {result['top5']:.2%}"
     lines = [
-        f"{result['model']['file']} on {result['samples']:,} {result['split']} pictures of {result['data']}",
+        f"{result['model']['file']} on {result['samples']:,} {result['split']} pictures of {result['data']}"
+        + (", each averaged with its mirror image" if result["mirror"] else ""),
         f"accuracy {result['accuracy']:.2%} (95 % {low:.2%} to {high:.2%}){top5}; "
         f"macro F1 {result['macro']['f1']:.2%}; calibration error {result['calibration']['error']:.2%}",
         "",

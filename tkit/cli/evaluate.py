@@ -8,6 +8,7 @@ Examples:
   tkit evaluate runs/digits_cnn-1
   tkit evaluate runs/digits_cnn-1 --format int8 --split validation
   tkit evaluate model.keras --data ./pictures --pixels 0-1
+  tkit evaluate runs/digits_cnn-1 --mirror
   tkit evaluate model.tflite --data ./pictures --output results --json
 """
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @_options.variant_option
 @_model.format_option
 @_model.pixels_option
+@click.option("--mirror", is_flag=True, help="Average the scores of each picture and its mirror image (test-time flip).")
 @click.option("--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Write results here.")
 @_options.runs_dir_option
 @_options.json_option
@@ -49,6 +51,7 @@ def command(
     variant: str | None,
     format: str | None,
     pixels: Pixels | None,
+    mirror: bool,
     output: Path | None,
     runs_dir: Path | None,
     as_json: bool,
@@ -65,6 +68,7 @@ def command(
             variant=variant,
             format=format,
             pixels=pixels,
+            mirror=mirror,
             output=output,
             runs_dir=runs_dir,
         )

@@ -36,6 +36,7 @@ def evaluate(
     variant: str | None = None,
     format: str | None = None,
     pixels: Pixels | None = None,
+    mirror: bool = False,
     output: str | Path | None = None,
     runs_dir: str | Path | None = None,
 ) -> dict[str, Any]:
@@ -48,6 +49,7 @@ def evaluate(
         variant: of a run; the newest by default.
         format: of a run "keras" (the default) or an exported format; of a bundle a format, int8 by default.
         pixels: what pixels a .keras or .tflite file takes, where it doesn't show it.
+        mirror: average the scores of each picture and its mirror image (test-time flip): twice the work on the device.
         output: a folder for the JSON and the pictures; a run's results on its own data lie in <variant>/evaluate/.
         runs_dir: where the run of a .keras file is made.
 
@@ -70,19 +72,21 @@ def evaluate(
             raise InputError(f"{path} needs labelled pictures: --data DATA (a folder with one folder a class).")
         height, width, channels = opened.model.shape
         source = Images(source=data, image_size=(height, width), channels=channels)
-        result, shown = _measure(opened, source, 0, split)
+        result, shown = _measure(opened, source, 0, split, mirror)
         return _write(result, shown, Path(output)) if output is not None else result
     run = as_run(subject)
     variant = variant or run.variant
     opened = of_run(run, variant, format or KERAS)
     source = run.recipe.data if data is None else run.recipe.data.model_copy(update={"source": data})
-    result, shown = _measure(opened, source, run.recipe.seed, split)
+    result, shown = _measure(opened, source, run.recipe.seed, split, mirror)
     if output is not None or data is not None:
         return result if output is None else _write(result, shown, Path(output))
     return _record(run, variant, result, shown, began)
 
 
-def _measure(subject: Subject, source: Images, seed: int, split: Split) -> tuple[dict[str, Any], np.ndarray]:
+def _measure(
+    subject: Subject, source: Images, seed: int, split: Split, mirror: bool
+) -> tuple[dict[str, Any], np.ndarray]:
     """The figures, and the pictures of the mistakes that are shown."""
     splits = load_data(source, seed)
     labels = subject.model.labels
@@ -92,12 +96,13 @@ def _measure(subject: Subject, source: Images, seed: int, split: Split) -> tuple
             f"received {_named(splits.class_names)}."
         )
     examples: Examples = getattr(splits, split)
-    shares = _classify(subject, examples)
+    shares = _classify(subject, examples, mirror)
     wrong = metrics.mistakes(examples.labels, shares, SHOWN_MISTAKES)
     result = {
         "model": {"file": str(subject.file), "format": subject.format, "sha256": files.sha256(subject.file)},
         "data": source.source,
         "split": split,
+        "mirror": mirror,
         **metrics.figures(examples.labels, shares, splits.class_names),
         "mistakes": wrong,
         "folder": None,
@@ -105,12 +110,15 @@ def _measure(subject: Subject, source: Images, seed: int, split: Split) -> tuple
     return result, np.stack([examples.images[item["index"]] for item in wrong]) if wrong else examples.images[:0]
 
 
-def _classify(subject: Subject, examples: Examples) -> np.ndarray:
+def _classify(subject: Subject, examples: Examples, mirror: bool) -> np.ndarray:
     parts = []
     with progress("evaluating", len(examples)) as advance:
         for start in range(0, len(examples), _CHUNK):
             images = examples.images[start : start + _CHUNK]
-            parts.append(probabilities(subject.model.run(images), subject.model.output))
+            scores = subject.model.run(images)
+            if mirror:
+                scores = (scores + subject.model.run(np.ascontiguousarray(images[:, :, ::-1]))) / 2
+            parts.append(probabilities(scores, subject.model.output))
             advance(len(images))
     shares = np.concatenate(parts)
     if not np.isfinite(shares).all():
@@ -132,7 +140,7 @@ def _write(result: dict[str, Any], shown: np.ndarray, folder: Path) -> dict[str,
 def _record(run: Run, variant: str, result: dict[str, Any], shown: np.ndarray, began: float) -> dict[str, Any]:
     """Writes the results into the run, beside those of other files and splits that are still of the same models."""
     top = run.folder / variant / "evaluate"
-    key = f"{result['model']['format']}-{result['split']}"
+    key = f"{result['model']['format']}-{result['split']}{'-mirror' if result['mirror'] else ''}"
     result = _write(result, shown, top / key)
     earlier = run.manifest["stages"].get(f"{variant}/evaluate", {}).get("metrics", {})
     kept = {name: item for name, item in earlier.items() if name != key and _still_true(item)}

@@ -15,6 +15,7 @@ from tkit.fit.engine import train
 from tkit.fit.history import HistoryFile
 from tkit.fit.precision import choose
 from tkit.fit.progress import TrainingProgress
+from tkit.fit.start import StartClock
 from tkit.fit.tensorboard import TensorBoardLog
 from tkit.models import Model, PixelStatistics
 from tkit.models._own import plain
@@ -52,7 +53,7 @@ def fit(
         InputError: the recipe or its data cannot be used.
         DivergedError: the loss stopped being finite.
     """
-    began = time.perf_counter()
+    began, clock = time.perf_counter(), StartClock()
     loaded = as_loaded(recipe)
     if dry_run:
         loaded = loaded._replace(recipe=dry(loaded.recipe))
@@ -62,9 +63,11 @@ def fit(
     splits = load_data(settings.data, settings.seed)
     for remark in [] if dry_run else splits.remarks():
         console.say(f"data: {remark}")
+    clock.mark("data")
     classes = len(splits.class_names)
     batches = settings.data.batches(splits.train, classes, settings.seed)
     model = build(settings.model, splits)
+    clock.mark("model")
     run = Run.create(loaded, runs_dir)
     precision = choose(settings.fit.precision)
     console.say(
@@ -86,7 +89,7 @@ def fit(
             batches,
             in_order(splits.validation, classes, settings.data.batch_size),
             settings.fit,
-            callbacks=(HistoryFile(run.folder / "history.csv"), log, progress, *callbacks),
+            callbacks=(clock, HistoryFile(run.folder / "history.csv"), log, progress, *callbacks),
             max_steps=DRY_RUN_STEPS if dry_run else None,
         )
     finally:
@@ -100,6 +103,7 @@ def fit(
         inputs=[run.folder / "recipe.json"],
         metrics={**kept, "epochs": len(outcome.history), "kept_epoch": outcome.kept_epoch + 1},
         seconds=time.perf_counter() - began,
+        start=clock.facts(),
         precision=outcome.precision._asdict(),
         devices=outcome.replicas,
         class_names=list(splits.class_names),

@@ -1,0 +1,85 @@
+"""Training ResNet-8 fed by the whole pipeline (flip, translate, cutout) against the same fed from a constant batch.
+
+make bench, or: python benchmarks/fed_training.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from _report import publish
+from _sides import Once, compare, ratios, table
+
+BATCH, STEPS, PICTURES, REPEATS = 128, 100, 50_000, 7
+
+
+def _trained(measure: Callable[[Once], None], make: Callable[[], Any]) -> None:
+    from tkit.fit.config import Fit
+    from tkit.fit.engine import train
+    from tkit.models import PixelStatistics
+    from tkit.models.resnet import ResNet
+
+    batches = make()
+    model = ResNet(depth=8).build((32, 32, 3), 10, PixelStatistics(120.0, 4000.0))
+    validation = batches.dataset().take(1)
+
+    def once() -> dict[str, float]:
+        outcome = train(model, batches, validation, Fit(epochs=2, l2=1e-4), max_steps=STEPS)
+        return {"images_per_second": outcome.history[-1]["images_per_second"]}
+
+    measure(once)
+
+
+def fed(measure: Callable[[Once], None]) -> None:
+    """The pipeline as recipes use it."""
+
+    def make() -> Any:
+        from tkit_pipelines.batches import Batches
+        from tkit_pipelines.dataset import Examples
+        from tkit_pipelines.ops.cutout import Cutout
+        from tkit_pipelines.ops.flip import Flip
+        from tkit_pipelines.ops.translate import Translate
+
+        random = np.random.default_rng(0)
+        images = random.integers(0, 256, (PICTURES, 32, 32, 3), dtype=np.uint8)
+        examples = Examples(images, random.integers(0, 10, PICTURES).astype(np.int32))
+        return Batches(examples, 10, BATCH, (Flip(), Translate(pixels=3), Cutout(size=8)), seed=0)
+
+    _trained(measure, make)
+
+
+def constant(measure: Callable[[Once], None]) -> None:
+    """One batch over and over."""
+
+    class Constant:
+        batch_size, steps_per_epoch = BATCH, STEPS
+
+        def dataset(self, epoch: int = 0, step: int = 0) -> Any:
+            import tensorflow as tf
+
+            random = np.random.default_rng(0)
+            images = random.integers(0, 256, (BATCH, 32, 32, 3), dtype=np.uint8)
+            labels = np.eye(10, dtype=np.float32)[random.integers(0, 10, BATCH)]
+            return tf.data.Dataset.from_tensors((images, labels)).repeat()
+
+    _trained(measure, Constant)
+
+
+FED, CONSTANT = "fed by the pipeline", "fed from a constant batch"
+SIDES = {FED: fed, CONSTANT: constant}
+
+
+def main() -> None:
+    measured = compare("fed_training", SIDES, REPEATS)
+    ratio = ratios(measured, "images_per_second", FED, CONSTANT)
+    body = f"""Images a second of ResNet-8, batches of 128, tkit's default precision.
+
+{table(measured, "images_per_second", against=FED)}"""
+    rows = [("ResNet-8 trained with flip + translate + cutout / from a constant batch, images/s", f"{ratio:.2f} x")]
+    publish("fed_training", "ResNet-8 training: fed by the pipeline, or from a constant batch", body, rows, measured)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Latency of tkit's exported files through LiteRT against ONNX Runtime on the same weights, one picture, one thread.
+
+    make bench, or: pip install -e ".[bench]"; python benchmarks/inference.py
+
+The models are ResNet-8 and ResNet-20 on 32x32x3 with weights and batch-norm statistics drawn at random: latency doesn't depend on
+their values. tkit's side is its export stage's float32 and int8 files under XNNPACK; ONNX Runtime's is Keras's own ONNX export, with
+all graph optimizations, and the same quantized by ONNX Runtime's static quantizer (int8, a scale a channel, QDQ).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from _report import publish
+from _sides import Once, compare, ratios, table
+
+DEPTHS, REPEATS, CALLS = (8, 20), 9, 2_000
+FOLDER = Path(tempfile.gettempdir()) / f"tkit-inference-{os.getuid()}"
+
+
+def prepare(depth: int, folder: Path) -> None:
+    """The four files of a depth in `folder`."""
+    import keras
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    from tkit.export.convert import Converter
+    from tkit.models import PixelStatistics
+    from tkit.models.resnet import ResNet
+
+    keras.utils.set_random_seed(0)
+    model = ResNet(depth=depth).build((32, 32, 3), 10, PixelStatistics(120.0, 4000.0))
+    random = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            count = layer.gamma.shape[0]
+            layer.set_weights([random.uniform(0.5, 1.5, count), random.normal(0, 0.3, count)] + layer.get_weights()[2:])
+    pictures = random.integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
+    model.predict(pictures.astype(np.float32), verbose=0)
+    with Converter(model, pictures, io="int8") as convert:
+        for fmt in ("float32", "int8"):
+            (folder / f"{fmt}.tflite").write_bytes(convert(fmt))
+    spec = [keras.InputSpec(shape=(1, 32, 32, 3), dtype="float32", name="image")]
+    model.export(folder / "float32.onnx", format="onnx", verbose=False, input_signature=spec)
+
+    class Pictures(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.left = [{"image": picture[None].astype(np.float32)} for picture in pictures]
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            return self.left.pop() if self.left else None
+
+    quant_pre_process(folder / "float32.onnx", folder / "prepared.onnx")
+    quantize_static(
+        folder / "prepared.onnx",
+        folder / "int8.onnx",
+        Pictures(),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QInt8,
+        weight_type=QuantType.QInt8,
+    )
+
+
+def litert(measure: Callable[[Once], None], path: Path) -> None:
+    """LiteRT's interpreter, XNNPACK."""
+    from tkit_edge import runtime
+
+    made: Any = runtime.load(path, threads=1)
+    details = made.get_input_details()[0]
+    made.set_tensor(details["index"], np.zeros(details["shape"], details["dtype"]))
+    _timed(measure, made.invoke)
+
+
+def onnx(measure: Callable[[Once], None], path: Path) -> None:
+    """ONNX Runtime's CPU provider; inputs and outputs bound once, as LiteRT's are."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    binding = session.io_binding()
+    binding.bind_cpu_input(session.get_inputs()[0].name, np.zeros((1, 32, 32, 3), np.float32))
+    binding.bind_output(session.get_outputs()[0].name)
+    _timed(measure, lambda: session.run_with_iobinding(binding))
+
+
+def _timed(measure: Callable[[Once], None], call: Callable[[], object]) -> None:
+    def once() -> dict[str, float]:
+        times = []
+        for _ in range(CALLS):
+            began = time.perf_counter_ns()
+            call()
+            times.append(time.perf_counter_ns() - began)
+        return {"microseconds": median(times) / 1000}
+
+    measure(once)
+
+
+def sides(depth: int) -> dict[str, Callable[[Callable[[Once], None]], None]]:
+    """The sides of a depth by name."""
+    folder = FOLDER / f"resnet{depth}"
+    return {
+        f"ResNet-{depth}, LiteRT float32": partial(litert, path=folder / "float32.tflite"),
+        f"ResNet-{depth}, LiteRT int8": partial(litert, path=folder / "int8.tflite"),
+        f"ResNet-{depth}, ONNX Runtime float32": partial(onnx, path=folder / "float32.onnx"),
+        f"ResNet-{depth}, ONNX Runtime int8": partial(onnx, path=folder / "int8.onnx"),
+    }
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--prepare"]:
+        prepare(int(sys.argv[2]), Path(sys.argv[3]))
+        return
+    if "--side" not in sys.argv:
+        for depth in DEPTHS:
+            folder = FOLDER / f"resnet{depth}"
+            folder.mkdir(parents=True, exist_ok=True)
+            subprocess.run([sys.executable, __file__, "--prepare", str(depth), str(folder)], check=True)
+    parts, rows = [], []
+    everything = {name: side for depth in DEPTHS for name, side in sides(depth).items()}
+    measured = compare("inference", everything, REPEATS)
+    for depth in DEPTHS:
+        names = list(sides(depth))
+        own = {name: measured[name] for name in names}
+        best = min(names[2:], key=lambda name: median(row["microseconds"] for row in measured[name]))
+        parts.append(table(own, "microseconds", against=names[1], digits=1))
+        for ours, theirs in ((names[0], names[2]), (names[1], names[3]), (names[1], best)):
+            label = "ONNX Runtime's best" if theirs == best and ours == names[1] else theirs.partition(", ")[2]
+            ratio = ratios(measured, "microseconds", ours, theirs)
+            row = (f"{ours} / {label}, latency, one thread", f"{ratio:.2f} x")
+            if row not in rows:
+                rows.append(row)
+    body = "Microseconds a picture, median of 2,000 calls a round.\n\n" + "\n\n".join(parts)
+    publish("inference", "Latency: LiteRT and ONNX Runtime", body, rows, measured)
+
+
+if __name__ == "__main__":
+    main()
