@@ -12,6 +12,7 @@ import tensorflow as tf
 from tkit.fit import engine
 from tkit.fit.config import Fit
 from tkit.fit.optimizers.adamw import AdamW
+from tkit.fit.optimizers.sgd import SGD
 from tkit.fit.twin import FusedBatchNormalization, training_twin
 from tkit.models import PixelStatistics
 from tkit.models.cnn import CNN
@@ -67,6 +68,21 @@ def test_fused_batch_normalization_equals_kerass_own():
     np.testing.assert_allclose(fused(inputs, training=True), stock(inputs, training=True), atol=1e-4)
     np.testing.assert_allclose(fused.moving_variance, stock.moving_variance, rtol=1e-5)
     np.testing.assert_allclose(fused.moving_mean, stock.moving_mean, rtol=1e-5)
+
+
+def test_vectors_learn_faster_where_the_recipe_says_so():
+    def stepped(vector_scale):
+        optimizer = SGD(learning_rate=0.5, vector_scale=vector_scale).build(0.5)
+        kernel, bias = keras.Variable(np.ones((2, 3))), keras.Variable(np.ones(3))
+        optimizer.build([kernel, bias])
+        for _ in range(2):
+            optimizer.apply([tf.ones((2, 3)), tf.ones(3)])
+        return kernel.numpy(), bias.numpy()
+
+    kernel, bias = stepped(1.0)
+    scaled_kernel, scaled_bias = stepped(4.0)
+    np.testing.assert_array_equal(scaled_kernel, kernel)
+    np.testing.assert_allclose(1 - scaled_bias, 4 * (1 - bias), rtol=1e-6)
 
 
 def test_the_twin_penalizes_kernels_and_keeps_outputs_and_normalization_in_float32():
@@ -186,6 +202,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from tkit.fit import engine
 from tkit.fit.config import Fit
 from tkit.fit.optimizers.adamw import AdamW
+from tkit.fit.optimizers.sgd import SGD
 from tkit.models import PixelStatistics
 from tkit.models.cnn import CNN
 from tkit_pipelines.batches import in_order
