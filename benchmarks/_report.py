@@ -1,4 +1,4 @@
-"""Puts what a benchmark measured into docs/benchmarks.md, one section a script, and its main figures into the README."""
+"""Puts what a benchmark measured into docs/benchmarks.md, a section a script, and its main figures into the README."""
 
 from __future__ import annotations
 

@@ -64,7 +64,10 @@ def compare(name: str, sides: Mapping[str, Side], repeats: int) -> dict[str, lis
 
 def table(measured: Mapping[str, list[dict[str, float]]], figure: str, against: str, digits: int = 0) -> str:
     """A Markdown table: each side's median of `figure`, its range, and the median ratio of `against` to it."""
-    lines = [f"| side | {figure.replace('_', ' ')}, median (range) | {against} / side, pair by pair |", "| --- | --- | --- |"]
+    lines = [
+        f"| side | {figure.replace('_', ' ')}, median (range) | {against} / side, pair by pair |",
+        "| --- | --- | --- |",
+    ]
     base = [row[figure] for row in measured[against]]
     for side, rows in measured.items():
         values = [row[figure] for row in rows]

@@ -2,9 +2,10 @@
 
     make bench, or: pip install -e ".[bench]"; python benchmarks/inference.py
 
-The models are ResNet-8 and ResNet-20 on 32x32x3 with weights and batch-norm statistics drawn at random: latency doesn't depend on
-their values. tkit's side is its export stage's float32 and int8 files under XNNPACK; ONNX Runtime's is Keras's own ONNX export, with
-all graph optimizations, and the same quantized by ONNX Runtime's static quantizer (int8, a scale a channel, QDQ).
+The models are ResNet-8 and ResNet-20 on 32x32x3 with weights and batch-norm statistics drawn at random: latency
+doesn't depend on their values. tkit's side is its export stage's float32 and int8 files under XNNPACK; ONNX Runtime's
+is Keras's own ONNX export, with all graph optimizations, and the same quantized by ONNX Runtime's static quantizer
+(int8, a scale a channel, QDQ).
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def prepare(depth: int, folder: Path) -> None:
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             count = layer.gamma.shape[0]
-            layer.set_weights([random.uniform(0.5, 1.5, count), random.normal(0, 0.3, count)] + layer.get_weights()[2:])
+            scale, offset = random.uniform(0.5, 1.5, count), random.normal(0, 0.3, count)
+            layer.set_weights([scale, offset, *layer.get_weights()[2:]])
     pictures = random.integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
     model.predict(pictures.astype(np.float32), verbose=0)
     with Converter(model, pictures, io="int8") as convert:

@@ -1,10 +1,11 @@
-"""The input pipeline alone: flip, translate and cutout of 32x32x3 pictures, against a bare gather and PyTorch's loader.
+"""The input pipeline alone: flip, translate and cutout of 32x32x3 pictures, against a bare gather and PyTorch's
+loader.
 
     make bench, or: pip install -e ".[bench]"; python benchmarks/input_pipeline.py
 
-50,000 random uint8 pictures in memory, batches of 128, every epoch in a new order. The bare gather is tkit's own pipeline
-without ops: what fetching the same rows costs. PyTorch's side is a map-style dataset whose items are flipped, shifted and
-cut out with torch operations, in a DataLoader with two workers, as its documentation shows.
+50,000 random uint8 pictures in memory, batches of 128, every epoch in a new order. The bare gather is tkit's own
+pipeline without ops: what fetching the same rows costs. PyTorch's side is a map-style dataset whose items are
+flipped, shifted and cut out with torch operations, in a DataLoader with two workers, as its documentation shows.
 """
 
 from __future__ import annotations

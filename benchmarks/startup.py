@@ -2,9 +2,9 @@
 
     make bench, or: python benchmarks/startup.py
 
-The light commands' times are wall time less a bare `python -c pass`, measured in turns. `tkit fit` of ResNet-8 is started on
-50,000 made-up pictures for one epoch; its manifest says when the first steps were done, and what the start was made of. Peak
-memory is the operating system's figure of the whole process, over the whole command.
+The light commands' times are wall time less a bare `python -c pass`, measured in turns. `tkit fit` of ResNet-8 is
+started on 50,000 made-up pictures for one epoch; its manifest says when the first steps were done, and what the start
+was made of. Peak memory is the operating system's figure of the whole process, over the whole command.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ def report(measured: dict[str, list[dict[str, Any]]]) -> None:
     help_, list_ = (measured[name][0]["milliseconds"] for name in ("--help", "list"))
     body = "\n".join(
         [
-            f"`tkit --help` takes {help_:.0f} ms and `tkit list` {list_:.0f} ms more than bare Python (medians of {LIGHT_RUNS} pairs).",
+            f"`tkit --help` takes {help_:.0f} ms and `tkit list` {list_:.0f} ms more than bare Python (medians of",
+            f"{LIGHT_RUNS} pairs).",
             f"`tkit fit --recipe cifar10_resnet8` on {PICTURES:,} pictures, median of {FIT_RUNS} runs:",
             "",
             *lines,
@@ -114,7 +115,10 @@ def report(measured: dict[str, list[dict[str, Any]]]) -> None:
     )
     rows = [
         ("`tkit --help` / `tkit list`, over bare Python", f"{help_:.0f} / {list_:.0f} ms"),
-        ("`tkit fit --recipe cifar10_resnet8`, from the command to the first 20 steps", f"{middle('first_step'):.1f} s"),
+        (
+            "`tkit fit --recipe cifar10_resnet8`, from the command to the first 20 steps",
+            f"{middle('first_step'):.1f} s",
+        ),
         ("the same, peak memory", f"{middle('peak_gib'):.2f} GiB"),
     ]
     publish("startup", "Starting, and memory", body, rows, measured)

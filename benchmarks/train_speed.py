@@ -192,13 +192,13 @@ def main() -> None:
     measured = compare("train_speed", SIDES, REPEATS)
     against = {side: ratios(measured, "images_per_second", TKIT, side) for side in SIDES}
     peak = median(row["gflops"] for row in measured[MATRIX])
-    body = f"""Images a second, constant batch of 128, the same network, Nesterov SGD and L2 everywhere; each side in its users'
-fastest documented way on a CPU.
+    body = f"""Images a second, constant batch of 128, the same network, Nesterov SGD and L2 everywhere; each side in
+its users' fastest documented way on a CPU.
 
 {table(measured, "images_per_second", against=TKIT)}
 
-The last side is the rate of one 2048-cubed bfloat16 product ({peak:,.0f} GFLOP/s), in the pictures that it would train at 0.245
-GFLOP each: tkit reaches {against[MATRIX]:.2f} of it."""
+The last side is the rate of one 2048-cubed bfloat16 product ({peak:,.0f} GFLOP/s), in the pictures that it would train
+at 0.245 GFLOP each: tkit reaches {against[MATRIX]:.2f} of it."""
     rows = [
         ("ResNet-20 training, images/s: tkit / plain Keras 3 `fit`", f"{against[KERAS]:.2f} x"),
         ("the same: tkit / tf_keras, mixed bfloat16", f"{against[TF_KERAS]:.2f} x"),

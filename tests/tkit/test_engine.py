@@ -12,6 +12,7 @@ import tensorflow as tf
 from tkit.fit import engine
 from tkit.fit.config import Fit
 from tkit.fit.optimizers.adamw import AdamW
+from tkit.fit.optimizers.muon import Muon
 from tkit.fit.optimizers.sgd import SGD
 from tkit.fit.twin import FusedBatchNormalization, training_twin
 from tkit.models import PixelStatistics
@@ -83,6 +84,38 @@ def test_vectors_learn_faster_where_the_recipe_says_so():
     scaled_kernel, scaled_bias = stepped(4.0)
     np.testing.assert_array_equal(scaled_kernel, kernel)
     np.testing.assert_allclose(1 - scaled_bias, 4 * (1 - bias), rtol=1e-6)
+
+
+def test_muons_steps_are_orthogonal_and_kernels_keep_their_norm():
+    optimizer = Muon(learning_rate=0.5, kernel_scale=0.1, vector_scale=2).build(0.5)
+    random = np.random.default_rng(0)
+    kernel = keras.Variable(random.normal(size=(3, 3, 8, 16)).astype(np.float32))
+    depthwise, bias = keras.Variable(np.ones((3, 3, 8, 1))), keras.Variable(np.ones(16))
+    optimizer.build([kernel, depthwise, bias])
+    before = kernel.numpy()
+    gradient = random.normal(size=kernel.shape).astype(np.float32)
+    optimizer.apply([tf.constant(gradient), tf.ones((3, 3, 8, 1)), tf.ones(16)])
+    normed = before * (np.sqrt(16) / np.linalg.norm(before))
+    step = ((normed - kernel.numpy()) / (0.5 * 0.1)).reshape(-1, 16)
+    assert np.all((np.linalg.svd(step, compute_uv=False) > 0.6) & (np.linalg.svd(step, compute_uv=False) < 1.3))
+    assert np.sum(step * gradient.reshape(-1, 16)) > 0
+    np.testing.assert_allclose(depthwise, 1 - 0.5 * 1.9, rtol=1e-6)  # Nesterov's first step
+    np.testing.assert_allclose(bias, 1 - 2 * 0.5 * 1.9, rtol=1e-6)
+
+
+def test_muon_trains_under_the_engine_whatever_the_steps_per_execution():
+    def trained(steps_per_execution):
+        splits, batches, validation = problem()
+        model = small_model()
+        settings = Fit(epochs=3, optimizer=Muon(learning_rate=0.2), steps_per_execution=steps_per_execution, ema=0.9)
+        engine.train(model, batches, validation, settings)
+        logits = model.predict(splits.test.images.astype(np.float32), verbose=0)
+        return np.mean(logits.argmax(1) == splits.test.labels), model.get_weights()
+
+    (accuracy, one), (_, other) = trained(1), trained(7)
+    assert accuracy > 0.9
+    for weight, same in zip(one, other, strict=True):
+        np.testing.assert_array_equal(weight, same)
 
 
 def test_the_twin_penalizes_kernels_and_keeps_outputs_and_normalization_in_float32():
@@ -202,6 +235,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from tkit.fit import engine
 from tkit.fit.config import Fit
 from tkit.fit.optimizers.adamw import AdamW
+from tkit.fit.optimizers.muon import Muon
 from tkit.fit.optimizers.sgd import SGD
 from tkit.models import PixelStatistics
 from tkit.models.cnn import CNN

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 @_options.variant_option
 @_model.format_option
 @_model.pixels_option
-@click.option("--mirror", is_flag=True, help="Average the scores of each picture and its mirror image (test-time flip).")
+@click.option(
+    "--mirror", is_flag=True, help="Average the scores of each picture and its mirror image (test-time flip)."
+)
 @click.option("--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Write results here.")
 @_options.runs_dir_option
 @_options.json_option

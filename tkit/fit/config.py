@@ -19,7 +19,7 @@ class Fit(Config):
     epochs: int = Field(10, ge=1)
     """Passes over the training split."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = SGD()
-    """`sgd` or `adamw`, with their fields."""
+    """`sgd`, `adamw` or `muon`, with their fields."""
     schedule: Annotated[Schedule, OneOf("tkit.fit.schedules")] = OneCycle()
     """`one_cycle`, `cosine` or `step`, with their fields."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
