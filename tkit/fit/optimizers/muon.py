@@ -26,7 +26,7 @@ class Muon(Optimizer):
     """Share of the last update that carries over, in SGD."""
     vector_scale: float = Field(16.0, gt=0)
     """Multiplies the learning rate of biases and of batch normalization's scale and offset."""
-    kernel_scale: float = Field(0.2, gt=0)
+    kernel_scale: float = Field(0.25, gt=0)
     """The kernels' learning rate as a share of `learning_rate`; a step's singular values are all about that large."""
     kernel_momentum: float = Field(0.6, ge=0, lt=1)
     """Share of the kernels' last gradients that carries over."""
