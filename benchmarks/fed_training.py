@@ -12,7 +12,7 @@ import numpy as np
 from _report import publish
 from _sides import Once, compare, ratios, table
 
-BATCH, STEPS, PICTURES, REPEATS = 128, 100, 50_000, 7
+BATCH, STEPS, PICTURES, REPEATS = 128, 100, 50_000, 5
 
 
 def _trained(measure: Callable[[Once], None], make: Callable[[], Any]) -> None:

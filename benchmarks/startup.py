@@ -23,7 +23,7 @@ import numpy as np
 from _report import publish
 from _sides import RESULTS, append, read
 
-LIGHT_RUNS, FIT_RUNS = 20, 5
+LIGHT_RUNS, FIT_RUNS = 20, 3
 PICTURES = 60_000
 TKIT = str(Path(sys.executable).with_name("tkit"))
 

@@ -20,7 +20,7 @@ import numpy as np
 from _report import publish
 from _sides import Once, compare, ratios, table
 
-BATCH, STEPS, REPEATS = 128, 60, 7
+BATCH, STEPS, REPEATS = 128, 40, 5
 GFLOP_AN_IMAGE = 0.245
 
 

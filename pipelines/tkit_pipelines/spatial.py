@@ -54,13 +54,14 @@ def gather(images: tf.Tensor, indices: tf.Tensor, ops: Sequence[tuple[int, Op]],
         else:
             raise TypeError(f"{type(op).__name__} is not a Move, a Blank or a BatchOp")
 
-    starts = tf.range(batch)[:, None] * (height * width) + rows * width
+    # Pixel 0 is black, those of the batch follow.
+    starts = 1 + tf.range(batch)[:, None] * (height * width) + rows * width
     starts = tf.where(rows >= 0, starts, -FAR)
     index = starts[:, :, None] + columns[:, None, :]
     for box_rows, box_columns in boxes:
-        # -1 where both cross the box, more than any index elsewhere.
-        limit = tf.where(box_rows, FAR, 2 * FAR)[:, :, None] - tf.where(box_columns, FAR, 0)[:, None, :] - 1
+        # 0 where both cross the box, more than any index elsewhere.
+        limit = tf.where(box_rows, FAR, 2 * FAR)[:, :, None] - tf.where(box_columns, FAR, 0)[:, None, :]
         index = tf.minimum(index, limit)
     black = tf.zeros([1, channels], tf.uint8)
     pixels = tf.concat([black, tf.reshape(picked, [-1, channels])], axis=0)
-    return tf.gather(pixels, tf.maximum(index, -1) + 1)
+    return tf.gather(pixels, tf.maximum(index, 0))
