@@ -1,10 +1,11 @@
 """Side-by-side measurement: each side in a process of its own, all alive at once, measured in turns.
 
-A script's sides are functions `side(measure)`: each prepares itself, then calls `measure(once)`, where `once()` does
-one measured piece of work and returns its figures. The parent says whose turn it is; while one works the others wait
-on a pipe, so that both sides of a ratio see the same machine. Results are JSON lines in benchmarks/results/; what was
-measured there by the same versions on the same processor is not measured again: an interrupted benchmark goes on with
-the next round. `make bench FRESH=1` begins anew.
+A script's sides are functions `side(turns)`: each prepares itself, then does one measured piece of work whenever it is
+its turn (`turns.measure(once)`, or `turns.wait()` and `turns.answer(figures)` where the work sits in somebody else's
+loop). The parent says whose turn it is; while one works the others wait on a pipe, so that both sides of a ratio see
+the same machine. Results are JSON lines in benchmarks/results/; what was measured there by the same versions on the
+same processor is not measured again: an interrupted benchmark goes on with the next round. `make bench FRESH=1` begins
+anew.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +26,50 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("keras-tkit", "tensorflow", "keras", "tf_keras", "torch", "ai-edge-litert", "onnxruntime", "numpy")
 
-Once = Callable[[], dict[str, float]]
-Side = Callable[[Callable[[Once], None]], None]
+
+class Turns:
+    """A side's end of the pipe: when to work, and what came of it."""
+
+    def __init__(self) -> None:
+        self.answers = os.fdopen(os.dup(1), "w")
+        os.dup2(2, 1)  # whatever libraries print goes to standard error
+
+    def wait(self) -> None:
+        """Until it is this side's turn; ends the process when there are no more."""
+        if not sys.stdin.readline():
+            sys.stdout.flush()
+            os._exit(0)
+
+    def answer(self, figures: dict[str, float]) -> None:
+        """Ends the turn."""
+        print(json.dumps(figures), file=self.answers, flush=True)
+
+    def measure(self, once: Callable[[], dict[str, float]]) -> None:
+        """`once()` at every turn."""
+        while True:
+            self.wait()
+            self.answer(once())
+
+
+Side = Callable[[Turns], None]
+
+
+def epoch_a_turn(keras: Any, turns: Turns, steps: int, batch: int) -> Any:
+    """A callback that gives each epoch of a long training a turn, from its begin to the end of its last step."""
+
+    class EpochATurn(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+            turns.wait()
+            self.began = time.perf_counter()
+
+        def on_train_batch_end(self, index: int, logs: dict | None = None) -> None:
+            if index == steps - 1:
+                self.seconds = time.perf_counter() - self.began
+
+        def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+            turns.answer({"images_per_second": steps * batch / self.seconds})
+
+    return EpochATurn()
 
 
 def compare(name: str, sides: Mapping[str, Side], repeats: int) -> dict[str, list[dict[str, float]]]:
@@ -37,8 +81,7 @@ def compare(name: str, sides: Mapping[str, Side], repeats: int) -> dict[str, lis
         repeats: measured rounds, after one that only warms up.
     """
     if len(sys.argv) == 3 and sys.argv[1] == "--side" and sys.argv[2] in sides:
-        _serve(sides[sys.argv[2]])
-        sys.exit(0)
+        sides[sys.argv[2]](Turns())
     path = RESULTS / f"{name}.jsonl"
     rows = read(path)
     # A round counts when every side has it: a ratio is of one round.
@@ -103,18 +146,6 @@ def append(path: Path, row: dict[str, Any]) -> None:
     path.parent.mkdir(exist_ok=True)
     with open(path, "a", encoding="utf-8") as file:
         print(json.dumps({**row, "setup": setup(), "date": str(datetime.date.today())}), file=file)
-
-
-def _serve(side: Side) -> None:
-    """In the worker: one line of figures for each line that comes in."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever libraries print goes to standard error
-
-    def measure(once: Once) -> None:
-        for _ in sys.stdin:
-            print(json.dumps(once()), file=answers, flush=True)
-
-    side(measure)
 
 
 def _start(side: str) -> subprocess.Popen[str]:

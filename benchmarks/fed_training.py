@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 from _report import publish
-from _sides import Once, compare, ratios, table
+from _sides import Turns, compare, epoch_a_turn, ratios, table
 
-BATCH, STEPS, PICTURES, REPEATS = 128, 100, 50_000, 5
+BATCH, STEPS, PICTURES, REPEATS = 128, 300, 50_000, 5
 
 
-def _trained(measure: Callable[[Once], None], make: Callable[[], Any]) -> None:
+def _trained(turns: Turns, make: Callable[[], Any]) -> None:
+    import keras
+
     from tkit.fit.config import Fit
     from tkit.fit.engine import train
     from tkit.models import PixelStatistics
@@ -25,14 +27,11 @@ def _trained(measure: Callable[[Once], None], make: Callable[[], Any]) -> None:
     model = ResNet(depth=8).build((32, 32, 3), 10, PixelStatistics(120.0, 4000.0))
     validation = batches.dataset().take(1)
 
-    def once() -> dict[str, float]:
-        outcome = train(model, batches, validation, Fit(epochs=2, l2=1e-4), max_steps=STEPS)
-        return {"images_per_second": outcome.history[-1]["images_per_second"]}
-
-    measure(once)
+    callbacks = [epoch_a_turn(keras, turns, STEPS, BATCH)]
+    train(model, batches, validation, Fit(epochs=1000, l2=1e-4), callbacks=callbacks, max_steps=STEPS)
 
 
-def fed(measure: Callable[[Once], None]) -> None:
+def fed(turns: Turns) -> None:
     """The pipeline as recipes use it."""
 
     def make() -> Any:
@@ -47,10 +46,10 @@ def fed(measure: Callable[[Once], None]) -> None:
         examples = Examples(images, random.integers(0, 10, PICTURES).astype(np.int32))
         return Batches(examples, 10, BATCH, (Flip(), Translate(pixels=3), Cutout(size=8)), seed=0)
 
-    _trained(measure, make)
+    _trained(turns, make)
 
 
-def constant(measure: Callable[[Once], None]) -> None:
+def constant(turns: Turns) -> None:
     """One batch over and over."""
 
     class Constant:
@@ -64,7 +63,7 @@ def constant(measure: Callable[[Once], None]) -> None:
             labels = np.eye(10, dtype=np.float32)[random.integers(0, 10, BATCH)]
             return tf.data.Dataset.from_tensors((images, labels)).repeat()
 
-    _trained(measure, Constant)
+    _trained(turns, Constant)
 
 
 FED, CONSTANT = "fed by the pipeline", "fed from a constant batch"

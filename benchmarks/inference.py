@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from _report import publish
-from _sides import Once, compare, ratios, table
+from _sides import Side, Turns, compare, ratios, table
 
 DEPTHS, REPEATS, CALLS = (8, 20), 9, 2_000
 FOLDER = Path(tempfile.gettempdir()) / f"tkit-inference-{os.getuid()}"
@@ -74,17 +74,17 @@ def prepare(depth: int, folder: Path) -> None:
     )
 
 
-def litert(measure: Callable[[Once], None], path: Path) -> None:
+def litert(turns: Turns, path: Path) -> None:
     """LiteRT's interpreter, XNNPACK."""
     from tkit_edge import runtime
 
     made: Any = runtime.load(path, threads=1)
     details = made.get_input_details()[0]
     made.set_tensor(details["index"], np.zeros(details["shape"], details["dtype"]))
-    _timed(measure, made.invoke)
+    _timed(turns, made.invoke)
 
 
-def onnx(measure: Callable[[Once], None], path: Path) -> None:
+def onnx(turns: Turns, path: Path) -> None:
     """ONNX Runtime's CPU provider; inputs and outputs bound once, as LiteRT's are."""
     import onnxruntime
 
@@ -95,10 +95,10 @@ def onnx(measure: Callable[[Once], None], path: Path) -> None:
     binding = session.io_binding()
     binding.bind_cpu_input(session.get_inputs()[0].name, np.zeros((1, 32, 32, 3), np.float32))
     binding.bind_output(session.get_outputs()[0].name)
-    _timed(measure, lambda: session.run_with_iobinding(binding))
+    _timed(turns, lambda: session.run_with_iobinding(binding))
 
 
-def _timed(measure: Callable[[Once], None], call: Callable[[], object]) -> None:
+def _timed(turns: Turns, call: Callable[[], object]) -> None:
     def once() -> dict[str, float]:
         times = []
         for _ in range(CALLS):
@@ -107,10 +107,10 @@ def _timed(measure: Callable[[Once], None], call: Callable[[], object]) -> None:
             times.append(time.perf_counter_ns() - began)
         return {"microseconds": median(times) / 1000}
 
-    measure(once)
+    turns.measure(once)
 
 
-def sides(depth: int) -> dict[str, Callable[[Callable[[Once], None]], None]]:
+def sides(depth: int) -> dict[str, Side]:
     """The sides of a depth by name."""
     folder = FOLDER / f"resnet{depth}"
     return {

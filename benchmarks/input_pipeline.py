@@ -11,13 +11,13 @@ flipped, shifted and cut out with torch operations, in a DataLoader with two wor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from _report import publish
-from _sides import Once, compare, ratios, table
+from _sides import Turns, compare, ratios, table
 
 BATCH, PICTURES, SHIFT, SQUARE, REPEATS = 128, 50_000, 3, 8, 7
 
@@ -40,7 +40,7 @@ def timed(batches: Iterable[Any], count: int) -> dict[str, float]:
     return {"images_per_second": count * BATCH / (time.perf_counter() - began)}
 
 
-def _tkit(measure: Callable[[Once], None], names: tuple[str, ...], count: int) -> None:
+def _tkit(turns: Turns, names: tuple[str, ...], count: int) -> None:
     from tkit_pipelines.batches import Batches
     from tkit_pipelines.dataset import Examples
     from tkit_pipelines.ops.cutout import Cutout
@@ -49,20 +49,20 @@ def _tkit(measure: Callable[[Once], None], names: tuple[str, ...], count: int) -
 
     ops = {"flip": Flip(), "translate": Translate(pixels=SHIFT), "cutout": Cutout(size=SQUARE)}
     batches = Batches(Examples(*pictures()), 10, BATCH, [ops[name] for name in names], seed=0)
-    measure(lambda: timed(batches.dataset(), count))
+    turns.measure(lambda: timed(batches.dataset(), count))
 
 
-def gather(measure: Callable[[Once], None]) -> None:
+def gather(turns: Turns) -> None:
     """The pipeline without ops."""
-    _tkit(measure, (), 20_000)
+    _tkit(turns, (), 20_000)
 
 
-def augmented(measure: Callable[[Once], None]) -> None:
+def augmented(turns: Turns) -> None:
     """Flip, translate and cutout."""
-    _tkit(measure, ("flip", "translate", "cutout"), 3_000)
+    _tkit(turns, ("flip", "translate", "cutout"), 3_000)
 
 
-def torch_loader(measure: Callable[[Once], None]) -> None:
+def torch_loader(turns: Turns) -> None:
     """torch's DataLoader, two workers."""
     import torch
     from torch.utils.data import DataLoader, Dataset
@@ -86,7 +86,7 @@ def torch_loader(measure: Callable[[Once], None]) -> None:
             return image, int(labels[index])
 
     loader = DataLoader(Augmented(), BATCH, shuffle=True, num_workers=2, drop_last=True, persistent_workers=True)
-    measure(lambda: timed(loader, 150))
+    turns.measure(lambda: timed(loader, 150))
 
 
 GATHER, TKIT, TORCH = "bare gather of the same rows", "tkit, flip + translate + cutout", "torch DataLoader, 2 workers"

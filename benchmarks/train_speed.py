@@ -12,15 +12,14 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from collections.abc import Callable
 from statistics import median
 from typing import Any
 
 import numpy as np
 from _report import publish
-from _sides import Once, compare, ratios, table
+from _sides import Turns, compare, epoch_a_turn, ratios, table
 
-BATCH, STEPS, REPEATS = 128, 40, 5
+BATCH, STEPS, REPEATS = 128, 100, 5
 GFLOP_AN_IMAGE = 0.245
 
 
@@ -35,8 +34,9 @@ def rate(seconds: float) -> dict[str, float]:
     return {"images_per_second": STEPS * BATCH / seconds}
 
 
-def tkit_default(measure: Callable[[Once], None]) -> None:
-    """tkit's own engine with its default precision, twin and steps per execution; the second epoch counts."""
+def tkit_default(turns: Turns) -> None:
+    """tkit's own engine with its default precision, twin and steps per execution."""
+    import keras
     import tensorflow as tf
 
     from tkit.fit.config import Fit
@@ -56,15 +56,12 @@ def tkit_default(measure: Callable[[Once], None]) -> None:
     model = ResNet(depth=20).build((32, 32, 3), 10, PixelStatistics(120.0, 4000.0))
     validation = tf.data.Dataset.from_tensors((images, one_hot))
 
-    def once() -> dict[str, float]:
-        outcome = train(model, Constant(), validation, Fit(epochs=2, l2=1e-4))  # type: ignore[arg-type]
-        return {"images_per_second": outcome.history[-1]["images_per_second"]}
-
-    measure(once)
+    callbacks = [epoch_a_turn(keras, turns, STEPS, BATCH)]
+    train(model, Constant(), validation, Fit(epochs=1000, l2=1e-4), callbacks=callbacks)  # type: ignore[arg-type]
 
 
-def _keras(measure: Callable[[Once], None], module: str, policy: str) -> None:
-    """`compile` and `fit` as the guides show them; the second epoch counts."""
+def _keras(turns: Turns, module: str, policy: str) -> None:
+    """`compile` and `fit` as the guides show them."""
     keras = importlib.import_module(module)
     import tensorflow as tf
 
@@ -91,33 +88,22 @@ def _keras(measure: Callable[[Once], None], module: str, policy: str) -> None:
     model.compile(keras.optimizers.SGD(0.1, 0.9, nesterov=True), loss, metrics=["accuracy"])
     batches = tf.data.Dataset.from_tensors(data()).repeat()
 
-    class Clock(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-            self.began = time.perf_counter()
-
-        def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-            self.seconds = time.perf_counter() - self.began
-
-    def once() -> dict[str, float]:
-        clock = Clock()
-        model.fit(batches, epochs=2, steps_per_epoch=STEPS, verbose=0, callbacks=[clock])
-        return rate(clock.seconds)
-
-    measure(once)
+    callbacks = [epoch_a_turn(keras, turns, STEPS, BATCH)]
+    model.fit(batches, epochs=1000, steps_per_epoch=STEPS, verbose=0, callbacks=callbacks)
 
 
-def keras_float32(measure: Callable[[Once], None]) -> None:
+def keras_float32(turns: Turns) -> None:
     """Plain Keras 3 on TensorFlow, float32."""
-    _keras(measure, "keras", "float32")
+    _keras(turns, "keras", "float32")
 
 
-def tf_keras_bfloat16(measure: Callable[[Once], None]) -> None:
+def tf_keras_bfloat16(turns: Turns) -> None:
     """Keras 2, whose batch normalization is fused, in mixed bfloat16."""
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
-    _keras(measure, "tf_keras", "mixed_bfloat16")
+    _keras(turns, "tf_keras", "mixed_bfloat16")
 
 
-def torch_bfloat16(measure: Callable[[Once], None]) -> None:
+def torch_bfloat16(turns: Turns) -> None:
     """PyTorch, channels last, autocast to bfloat16."""
     import torch
     from torch import nn
@@ -154,10 +140,10 @@ def torch_bfloat16(measure: Callable[[Once], None]) -> None:
             optimizer.step()
         return rate(time.perf_counter() - began)
 
-    measure(once)
+    turns.measure(once)
 
 
-def matmul_bfloat16(measure: Callable[[Once], None]) -> None:
+def matmul_bfloat16(turns: Turns) -> None:
     """This machine's bfloat16 rate: one 2048-cubed product, TensorFlow."""
     import tensorflow as tf
 
@@ -174,7 +160,7 @@ def matmul_bfloat16(measure: Callable[[Once], None]) -> None:
         gflops = 2 * size**3 * times / (time.perf_counter() - began) / 1e9
         return {"images_per_second": gflops / GFLOP_AN_IMAGE, "gflops": gflops}
 
-    measure(once)
+    turns.measure(once)
 
 
 TKIT, KERAS, TF_KERAS, TORCH = "tkit", "Keras 3 fit, float32", "tf_keras fit, mixed bfloat16", "PyTorch, bfloat16"

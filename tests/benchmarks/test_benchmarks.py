@@ -16,13 +16,13 @@ _sides.RESULTS = pathlib.Path({results!r})
 _sides.PACKAGES = ("numpy",)
 
 def side(name):
-    def measure(measured):
+    def serve(turns):
         def once():
             with open({log!r}, "a") as file:
                 print(name, file=file)
             return {{"images_per_second": 100.0 if name == "fast" else 50.0}}
-        measured(once)
-    return measure
+        turns.measure(once)
+    return serve
 
 measured = _sides.compare("tiny", {{"fast": side("fast"), "slow": side("slow")}}, repeats={repeats})
 print(_sides.table(measured, "images_per_second", against="fast"))

@@ -2,7 +2,8 @@
 
     tkit run --recipe cifar10_resnet20 --data tfds:cifar10
 
-The training is cifar10_resnet8's, with more augmentation for the larger network; docs/benchmarks.md has what it reaches.
+The training is cifar10_resnet8's, with more augmentation for the larger network; docs/benchmarks.md has what it
+reaches.
 """
 
 from tkit.fit.config import Fit
