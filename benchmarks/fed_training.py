@@ -12,7 +12,7 @@ import numpy as np
 from _report import publish
 from _sides import Turns, compare, epoch_a_turn, ratios, table
 
-BATCH, STEPS, PICTURES, REPEATS = 128, 300, 50_000, 5
+BATCH, STEPS, PICTURES, REPEATS = 128, 200, 50_000, 5
 
 
 def _trained(turns: Turns, make: Callable[[], Any]) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from _report import publish
 from _sides import Turns, compare, epoch_a_turn, ratios, table
 
-BATCH, STEPS, REPEATS = 128, 100, 5
+BATCH, STEPS, REPEATS = 128, 60, 5
 GFLOP_AN_IMAGE = 0.245
 
 
