@@ -84,22 +84,27 @@ class Batches:
         with tf.device("CPU:0"):
             return self._make(tf.constant(epoch, tf.int64), tf.constant(step, tf.int64), self._order(epoch)[step])
 
-    def dataset(self, epoch: int = 0, step: int = 0) -> tf.data.Dataset:
-        """The batches from (`epoch`, `step`) on, epoch after epoch, without end; elements as from `batch`."""
+    def dataset(self, epoch: int | tf.Variable = 0, step: int = 0) -> tf.data.Dataset:
+        """The batches from (`epoch`, `step`) on, epoch after epoch, without end; elements as from `batch`.
+
+        A variable (int64) is read when an iterator is made: one data set, which takes longer to build than a small
+        epoch to run, then serves every epoch.
+        """
         import tensorflow as tf
 
         if not 0 <= step < self.steps_per_epoch:
             raise ValueError(f"step={step} is outside of an epoch of {self.steps_per_epoch} steps")
 
-        def positions(number: tf.Tensor) -> tf.data.Dataset:
-            start = tf.where(number == epoch, tf.constant(step, tf.int64), 0)
+        def positions(first: tf.Tensor, number: tf.Tensor) -> tf.data.Dataset:
+            start = tf.where(number == first, tf.constant(step, tf.int64), 0)
             order = tf.data.Dataset.from_tensor_slices(self._order(number)[start:])
             return order.enumerate(start).map(lambda at, indices: (number, at, indices))
 
         with tf.device("CPU:0"):
             # Plain tracing: AutoGraph would rewrite the ops' Python, slowly, and bury their errors.
             make = tf.autograph.experimental.do_not_convert(self._make)
-            epochs = tf.data.Dataset.counter(epoch)
+            first = tf.data.Dataset.from_tensors(0).map(lambda _: tf.cast(tf.convert_to_tensor(epoch), tf.int64))
+            epochs = first.flat_map(lambda number: tf.data.Dataset.counter(number).map(lambda other: (number, other)))
             made = epochs.flat_map(positions).map(make, tf.data.AUTOTUNE, deterministic=True)
             return made.prefetch(tf.data.AUTOTUNE)
 

@@ -7,7 +7,7 @@ Optimizers, losses, metrics and callbacks are Keras's own, and a model with its 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import keras
@@ -92,6 +92,8 @@ def train(
         list(callbacks), model=twin, epochs=settings.epochs, steps=steps, batch_size=batches.batch_size, verbose=0
     )
     every.on_train_begin()
+    number = tf.Variable(0, dtype=tf.int64, trainable=False, name="epoch")
+    fed = strategy.experimental_distribute_dataset(batches.dataset(number).take(steps))
     for epoch in range(settings.epochs):
         started = time.perf_counter()
         every.on_epoch_begin(epoch)
@@ -99,7 +101,8 @@ def train(
         if epoch == settings.freeze_epochs:
             _set_trainable(frozen, True)
             twin.make_train_function(force=True)
-        logs = _one_epoch(twin, strategy, batches, epoch, steps, per_execution, every, first_bad_step)
+        number.assign(epoch)
+        logs = _one_epoch(twin, iter(fed), steps, per_execution, every, first_bad_step)
         seconds = time.perf_counter() - started
         row = {name: float(value) for name, value in logs.items()}
         with _Averaged(twin, settings.ema > 0):
@@ -128,15 +131,12 @@ def train(
 
 def _one_epoch(
     twin: keras.Model,
-    strategy: tf.distribute.Strategy,
-    batches: Batches,
-    epoch: int,
+    iterator: Iterator,
     steps: int,
     per_execution: int,
     callbacks: keras.callbacks.CallbackList,
     first_bad_step: tf.Variable,
 ) -> dict:
-    iterator = iter(strategy.experimental_distribute_dataset(batches.dataset(epoch=epoch).take(steps)))
     logs: dict = {}
     for step in range(0, steps, per_execution):
         callbacks.on_train_batch_begin(step)
