@@ -26,8 +26,8 @@ def recipe() -> Recipe:
             channels=3,
             batch_size=256,
             validation=0.05,
-            augment=(Flip(), Translate(pixels=2)),
+            augment=(Flip(), Translate(pixels=4)),
         ),
         model=ResNet(depth=8),
-        fit=Fit(epochs=45, optimizer=Muon(), l2=2.5e-4, label_smoothing=0.05),
+        fit=Fit(epochs=60, optimizer=Muon(), l2=2.5e-4, label_smoothing=0.05),
     )
