@@ -13,6 +13,7 @@ and a run that is there is not made again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -29,7 +30,10 @@ MLPERF = "mlperf_tiny"
 SHORT = 15
 RUNS: dict[str, tuple[str, tuple[str, ...]]] = {
     **{f"cifar10_resnet8, seed {seed}": ("cifar10_resnet8", (f"seed={seed}",)) for seed in range(3)},
-    f"cifar10_resnet8, {SHORT} epochs": ("cifar10_resnet8", (f"fit.epochs={SHORT}",)),
+    f"cifar10_resnet8, {SHORT} epochs, shifts of 2": (
+        "cifar10_resnet8",
+        (f"fit.epochs={SHORT}", "data.augment=flip,translate:pixels=2"),
+    ),
     "MLPerf Tiny's recipe": (MLPERF, ()),
     "cifar10_resnet20": ("cifar10_resnet20", ()),
 }
@@ -46,14 +50,25 @@ def main() -> None:
     data = str(Path(folder) / "cifar10-jpeg.tar.gz")
     part = sys.argv[1] if len(sys.argv) > 1 else ""
     path = RESULTS / "accuracy.jsonl"
+    made = {name: identity(*run) for name, run in RUNS.items()}
     for name, (recipe, overrides) in RUNS.items():
-        if part in name and all(row["run"] != name for row in read(path)):
+        if part in name and all((row["run"], row["recipe"]) != (name, made[name]) for row in read(path)):
             print(f"{name} ...", file=sys.stderr, flush=True)
             began = time.perf_counter()
             figures = once(recipe, data, overrides)
-            append(path, {"run": name, **figures, "minutes": round((time.perf_counter() - began) / 60, 1)})
+            minutes = round((time.perf_counter() - began) / 60, 1)
+            append(path, {"run": name, "recipe": made[name], **figures, "minutes": minutes})
     rows = read(path)
-    report([row for name in RUNS for row in rows if row["run"] == name])
+    report([row for name in RUNS for row in rows if (row["run"], row["recipe"]) == (name, made[name])])
+
+
+def identity(recipe: str, overrides: tuple[str, ...]) -> str:
+    """Tells a recipe from what it was before somebody changed it; MLPerf Tiny's follows cifar10_resnet8's epochs."""
+    import tkit
+
+    resolved = tkit.load_recipe("cifar10_resnet8" if recipe == MLPERF else recipe, overrides).recipe
+    what = f"{MLPERF} {resolved.fit.epochs}" if recipe == MLPERF else resolved.model_dump_json()
+    return hashlib.sha256(what.encode()).hexdigest()[:16]
 
 
 def once(recipe: str, data: str, overrides: tuple[str, ...]) -> dict[str, Any]:
@@ -124,6 +139,9 @@ def mlperf_tiny(data: str) -> dict[str, Any]:
 def report(rows: list[dict[str, Any]]) -> None:
     """The page's section and the README's rows."""
 
+    if not rows:
+        return
+
     def percent(row: dict[str, Any], key: str) -> str:
         return f"{100 * row[key]:.2f} %" if key in row else ""
 
@@ -154,7 +172,7 @@ def report(rows: list[dict[str, Any]]) -> None:
         )
     for row in rows:
         if row not in seeds:
-            key = "int8" if "15 epochs" in row["run"] else "float"
+            key = "int8" if "resnet8" in row["run"] else "float"
             main_rows.append((f"{row['run']}, {row['epochs']} epochs, {key}, 10,000 test pictures", percent(row, key)))
     publish("accuracy", "Accuracy of the CIFAR-10 recipes", body, main_rows, {"all": rows})
 
