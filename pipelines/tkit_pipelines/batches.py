@@ -74,6 +74,8 @@ class Batches:
             self._weights = tf.constant(class_weights(examples.labels, num_classes)) if balance == "weights" else None
         drawn = len(examples) if self._oversample is None else self._oversample.size
         self.steps_per_epoch = drawn // batch_size
+        scalar = tf.TensorSpec((), tf.int64)
+        self._from = tf.function(self._build, input_signature=[scalar, scalar], autograph=False)
 
     def batch(self, epoch: int, step: int) -> tuple[tf.Tensor, ...]:
         """One batch, computed now: uint8 [B, H, W, C], one-hot float32 [B, classes] and, if asked for, weights."""
@@ -84,29 +86,32 @@ class Batches:
         with tf.device("CPU:0"):
             return self._make(tf.constant(epoch, tf.int64), tf.constant(step, tf.int64), self._order(epoch)[step])
 
-    def dataset(self, epoch: int | tf.Variable = 0, step: int = 0) -> tf.data.Dataset:
-        """The batches from (`epoch`, `step`) on, epoch after epoch, without end; elements as from `batch`.
-
-        A variable (int64) is read when an iterator is made: one data set, which takes longer to build than a small
-        epoch to run, then serves every epoch.
-        """
+    def dataset(self, epoch: int = 0, step: int = 0) -> tf.data.Dataset:
+        """The batches from (`epoch`, `step`) on, epoch after epoch, without end; elements as from `batch`."""
         import tensorflow as tf
 
         if not 0 <= step < self.steps_per_epoch:
             raise ValueError(f"step={step} is outside of an epoch of {self.steps_per_epoch} steps")
+        with tf.device("CPU:0"):
+            # What takes longest, tracing the ops, is done by the first call only.
+            made = self._from(tf.constant(epoch, tf.int64), tf.constant(step, tf.int64))
+            return tf.data.experimental.from_variant(made, self._structure)
 
-        def positions(first: tf.Tensor, number: tf.Tensor) -> tf.data.Dataset:
-            start = tf.where(number == first, tf.constant(step, tf.int64), 0)
+    def _build(self, epoch: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        """`dataset` as a variant tensor."""
+        import tensorflow as tf
+
+        def positions(number: tf.Tensor) -> tf.data.Dataset:
+            start = tf.where(number == epoch, step, 0)
             order = tf.data.Dataset.from_tensor_slices(self._order(number)[start:])
             return order.enumerate(start).map(lambda at, indices: (number, at, indices))
 
-        with tf.device("CPU:0"):
-            # Plain tracing: AutoGraph would rewrite the ops' Python, slowly, and bury their errors.
-            make = tf.autograph.experimental.do_not_convert(self._make)
-            first = tf.data.Dataset.from_tensors(0).map(lambda _: tf.cast(tf.convert_to_tensor(epoch), tf.int64))
-            epochs = first.flat_map(lambda number: tf.data.Dataset.counter(number).map(lambda other: (number, other)))
-            made = epochs.flat_map(positions).map(make, tf.data.AUTOTUNE, deterministic=True)
-            return made.prefetch(tf.data.AUTOTUNE)
+        # Plain tracing: AutoGraph would rewrite the ops' Python, slowly, and bury their errors.
+        make = tf.autograph.experimental.do_not_convert(self._make)
+        epochs = tf.data.Dataset.counter(epoch)
+        made = epochs.flat_map(positions).map(make, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+        self._structure = made.element_spec
+        return tf.data.experimental.to_variant(made)
 
     def _order(self, epoch: tf.Tensor | int) -> tf.Tensor:
         """Which pictures each step of the epoch takes: int32 [steps, B]."""

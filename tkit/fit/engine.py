@@ -92,8 +92,6 @@ def train(
         list(callbacks), model=twin, epochs=settings.epochs, steps=steps, batch_size=batches.batch_size, verbose=0
     )
     every.on_train_begin()
-    number = tf.Variable(0, dtype=tf.int64, trainable=False, name="epoch")
-    fed = strategy.experimental_distribute_dataset(batches.dataset(number).take(steps))
     for epoch in range(settings.epochs):
         started = time.perf_counter()
         every.on_epoch_begin(epoch)
@@ -101,7 +99,7 @@ def train(
         if epoch == settings.freeze_epochs:
             _set_trainable(frozen, True)
             twin.make_train_function(force=True)
-        number.assign(epoch)
+        fed = strategy.experimental_distribute_dataset(batches.dataset(epoch).take(steps))
         logs = _one_epoch(twin, iter(fed), steps, per_execution, every, first_bad_step)
         seconds = time.perf_counter() - started
         row = {name: float(value) for name, value in logs.items()}
