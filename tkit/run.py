@@ -13,19 +13,24 @@ import datetime
 import json
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import tkit
 from tkit import files
-from tkit.recipe import Loaded, Recipe, load
+from tkit.lock import locked
+from tkit.recipe import Loaded, Recipe, load, replace
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import did_you_mean
 
 MANIFEST_VERSION = 1
 DEFAULT_FOLDER = "runs"
+CHANGEABLE = ("export.", "bench.", "fit.checkpoint.", "data.source")
+"""What may be changed of the recipe of a run whose training has begun; other pictures are refused when they are
+read."""
 
 
 def runs_folder(runs_dir: str | Path | None = None) -> Path:
@@ -63,7 +68,7 @@ class Run:
                 "recipe_origin": loaded.origin._asdict() if loaded.origin else None,
                 "stages": {},
             }
-            files.write_bytes(folder / "recipe.json", (loaded.recipe.model_dump_json(indent=2) + "\n").encode())
+            files.write_bytes(folder / "recipe.json", _json(loaded.recipe))
             files.write_json(folder / "manifest.json", manifest)
         except OSError as error:
             raise InputError(
@@ -176,6 +181,30 @@ class Run:
         variant = variant or self.variant
         return {"run": str(self.folder), "variant": variant, "stage": stage, **self.entry(stage, variant)}
 
+    def change(self, overrides: Sequence[str]) -> None:
+        """Applies overrides that a training which has begun doesn't depend on, and saves the recipe.
+
+        Raises:
+            InputError: an override of anything else.
+        """
+        recipe = self.recipe
+        for override in overrides:
+            key, equals, value = override.partition("=")
+            if not equals:
+                raise InputError(f"Expected an override of the form key=value, received {override!r}.")
+            if not key.startswith(CHANGEABLE):
+                raise InputError(
+                    f"{key} can't be changed in a run that has begun: it would be another run. Only these can: "
+                    f"{', '.join(CHANGEABLE)}."
+                )
+            recipe = replace(recipe, key, value)
+        self.recipe = recipe
+        files.write_bytes(self.folder / "recipe.json", _json(recipe))
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keeps other processes from writing into the run while inside; InputError where one does."""
+        return locked(self.folder)
+
     def _digests(self, paths: Iterable[Path]) -> dict[str, str]:
         return {path.relative_to(self.folder).as_posix(): files.sha256(path) for path in paths}
 
@@ -184,6 +213,10 @@ def versions() -> dict[str, str]:
     """The versions of Python and of the packages that results depend on."""
     names = ("tensorflow", "keras", "ai-edge-litert", "numpy")
     return {"tkit": tkit.__version__, "python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def _json(recipe: Recipe) -> bytes:
+    return (recipe.model_dump_json(indent=2) + "\n").encode()
 
 
 def _number(path: Path, name: str) -> int:

@@ -27,3 +27,11 @@ class DivergedError(TkitError):
     """Training produced a loss that is not finite."""
 
     exit_code = 4
+
+
+class StoppedError(TkitError):
+    """Work that a signal ended in order, and that can go on; the exit code is 128 + the signal's number."""
+
+    def __init__(self, message: str, signum: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signum

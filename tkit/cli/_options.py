@@ -19,13 +19,22 @@ if TYPE_CHECKING:
     from tkit.recipe import Loaded
     from tkit.run import Run
 
-recipe_option = click.option(
-    "--recipe",
-    required=True,
-    metavar="RECIPE",
-    shell_complete=_complete.recipes,
-    help="A name from `tkit list`, or the path of a .py or .json recipe.",
-)
+_RECIPE_HELP = "A name from `tkit list`, or the path of a .py or .json recipe."
+
+
+def recipe_or_resume(command: Callable) -> Callable:
+    """--recipe or --resume."""
+    resume = click.option(
+        "--resume",
+        metavar="RUN",
+        type=click.Path(path_type=Path),
+        shell_complete=_complete.runs,
+        help="Go on with an interrupted run, in place of --recipe.",
+    )
+    recipe = click.option("--recipe", metavar="RECIPE", shell_complete=_complete.recipes, help=_RECIPE_HELP)
+    return recipe(resume(command))
+
+
 data_option = click.option(
     "--data",
     metavar="DATA",
@@ -56,9 +65,28 @@ overrides_argument = click.argument(
 )
 
 
-def load(recipe: str, overrides: tuple[str, ...], data: str | None = None, skip_bad: bool = False) -> Loaded:
+def resumed(
+    recipe: str | None,
+    overrides: tuple[str, ...],
+    data: str | None,
+    skip_bad: bool,
+    runs_dir: Path | None,
+    dry_run: bool,
+) -> list[str]:
+    """The overrides of a run that is resumed, with --data among them; UsageError for options that it can't have."""
+    given = {"--recipe": recipe, "--skip-bad": skip_bad, "--runs-dir": runs_dir, "--dry-run": dry_run}
+    for option, value in given.items():
+        if value:
+            raise click.UsageError(f"--resume goes on with a run as it is: {option} can't be given with it.")
+    return [*([] if data is None else [f"data.source={json.dumps(data)}"]), *overrides]
+
+
+def load(recipe: str | None, overrides: tuple[str, ...], data: str | None = None, skip_bad: bool = False) -> Loaded:
     """The recipe with --data, --skip-bad and the overrides applied, in this order."""
     from tkit.recipe import load
+
+    if recipe is None:
+        raise click.UsageError("Missing option '--recipe' (or '--resume', to go on with a run).")
 
     source = [] if data is None else [f"data.source={json.dumps(data)}"]
     skip = ["data.skip_bad=true"] if skip_bad else []

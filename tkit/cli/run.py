@@ -1,6 +1,7 @@
 """Run all stages of a recipe: fit, export, bench.
 
 Makes a new run folder, RUNS/<recipe>-<n>, and prints its path on standard output.
+Ctrl-C saves the training; --resume goes on with it as if nothing had been.
 Overrides are dotted keys of the recipe; `tkit show RECIPE` lists them.
 
 Examples:
@@ -8,6 +9,7 @@ Examples:
   tkit run --recipe cifar10_resnet8 --data tfds:cifar10 fit.epochs=10
   tkit run --recipe cifar10_cnn --data ./pictures.zip --runs-dir /tmp/runs
   tkit run --recipe ./mine.py --dry-run
+  tkit run --resume runs/digits_cnn-1
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from tkit.cli._command import tkit_command
 
 
 @tkit_command(__doc__)
-@_options.recipe_option
+@_options.recipe_or_resume
 @_options.data_option
 @_options.skip_bad_option
 @_options.runs_dir_option
@@ -28,7 +30,8 @@ from tkit.cli._command import tkit_command
 @_options.json_option
 @_options.overrides_argument
 def command(
-    recipe: str,
+    recipe: str | None,
+    resume: Path | None,
     data: str | None,
     skip_bad: bool,
     runs_dir: Path | None,
@@ -38,8 +41,12 @@ def command(
 ) -> None:
     """`tkit run`."""
     with _options.results(as_json) as show:
-        loaded = _options.load(recipe, overrides, data, skip_bad)
         _options.silence_tensorflow()
-        run = tkit.run(loaded, runs_dir=runs_dir, dry_run=dry_run)
+        if resume is not None:
+            run = tkit.run(
+                resume=resume, overrides=_options.resumed(recipe, overrides, data, skip_bad, runs_dir, dry_run)
+            )
+        else:
+            run = tkit.run(_options.load(recipe, overrides, data, skip_bad), runs_dir=runs_dir, dry_run=dry_run)
         summaries = {stage: run.summary(stage) for stage in ("fit", "export", "bench")}
         show(summaries, f"{_options.bench_table(run)}\n{run.folder}")

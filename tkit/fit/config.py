@@ -13,6 +13,17 @@ from tkit.fit.schedules.one_cycle import OneCycle
 from tkit_pipelines.config import Config, OneOf
 
 
+class Checkpointing(Config):
+    """When a run that is being trained is saved, so that it can go on; each epoch's end is always saved."""
+
+    steps: int | None = Field(None, ge=1)
+    """After so many steps too."""
+    minutes: float | None = Field(5.0, gt=0)
+    """After so many minutes too."""
+    keep: int = Field(2, ge=1)
+    """Checkpoints that are left, the newest ones."""
+
+
 class Fit(Config):
     """Epochs, optimizer, schedule, regularization and precision."""
 
@@ -40,3 +51,5 @@ class Fit(Config):
     """Compute precision; `auto` chooses by the hardware and says why."""
     steps_per_execution: int = Field(20, ge=1)
     """Training steps that run in one call into TensorFlow."""
+    checkpoint: Checkpointing = Checkpointing()
+    """When the run is saved, so that `tkit fit --resume` can go on."""

@@ -6,17 +6,19 @@ Optimizers, losses, metrics and callbacks are Keras's own, and a model with its 
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tkit.fit.config import Fit
 from tkit.fit.keras_schedule import ScaledFrom
 from tkit.fit.precision import Precision, choose
+from tkit.fit.saving import Saving
+from tkit.fit.state import TrainingState
 from tkit.fit.twin import training_twin
 from tkit_edge.errors import DivergedError, InputError
 from tkit_pipelines.batches import Batches
@@ -40,6 +42,7 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     max_steps: int | None = None,
     strategy: tf.distribute.Strategy | None = None,
+    saving: Saving | None = None,
 ) -> Outcome:
     """Trains a stock float32 functional classifier in place.
 
@@ -51,10 +54,12 @@ def train(
         callbacks: Keras callbacks; they see the training twin as `self.model`.
         max_steps: ends each epoch after so many steps (dry runs).
         strategy: how several devices share each batch; all GPUs, where there are more than one, by default.
+        saving: where checkpoints are written, how often, and the one to go on from; none by default.
 
     Raises:
         InputError: `freeze_epochs` for a model without frozen layers.
         DivergedError: a loss that is not finite, with the step at which it appeared.
+        StoppedError: `saving` wrote a checkpoint after a signal.
     """
     precision = choose(settings.precision)
     strategy = strategy or _default_strategy()
@@ -86,68 +91,83 @@ def train(
         _create_variables(twin, frozen)
         first_bad_step = _watch_for_nan(twin)
     twin.make_train_function()
-    history: list[dict[str, float]] = []
-    kept = _Kept()
+    state = TrainingState(twin, first_bad_step)
+    saving = saving or Saving.nowhere()
     every = keras.callbacks.CallbackList(
         list(callbacks), model=twin, epochs=settings.epochs, steps=steps, batch_size=batches.batch_size, verbose=0
     )
-    every.on_train_begin()
-    for epoch in range(settings.epochs):
-        started = time.perf_counter()
-        every.on_epoch_begin(epoch)
-        twin.reset_metrics()
-        if epoch == settings.freeze_epochs:
-            _set_trainable(frozen, True)
-            twin.make_train_function(force=True)
-        fed = strategy.experimental_distribute_dataset(batches.dataset(epoch).take(steps))
-        logs = _one_epoch(twin, iter(fed), steps, per_execution, every, first_bad_step)
-        seconds = time.perf_counter() - started
-        row = {name: float(value) for name, value in logs.items()}
+    with saving.of(state):
+        every.on_train_begin()
+        while state.epoch < settings.epochs and not state.stopped:
+            epoch, started = state.epoch, time.perf_counter() - state.seconds
+            if frozen and epoch >= (settings.freeze_epochs or 0):
+                _set_trainable(frozen, True)
+                twin.make_train_function(force=True)
+                frozen = []
+            every.on_epoch_begin(epoch)
+            if state.step == 0:
+                twin.reset_metrics()
+            _one_epoch(twin, strategy, batches, steps, per_execution, every, state, first_bad_step, saving)
+            row = {name: float(value) for name, value in twin.get_metrics_result().items()}
+            with saving.restartable(), _Averaged(twin, settings.ema > 0):
+                row |= {f"val_{name}": value for name, value in _evaluate(twin, validation, saving).items()}
+                if settings.early_stopping and (row["val_loss"] < state.kept_loss or state.kept_weights is None):
+                    state.keep(epoch, row["val_loss"], twin.get_weights())
+            row["learning_rate"] = float(tf.convert_to_tensor(_inner(twin.optimizer).learning_rate))
+            row["images_per_second"] = steps * batches.batch_size / state.seconds
+            row["seconds"] = time.perf_counter() - started
+            state.history.append(row)
+            every.on_epoch_end(epoch, row)
+            stale = settings.early_stopping and epoch - state.kept_epoch >= settings.early_stopping
+            state.stopped = bool(stale or twin.stop_training)
+            state.epoch, state.step, state.seconds = epoch + 1, 0, 0.0
+            saving.epoch_ended()
+    if state.kept_weights is None:
         with _Averaged(twin, settings.ema > 0):
-            row |= {f"val_{name}": value for name, value in _evaluate(twin, validation).items()}
-            if settings.early_stopping:
-                kept.offer(epoch, row["val_loss"], twin)
-        row["learning_rate"] = float(tf.convert_to_tensor(_inner(twin.optimizer).learning_rate))
-        row["images_per_second"] = steps * batches.batch_size / seconds
-        row["seconds"] = time.perf_counter() - started
-        history.append(row)
-        every.on_epoch_end(epoch, row)
-        stale = settings.early_stopping and epoch - kept.epoch >= settings.early_stopping
-        if stale or twin.stop_training:
-            break
-    if kept.weights is None:
-        with _Averaged(twin, settings.ema > 0):
-            kept.keep(len(history) - 1, twin)
-    assert kept.weights is not None
-    twin.set_weights(kept.weights)
-    every.on_train_end(history[-1])
+            state.keep(len(state.history) - 1, math.inf, twin.get_weights())
+    assert state.kept_weights is not None
+    twin.set_weights(state.kept_weights)
+    every.on_train_end(state.history[-1])
     for layer in model.layers:
         layer.trainable = twin.get_layer(layer.name).trainable
-    model.set_weights(kept.weights)
-    return Outcome(history, kept.epoch, precision, strategy.num_replicas_in_sync)
+    model.set_weights(state.kept_weights)
+    return Outcome(state.history, state.kept_epoch, precision, strategy.num_replicas_in_sync)
 
 
 def _one_epoch(
     twin: keras.Model,
-    iterator: Iterator,
+    strategy: tf.distribute.Strategy,
+    batches: Batches,
     steps: int,
     per_execution: int,
     callbacks: keras.callbacks.CallbackList,
+    state: TrainingState,
     first_bad_step: tf.Variable,
-) -> dict:
-    logs: dict = {}
-    for step in range(0, steps, per_execution):
+    saving: Saving,
+) -> None:
+    """The steps of an epoch from `state.step` on."""
+    if state.step >= steps:
+        return
+    began = time.perf_counter() - state.seconds
+    left = batches.dataset(state.epoch, state.step).take(steps - state.step)
+    iterator = iter(strategy.experimental_distribute_dataset(left))
+    for step in range(state.step, steps, per_execution):
         callbacks.on_train_batch_begin(step)
         logs = twin.train_function(iterator)
         _raise_if_diverged(first_bad_step, steps)
-        callbacks.on_train_batch_end(min(step + per_execution, steps) - 1, logs)
+        state.step = min(step + per_execution, steps)
+        state.seconds = time.perf_counter() - began
+        callbacks.on_train_batch_end(state.step - 1, logs)
         if twin.stop_training:
             break
-    return logs
+        saving.steps_done()
 
 
-def _evaluate(twin: keras.Model, validation: tf.data.Dataset) -> dict[str, float]:
-    return {name: float(value) for name, value in twin.evaluate(validation, verbose=0, return_dict=True).items()}
+def _evaluate(twin: keras.Model, validation: tf.data.Dataset, saving: Saving) -> dict[str, float]:
+    watch = keras.callbacks.LambdaCallback()
+    watch.on_test_batch_end = lambda batch, logs=None: saving.raise_if_asked()
+    figures = twin.evaluate(validation, verbose=0, return_dict=True, callbacks=[watch])
+    return {name: float(value) for name, value in figures.items()}
 
 
 def _default_strategy() -> tf.distribute.Strategy:
@@ -245,18 +265,3 @@ class _Averaged:
     def __exit__(self, *_: object) -> None:
         for (variable, _average), own in zip(self.pairs, self.own, strict=True):
             variable.assign(own)
-
-
-class _Kept:
-    """The weights that training ends with: the best epoch's where early stopping chooses, else the last's."""
-
-    def __init__(self) -> None:
-        self.epoch, self.loss, self.weights = -1, np.inf, None
-
-    def offer(self, epoch: int, loss: float, twin: keras.Model) -> None:
-        if loss < self.loss or self.weights is None:
-            self.loss = loss
-            self.keep(epoch, twin)
-
-    def keep(self, epoch: int, twin: keras.Model) -> None:
-        self.epoch, self.weights = epoch, twin.get_weights()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -11,37 +11,50 @@ import numpy as np
 import tensorflow as tf
 
 from tkit import console, files, model_files
+from tkit.fit import setup
+from tkit.fit.checkpoint import Checkpoint, Checkpoints
 from tkit.fit.engine import train
 from tkit.fit.history import HistoryFile
 from tkit.fit.precision import choose
 from tkit.fit.progress import TrainingProgress
+from tkit.fit.saving import Saving
 from tkit.fit.start import StartClock
 from tkit.fit.tensorboard import TensorBoardLog
 from tkit.models import Model, PixelStatistics
 from tkit.models._own import plain
 from tkit.recipe import Loaded, Recipe
 from tkit.run import Run
-from tkit.stages._common import DRY_RUN_STEPS, as_loaded, dry, load_data
-from tkit_pipelines.batches import in_order
+from tkit.stages._common import DRY_RUN_STEPS, as_loaded, as_run, dry, load_data
+from tkit_edge.errors import InputError
+from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.config import kinds
 from tkit_pipelines.dataset import Splits
 
 # bincount makes an int64 copy of what it counts, and the pictures may lie on disk.
 _COUNTED_AT_ONCE = 4096
+CHECKPOINTS = "checkpoints"
 
 
 @files.writing()
 def fit(
-    recipe: Recipe | Loaded | str | Path,
+    recipe: Recipe | Loaded | str | Path | None = None,
     *,
+    resume: Run | str | Path | None = None,
+    overrides: Sequence[str] = (),
     runs_dir: str | Path | None = None,
     dry_run: bool = False,
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
 ) -> Run:
-    """Trains a recipe's model.
+    """Trains a recipe's model, or goes on with a run whose training was interrupted.
+
+    What comes out of a resumed run is the run that was not interrupted: the same weights, history and files, on the
+    same kind of machine with the same versions. A finished run is returned as it is.
 
     Args:
         recipe: a recipe, a loaded one, or a name or path for `tkit.load_recipe`.
+        resume: a run or its folder, in place of a recipe; training goes on from its newest checkpoint.
+        overrides: changes to the resumed run's recipe that its training doesn't depend on: `export.`, `bench.`,
+            `fit.checkpoint.`, and `data.source` where the pictures are the same.
         runs_dir: where run folders live; $TKIT_RUNS or ./runs by default.
         dry_run: two steps on synthetic pictures of the recipe's shapes.
         callbacks: Keras callbacks of your own, after tkit's.
@@ -50,31 +63,100 @@ def fit(
         The run, its `float` variant trained.
 
     Raises:
-        InputError: the recipe or its data cannot be used.
+        InputError: the recipe or its data cannot be used; or recipe, pictures, precision or threads of a resumed run
+            are others than before.
         DivergedError: the loss stopped being finite.
+        StoppedError: SIGINT or SIGTERM; a checkpoint was written, `resume` goes on from it.
     """
     began, clock = time.perf_counter(), StartClock()
+    if (recipe is None) == (resume is None):
+        raise InputError("Expected a recipe, or a run to resume: one of the two.")
+    if resume is not None:
+        return _resume(as_run(resume), overrides, clock, began, callbacks)
+    assert recipe is not None
     loaded = as_loaded(recipe)
     if dry_run:
         loaded = loaded._replace(recipe=dry(loaded.recipe))
-    settings = loaded.recipe
-    keras.utils.set_random_seed(settings.seed)
-    tf.config.experimental.enable_op_determinism()
-    splits = load_data(settings.data, settings.seed)
-    for remark in [] if dry_run else splits.remarks():
-        console.say(f"data: {remark}")
-    clock.mark("data")
-    classes = len(splits.class_names)
-    batches = settings.data.batches(splits.train, classes, settings.seed)
-    model = build(settings.model, splits)
+    splits = _data(loaded.recipe, clock, quiet=dry_run)
+    batches = loaded.recipe.data.batches(splits.train, len(splits.class_names), loaded.recipe.seed)
+    model = build(loaded.recipe.model, splits)
     clock.mark("model")
     run = Run.create(loaded, runs_dir)
+    with run.lock():
+        max_steps = DRY_RUN_STEPS if dry_run else None
+        return _train(run, model, splits, batches, clock, began, max_steps=max_steps, own=callbacks)
+
+
+def _resume(
+    run: Run,
+    overrides: Sequence[str],
+    clock: StartClock,
+    began: float,
+    own: tuple[keras.callbacks.Callback, ...],
+) -> Run:
+    if "float/fit" in run.manifest["stages"]:
+        console.say(f"{run.folder}: training is finished.")
+        return run
+    with run.lock():
+        if overrides:
+            run.change(overrides)
+        recipe = run.recipe
+        start = Checkpoints(run.folder / CHECKPOINTS, recipe.fit.checkpoint.keep).newest()
+        if start is not None:
+            setup.use_threads(start.facts["setup"]["threads"])
+        splits = _data(recipe, clock, quiet=False)
+        batches = recipe.data.batches(splits.train, len(splits.class_names), recipe.seed)
+        model = build(recipe.model, splits)
+        clock.mark("model")
+        return _train(run, model, splits, batches, clock, began, start=start, own=own)
+
+
+def _data(recipe: Recipe, clock: StartClock, quiet: bool) -> Splits:
+    """The splits, and the seeds of everything else."""
+    keras.utils.set_random_seed(recipe.seed)
+    tf.config.experimental.enable_op_determinism()
+    splits = load_data(recipe.data, recipe.seed)
+    for remark in [] if quiet else splits.remarks():
+        console.say(f"data: {remark}")
+    clock.mark("data")
+    return splits
+
+
+def _train(
+    run: Run,
+    model: keras.Model,
+    splits: Splits,
+    batches: Batches,
+    clock: StartClock,
+    began: float,
+    *,
+    start: Checkpoint | None = None,
+    max_steps: int | None = None,
+    own: tuple[keras.callbacks.Callback, ...],
+) -> Run:
+    settings = run.recipe
+    classes = len(splits.class_names)
     precision = choose(settings.fit.precision)
+    here = setup.of(settings, splits, precision.policy)
     console.say(
         f"{run.folder}: {model.name}, {model.count_params():,} parameters; {len(splits.train.labels):,} training, "
         f"{len(splits.validation.labels):,} validation and {len(splits.test.labels):,} test pictures, {classes} classes"
     )
-    console.say(f"precision: {precision.policy} ({precision.reason}); {os.cpu_count()} threads")
+    console.say(f"precision: {precision.policy} ({precision.reason}); {here['threads']} threads")
+    done: list[dict[str, float]] = []
+    if start is not None:
+        setup.compare(start.facts["setup"], here)
+        done = start.facts["history"]
+        console.say(f"going on after {start.facts['epoch']} epochs and {start.facts['step']} steps")
+    keep = settings.fit.checkpoint
+    saving = Saving(
+        Checkpoints(run.folder / CHECKPOINTS, keep.keep),
+        steps=keep.steps,
+        minutes=keep.minutes,
+        facts={"setup": here},
+        start=start,
+        go_on=f"tkit fit --resume {run.folder}",
+    )
     progress = TrainingProgress()
     log = TensorBoardLog(
         run.folder / "logs",
@@ -89,8 +171,9 @@ def fit(
             batches,
             in_order(splits.validation, classes, settings.data.batch_size),
             settings.fit,
-            callbacks=(clock, HistoryFile(run.folder / "history.csv"), log, progress, *callbacks),
-            max_steps=DRY_RUN_STEPS if dry_run else None,
+            callbacks=(clock, HistoryFile(run.folder / "history.csv", done), log, progress, *own),
+            max_steps=max_steps,
+            saving=saving,
         )
     finally:
         progress.stop()

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from tkit import console
 from tkit.recipe import Loaded, Recipe
 from tkit.run import Run
 from tkit.stages.bench import bench
 from tkit.stages.export import export
 from tkit.stages.fit import fit
+from tkit_edge.errors import StoppedError
 
 
-def run(recipe: Recipe | Loaded | str | Path, *, runs_dir: str | Path | None = None, dry_run: bool = False) -> Run:
-    """Fits, exports and benches a recipe; the arguments are `fit`'s.
+def run(
+    recipe: Recipe | Loaded | str | Path | None = None,
+    *,
+    resume: Run | str | Path | None = None,
+    overrides: Sequence[str] = (),
+    runs_dir: str | Path | None = None,
+    dry_run: bool = False,
+) -> Run:
+    """Fits, exports and benches a recipe, or goes on with a run at the stage that was cut; the arguments are `fit`'s.
 
     Example:
         >>> done = tkit.run("digits_cnn")
         >>> done.entry("bench")["metrics"]
     """
-    made = fit(recipe, runs_dir=runs_dir, dry_run=dry_run)
-    export(made)
-    bench(made)
+    try:
+        made = fit(recipe, resume=resume, overrides=overrides, runs_dir=runs_dir, dry_run=dry_run)
+    except StoppedError as stopped:
+        message = str(stopped).replace("tkit fit --resume", "tkit run --resume")
+        raise StoppedError(message, stopped.exit_code - 128) from None
+    try:
+        for stage in (export, bench):
+            if f"float/{stage.__name__}" not in made.manifest["stages"]:
+                stage(made, variant="float")
+    except (KeyboardInterrupt, SystemExit):
+        console.say(f"Go on with: tkit run --resume {made.folder}")
+        raise
     return made

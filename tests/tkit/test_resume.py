@@ -1,0 +1,201 @@
+"""An interrupted run that goes on is the run that was not interrupted."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tkit
+from tkit.fit.checkpoint import Checkpoint, Checkpoints
+from tkit.lock import locked
+from tkit.recipe import load
+from tkit.run import Run
+from tkit_edge.errors import InputError
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+SMALL = ("model.width=8", "model.dropout=0.3", "fit.epochs=4", "fit.ema=0.9", "fit.early_stopping=3")
+OFTEN = ("fit.steps_per_execution=3", "fit.checkpoint.steps=5")
+
+
+class Stop(Exception):
+    """Stands for a process that dies."""
+
+
+def dying(epoch, step):
+    """A callback that ends training there, as abruptly as an exception can."""
+    import keras
+
+    class Dying(keras.callbacks.Callback):
+        def on_epoch_begin(self, number, logs=None):
+            self.epoch = number
+
+        def on_train_batch_end(self, batch, logs=None):
+            if (self.epoch, batch) >= (epoch, step):
+                raise Stop
+
+    return Dying()
+
+
+def rows(run):
+    import csv
+
+    with open(run.folder / "history.csv", newline="") as file:
+        return [
+            {key: value for key, value in row.items() if key not in ("seconds", "images_per_second")}
+            for row in csv.DictReader(file)
+        ]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return tkit.fit(load("digits_cnn", [*SMALL, *OFTEN]), runs_dir=tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture
+def cut(tmp_path):
+    """A run that died in the third epoch."""
+    with pytest.raises(Stop):
+        tkit.fit(load("digits_cnn", [*SMALL, *OFTEN]), runs_dir=tmp_path, callbacks=(dying(2, 10),))
+    return Run.open(tmp_path / "digits_cnn-1")
+
+
+def assert_same(run, other):
+    with (
+        np.load(run.folder / "float" / "weights.npz") as ours,
+        np.load(other.folder / "float" / "weights.npz") as theirs,
+    ):
+        assert ours.files == theirs.files
+        for name in ours.files:
+            np.testing.assert_array_equal(ours[name], theirs[name], name)
+    assert rows(run) == rows(other)
+    last, expected = (Checkpoints(item.folder / "checkpoints", 2).newest() for item in (run, other))
+    assert last.arrays.keys() == expected.arrays.keys()
+    for name, array in expected.arrays.items():
+        np.testing.assert_array_equal(last.arrays[name], array, name)
+
+
+def test_a_run_that_died_goes_on_as_if_it_had_not(cut, whole):
+    assert [path.name for path in Checkpoints(cut.folder / "checkpoints", 2).paths()] == [
+        "000002-00000.checkpoint",
+        "000002-00006.checkpoint",
+    ]
+    assert_same(tkit.fit(resume=cut), whole)
+
+
+def test_a_damaged_checkpoint_is_passed_over_with_a_word(cut, whole, capsys):
+    newest = Checkpoints(cut.folder / "checkpoints", 2).paths()[-1]
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    assert_same(tkit.fit(resume=cut.folder), whole)
+    assert re.search(r"000002-00006.checkpoint is damaged \(its checksum doesn't fit\)", capsys.readouterr().err)
+
+
+def test_a_run_without_a_whole_checkpoint_begins_again(cut, whole):
+    for path in Checkpoints(cut.folder / "checkpoints", 2).paths():
+        path.write_bytes(path.read_bytes()[:-1])
+    assert_same(tkit.fit(resume=cut), whole)
+
+
+def test_a_finished_run_says_so_and_stays(whole, capsys):
+    before = (whole.folder / "manifest.json").read_bytes()
+    tkit.fit(resume=whole.folder)
+    assert "training is finished" in capsys.readouterr().err
+    assert (whole.folder / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["fit.epochs=9"], r"fit.epochs can't be changed .*export., bench., fit.checkpoint."),
+        (["model.width=16"], "model.width can't be changed"),
+        (["data.source=synthetic:10"], "the pictures or their labels are others"),
+        (["fit.checkpoint.keep=0"], "fit.checkpoint.keep"),
+    ],
+)
+def test_what_would_be_another_run_is_refused(cut, overrides, message):
+    before = {path: path.read_bytes() for path in Checkpoints(cut.folder / "checkpoints", 2).paths()}
+    with pytest.raises(InputError, match=message):
+        tkit.fit(resume=cut, overrides=overrides)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_recipe_that_was_edited_is_refused_by_what_changed(cut):
+    path = cut.folder / "recipe.json"
+    path.write_text(path.read_text().replace('"learning_rate": 0.004', '"learning_rate": 0.005'))
+    with pytest.raises(InputError, match=r"fit.optimizer.learning_rate was 0.004, is 0.005"):
+        tkit.fit(resume=cut.folder)
+
+
+def test_what_training_does_not_depend_on_may_change(cut, whole):
+    run = tkit.fit(resume=cut, overrides=["fit.checkpoint.keep=1", "bench.seconds=0.5"])
+    assert_same(run, whole)
+    assert Run.open(run.folder).recipe.bench.seconds == 0.5
+    assert len(Checkpoints(run.folder / "checkpoints", 1).paths()) == 1
+
+
+def test_a_second_writer_is_refused_and_a_dead_one_holds_nothing(cut):
+    code = f"""
+import os, sys
+from pathlib import Path
+from tkit.lock import locked
+with locked(Path({str(cut.folder)!r})):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], text=True, **pipes) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match=rf"being written by another process \({holder.pid}\)"):
+            tkit.fit(resume=cut)
+        holder.kill()
+    with locked(cut.folder):
+        pass
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_says_the_command_that_goes_on(tmp_path, sent, code):
+    command = [sys.executable, "-m", "tkit", "fit", "--recipe", "digits_cnn", "--runs-dir", str(tmp_path)]
+    with subprocess.Popen([*command, "fit.epochs=2000", *OFTEN], stderr=subprocess.PIPE, text=True) as process:
+        wait_for(lambda: list(tmp_path.glob("*/checkpoints/000001-*")))
+        process.send_signal(sent)
+        asked = time.monotonic()
+        _, said = process.communicate()
+    assert time.monotonic() - asked < 10
+    assert process.returncode == code
+    assert f"Go on with: tkit fit --resume {tmp_path / 'digits_cnn-1'}" in said
+    assert Checkpoints(tmp_path / "digits_cnn-1" / "checkpoints", 2).newest() is not None
+
+
+def test_checkpoints_hold_what_was_put_in(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "checkpoints", keep=2)
+    assert checkpoints.newest() is None
+    for step in (5, 10, 15):
+        checkpoints.write(Checkpoint({"model/0000": np.full(3, step)}, {"epoch": 1, "step": step}))
+    assert [path.name for path in checkpoints.paths()] == ["000001-00010.checkpoint", "000001-00015.checkpoint"]
+    newest = checkpoints.newest()
+    np.testing.assert_array_equal(newest.arrays["model/0000"], [15, 15, 15])
+    assert newest.facts == {"epoch": 1, "step": 15}
+
+
+@pytest.mark.slow
+def test_ten_kills_at_random_moments_leave_no_trace(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import chaos
+
+    result = chaos.survive(tmp_path, kills=10, seed=int(os.environ.get("TKIT_CHAOS_SEED", 0)))
+    assert result["kills"] >= 10
+    assert result["unequal"] == []
+
+
+def wait_for(condition, seconds=120):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)

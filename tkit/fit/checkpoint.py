@@ -1,0 +1,89 @@
+"""Checkpoints of training: each is one file that holds all that the next step depends on, and is whole or not there.
+
+    checkpoints/000004-00120.checkpoint        after 4 whole epochs and 120 steps of the next
+
+The file begins with the SHA-256 of what follows, an .npz archive: the arrays, and one array of bytes with the rest as
+JSON. It is written beside, synced and renamed; a file whose digest doesn't fit is passed over with a word.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tkit import console, files
+
+SUFFIX = ".checkpoint"
+_DIGEST = hashlib.sha256().digest_size
+_FACTS = "facts"
+
+
+class Checkpoint(NamedTuple):
+    """A moment of training."""
+
+    arrays: dict[str, np.ndarray]
+    """Every variable's value, by group and number."""
+    facts: dict[str, Any]
+    """What is no array, as JSON: `epoch` and `step` (what comes next), the history rows ..."""
+
+    def to_bytes(self) -> bytes:
+        """The file's content."""
+        buffer = io.BytesIO()
+        facts = np.frombuffer(json.dumps(self.facts).encode(), np.uint8)
+        np.savez(buffer, **{**self.arrays, _FACTS: facts})
+        data = buffer.getvalue()
+        return hashlib.sha256(data).digest() + data
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Checkpoint:
+        """The checkpoint in a file's content; ValueError where the content isn't what was written."""
+        digest, data = content[:_DIGEST], content[_DIGEST:]
+        if hashlib.sha256(data).digest() != digest:
+            raise ValueError("its checksum doesn't fit")
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            facts = json.loads(arrays.pop(_FACTS).tobytes())
+        except (zipfile.BadZipFile, KeyError) as error:
+            raise ValueError(str(error)) from error
+        return cls(arrays, facts)
+
+
+class Checkpoints:
+    """The checkpoints of one run; the last `keep` stay.
+
+    Args:
+        folder: the run's `checkpoints` folder; it may not be there yet.
+        keep: how many files are left when a new one is written.
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder, self.keep = folder, keep
+
+    def paths(self) -> list[Path]:
+        """The files, oldest first."""
+        return sorted(self.folder.glob(f"*{SUFFIX}"))
+
+    def write(self, checkpoint: Checkpoint) -> Path:
+        """Adds a checkpoint, then removes the oldest ones."""
+        epoch, step = checkpoint.facts["epoch"], checkpoint.facts["step"]
+        path = self.folder / f"{epoch:06d}-{step:05d}{SUFFIX}"
+        files.write_bytes(path, checkpoint.to_bytes())
+        for old in self.paths()[: -self.keep]:
+            old.unlink()
+        return path
+
+    def newest(self) -> Checkpoint | None:
+        """The newest whole checkpoint; None where there is none. Damaged ones are said."""
+        for path in reversed(self.paths()):
+            try:
+                return Checkpoint.from_bytes(path.read_bytes())
+            except (OSError, ValueError) as error:
+                console.say(f"{path} is damaged ({error}): the one before it is used.")
+        return None

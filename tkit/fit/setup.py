@@ -1,0 +1,91 @@
+"""What a training's arithmetic depends on, and whether a resumed one still has it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tkit import console
+from tkit.recipe import Recipe
+from tkit.run import versions
+from tkit_edge import machine
+from tkit_edge.errors import InputError
+from tkit_pipelines.dataset import Splits
+
+_HASHED_AT_ONCE = 4096
+_FREE = ("name", "bench", "export")
+"""Parts of a recipe that training doesn't depend on."""
+
+
+def of(recipe: Recipe, splits: Splits, policy: str) -> dict[str, Any]:
+    """The setup of this process for a recipe, as JSON: recipe, data, precision, threads, machine and versions."""
+    values = recipe.model_dump(mode="json")
+    values = {key: value for key, value in values.items() if key not in _FREE}
+    values["fit"] = {key: value for key, value in values["fit"].items() if key != "checkpoint"}
+    values["data"] = {key: value for key, value in values["data"].items() if key != "source"}
+    return {
+        "recipe": values,
+        "data": _digest(splits),
+        "precision": policy,
+        "threads": threads(),
+        "machine": machine.describe()["cpu"],
+        "versions": versions(),
+    }
+
+
+def threads() -> int:
+    """How many threads TensorFlow's kernels share here."""
+    return tf.config.threading.get_intra_op_parallelism_threads() or machine.cores()
+
+
+def use_threads(count: int) -> None:
+    """Has the kernels share their work among `count` threads, as the interrupted run did."""
+    if count != threads():
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(count)
+        except RuntimeError:
+            return  # TensorFlow has begun already; `compare` refuses
+
+
+def compare(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Says what differs between the setup of a checkpoint and this one.
+
+    Raises:
+        InputError: something differs that makes it another run.
+    """
+    changed = [f"{key} was {old!r}, is {new!r}" for key, old, new in _differences(before["recipe"], now["recipe"])]
+    if before["data"] != now["data"]:
+        changed.append("the pictures or their labels are others")
+    for key in ("precision", "threads"):
+        if before[key] != now[key]:
+            changed.append(f"{key} was {before[key]!r}, is {now[key]!r}")
+    if changed:
+        raise InputError(
+            "This would be another run than the one that was interrupted: "
+            + "; ".join(changed)
+            + ". Bring it back, or "
+            "train anew."
+        )
+    for key in ("machine", "versions"):
+        if before[key] != now[key]:
+            console.say(f"{key} was {before[key]}, is {now[key]}: results may differ in their last bits.")
+
+
+def _differences(before: Any, now: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = {**before, **now}
+        return [item for key in keys for item in _differences(before.get(key), now.get(key), f"{path}{key}.")]
+    return [] if before == now else [(path.rstrip("."), before, now)]
+
+
+def _digest(splits: Splits) -> str:
+    """SHA-256 over the training and validation pictures and labels, in their order."""
+    digest = hashlib.sha256()
+    for examples in (splits.train, splits.validation):
+        digest.update(np.ascontiguousarray(examples.labels))
+        for start in range(0, len(examples.labels), _HASHED_AT_ONCE):
+            digest.update(np.ascontiguousarray(examples.images[start : start + _HASHED_AT_ONCE]))
+    return digest.hexdigest()
