@@ -36,7 +36,7 @@ class Checkpoint(NamedTuple):
         """The file's content."""
         buffer = io.BytesIO()
         facts = np.frombuffer(json.dumps(self.facts).encode(), np.uint8)
-        np.savez(buffer, **{**self.arrays, _FACTS: facts})
+        np.savez(buffer, **{**self.arrays, _FACTS: facts})  # type: ignore[arg-type]  # numpy's stub takes them for flags
         data = buffer.getvalue()
         return hashlib.sha256(data).digest() + data
 

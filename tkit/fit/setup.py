@@ -85,7 +85,7 @@ def _digest(splits: Splits) -> str:
     """SHA-256 over the training and validation pictures and labels, in their order."""
     digest = hashlib.sha256()
     for examples in (splits.train, splits.validation):
-        digest.update(np.ascontiguousarray(examples.labels))
+        digest.update(np.ascontiguousarray(examples.labels).data)
         for start in range(0, len(examples.labels), _HASHED_AT_ONCE):
-            digest.update(np.ascontiguousarray(examples.images[start : start + _HASHED_AT_ONCE]))
+            digest.update(np.ascontiguousarray(examples.images[start : start + _HASHED_AT_ONCE]).data)
     return digest.hexdigest()
