@@ -28,6 +28,8 @@ from tkit_pipelines.config import did_you_mean
 
 MANIFEST_VERSION = 1
 DEFAULT_FOLDER = "runs"
+MAKING = ("fit", "adopt", "compress")
+"""The stages that make a variant's model."""
 CHANGEABLE = ("export.", "bench.", "fit.checkpoint.", "data.source")
 """What may be changed of the recipe of a run whose training has begun; other pictures are refused when they are
 read."""
@@ -108,8 +110,7 @@ class Run:
     @property
     def variant(self) -> str:
         """The newest variant: `float`, or the last that compression made."""
-        making = ("/fit", "/adopt", "/compress")
-        made = [stage.rpartition("/")[0] for stage in self.manifest["stages"] if stage.endswith(making)]
+        made = [key.rpartition("/")[0] for key in self.manifest["stages"] if key.rpartition("/")[2] in MAKING]
         if not made:
             raise InputError(
                 f"{self.folder} holds no trained model: its training didn't finish. "
@@ -147,6 +148,27 @@ class Run:
         if key not in self.manifest["stages"]:
             raise InputError(f"{self.folder} has no finished {key}. Make it: tkit {stage} {self.folder}")
         return self.manifest["stages"][key]
+
+    def whole(self, stage: str, variant: str) -> Path:
+        """The folder of a variant, when all that `stage` wrote is still what it wrote.
+
+        Raises:
+            InputError: the stage isn't finished, or a file is missing or damaged, with the command that makes it again.
+        """
+        again = f"tkit fit --recipe {self.folder / 'recipe.json'}" if stage == "fit" else f"tkit {stage} {self.folder}"
+        for name, digest in self.entry(stage, variant)["outputs"].items():
+            path = self.folder / name
+            if not path.is_file() or files.sha256(path) != digest:
+                what = "damaged: its sha256 is not the manifest's" if path.is_file() else "missing"
+                raise InputError(f"{path} is {what}. Make it again: {again}")
+        return self.folder / variant
+
+    def model_folder(self, variant: str | None = None) -> Path:
+        """The folder of a variant's trained model, its files whole; InputError as from `whole`."""
+        variant = variant or self.variant
+        self.variant_folder(variant)  # names the variants that there are
+        making = next(stage for stage in MAKING if f"{variant}/{stage}" in self.manifest["stages"])
+        return self.whole(making, variant)
 
     def finish(
         self,

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from pydantic import ConfigDict, PrivateAttr, ValidationError
 
+from tkit import console
 from tkit.models import Model, PixelStatistics
 from tkit_edge.errors import InputError, TkitError
 from tkit_pipelines.config import Component
@@ -53,7 +54,7 @@ def origin_beside(recipe_json: Path) -> Origin | None:
 
 
 def run_file(path: Path) -> tuple[ModuleType, Origin]:
-    """Runs a recipe file, once a process for each content.
+    """Runs a recipe file, once a process for each content; says so first where it lies outside of the working directory.
 
     Raises:
         InputError: no such file, or one that fails, with its line.
@@ -66,6 +67,8 @@ def run_file(path: Path) -> tuple[ModuleType, Origin]:
     name = f"tkit_user_recipe_{origin.sha256[:16]}"
     if name in sys.modules:
         return sys.modules[name], origin
+    if not path.resolve().is_relative_to(Path.cwd()):
+        console.say(f"{path} is code from outside of the working directory: it is run now.")
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None  # a .py path always has both
     module = importlib.util.module_from_spec(spec)

@@ -45,6 +45,11 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # so that the new name outlives a power cut too
+    finally:
+        os.close(folder)
 
 
 def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:

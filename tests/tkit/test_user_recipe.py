@@ -171,3 +171,16 @@ def test_a_mistake_in_recipe_names_its_line(tmp_path):
     (tmp_path / "mine.py").write_text("def recipe():\n    x = 1\n    return x.nothing\n")
     with pytest.raises(InputError, match=r"mine\.py could not be run, line 3: AttributeError"):
         load(tmp_path / "mine.py")
+
+
+def test_code_from_outside_of_the_working_directory_is_announced_before_it_runs(tmp_path, monkeypatch, capsys):
+    (tmp_path / "here").mkdir()
+    inside, outside = tmp_path / "here" / "inside.py", tmp_path / "outside.py"
+    for path in (inside, outside):
+        path.write_text(f'import sys\nprint("running", file=sys.stderr)\n# {path.name}\n{EXAMPLE}')
+    monkeypatch.chdir(tmp_path / "here")
+    load(inside)
+    assert capsys.readouterr().err == "running\n"
+    load(outside)
+    said = capsys.readouterr().err
+    assert re.fullmatch(r".*outside.py is code from outside of the working directory: it is run now.\nrunning\n", said)

@@ -48,11 +48,10 @@ def of_run(run: Run, variant: str, format: str | None) -> Subject:
     if format is None and not exported:
         format = KERAS
     if format != KERAS:
-        run.entry("export", variant)  # says how to make it, where there is none
-        return of_bundle(folder / "export", format)
+        return of_bundle(run.whole("export", variant) / "export", format)
     from tkit import model_files
 
-    model = model_files.load(folder)
+    model = model_files.load(run.model_folder(variant))
     shape, resize = tuple(model.inputs[0].shape[1:]), run.recipe.data.resize
     loaded = Classifier(_keras(model), shape, resize, run.output, run.class_names)
     return Subject(loaded, folder / "model.keras", KERAS, True)

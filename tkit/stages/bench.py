@@ -34,8 +34,7 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
     began = time.perf_counter()
     run = as_run(run)
     variant = variant or run.variant
-    run.entry("export", variant)  # the files count only once the export stage has finished
-    folder = run.variant_folder(variant)
+    folder = run.whole("export", variant)
     recipe = with_overrides(run.recipe, overrides)
     test = load_data(recipe.data, recipe.seed).test
     limit = DRY_RUN_TEST_PICTURES if is_dry(recipe) else None
