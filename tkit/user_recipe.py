@@ -54,7 +54,7 @@ def origin_beside(recipe_json: Path) -> Origin | None:
 
 
 def run_file(path: Path) -> tuple[ModuleType, Origin]:
-    """Runs a recipe file, once a process for each content; says so first where it lies outside of the working directory.
+    """Runs a recipe file, once a process for each content; says so first where it isn't in the working directory.
 
     Raises:
         InputError: no such file, or one that fails, with its line.
