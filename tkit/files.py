@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 from tkit_edge.errors import InputError
 from tkit_edge.files import write_atomically as write_bytes
 
-__all__ = ["sha256", "write_bytes", "write_json", "writing"]
+__all__ = ["new_folder", "sha256", "write_bytes", "write_json", "writing"]
 
 # What a disk or its permissions refuse; every other OSError is a programming error and keeps its traceback.
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -46,6 +47,20 @@ def _refusal(error: BaseException | None) -> int | None:
     if type(error).__module__.startswith(("tensorflow.", "h5py.")) or type(error) in (OSError, RuntimeError):
         return next((number for number in _REFUSALS if os.strerror(number) in str(error)), None)
     return None
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A folder to fill beside `target`, whose place it takes at the end; after an error `target` is as it was."""
+    beside = target.with_name(f".{target.name}.new")
+    shutil.rmtree(beside, ignore_errors=True)  # a killed process may have left one
+    try:
+        yield beside
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    shutil.rmtree(target, ignore_errors=True)
+    beside.rename(target)
 
 
 def write_json(path: Path, value: Any) -> None:

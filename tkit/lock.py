@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,22 +15,32 @@ NAME = ".lock"
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
     """Holds the lock of a run folder.
 
+    Args:
+        folder: the run's.
+        patience: seconds to wait for another process that holds it.
+
     Raises:
-        InputError: another process holds it.
+        InputError: another process holds it, and has not let go of it by then.
     """
+    until = time.monotonic() + patience
     with open(folder / NAME, "a+", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() < until:
+                    time.sleep(0.05)
+                    continue
             file.seek(0)
             holder = file.read(20).strip()
             raise InputError(
                 f"{folder} is being written by another process{f' ({holder})' if holder else ''}. Wait for it, or "
                 "end it."
-            ) from None
+            )
         file.truncate(0)
         file.write(f"{os.getpid()}")
         file.flush()

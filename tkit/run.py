@@ -13,8 +13,8 @@ import datetime
 import json
 import os
 import platform
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +28,8 @@ from tkit_pipelines.config import did_you_mean
 
 MANIFEST_VERSION = 1
 DEFAULT_FOLDER = "runs"
+PATIENCE = 10.0
+"""Seconds that a finished stage waits for another process to write its own entry."""
 MAKING = ("fit", "adopt", "compress")
 """The stages that make a variant's model."""
 CHANGEABLE = ("export.", "bench.", "fit.checkpoint.", "data.source")
@@ -47,6 +49,7 @@ class Run:
         self.folder = folder
         self.recipe = recipe
         self.manifest = manifest
+        self._locked = False
 
     @classmethod
     def create(cls, loaded: Loaded, runs_dir: str | Path | None = None) -> Run:
@@ -193,9 +196,12 @@ class Run:
             "versions": versions(),
             **facts,
         }
-        stages = {key: value for key, value in self.manifest["stages"].items() if key != f"{variant}/{stage}"}
-        self.manifest = {**self.manifest, "stages": {**stages, f"{variant}/{stage}": entry}}
-        files.write_json(self.folder / "manifest.json", self.manifest)
+        with self.lock(PATIENCE):
+            # Another process may have finished another stage meanwhile.
+            manifest = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
+            stages = {key: value for key, value in manifest["stages"].items() if key != f"{variant}/{stage}"}
+            self.manifest = {**manifest, "stages": {**stages, f"{variant}/{stage}": entry}}
+            files.write_json(self.folder / "manifest.json", self.manifest)
         return entry
 
     def summary(self, stage: str, variant: str | None = None) -> dict[str, Any]:
@@ -223,9 +229,18 @@ class Run:
         self.recipe = recipe
         files.write_bytes(self.folder / "recipe.json", _json(recipe))
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Keeps other processes from writing into the run while inside; InputError where one does."""
-        return locked(self.folder)
+    @contextmanager
+    def lock(self, patience: float = 0.0) -> Iterator[None]:
+        """Keeps other processes from writing into the run while inside; InputError where one still does."""
+        if self._locked:
+            yield
+            return
+        with locked(self.folder, patience):
+            self._locked = True
+            try:
+                yield
+            finally:
+                self._locked = False
 
     def _digests(self, paths: Iterable[Path]) -> dict[str, str]:
         return {path.relative_to(self.folder).as_posix(): files.sha256(path) for path in paths}

@@ -93,3 +93,11 @@ def test_what_a_stage_wrote_is_used_only_while_it_is_what_it_wrote(run):
     (run.folder / "float" / "output").unlink()
     with pytest.raises(InputError, match=r"float/output is missing"):
         run.whole("fit", "float")
+
+
+def test_two_processes_that_finish_stages_keep_both_entries(run):
+    finished(run)
+    other = Run.open(run.folder)
+    finished(run, "export")
+    finished(other, "bench")
+    assert list(Run.open(run.folder).manifest["stages"]) == ["float/fit", "float/export", "float/bench"]

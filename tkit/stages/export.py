@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,18 +69,18 @@ def export(run: Run | str | Path, *, variant: str | None = None, overrides: Sequ
             + "\nNothing was exported. The bounds are export.parity in the recipe."
         )
     target = folder / "export"
-    shutil.rmtree(target, ignore_errors=True)
     golden = _first(splits.validation, GOLDEN_SAMPLES, recipe.seed)
-    Bundle.write(
-        target,
-        models=models,
-        labels=splits.class_names,
-        images=golden.images,
-        answers=golden.labels,
-        encoded=[golden.encoded(index) for index in range(len(golden))],
-        output=run.output,
-        resize=recipe.data.resize,
-    )
+    with files.new_folder(target) as made:
+        Bundle.write(
+            made,
+            models=models,
+            labels=splits.class_names,
+            images=golden.images,
+            answers=golden.labels,
+            encoded=[golden.encoded(index) for index in range(len(golden))],
+            output=run.output,
+            resize=recipe.data.resize,
+        )
     return run.finish(
         "export",
         variant,
