@@ -25,6 +25,14 @@ from _sides import RESULTS, append, read
 
 LIGHT_RUNS, FIT_RUNS = 20, 3
 PICTURES = 60_000
+PARTS = {
+    "tensorflow_import": "TensorFlow's import",
+    "data": "reading the pictures from the cache",
+    "model": "building the model",
+    "setup": "digest of the pictures, optimizer, training twin, callbacks",
+    "tracing": "tracing the train function",
+    "second_call": "the first 20 steps themselves",
+}
 TKIT = str(Path(sys.executable).with_name("tkit"))
 
 
@@ -57,7 +65,7 @@ def fit(data: Path, runs: Path) -> dict[str, Any]:
     start = made["start"]
     return {
         "first_step": round(start["first_step_at"] - began, 2),
-        **{name: start[name] for name in ("tensorflow_import", "data", "model", "setup", "tracing", "second_call")},
+        **{f"{name}_seconds": start[name] for name in PARTS},
         "peak_gib": round(usage.ru_maxrss / 2**20, 2),
     }
 
@@ -89,14 +97,7 @@ def report(measured: dict[str, list[dict[str, Any]]]) -> None:
     def middle(name: str) -> float:
         return median(row[name] for row in measured["fit"])
 
-    parts = [
-        ("TensorFlow's import", middle("tensorflow_import")),
-        ("reading the pictures from the cache", middle("data")),
-        ("building the model", middle("model")),
-        ("optimizer, training twin, callbacks", middle("setup")),
-        ("tracing the train function", middle("tracing")),
-        ("the first 20 steps themselves", middle("second_call")),
-    ]
+    parts = [(label, middle(f"{name}_seconds")) for name, label in PARTS.items()]
     other = middle("first_step") - sum(seconds for _, seconds in parts)
     lines = ["| part | seconds |", "| --- | --- |"]
     lines += [f"| {name} | {seconds:.1f} |" for name, seconds in (*parts, ("Python, Keras, the rest", other))]
