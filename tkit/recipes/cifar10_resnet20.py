@@ -29,5 +29,5 @@ def recipe() -> Recipe:
             augment=(Flip(), Translate(pixels=3), Cutout(size=8)),
         ),
         model=ResNet(depth=20),
-        fit=Fit(epochs=30, optimizer=Muon(), l2=2.5e-4, label_smoothing=0.05),
+        fit=Fit(epochs=60, optimizer=Muon(), l2=2.5e-4, label_smoothing=0.05),
     )
