@@ -229,36 +229,66 @@ def test_resnet8_is_mlperf_tinys():
 
 MIRRORED = """
 import json, sys
+from pathlib import Path
 import keras, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from tkit.fit import engine
+from tkit.fit.checkpoint import Checkpoints
 from tkit.fit.config import Fit
 from tkit.fit.optimizers.adamw import AdamW
-from tkit.fit.optimizers.muon import Muon
-from tkit.fit.optimizers.sgd import SGD
+from tkit.fit.saving import Saving
 from tkit.models import PixelStatistics
 from tkit.models.cnn import CNN
 from tkit_pipelines.batches import in_order
 from tkit_pipelines.images import Images
+tf.config.experimental.enable_op_determinism()
 data = Images(source="synthetic:3", image_size=(8, 8), channels=1, batch_size=32)
 splits = data.load(0)
-keras.utils.set_random_seed(1)
-model = CNN(depth=1, width=4).build((8, 8, 1), 3, PixelStatistics(128.0, 4000.0))
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-outcome = engine.train(
-    model, data.batches(splits.train, 3, 0), in_order(splits.validation, 3, 32),
-    Fit(epochs=4, optimizer=AdamW(learning_rate=0.02), ema=0.9, l2=1e-4, clip_norm=1.0), strategy=strategy,
-)
+checkpoints = Checkpoints(Path(sys.argv[1]), keep=2)
+
+class Dies(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == (2, 5):
+            raise KeyError("dead")
+
+def trained(start, callbacks=()):
+    keras.utils.set_random_seed(1)
+    model = CNN(depth=1, width=4, dropout=0.2).build((8, 8, 1), 3, PixelStatistics(128.0, 4000.0))
+    saving = Saving(checkpoints, steps=3, minutes=None, facts={}, start=start, go_on="")
+    outcome = engine.train(
+        model, data.batches(splits.train, 3, 0), in_order(splits.validation, 3, 32),
+        Fit(epochs=4, optimizer=AdamW(learning_rate=0.02), ema=0.9, l2=1e-4, clip_norm=1.0), strategy=strategy,
+        saving=saving, callbacks=callbacks,
+    )
+    return outcome, model
+
+outcome, model = trained(None)
+for path in checkpoints.paths():
+    path.unlink()
+try:
+    trained(None, [Dies()])
+except KeyError:
+    pass
+start = checkpoints.newest()
+_, resumed = trained(start)
+equal = all(np.array_equal(*pair) for pair in zip(model.get_weights(), resumed.get_weights()))
 logits = model.predict(splits.test.images.astype("float32"), verbose=0)
-print(json.dumps([outcome.replicas, float(np.mean(logits.argmax(1) == splits.test.labels))]))
+accuracy = float(np.mean(logits.argmax(1) == splits.test.labels))
+print(json.dumps([outcome.replicas, accuracy, start.facts["epoch"], start.facts["step"], equal]))
 """
 
 
-def test_two_devices_share_each_batch():
+def test_two_devices_share_each_batch_and_go_on_after_a_stop(tmp_path):
     # Logical devices must be set before TensorFlow starts: a process of its own.
-    done = subprocess.run([sys.executable, "-c", MIRRORED], capture_output=True, text=True, timeout=300)
+    command = [sys.executable, "-c", MIRRORED, str(tmp_path / "checkpoints")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
-    replicas, accuracy = json.loads(done.stdout.splitlines()[-1])
+    replicas, accuracy, epoch, step, equal = json.loads(done.stdout.splitlines()[-1])
     assert replicas == 2
     assert accuracy > 0.9
+    assert (epoch, step) == (2, 3)
+    assert equal
