@@ -178,8 +178,11 @@ def alive(pid):
         return False
 
 
-def interrupted(arguments, ready, cwd):
-    """Starts a command, sends it SIGINT once `ready(its pid)`; its exit code, and the children it had."""
+def interrupted(arguments, ready, cwd, last="Interrupted."):
+    """Starts a command, sends it SIGINT once `ready(its pid)`; its exit code, and the children it had.
+
+    `last` is how what it says must end.
+    """
     with subprocess.Popen(
         [*TKIT, *map(str, arguments)], cwd=cwd, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -192,7 +195,7 @@ def interrupted(arguments, ready, cwd):
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=10)
     assert "Traceback" not in said
-    assert said.rstrip().endswith("Interrupted.")
+    assert said.rstrip().endswith(last)
     return process.returncode, had
 
 
@@ -209,7 +212,8 @@ def fitted(tmp_path_factory):
 
 def test_ctrl_c_while_fitting(tmp_path):
     begun = ["fit", "--recipe", "digits_cnn", "--runs-dir", tmp_path, "fit.epochs=1000"]
-    code, _ = interrupted(begun, lambda pid: list(tmp_path.glob("*/history.csv")), tmp_path)
+    last = f"Go on with: tkit fit --resume {tmp_path / 'digits_cnn-1'}"
+    code, _ = interrupted(begun, lambda pid: list(tmp_path.glob("*/history.csv")), tmp_path, last)
     assert code == 130
     assert stages(tmp_path) == []
     assert not list(tmp_path.glob("*/float/*"))
