@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
-import io
 import json
 import os
 import random
@@ -28,6 +27,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from tkit.fit.checkpoint import Checkpoints
 
 TKIT = [sys.executable, "-m", "tkit"]
 OVERRIDES = (
@@ -52,17 +53,16 @@ def start(runs: Path, run: Path | None) -> subprocess.Popen[bytes]:
 def outcome(run: Path) -> dict[str, Any]:
     """What must be equal: digests of arrays, rows and bytes."""
     weights = {name: _digest(array) for name, array in np.load(run / "float" / "weights.npz").items()}
-    content = sorted((run / "checkpoints").glob("*"))[-1].read_bytes()
-    state = np.load(io.BytesIO(content[32:]))
-    arrays = {name: _digest(state[name]) for name in state.files if name != "facts"}
-    facts = json.loads(state["facts"].tobytes())
+    last = Checkpoints(run / "checkpoints", keep=1).newest()
+    assert last is not None
+    arrays = {name: _digest(array) for name, array in last.arrays.items()}
     with open(run / "history.csv", encoding="utf-8", newline="") as file:
         rows = [
             {key: value for key, value in row.items() if key not in ("seconds", "images_per_second")}
             for row in csv.DictReader(file)
         ]
     files = {path.name: _digest(path.read_bytes()) for path in (run / "float" / "export").glob("*.tflite")}
-    kept = {key: facts[key] for key in ("epoch", "step", "stopped", "kept_epoch", "kept_loss")}
+    kept = {key: last.facts[key] for key in ("epoch", "step", "stopped", "kept_epoch", "kept_loss")}
     return {"weights": weights, "state": arrays, "kept": kept, "rows": rows, "files": files}
 
 

@@ -87,12 +87,17 @@ def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Loaded:
                 "A recipe of your own is given by its path: --recipe ./mine.py"
             )
         loaded = importlib.import_module(f"tkit.recipes.{text}").recipe()
+    return Loaded(with_overrides(loaded, overrides, own), origin)
+
+
+def with_overrides(recipe: Recipe, overrides: Sequence[str], own: Kinds | None = None) -> Recipe:
+    """The recipe with `key=value` overrides applied; `own` are the kinds of a user's recipe file."""
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals:
             raise InputError(f"Expected an override of the form key=value, received {override!r}.")
-        loaded = replace(loaded, key, value, own=own)
-    return Loaded(loaded, origin)
+        recipe = replace(recipe, key, value, own=own)
+    return recipe
 
 
 def _from_json(path: Path) -> tuple[Recipe, Origin | None, Kinds]:

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import tkit
 from tkit import files
 from tkit.lock import locked
-from tkit.recipe import Loaded, Recipe, load, replace
+from tkit.recipe import Loaded, Recipe, load, with_overrides
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import did_you_mean
 
@@ -99,15 +99,7 @@ class Run:
             known = [item.parent.name for item in runs_folder().glob("*/manifest.json")]
             hint = did_you_mean(folder.name, known) if known else " `tkit fit --recipe NAME` makes one."
             raise InputError(f"No run at {run}: expected a run folder with a manifest.json.{hint}")
-        try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-            found, stages = manifest["version"], manifest["stages"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged: {error}. The run cannot be used.") from error
-        if found != MANIFEST_VERSION or not isinstance(stages, dict):
-            raise InputError(
-                f"{path} has version {found!r}, this tkit ({tkit.__version__}) reads {MANIFEST_VERSION}. Update tkit."
-            )
+        manifest = _manifest(folder)  # before the recipe: one of a newer tkit says so
         return cls(folder, load(folder / "recipe.json").recipe, manifest)
 
     @property
@@ -158,13 +150,27 @@ class Run:
         Raises:
             InputError: the stage isn't finished, or a file is missing or damaged, with the command that makes it again.
         """
-        again = f"tkit fit --recipe {self.folder / 'recipe.json'}" if stage == "fit" else f"tkit {stage} {self.folder}"
-        for name, digest in self.entry(stage, variant)["outputs"].items():
-            path = self.folder / name
-            if not path.is_file() or files.sha256(path) != digest:
-                what = "damaged: its sha256 is not the manifest's" if path.is_file() else "missing"
-                raise InputError(f"{path} is {what}. Make it again: {again}")
+        self.entry(stage, variant)
+        for path, what in self.damage(f"{variant}/{stage}"):
+            raise InputError(f"{path} is {what}. {self.remedy(stage)}")
         return self.folder / variant
+
+    def damage(self, key: str) -> Iterator[tuple[Path, str]]:
+        """The outputs of the finished stage `key` ("float/fit") that are missing or not what it wrote, and which."""
+        for name, digest in self.manifest["stages"][key]["outputs"].items():
+            path = self.folder / name
+            if not path.is_file():
+                yield path, "missing"
+            elif files.sha256(path) != digest:
+                yield path, "damaged: its sha256 is not the manifest's"
+
+    def remedy(self, stage: str) -> str:
+        """What makes the outputs of a stage again."""
+        if stage == "fit":
+            return f"Train again: tkit fit --recipe {self.folder / 'recipe.json'}"
+        if stage == "adopt":
+            return f"Adopt the model file again: tkit export {self.recipe.name}.keras --data DATA"
+        return f"Make it again: tkit {stage} {self.folder}"
 
     def model_folder(self, variant: str | None = None) -> Path:
         """The folder of a variant's trained model, its files whole; InputError as from `whole`."""
@@ -197,10 +203,8 @@ class Run:
             **facts,
         }
         with self.lock(PATIENCE):
-            # Another process may have finished another stage meanwhile.
-            manifest = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
-            stages = {key: value for key, value in manifest["stages"].items() if key != f"{variant}/{stage}"}
-            self.manifest = {**manifest, "stages": {**stages, f"{variant}/{stage}": entry}}
+            stages = {key: value for key, value in self.manifest["stages"].items() if key != f"{variant}/{stage}"}
+            self.manifest = {**self.manifest, "stages": {**stages, f"{variant}/{stage}": entry}}
             files.write_json(self.folder / "manifest.json", self.manifest)
         return entry
 
@@ -209,33 +213,38 @@ class Run:
         variant = variant or self.variant
         return {"run": str(self.folder), "variant": variant, "stage": stage, **self.entry(stage, variant)}
 
-    def change(self, overrides: Sequence[str]) -> None:
-        """Applies overrides that a training which has begun doesn't depend on, and saves the recipe.
+    def changed(self, overrides: Sequence[str]) -> Recipe:
+        """The recipe with overrides of what a training that has begun doesn't depend on.
 
         Raises:
             InputError: an override of anything else.
         """
-        recipe = self.recipe
         for override in overrides:
-            key, equals, value = override.partition("=")
-            if not equals:
-                raise InputError(f"Expected an override of the form key=value, received {override!r}.")
+            key = override.partition("=")[0]
             if not key.startswith(CHANGEABLE):
                 raise InputError(
                     f"{key} can't be changed in a run that has begun: it would be another run. Only these can: "
                     f"{', '.join(CHANGEABLE)}."
                 )
-            recipe = replace(recipe, key, value)
-        self.recipe = recipe
-        files.write_bytes(self.folder / "recipe.json", _json(recipe))
+        return with_overrides(self.recipe, overrides)
+
+    def keep_recipe(self, recipe: Recipe) -> None:
+        """Makes `recipe` the run's."""
+        if recipe != self.recipe:
+            self.recipe = recipe
+            files.write_bytes(self.folder / "recipe.json", _json(recipe))
 
     @contextmanager
     def lock(self, patience: float = 0.0) -> Iterator[None]:
-        """Keeps other processes from writing into the run while inside; InputError where one still does."""
+        """Keeps other processes from writing into the run while inside; InputError where one still does.
+
+        The manifest is read again: another process may have finished a stage meanwhile.
+        """
         if self._locked:
             yield
             return
         with locked(self.folder, patience):
+            self.manifest = _manifest(self.folder)
             self._locked = True
             try:
                 yield
@@ -250,6 +259,20 @@ def versions() -> dict[str, str]:
     """The versions of Python and of the packages that results depend on."""
     names = ("tensorflow", "keras", "ai-edge-litert", "numpy")
     return {"tkit": tkit.__version__, "python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        found, stages = manifest["version"], manifest["stages"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged: {error}. The run cannot be used.") from error
+    if found != MANIFEST_VERSION or not isinstance(stages, dict):
+        raise InputError(
+            f"{path} has version {found!r}, this tkit ({tkit.__version__}) reads {MANIFEST_VERSION}. Update tkit."
+        )
+    return manifest
 
 
 def _json(recipe: Recipe) -> bytes:

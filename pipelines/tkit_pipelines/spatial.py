@@ -1,8 +1,7 @@
 """A batch gathered from the data set with its moves and blanks applied, in one gather of pixels.
 
 Rows of the data set are gathered first, then pixels by computed index; blank pixels come from one black pixel at
-index 0. Measured through `Batches.dataset()` (2 cores that others used too, 32x32x3, batch 128): 1,550,000
-images/s without ops, 294,000 with flip + translate, 216,000 with cutout as well.
+index 0. What it costs: docs/benchmarks.md.
 """
 
 from __future__ import annotations

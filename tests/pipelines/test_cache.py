@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -196,19 +194,12 @@ def test_what_dead_writers_left_is_removed_and_what_living_ones_write_is_not(pat
     assert young.exists() and held.exists()
 
 
-def test_a_full_disk_is_explained_and_leaves_nothing(tmp_path, tree, write, monkeypatch):
+def test_a_full_disk_is_explained_and_leaves_nothing(tmpfs, tmp_path, tree, write, monkeypatch):
     """A real file system of 64 KiB; where mounting is not allowed, the limit on file sizes above stands in."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting a tmpfs is not allowed here")
-    try:
-        monkeypatch.setenv("TKIT_CACHE", str(disk))
-        source = write["zip"](tmp_path / "set.zip", tree)
-        with pytest.raises(InputError, match=r"cannot write decoded pictures.*[Ss]pace.*Free 0.*TKIT_CACHE"):
-            load(source, Shape(64, 64, 3))
-        assert not list((disk / "decoded").iterdir())
-        assert len(load(source).train) == 16  # smaller pictures fit
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    disk = tmpfs("64k")
+    monkeypatch.setenv("TKIT_CACHE", str(disk))
+    source = write["zip"](tmp_path / "set.zip", tree)
+    with pytest.raises(InputError, match=r"cannot write decoded pictures.*[Ss]pace.*Free 0.*TKIT_CACHE"):
+        load(source, Shape(64, 64, 3))
+    assert not list((disk / "decoded").iterdir())
+    assert len(load(source).train) == 16  # smaller pictures fit

@@ -1,8 +1,5 @@
 """A full disk, a real one: one clear error, nothing lost, and the run goes on when there is room again."""
 
-import shutil
-import subprocess
-
 import keras
 import pytest
 
@@ -36,16 +33,8 @@ class Disk:
 
 
 @pytest.fixture
-def disk(tmp_path):
-    path = tmp_path / "disk"
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(path)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting a tmpfs is not allowed here")
-    try:
-        yield Disk(path)
-    finally:
-        subprocess.run(["umount", "-l", str(path)], check=True)
+def disk(tmpfs):
+    return Disk(tmpfs("8m"))
 
 
 class FillAt(keras.callbacks.Callback):

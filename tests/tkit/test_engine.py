@@ -1,8 +1,11 @@
 """The training engine: what it learns, stops at and keeps, on tiny real models."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
@@ -10,15 +13,17 @@ import pytest
 import tensorflow as tf
 
 from tkit.fit import engine
+from tkit.fit.checkpoint import Checkpoints
 from tkit.fit.config import Fit
 from tkit.fit.optimizers.adamw import AdamW
 from tkit.fit.optimizers.muon import Muon
 from tkit.fit.optimizers.sgd import SGD
+from tkit.fit.saving import Saving
 from tkit.fit.twin import FusedBatchNormalization, training_twin
 from tkit.models import PixelStatistics
 from tkit.models.cnn import CNN
 from tkit.models.resnet import ResNet
-from tkit_edge.errors import DivergedError
+from tkit_edge.errors import DivergedError, StoppedError
 from tkit_pipelines.images import Images
 
 STATISTICS = PixelStatistics(128.0, 4000.0)
@@ -225,6 +230,45 @@ def test_resnet8_is_mlperf_tinys():
     assert model.count_params() == 78_666 - 240
     with pytest.raises(ValueError, match="6n\\+2"):
         ResNet(depth=9)
+
+
+def test_a_signal_during_validation_is_the_state_before_it(tmp_path):
+    settings = Fit(epochs=3, optimizer=AdamW(learning_rate=0.02), early_stopping=3, ema=0.9)
+    checkpoints = Checkpoints(tmp_path, keep=5)
+
+    def trained(start=None, killed=False):
+        _, batches, validation = problem()
+        saving = Saving(checkpoints, steps=None, minutes=None, facts={}, start=start, go_on="the command")
+        passes = []
+
+        def validated():
+            passes.append(1)
+            for number, batch in enumerate(validation):
+                if killed and len(passes) == 2 and number == 1:
+                    os.kill(os.getpid(), signal.SIGINT)
+                    while saving._signal is None:
+                        time.sleep(0.001)
+                yield batch
+
+        source = tf.data.Dataset.from_generator(validated, output_signature=validation.element_spec)
+        source = source.apply(tf.data.experimental.assert_cardinality(int(validation.cardinality())))
+        model = small_model()
+        outcome = engine.train(model, batches, source, settings, saving=saving)
+        rows = [{key: row[key] for key in row if "second" not in key} for row in outcome.history]
+        return batches.steps_per_epoch, rows, model.get_weights()
+
+    steps, rows, weights = trained()
+    for path in checkpoints.paths():
+        path.unlink()
+    with pytest.raises(StoppedError, match="Go on with: the command") as stopped:
+        trained(killed=True)
+    assert stopped.value.exit_code == 130
+    start = checkpoints.newest()
+    assert (start.facts["epoch"], start.facts["step"], len(start.facts["history"])) == (1, steps, 1)
+    _, resumed_rows, resumed = trained(start)
+    assert resumed_rows == rows
+    for one, other in zip(resumed, weights, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 MIRRORED = """

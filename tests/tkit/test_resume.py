@@ -124,6 +124,7 @@ def test_what_would_be_another_run_is_refused(cut, overrides, message):
     with pytest.raises(InputError, match=message):
         tkit.fit(resume=cut, overrides=overrides)
     assert {path: path.read_bytes() for path in before} == before
+    assert Run.open(cut.folder).recipe == load("digits_cnn", [*SMALL, *OFTEN]).recipe
 
 
 def test_a_recipe_that_was_edited_is_refused_by_what_changed(cut):

@@ -65,20 +65,27 @@ overrides_argument = click.argument(
 )
 
 
-def resumed(
+def begin_or_resume(
     recipe: str | None,
-    overrides: tuple[str, ...],
+    resume: Path | None,
     data: str | None,
     skip_bad: bool,
     runs_dir: Path | None,
     dry_run: bool,
-) -> list[str]:
-    """The overrides of a run that is resumed, with --data among them; UsageError for options that it can't have."""
+    overrides: tuple[str, ...],
+) -> dict[str, Any]:
+    """The arguments of `tkit.fit` and `tkit.run`; UsageError for options that a resumed run can't have."""
+    if resume is None:
+        return {"recipe": load(recipe, overrides, data, skip_bad), "runs_dir": runs_dir, "dry_run": dry_run}
     given = {"--recipe": recipe, "--skip-bad": skip_bad, "--runs-dir": runs_dir, "--dry-run": dry_run}
     for option, value in given.items():
         if value:
             raise click.UsageError(f"--resume goes on with a run as it is: {option} can't be given with it.")
-    return [*([] if data is None else [f"data.source={json.dumps(data)}"]), *overrides]
+    return {"resume": resume, "overrides": [*_source(data), *overrides]}
+
+
+def _source(data: str | None) -> list[str]:
+    return [] if data is None else [f"data.source={json.dumps(data)}"]
 
 
 def load(recipe: str | None, overrides: tuple[str, ...], data: str | None = None, skip_bad: bool = False) -> Loaded:
@@ -88,9 +95,8 @@ def load(recipe: str | None, overrides: tuple[str, ...], data: str | None = None
     if recipe is None:
         raise click.UsageError("Missing option '--recipe' (or '--resume', to go on with a run).")
 
-    source = [] if data is None else [f"data.source={json.dumps(data)}"]
     skip = ["data.skip_bad=true"] if skip_bad else []
-    return load(recipe, [*source, *skip, *overrides])
+    return load(recipe, [*_source(data), *skip, *overrides])
 
 
 def silence_tensorflow() -> None:

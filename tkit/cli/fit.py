@@ -41,11 +41,7 @@ def command(
 ) -> None:
     """`tkit fit`."""
     with _options.results(as_json) as show:
+        arguments = _options.begin_or_resume(recipe, resume, data, skip_bad, runs_dir, dry_run, overrides)
         _options.silence_tensorflow()
-        if resume is not None:
-            run = tkit.fit(
-                resume=resume, overrides=_options.resumed(recipe, overrides, data, skip_bad, runs_dir, dry_run)
-            )
-        else:
-            run = tkit.fit(_options.load(recipe, overrides, data, skip_bad), runs_dir=runs_dir, dry_run=dry_run)
+        run = tkit.fit(**arguments)
         show(run.summary("fit"), str(run.folder))

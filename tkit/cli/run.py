@@ -41,12 +41,8 @@ def command(
 ) -> None:
     """`tkit run`."""
     with _options.results(as_json) as show:
+        arguments = _options.begin_or_resume(recipe, resume, data, skip_bad, runs_dir, dry_run, overrides)
         _options.silence_tensorflow()
-        if resume is not None:
-            run = tkit.run(
-                resume=resume, overrides=_options.resumed(recipe, overrides, data, skip_bad, runs_dir, dry_run)
-            )
-        else:
-            run = tkit.run(_options.load(recipe, overrides, data, skip_bad), runs_dir=runs_dir, dry_run=dry_run)
+        run = tkit.run(**arguments)
         summaries = {stage: run.summary(stage) for stage in ("fit", "export", "bench")}
         show(summaries, f"{_options.bench_table(run)}\n{run.folder}")

@@ -109,7 +109,7 @@ def train(
                 twin.reset_metrics()
             _one_epoch(twin, strategy, batches, steps, per_execution, every, state, first_bad_step, saving)
             row = {name: float(value) for name, value in twin.get_metrics_result().items()}
-            with saving.restartable(), _Averaged(twin, settings.ema > 0):
+            with saving.validation(), _Averaged(twin, settings.ema > 0):
                 row |= {f"val_{name}": value for name, value in _evaluate(twin, validation, saving).items()}
                 if settings.early_stopping and (row["val_loss"] < state.kept_loss or state.kept_weights is None):
                     state.keep(epoch, row["val_loss"], twin.get_weights())

@@ -19,6 +19,10 @@ from tkit_edge.errors import StoppedError
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class _Asked(Exception):
+    """A signal came during validation."""
+
+
 class Saving:
     """Writes a training's checkpoints: at each epoch's end, every N steps and M minutes, and when a signal comes.
 
@@ -44,7 +48,6 @@ class Saving:
         self.checkpoints, self.steps, self.minutes = checkpoints, steps, minutes
         self.facts, self.start, self.go_on = facts, start, go_on
         self._signal: int | None = None
-        self._before: Checkpoint | None = None
 
     @classmethod
     def nowhere(cls) -> Saving:
@@ -66,45 +69,42 @@ class Saving:
 
     def steps_done(self) -> None:
         """Writes a checkpoint where one is due, or a signal has come."""
-        self.raise_if_asked()
-        if self.checkpoints is None:
-            return
         late = self.minutes is not None and time.monotonic() - self._written >= 60 * self.minutes
         many = self.steps is not None and self.state.step - self._step >= self.steps
-        if late or many:
-            self._write(self.state.checkpoint(**self.facts))
+        if late or many or self._signal is not None:
+            self._write()
 
     def epoch_ended(self) -> None:
         """Writes the epoch's checkpoint."""
-        if self.checkpoints is not None:
-            self._write(self.state.checkpoint(**self.facts))
-        self.raise_if_asked()
+        self._write()
 
     @contextmanager
-    def restartable(self) -> Iterator[None]:
-        """While inside, the state changes in ways that can't go on from the middle: a signal saves what was before."""
-        self._before = None if self.checkpoints is None else self.state.checkpoint(**self.facts)
+    def validation(self) -> Iterator[None]:
+        """While inside, the metrics are the validation's, and a signal ends it: a checkpoint before it is written."""
+        before = self.state.metrics()
         try:
             yield
-        finally:
-            self._before = None
+        except _Asked:
+            self.state.set_metrics(before)
+            self._write()
 
     def raise_if_asked(self) -> None:
-        """Ends training with a checkpoint and StoppedError where a signal has come."""
-        if self._signal is None or self.checkpoints is None:
-            return
-        checkpoint = self._before or self.state.checkpoint(**self.facts)
-        self.checkpoints.write(checkpoint)
-        done = f"{checkpoint.facts['epoch']} epochs and {checkpoint.facts['step']} steps"
-        raise StoppedError(f"Stopped after {done}; all of it is saved. Go on with: {self.go_on}", self._signal)
+        """Ends the validation where a signal has come."""
+        if self._signal is not None:
+            raise _Asked
 
     def _ask(self, signum: int) -> None:
         self._signal = signum
 
-    def _write(self, checkpoint: Checkpoint) -> None:
-        assert self.checkpoints is not None
-        self.checkpoints.write(checkpoint)
+    def _write(self) -> None:
+        """A checkpoint; after a signal the last one, which ends training."""
+        if self.checkpoints is None:
+            return
+        self.checkpoints.write(self.state.checkpoint(**self.facts))
         self._mark()
+        if self._signal is not None:
+            done = f"{self.state.epoch} epochs and {self.state.step} steps"
+            raise StoppedError(f"Stopped after {done}; all of it is saved. Go on with: {self.go_on}", self._signal)
 
     def _mark(self) -> None:
         self._written, self._step = time.monotonic(), self.state.step

@@ -49,6 +49,15 @@ class TrainingState:
         """Makes the weights of an epoch the ones that training ends with."""
         self.kept_epoch, self.kept_loss, self.kept_weights = epoch, loss, weights
 
+    def metrics(self) -> list[np.ndarray]:
+        """A copy of the metrics' accumulators."""
+        return [np.array(variable.numpy()) for variable in self._groups["metrics"]]
+
+    def set_metrics(self, values: list[np.ndarray]) -> None:
+        """Brings the metrics' accumulators to `values`."""
+        for variable, value in zip(self._groups["metrics"], values, strict=True):
+            variable.assign(value)
+
     def checkpoint(self, **facts: Any) -> Checkpoint:
         """A copy of all of it; `facts` are put beside, and checked by nobody here."""
         arrays = {}

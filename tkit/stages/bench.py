@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from tkit import files
+from tkit.recipe import with_overrides
 from tkit.run import Run
 from tkit.stages._common import as_run, is_dry, load_data
 from tkit.stages.bench_file import measure
-from tkit.stages.export import with_overrides
 
 DRY_RUN_TEST_PICTURES = 16
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import tkit
-from tkit import files
 from tkit.run import Run, runs_folder
 from tkit.stages._common import as_run
 from tkit_edge import machine
@@ -166,15 +165,12 @@ def _folders(problems: list[Finding]) -> dict[str, Any]:
 
 def _run(run: Run, problems: list[Finding], notes: list[Finding]) -> dict[str, Any]:
     """Compares every output that the manifest lists with the file that is there."""
-    listed: dict[str, str] = {}
-    again: dict[str, str] = {}
-    for stage, entry in run.manifest["stages"].items():
-        listed |= entry["outputs"]
-        again |= dict.fromkeys(entry["outputs"], f"tkit {stage.rpartition('/')[2]} {run.folder}")
-    missing = [name for name in listed if not (run.folder / name).is_file()]
-    damaged = [name for name in listed if name not in missing and files.sha256(run.folder / name) != listed[name]]
-    for names, what in ((missing, "missing"), (damaged, "damaged: its sha256 is not the manifest's")):
-        problems += [Finding(f"{run.folder / name} is {what}.", _remedy(again[name], run)) for name in names]
+    listed = {name for entry in run.manifest["stages"].values() for name in entry["outputs"]}
+    missing = damaged = 0
+    for key in run.manifest["stages"]:
+        for path, what in run.damage(key):
+            missing, damaged = missing + (what == "missing"), damaged + (what != "missing")
+            problems.append(Finding(f"{path} is {what}.", run.remedy(key.rpartition("/")[2])))
     left = [name for name in _below(run.folder) if name not in listed and name.split("/")[0] not in _KEPT]
     if left:
         shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
@@ -183,19 +179,8 @@ def _run(run: Run, problems: list[Finding], notes: list[Finding]) -> dict[str, A
     return {
         "folder": str(run.folder),
         "stages": ", ".join(run.manifest["stages"]) or "none finished",
-        "outputs": f"{len(listed)} listed, {len(missing)} missing, {len(damaged)} damaged, {len(left)} left over",
+        "outputs": f"{len(listed)} listed, {missing} missing, {damaged} damaged, {len(left)} left over",
     }
-
-
-def _remedy(command: str, run: Run) -> str:
-    stage = command.split()[1]
-    if stage == "fit":
-        return f"Train again: tkit fit --recipe {run.folder / 'recipe.json'}"
-    return (
-        f"Adopt the model file again: tkit export {run.recipe.name}.keras --data DATA"
-        if stage == "adopt"
-        else (f"Make it again: {command}")
-    )
 
 
 def _below(folder: Path) -> list[str]:

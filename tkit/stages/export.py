@@ -13,7 +13,7 @@ from tkit import console, files, model_files
 from tkit._quiet import chatter_dropped
 from tkit.export import calibration, parity
 from tkit.export.convert import Converter
-from tkit.recipe import Recipe, replace
+from tkit.recipe import with_overrides
 from tkit.run import Run
 from tkit.stages._common import as_run, load_data
 from tkit_edge.bundle import Bundle
@@ -90,14 +90,6 @@ def export(run: Run | str | Path, *, variant: str | None = None, overrides: Sequ
         seconds=time.perf_counter() - began,
         settings=settings.model_dump(mode="json"),
     )
-
-
-def with_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
-    """The recipe with `key=value` overrides applied."""
-    for override in overrides:
-        key, _, value = override.partition("=")
-        recipe = replace(recipe, key, value)
-    return recipe
 
 
 def _first(examples: Examples, samples: int, seed: int) -> Examples:

@@ -84,7 +84,7 @@ def fit(
     run = Run.create(loaded, runs_dir)
     with run.lock():
         max_steps = DRY_RUN_STEPS if dry_run else None
-        return _train(run, model, splits, batches, clock, began, max_steps=max_steps, own=callbacks)
+        return _train(run, run.recipe, model, splits, batches, clock, began, max_steps=max_steps, own=callbacks)
 
 
 def _resume(
@@ -94,13 +94,11 @@ def _resume(
     began: float,
     own: tuple[keras.callbacks.Callback, ...],
 ) -> Run:
-    if "float/fit" in run.manifest["stages"]:
-        console.say(f"{run.folder}: training is finished.")
-        return run
     with run.lock():
-        if overrides:
-            run.change(overrides)
-        recipe = run.recipe
+        if "float/fit" in run.manifest["stages"]:
+            console.say(f"{run.folder}: training is finished.")
+            return run
+        recipe = run.changed(overrides)
         start = Checkpoints(run.folder / CHECKPOINTS, recipe.fit.checkpoint.keep).newest()
         if start is not None:
             setup.use_threads(start.facts["setup"]["threads"])
@@ -108,7 +106,7 @@ def _resume(
         batches = recipe.data.batches(splits.train, len(splits.class_names), recipe.seed)
         model = build(recipe.model, splits)
         clock.mark("model")
-        return _train(run, model, splits, batches, clock, began, start=start, own=own)
+        return _train(run, recipe, model, splits, batches, clock, began, start=start, own=own)
 
 
 def _data(recipe: Recipe, clock: StartClock, quiet: bool) -> Splits:
@@ -124,6 +122,7 @@ def _data(recipe: Recipe, clock: StartClock, quiet: bool) -> Splits:
 
 def _train(
     run: Run,
+    settings: Recipe,
     model: keras.Model,
     splits: Splits,
     batches: Batches,
@@ -134,7 +133,6 @@ def _train(
     max_steps: int | None = None,
     own: tuple[keras.callbacks.Callback, ...],
 ) -> Run:
-    settings = run.recipe
     classes = len(splits.class_names)
     precision = choose(settings.fit.precision)
     here = setup.of(settings, splits, precision.policy)
@@ -148,6 +146,7 @@ def _train(
         setup.compare(start.facts["setup"], here)
         done = start.facts["history"]
         console.say(f"going on after {start.facts['epoch']} epochs and {start.facts['step']} steps")
+    run.keep_recipe(settings)
     keep = settings.fit.checkpoint
     saving = Saving(
         Checkpoints(run.folder / CHECKPOINTS, keep.keep),
