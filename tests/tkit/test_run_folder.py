@@ -88,7 +88,7 @@ def test_what_a_stage_wrote_is_used_only_while_it_is_what_it_wrote(run):
     finished(run)
     assert run.whole("fit", "float") == run.model_folder() == run.folder / "float"
     (run.folder / "float" / "output").write_text("other")
-    with pytest.raises(InputError, match=r"float/output is damaged: .* Make it again: tkit fit --recipe .*recipe.json"):
+    with pytest.raises(InputError, match=r"float/output is damaged: .* Train again: tkit fit --recipe .*recipe.json"):
         run.model_folder()
     (run.folder / "float" / "output").unlink()
     with pytest.raises(InputError, match=r"float/output is missing"):

@@ -166,11 +166,10 @@ def _folders(problems: list[Finding]) -> dict[str, Any]:
 def _run(run: Run, problems: list[Finding], notes: list[Finding]) -> dict[str, Any]:
     """Compares every output that the manifest lists with the file that is there."""
     listed = {name for entry in run.manifest["stages"].values() for name in entry["outputs"]}
-    missing = damaged = 0
-    for key in run.manifest["stages"]:
-        for path, what in run.damage(key):
-            missing, damaged = missing + (what == "missing"), damaged + (what != "missing")
-            problems.append(Finding(f"{path} is {what}.", run.remedy(key.rpartition("/")[2])))
+    bad = [(path, what, key) for key in run.manifest["stages"] for path, what in run.damage(key)]
+    missing = sum(what == "missing" for _, what, _ in bad)
+    for path, what, key in sorted(bad, key=lambda item: item[1] != "missing"):
+        problems.append(Finding(f"{path} is {what}.", run.remedy(key.rpartition("/")[2])))
     left = [name for name in _below(run.folder) if name not in listed and name.split("/")[0] not in _KEPT]
     if left:
         shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
@@ -179,7 +178,7 @@ def _run(run: Run, problems: list[Finding], notes: list[Finding]) -> dict[str, A
     return {
         "folder": str(run.folder),
         "stages": ", ".join(run.manifest["stages"]) or "none finished",
-        "outputs": f"{len(listed)} listed, {missing} missing, {damaged} damaged, {len(left)} left over",
+        "outputs": f"{len(listed)} listed, {missing} missing, {len(bad) - missing} damaged, {len(left)} left over",
     }
 
 
