@@ -1,4 +1,4 @@
-"""Puts what a benchmark measured into docs/benchmarks.md, a section a script, and its main figures into the README."""
+"""Puts what a benchmark measured into a page of docs/, a section a script, and its main figures into the README."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-PAGE, README = ROOT / "docs" / "benchmarks.md", ROOT / "README.md"
+DOCS, README = ROOT / "docs", ROOT / "README.md"
 ROWS_END = "<!-- rows of benchmarks end -->"
 
 
@@ -18,6 +18,7 @@ def publish(
     body: str,
     rows: Sequence[tuple[str, str]],
     measured: Mapping[str, Sequence[Mapping[str, Any]]],
+    page: str = "benchmarks.md",
 ) -> None:
     """Replaces the section and the README's rows of benchmark `name`, or adds them.
 
@@ -27,15 +28,17 @@ def publish(
         body: Markdown under it.
         rows: (what, figure) pairs for the README's table.
         measured: the results' rows, which tell machine, versions and date.
+        page: the file in docs/.
     """
     newest = max((row for side in measured.values() for row in side), key=lambda row: row["date"])
     setup, date = newest["setup"], newest["date"]
     print(f"{title}\n\n{body}\n\n{setup}; {date}")
     section = f"<!-- {name} -->\n## {title}\n\n{body}\n\n{date}: {setup}.\n<!-- /{name} -->\n"
-    page = PAGE.read_text(encoding="utf-8")
+    path = DOCS / page
+    text = path.read_text(encoding="utf-8")
     own = re.compile(rf"<!-- {name} -->\n.*?<!-- /{name} -->\n", re.DOTALL)
-    page = own.sub(lambda _: section, page) if own.search(page) else f"{page.rstrip()}\n\n{section}"
-    PAGE.write_text(page, encoding="utf-8")
+    text = own.sub(lambda _: section, text) if own.search(text) else f"{text.rstrip()}\n\n{section}"
+    path.write_text(text, encoding="utf-8")
     tag = f"<!-- {name} -->"
     lines = README.read_text(encoding="utf-8").splitlines()
     old = [number for number, line in enumerate(lines) if line.endswith(f"{tag} |")]

@@ -6,13 +6,14 @@
 early stopping, is ended by SIGKILL at a random moment, then `tkit run --resume` is, and so on until it completes; then
 the next one is begun, until there were so many kills. Final weights, the last checkpoint (optimizer's slots and
 iterations, moving averages, metric accumulators, seeds of dropout), history rows less their times, and the exported
-files' bytes must equal those of a run that was left alone.
+files' bytes must equal those of a run that was left alone. The table goes into docs/reliability.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import datetime
 import hashlib
 import json
 import os
@@ -27,6 +28,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _report import publish
+from _sides import setup
 
 from tkit.fit.checkpoint import Checkpoints
 
@@ -136,7 +139,12 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tkit-chaos-") as folder:
         result = survive(Path(folder), arguments.kills, arguments.seed)
-    print(json.dumps(result, indent=2))
+    row = {**result, "setup": setup(), "date": str(datetime.date.today())}
+    lines = ["| a kill met | kills |", "| --- | --- |"]
+    lines += [f"| {moment} | {count} |" for moment, count in sorted(result["moments"].items())]
+    verdict = "\n".join(result["unequal"]) or "All of them equal the run that was left alone."
+    body = f"{result['kills']} kills in {result['runs']} runs. {verdict}\n\n" + "\n".join(lines)
+    publish("chaos", "Killed at random moments", body, [], {"all": [row]}, page="reliability.md")
     sys.exit(1 if result["unequal"] else 0)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from _constant import Constant
 from _report import publish
 from _sides import Turns, compare, epoch_a_turn, ratios, table
 
@@ -51,19 +52,7 @@ def fed(turns: Turns) -> None:
 
 def constant(turns: Turns) -> None:
     """One batch over and over."""
-
-    class Constant:
-        batch_size, steps_per_epoch = BATCH, STEPS
-
-        def dataset(self, epoch: int = 0, step: int = 0) -> Any:
-            import tensorflow as tf
-
-            random = np.random.default_rng(0)
-            images = random.integers(0, 256, (BATCH, 32, 32, 3), dtype=np.uint8)
-            labels = np.eye(10, dtype=np.float32)[random.integers(0, 10, BATCH)]
-            return tf.data.Dataset.from_tensors((images, labels)).repeat()
-
-    _trained(turns, Constant)
+    _trained(turns, lambda: Constant(BATCH, STEPS))
 
 
 FED, CONSTANT = "fed by the pipeline", "fed from a constant batch"

@@ -15,18 +15,12 @@ import time
 from statistics import median
 from typing import Any
 
-import numpy as np
+from _constant import Constant, pictures
 from _report import publish
 from _sides import Turns, compare, epoch_a_turn, ratios, table
 
 BATCH, STEPS, REPEATS = 128, 60, 5
 GFLOP_AN_IMAGE = 0.245
-
-
-def data() -> tuple[np.ndarray, np.ndarray]:
-    """One batch of uint8 pictures and int64 labels."""
-    random = np.random.default_rng(0)
-    return random.integers(0, 256, (BATCH, 32, 32, 3), dtype=np.uint8), random.integers(0, 10, BATCH)
 
 
 def rate(seconds: float) -> dict[str, float]:
@@ -37,27 +31,17 @@ def rate(seconds: float) -> dict[str, float]:
 def tkit_default(turns: Turns) -> None:
     """tkit's own engine with its default precision, twin and steps per execution."""
     import keras
-    import tensorflow as tf
 
     from tkit.fit.config import Fit
     from tkit.fit.engine import train
     from tkit.models import PixelStatistics
     from tkit.models.resnet import ResNet
 
-    images, labels = data()
-    one_hot = np.eye(10, dtype=np.float32)[labels]
-
-    class Constant:
-        batch_size, steps_per_epoch = BATCH, STEPS
-
-        def dataset(self, epoch: int = 0, step: int = 0) -> tf.data.Dataset:
-            return tf.data.Dataset.from_tensors((images, one_hot)).repeat()
-
     model = ResNet(depth=20).build((32, 32, 3), 10, PixelStatistics(120.0, 4000.0))
-    validation = tf.data.Dataset.from_tensors((images, one_hot))
-
+    batches = Constant(BATCH, STEPS)
+    validation = batches.dataset().take(1)
     callbacks = [epoch_a_turn(keras, turns, STEPS, BATCH)]
-    train(model, Constant(), validation, Fit(epochs=1000, l2=1e-4), callbacks=callbacks)  # type: ignore[arg-type]
+    train(model, batches, validation, Fit(epochs=1000, l2=1e-4), callbacks=callbacks)
 
 
 def _keras(turns: Turns, module: str, policy: str) -> None:
@@ -86,7 +70,7 @@ def _keras(turns: Turns, module: str, policy: str) -> None:
     model = keras.Model(inputs, layers.Dense(10, dtype="float32")(x))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.1, 0.9, nesterov=True), loss, metrics=["accuracy"])
-    batches = tf.data.Dataset.from_tensors(data()).repeat()
+    batches = tf.data.Dataset.from_tensors(pictures(BATCH)).repeat()
 
     callbacks = [epoch_a_turn(keras, turns, STEPS, BATCH)]
     model.fit(batches, epochs=1000, steps_per_epoch=STEPS, verbose=0, callbacks=callbacks)
@@ -126,7 +110,7 @@ def torch_bfloat16(turns: Turns) -> None:
     model = nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
     model = model.to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(model.parameters(), 0.1, 0.9, weight_decay=1e-4, nesterov=True)
-    images, labels = data()
+    images, labels = pictures(BATCH)
     batch = torch.from_numpy(images).permute(0, 3, 1, 2)
     target = torch.from_numpy(labels)
 

@@ -85,7 +85,7 @@ def test_results_are_put_in_their_places(tmp_path, monkeypatch, capsys):
     page, readme = tmp_path / "benchmarks.md", tmp_path / "README.md"
     page.write_text("# Benchmarks\n\nHow.\n")
     readme.write_text(f"| what | measured |\n| --- | --- |\n{_report.ROWS_END}\n\nEnd.\n")
-    monkeypatch.setattr(_report, "PAGE", page)
+    monkeypatch.setattr(_report, "DOCS", tmp_path)
     monkeypatch.setattr(_report, "README", readme)
 
     def publish(name, figure):
