@@ -12,7 +12,7 @@ from _constant import Constant
 from _report import publish
 from _sides import Turns, compare, epoch_a_turn, ratios, table
 
-BATCH, STEPS, EVERY, REPEATS = 128, 420, 100, 5
+BATCH, STEPS, EVERY, REPEATS = 128, 420, 100, 8
 
 
 def trained(turns: Turns, every: int | None) -> None:

@@ -1,0 +1,67 @@
+"""Compression steps, one file each (the file's name is the `kind`): a trained model in, a smaller one out.
+
+What a step has made lies in the weights themselves (zeros, shared values) and is named in `Kept`, so that the next
+step preserves it and the exported file can be checked against it.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, NamedTuple
+
+from tkit_pipelines.config import Component, Config
+
+if TYPE_CHECKING:
+    import keras
+
+    from tkit.compress._work import Work
+
+
+class Clusters(Config):
+    """A layer's shared weights: each is one of the centroids times the scale of its output channel."""
+
+    centroids: tuple[float, ...]
+    """Distinct values from -1 to 1, rising."""
+    scales: tuple[float, ...]
+    """One a channel."""
+
+
+class Quantized(Config):
+    """How a model is quantized: scales of kernels and ranges of activations."""
+
+
+class Kept(Config):
+    """What holds of a compressed model, by layer name; `compress.json` in a variant's folder."""
+
+    pruned: dict[str, float] = {}
+    """Share of zeros that a kernel has at least."""
+    clustered: dict[str, Clusters] = {}
+    quantized: Quantized | None = None
+
+
+class State(NamedTuple):
+    """What a step takes and gives: a stock float32 functional model, and what holds of it."""
+
+    model: keras.Model
+    kept: Kept
+
+
+class Step(Component):
+    """One compression step."""
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """The step's part of the variant's name, such as `prune-0.5`."""
+
+    @abstractmethod
+    def apply(self, state: State, work: Work) -> State:
+        """The compressed model; what held before holds after.
+
+        Args:
+            state: float32 pixels [batch, height, width, channels] to [batch, classes]; it isn't changed.
+            work: training pictures and the engine.
+
+        Raises:
+            InputError: the model or the settings don't allow it, with the layer or the field named.
+        """

@@ -1,0 +1,163 @@
+"""Layers whose kernel is trained behind a view: masked, clustered, quantized.
+
+A viewed layer is its stock layer in all but one thing: what it computes with is `view(kernel)`, one view after the
+other. The raw kernel stays a trained variable, and a view passes the gradient through to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class View:
+    """What a layer sees in place of its kernel; its variables belong to the layer."""
+
+    def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
+        """Makes the variables."""
+
+    def __call__(self, kernel: tf.Tensor) -> tf.Tensor:
+        """Float32 in, float32 of the same shape out; differentiable."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return {}
+
+
+class Masked(View):
+    """Pruned weights are 0, and neither read nor trained."""
+
+    def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
+        self.mask = layer.add_weight(name="mask", shape=shape, initializer="ones", trainable=False, autocast=False)
+
+    def __call__(self, kernel: tf.Tensor) -> tf.Tensor:
+        return kernel * tf.convert_to_tensor(self.mask)
+
+
+class Clustered(View):
+    """Each weight is the centroid nearest to it, in the domain where its channel's largest weight is 1.
+
+    Weights get the straight-through gradient (Bengio et al. 2013), and so move from one cluster to another; centroids
+    get the sum of their weights' gradients. A centroid that begins as 0 stays 0.
+    """
+
+    def __init__(self, clusters: int) -> None:
+        self.clusters = clusters
+
+    def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
+        self.centroids = layer.add_weight(
+            name="centroids", shape=(self.clusters,), initializer="zeros", trainable=True, autocast=False
+        )
+        self.scales = layer.add_weight(
+            name="scales", shape=scale_shape(layer, shape), initializer="ones", trainable=False, autocast=False
+        )
+
+    def __call__(self, kernel: tf.Tensor) -> tf.Tensor:
+        raw, scales = tf.convert_to_tensor(self.centroids), tf.convert_to_tensor(self.scales)
+        centroids = tf.sort(tf.where(raw == 0, tf.stop_gradient(raw), raw))
+        between = tf.stop_gradient((centroids[1:] + centroids[:-1]) / 2)
+        weights = kernel / scales
+        nearest = tf.searchsorted(between, tf.reshape(tf.stop_gradient(weights), [-1]))
+        shared = tf.reshape(tf.gather(centroids, nearest), tf.shape(kernel))
+        return (shared + (weights - tf.stop_gradient(weights))) * scales
+
+    def get_config(self) -> dict[str, Any]:
+        return {"clusters": self.clusters}
+
+
+VIEWS: dict[str, type[View]] = {"masked": Masked, "clustered": Clustered}
+
+
+def scale_shape(layer: keras.layers.Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of one value an output channel that broadcasts to a kernel of `shape`."""
+    axes = [len(shape) - 1]  # [..., in, out]
+    if isinstance(layer, keras.layers.DepthwiseConv2D):  # [height, width, channels, multiplier]
+        axes = [2, 3]
+    elif isinstance(layer, keras.layers.Conv2DTranspose):  # [height, width, out, in]
+        axes = [2]
+    return tuple(size if axis in axes else 1 for axis, size in enumerate(shape))
+
+
+def _viewed(base: type[keras.layers.Layer]) -> type[keras.layers.Layer]:
+    class Viewed(base):  # type: ignore[valid-type,misc]
+        def __init__(self, *args: Any, views: Sequence[tuple[str, dict[str, Any]]] = (), **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.views = {kind: VIEWS[kind](**config) for kind, config in views}
+
+        def build(self, input_shape: Any) -> None:
+            super().build(input_shape)
+            self._kernel._autocast = False  # views compute in float32
+            for view in self.views.values():
+                view.build(self, tuple(self._kernel.shape))
+
+        @property
+        def kernel(self) -> Any:
+            kernel = tf.convert_to_tensor(self._kernel)
+            for view in self.views.values():
+                kernel = view(kernel)
+            return tf.cast(kernel, self.compute_dtype)
+
+        @kernel.setter
+        def kernel(self, variable: Any) -> None:
+            self._kernel = variable
+
+        def get_config(self) -> dict[str, Any]:
+            views = [(kind, view.get_config()) for kind, view in self.views.items()]
+            return {**super().get_config(), "views": views}
+
+    Viewed.__name__ = Viewed.__qualname__ = f"Viewed{base.__name__}"
+    return Viewed
+
+
+_STOCK = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Conv2DTranspose, keras.layers.Dense)
+_VIEWED = {base: _viewed(base) for base in _STOCK}
+
+
+def with_kernels(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers that have a kernel which may be viewed, in the model's order."""
+    return [layer for layer in model.layers if type(layer) in _STOCK or type(layer) in _VIEWED.values()]
+
+
+def view(model: keras.Model, views: Mapping[str, Sequence[tuple[str, dict[str, Any]]]]) -> keras.Model:
+    """A copy of a stock functional `model` whose layers named in `views` are viewed; the views' variables are new.
+
+    Args:
+        views: by layer name, the kinds of `VIEWS` with their arguments, in the order that they are applied.
+    """
+
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        if layer.name not in views:
+            return type(layer).from_config(config)
+        return _VIEWED[type(layer)].from_config({**config, "views": views[layer.name]})
+
+    return _with_weights(keras.models.clone_model(model, clone_function=clone), model)
+
+
+def stock(model: keras.Model) -> keras.Model:
+    """A copy of `model` with stock layers: each kernel is what its views gave."""
+    bases = {viewed: base for base, viewed in _VIEWED.items()}
+
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        config.pop("views", None)
+        return bases.get(type(layer), type(layer)).from_config(config)
+
+    return _with_weights(keras.models.clone_model(model, clone_function=clone), model)
+
+
+def _with_weights(copy: keras.Model, model: keras.Model) -> keras.Model:
+    """`copy` with the values of `model`'s variables, by layer and name; viewed kernels as they are seen."""
+    for made, layer in zip(copy.layers, model.layers, strict=True):
+        values = {variable.name: variable.numpy() for variable in layer.weights}
+        if type(layer) in _VIEWED.values():
+            values["kernel"] = np.asarray(layer.kernel)
+        for variable in made.weights:
+            if variable.name in values:
+                variable.assign(values[variable.name])
+    return copy
