@@ -28,7 +28,7 @@ from _sides import RESULTS, append, read
 
 MLPERF = "mlperf_tiny"
 SHORT = 15
-_IRRELEVANT = {"bench": True, "fit": {"checkpoint": True}}
+_IRRELEVANT = {"bench": True, "compress": True, "fit": {"checkpoint": True}}
 RUNS: dict[str, tuple[str, tuple[str, ...]]] = {
     **{f"cifar10_resnet8, seed {seed}": ("cifar10_resnet8", (f"seed={seed}",)) for seed in range(3)},
     f"cifar10_resnet8, {SHORT} epochs, shifts of 2": (

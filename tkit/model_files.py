@@ -15,8 +15,10 @@ from typing import Any
 
 import keras
 import numpy as np
+from pydantic import ValidationError
 
 from tkit import files
+from tkit.compress import Kept
 from tkit_edge.errors import InputError
 
 # Everything in these namespaces may be rebuilt from JSON, except what wraps code or other files.
@@ -66,6 +68,17 @@ def load(folder: Path) -> keras.Model:
     for variable in model.weights:
         variable.assign(weights[variable.path])
     return model
+
+
+def load_kept(folder: Path) -> Kept:
+    """What holds of the model in a variant's folder; nothing of one that no compression made."""
+    path = folder / "compress.json"
+    if not path.exists():
+        return Kept()
+    try:
+        return Kept.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InputError(f"{path} can't be read: {error}") from error
 
 
 def check_classes(config: Any, path: Path) -> None:

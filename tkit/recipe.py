@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 
 import tkit.recipes
 from tkit import user_recipe
+from tkit.compress import Step
 from tkit.export.config import Export
 from tkit.fit.config import Fit
 from tkit.models import Model
@@ -48,6 +49,8 @@ class Recipe(Config):
     """`cnn` or `resnet`, with their fields."""
     fit: Fit = Fit()
     """Training."""
+    compress: tuple[Annotated[Step, OneOf("tkit.compress")], ...] = ()
+    """Compression steps, in their order: `prune`, `cluster`, `quantize` ..., with their fields."""
     export: Export = Export()
     """The .tflite files."""
     bench: Bench = Bench()

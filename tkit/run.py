@@ -32,7 +32,7 @@ PATIENCE = 10.0
 """Seconds that a finished stage waits for another process to write its own entry."""
 MAKING = ("fit", "adopt", "compress")
 """The stages that make a variant's model."""
-CHANGEABLE = ("export.", "bench.", "fit.checkpoint.", "data.source")
+CHANGEABLE = ("compress", "export.", "bench.", "fit.checkpoint.", "data.source")
 """What may be changed of the recipe of a run whose training has begun; other pictures are refused when they are
 read."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tkit_edge.bench import Report, Result
 
 _COLUMNS = (
@@ -13,20 +15,24 @@ _COLUMNS = (
 def table(report: Report) -> str:
     """What was measured on what, in aligned columns."""
     rows = [_COLUMNS, *(_row(result) for result in report.results)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-    left = (0, 4)  # text; the rest are numbers
-    lines = [
+    lines = aligned(rows, left=(0, 4))
+    machine = report.machine
+    governor = f", governor {machine['governor']}" if machine["governor"] else ""
+    where = f"{machine['board'] or machine['cpu']}, {machine['cores']} cores, {machine['arch']}{governor}"
+    head = f"{where}; {report.runtime['name']} {report.runtime['version']}, Python {report.python}"
+    return "\n".join([head, "", *lines, *_notes(report)])
+
+
+def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
+    """Rows of cells as lines, each column as wide as its widest cell; `left` are the columns of text."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
         "  ".join(
             cell.ljust(width) if column in left else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths))
         ).rstrip()
         for row in rows
     ]
-    machine = report.machine
-    governor = f", governor {machine['governor']}" if machine["governor"] else ""
-    where = f"{machine['board'] or machine['cpu']}, {machine['cores']} cores, {machine['arch']}{governor}"
-    head = f"{where}; {report.runtime['name']} {report.runtime['version']}, Python {report.python}"
-    return "\n".join([head, "", *lines, *_notes(report)])
 
 
 def _row(result: Result) -> tuple[str, ...]:

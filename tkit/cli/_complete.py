@@ -69,3 +69,10 @@ def runs(context: click.Context, parameter: click.Parameter, incomplete: str) ->
     found = sorted(runs_folder().glob("*/manifest.json"), key=lambda file: file.stat().st_mtime, reverse=True)
     names = [str(file.parent) for file in found if str(file.parent).startswith(incomplete)]
     return [_item(name) for name in names] or files(context, parameter, incomplete)
+
+
+def steps(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The kinds of compression steps."""
+    from tkit_pipelines.config import kinds
+
+    return [_item(kind) for kind in kinds("tkit.compress") if kind.startswith(incomplete)]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
+from pydantic import Field
+
 from tkit_pipelines.config import Component, Config
 
 if TYPE_CHECKING:
@@ -29,13 +31,16 @@ class Clusters(Config):
 class Quantized(Config):
     """How a model is quantized: scales of kernels and ranges of activations."""
 
+    float_layers: tuple[str, ...] = ()
+    """Layers that stay in float."""
+
 
 class Kept(Config):
     """What holds of a compressed model, by layer name; `compress.json` in a variant's folder."""
 
-    pruned: dict[str, float] = {}
+    pruned: dict[str, float] = Field(default_factory=dict)
     """Share of zeros that a kernel has at least."""
-    clustered: dict[str, Clusters] = {}
+    clustered: dict[str, Clusters] = Field(default_factory=dict)
     quantized: Quantized | None = None
 
 

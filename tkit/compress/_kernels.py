@@ -83,8 +83,16 @@ def scale_shape(layer: keras.layers.Layer, shape: tuple[int, ...]) -> tuple[int,
     return tuple(size if axis in axes else 1 for axis, size in enumerate(shape))
 
 
+def channel_maxima(layer: keras.layers.Layer, kernel: np.ndarray) -> np.ndarray:
+    """The largest magnitude of each output channel, 1 where all of it is 0; float32 of `scale_shape`."""
+    shape = scale_shape(layer, kernel.shape)
+    axes = tuple(axis for axis, size in enumerate(shape) if size == 1 and kernel.shape[axis] != 1)
+    largest = np.abs(kernel).max(axis=axes, keepdims=True)
+    return np.where(largest > 0, largest, 1.0).astype(np.float32)
+
+
 def _viewed(base: type[keras.layers.Layer]) -> type[keras.layers.Layer]:
-    class Viewed(base):  # type: ignore[valid-type,misc]
+    class Viewed(base):
         def __init__(self, *args: Any, views: Sequence[tuple[str, dict[str, Any]]] = (), **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.views = {kind: VIEWS[kind](**config) for kind, config in views}

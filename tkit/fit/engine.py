@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -22,6 +22,9 @@ from tkit.fit.state import TrainingState
 from tkit.fit.twin import training_twin
 from tkit_edge.errors import DivergedError, InputError
 from tkit_pipelines.batches import Batches
+
+Objective = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+"""Loss from pictures, one-hot labels and outputs; [batch, ...], [batch, classes] twice."""
 
 
 class Outcome(NamedTuple):
@@ -43,8 +46,10 @@ def train(
     max_steps: int | None = None,
     strategy: tf.distribute.Strategy | None = None,
     saving: Saving | None = None,
+    objective: Objective | None = None,
+    probabilities: bool = False,
 ) -> Outcome:
-    """Trains a stock float32 functional classifier in place.
+    """Trains a float32 functional classifier in place.
 
     Args:
         model: float32 pixels [batch, height, width, channels] to logits [batch, classes]; uncompiled.
@@ -55,6 +60,8 @@ def train(
         max_steps: ends each epoch after so many steps (dry runs).
         strategy: how several devices share each batch; all GPUs, where there are more than one, by default.
         saving: where checkpoints are written, how often, and the one to go on from; none by default.
+        objective: the loss that is trained for, in place of cross-entropy.
+        probabilities: whether the model gives probabilities, not logits.
 
     Raises:
         InputError: `freeze_epochs` for a model without frozen layers.
@@ -83,11 +90,15 @@ def train(
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         twin.compile(
             optimizer,
-            loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.label_smoothing),
+            loss=keras.losses.CategoricalCrossentropy(
+                from_logits=not probabilities, label_smoothing=settings.label_smoothing
+            ),
             metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
             steps_per_execution=per_execution,
             jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
         )
+        if objective is not None:
+            _pursue(objective, twin)
         _create_variables(twin, frozen)
         first_bad_step = _watch_for_nan(twin)
     twin.make_train_function()
@@ -211,6 +222,21 @@ def _create_variables(twin: keras.Model, frozen: list[keras.layers.Layer]) -> No
     twin.compute_loss(y=logits, y_pred=logits)
     twin.compute_metrics(None, logits, logits)
     twin.reset_metrics()
+
+
+def _pursue(objective: Objective, twin: keras.Model) -> None:
+    """Makes the train step minimize `objective`; validation's loss stays the compiled one."""
+    compiled = twin.compute_loss
+
+    def compute_loss(
+        x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        loss = compiled(x, y, y_pred, sample_weight, training)
+        if x is None or not training:
+            return loss
+        return objective(x, y, y_pred) + tf.add_n([tf.zeros(()), *twin.losses])
+
+    twin.compute_loss = compute_loss
 
 
 def _watch_for_nan(twin: keras.Model) -> tf.Variable:

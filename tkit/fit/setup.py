@@ -17,7 +17,7 @@ from tkit_pipelines.dataset import Splits
 
 DIGESTED = 4096
 """Pictures of each split that the digest reads, evenly spread; a set may be far larger than memory."""
-_FREE = ("name", "bench", "export")
+_FREE = ("name", "bench", "compress", "export")
 """Parts of a recipe that training doesn't depend on."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+from tkit.compress import Step
 from tkit.recipe import Loaded, Recipe, load
 from tkit.run import Run
 from tkit_pipelines.dataset import Splits
@@ -31,6 +32,13 @@ def as_run(run: Run | str | Path) -> Run:
 def load_data(data: Images, seed: int) -> Splits:
     """The splits; the stages of one process share them."""
     return data.load(seed)
+
+
+def dry_steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Compression steps of one epoch."""
+    return tuple(
+        step.model_copy(update={"epochs": 1}) if "epochs" in type(step).model_fields else step for step in steps
+    )
 
 
 def dry(recipe: Recipe) -> Recipe:

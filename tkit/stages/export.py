@@ -11,6 +11,7 @@ import numpy as np
 
 from tkit import console, files, model_files
 from tkit._quiet import chatter_dropped
+from tkit.compress._evidence import proofs
 from tkit.export import calibration, parity
 from tkit.export.convert import Converter
 from tkit.recipe import with_overrides
@@ -21,6 +22,8 @@ from tkit_edge.errors import BoundError
 from tkit_pipelines.dataset import Examples
 
 GOLDEN_SAMPLES = 8
+JUDGED = ("float32", "int8")
+"""Formats whose files are held to what compression promises."""
 
 
 @files.writing()
@@ -45,7 +48,7 @@ def export(run: Run | str | Path, *, variant: str | None = None, overrides: Sequ
     folder = run.model_folder(variant)
     recipe = with_overrides(run.recipe, overrides)
     splits = load_data(recipe.data, recipe.seed)
-    model = model_files.load(folder)
+    model, kept = model_files.load(folder), model_files.load_kept(folder)
     settings = recipe.export
     pictures = calibration.stratified(splits.train, settings.calibration_samples, recipe.seed)
     held_out = _first(splits.validation, settings.parity.samples, recipe.seed)
@@ -53,18 +56,20 @@ def export(run: Run | str | Path, *, variant: str | None = None, overrides: Sequ
     models: dict[str, bytes] = {}
     figures: dict[str, dict[str, Any]] = {}
     failed: list[str] = []
-    with Converter(model, pictures, io=settings.io) as convert:
+    with Converter(model, pictures, io=settings.io, kept=kept) as convert:
         for fmt in settings.formats:
             models[fmt] = convert(fmt)
             with chatter_dropped():
                 figures[fmt] = parity.compare(fmt, models[fmt], held_out.images, held_out.labels, logits)
             figures[fmt]["bytes"] = len(models[fmt])
             problems = parity.failures(fmt, figures[fmt], settings.parity)
+            broken = [proof for proof in proofs(models[fmt], kept) if not proof.holds] if fmt in JUDGED else []
+            problems += [f"{fmt}: {item.layer}: promised {item.promise}, found {item.found}" for item in broken]
             failed += problems
             console.say(_line(fmt, figures[fmt], "FAILED" if problems else "ok"))
     if failed:
         raise BoundError(
-            f"{len(failed)} of the parity gate's bounds missed on {len(held_out.labels)} validation pictures:\n  "
+            f"{len(failed)} of the gate's bounds missed on {len(held_out.labels)} validation pictures:\n  "
             + "\n  ".join(failed)
             + "\nNothing was exported. The bounds are export.parity in the recipe."
         )

@@ -9,6 +9,7 @@ from tkit import console
 from tkit.recipe import Loaded, Recipe
 from tkit.run import Run
 from tkit.stages.bench import bench
+from tkit.stages.compress import compress
 from tkit.stages.export import export
 from tkit.stages.fit import fit
 from tkit_edge.errors import StoppedError
@@ -22,7 +23,9 @@ def run(
     runs_dir: str | Path | None = None,
     dry_run: bool = False,
 ) -> Run:
-    """Fits, exports and benches a recipe, or goes on with a run at the stage that was cut; the arguments are `fit`'s.
+    """Fits, compresses, exports and benches a recipe, or goes on with a run at the stage that was cut.
+
+    The arguments are `fit`'s.
 
     Example:
         >>> done = tkit.run("digits_cnn")
@@ -34,9 +37,16 @@ def run(
         message = str(stopped).replace("tkit fit --resume", "tkit run --resume")
         raise StoppedError(message, stopped.exit_code - 128) from None
     try:
-        for stage in (export, bench):
-            if f"float/{stage.__name__}" not in made.manifest["stages"]:
-                stage(made, variant="float")
+        variants = ["float"]
+        if made.recipe.compress:
+            variants.append(compress(made)["variant"])
+        for variant in variants:
+            for stage in (export, bench):
+                if f"{variant}/{stage.__name__}" not in made.manifest["stages"]:
+                    stage(made, variant=variant)
+    except StoppedError as stopped:
+        message = str(stopped).replace(f"tkit compress {made.folder}", f"tkit run --resume {made.folder}")
+        raise StoppedError(message, stopped.exit_code - 128) from None
     except (KeyboardInterrupt, SystemExit):
         console.say(f"Go on with: tkit run --resume {made.folder}")
         raise

@@ -1,0 +1,51 @@
+"""Compress a run's model: prune, cluster, quantize, in the order given.
+
+Each step fine-tunes, keeps what the ones before it have made, and adds a row to
+the ledger: what it bought in bytes, latency and accuracy, and what it didn't.
+Without steps, those of the recipe. A .keras file of your own needs --data.
+
+Examples:
+  tkit compress runs/digits_cnn-1 prune:sparsity=0.5
+  tkit compress runs/digits_cnn-1 prune:sparsity=0.5 cluster:clusters=16
+  tkit compress model.keras --data ./pictures --pixels 0-1 prune:pattern=2:4
+  tkit compress runs/digits_cnn-1 prune:sparsity=0.75,epochs=5 --json
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import tkit
+from tkit.cli import _complete, _model, _options
+from tkit.cli._command import tkit_command
+
+if TYPE_CHECKING:
+    from tkit.models.keras_file import Pixels
+
+
+@tkit_command(__doc__)
+@_model.run_or_keras_argument
+@_model.data_option
+@_model.pixels_option
+@_options.runs_dir_option
+@click.option("--variant", metavar="NAME", default="float", show_default=True, help="Which of the run's models.")
+@_options.json_option
+@click.argument("steps", nargs=-1, metavar="[STEP[:KEY=VALUE,...]]...", shell_complete=_complete.steps)
+def command(
+    run: Path,
+    data: str | None,
+    pixels: Pixels | None,
+    runs_dir: Path | None,
+    variant: str,
+    as_json: bool,
+    steps: tuple[str, ...],
+) -> None:
+    """`tkit compress`."""
+    with _options.results(as_json) as show:
+        opened = _model.open_run(run, data, pixels, runs_dir)
+        _options.silence_tensorflow()
+        made = tkit.compress(opened, steps or None, variant=variant)
+        show(made, str(opened.folder / made["variant"]))

@@ -1,0 +1,37 @@
+"""Which layers a step works on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+
+from tkit.compress._kernels import with_kernels
+from tkit_edge.errors import InputError
+from tkit_pipelines.config import did_you_mean
+
+
+def chosen(model: keras.Model, skip: Sequence[str], step: str) -> list[keras.layers.Layer]:
+    """The layers of `model` that have a kernel, less those that `skip` names: by name, or by kind such as "dense".
+
+    Raises:
+        InputError: a name that the model doesn't have, or nothing left.
+    """
+    layers = with_kernels(model)
+    kinds = {_kind(layer) for layer in layers}
+    names = {layer.name for layer in model.layers}
+    for name in skip:
+        if name not in names and name.lower() not in kinds:
+            raise InputError(f"{step} is to skip {name!r}: no layer or kind of that name.{did_you_mean(name, names)}")
+    wanted = {name.lower() for name in skip}
+    left = [layer for layer in layers if layer.name not in skip and _kind(layer) not in wanted]
+    if not left:
+        raise InputError(
+            f"{step} has nothing to work on: the model has {len(layers)} layers with a kernel that tkit compresses "
+            f"(Conv2D, DepthwiseConv2D, Conv2DTranspose, Dense), {len(skip)} names are skipped."
+        )
+    return left
+
+
+def _kind(layer: keras.layers.Layer) -> str:
+    return type(layer).__name__.lower()

@@ -1,0 +1,115 @@
+"""What a compressed model promises, read from the exported flatbuffer, layer by layer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from tkit.compress import Kept
+from tkit_edge import flatbuffer
+from tkit_edge.graph import Graph, Tensor
+
+_WITH_KERNEL = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
+_CODES = {"int8": np.int8, "float32": np.float32}
+TOLERANCE = 1e-5
+"""Of a float weight and its centroid, of the scale: what folding and storing may round."""
+
+
+class Proof(NamedTuple):
+    """One promise about one layer, and what the file holds."""
+
+    layer: str
+    promise: str
+    found: str
+    holds: bool
+
+
+def kernels(graph: Graph, layers: Iterable[str]) -> dict[str, Tensor]:
+    """The kernel tensor of each named layer; layers that the file doesn't have are left out.
+
+    A tensor's name is a path of scopes; a layer's scope is its name, with a number where it was traced again.
+    """
+    names = sorted(layers, key=len, reverse=True)
+    found: dict[str, Tensor] = {}
+    for operator in graph.operators:
+        if operator.name not in _WITH_KERNEL:
+            continue
+        tensor = graph.tensors[operator.inputs[1]]
+        scopes = re.split(r"[/;]", tensor.name)
+        owner = next((name for name in names if any(_is_scope(scope, name) for scope in scopes)), None)
+        if owner is not None:
+            found[owner] = tensor
+    return found
+
+
+def _is_scope(scope: str, name: str) -> bool:
+    return re.fullmatch(rf"{re.escape(name)}(_\d+)?", scope) is not None
+
+
+def values(tensor: Tensor) -> np.ndarray:
+    """A kernel's int8 codes or float32 weights, flat."""
+    return np.frombuffer(tensor.data, _CODES[tensor.dtype])
+
+
+def proofs(data: bytes, kept: Kept, name: str = "the file") -> list[Proof]:
+    """Whether a float32 or int8 .tflite file holds what `kept` promises.
+
+    Clusters are distinct codes in a file that was quantized with them in mind, and distinct multiples of a channel's
+    scale in a float32 file; a file that was only calibrated scales them apart, and isn't judged.
+    """
+    graph = flatbuffer.read(data, name)
+    return [*_pruned(graph, kept), *_clustered(graph, kept), *_integers(graph, kept)]
+
+
+def _pruned(graph: Graph, kept: Kept) -> Iterator[Proof]:
+    tensors = kernels(graph, kept.pruned)
+    for layer, sparsity in kept.pruned.items():
+        promise = f"{sparsity:.1%} zeros"
+        if layer not in tensors:
+            yield Proof(layer, promise, "no such kernel", False)
+            continue
+        share = float(np.mean(values(tensors[layer]) == 0))
+        yield Proof(layer, promise, f"{share:.1%}", share >= sparsity - 1e-9)
+
+
+def _clustered(graph: Graph, kept: Kept) -> Iterator[Proof]:
+    tensors = kernels(graph, kept.clustered)
+    for layer, clusters in kept.clustered.items():
+        promise = f"at most {len(clusters.centroids)} values"
+        if layer not in tensors:
+            yield Proof(layer, promise, "no such kernel", False)
+            continue
+        tensor = tensors[layer]
+        if tensor.dtype == "float32":
+            # Filters lie first in the file, but last in a depthwise kernel: [1, height, width, channels].
+            axis = 3 if tensor.shape[0] == 1 and len(clusters.scales) == tensor.shape[-1] != 1 else 0
+            weights = np.moveaxis(values(tensor).reshape(tensor.shape), axis, -1)
+            shared = weights / np.asarray(clusters.scales, np.float32)
+            nearest = np.abs(shared[..., None] - np.asarray(clusters.centroids, np.float32)).min(axis=-1)
+            yield Proof(layer, promise, f"{nearest.max():.1e} from a centroid at most", bool(nearest.max() < TOLERANCE))
+        elif kept.quantized is not None:
+            codes = len(np.unique(values(tensor)))
+            yield Proof(layer, promise, f"{codes} codes", codes <= len(clusters.centroids))
+
+
+def _integers(graph: Graph, kept: Kept) -> Iterator[Proof]:
+    quantized = any(tensor.dtype == "int8" for tensor in graph.tensors)
+    if kept.quantized is None or not quantized:
+        return
+    for operator in graph.operators:
+        dtypes = {graph.tensors[index].dtype for index in (*operator.inputs, *operator.outputs) if index >= 0}
+        floats = "float32" in dtypes and operator.name not in ("QUANTIZE", "DEQUANTIZE")
+        if floats:
+            name = graph.tensors[operator.outputs[0]].name
+            yield Proof(name, "integers only", f"{operator.name} in float32", kept_in_float(name, kept))
+    yield Proof("all operators", "int8", ", ".join(sorted({item.name for item in graph.operators})), True)
+
+
+def kept_in_float(name: str, kept: Kept) -> bool:
+    """Whether the tensor belongs to a layer that the user left in float."""
+    scopes = re.split(r"[/;]", name)
+    left = kept.quantized.float_layers if kept.quantized is not None else ()
+    return any(_is_scope(scope, layer) for scope in scopes for layer in left)

@@ -1,0 +1,104 @@
+"""What a compression step works with: the engine, and training pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tkit.export import calibration
+from tkit.fit.config import Fit
+from tkit.fit.engine import Objective, Outcome, train
+from tkit.fit.optimizers import Optimizer
+from tkit.fit.saving import Saving
+from tkit.fit.schedules.one_cycle import OneCycle
+from tkit.recipe import Recipe
+from tkit_pipelines.batches import Batches, in_order
+from tkit_pipelines.dataset import Splits
+
+
+class Work:
+    """A run's pictures and settings for the steps of one compression.
+
+    Args:
+        recipe: the run's; its augmentation, smoothing and precision hold in fine-tuning too.
+        splits: its pictures.
+        probabilities: whether the model ends in a softmax.
+        saving: the checkpoints of the step that is being done.
+        callbacks: those of the step, for progress and logs.
+        max_steps: ends each epoch after so many steps (dry runs).
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        splits: Splits,
+        *,
+        probabilities: bool,
+        saving: Callable[[], Saving],
+        callbacks: Callable[[], Sequence[keras.callbacks.Callback]],
+        max_steps: int | None = None,
+    ) -> None:
+        self.recipe, self.splits, self.probabilities = recipe, splits, probabilities
+        self.batches: Batches = recipe.data.batches(splits.train, len(splits.class_names), recipe.seed)
+        self._saving, self._callbacks, self._max_steps = saving, callbacks, max_steps
+
+    @property
+    def seed(self) -> int:
+        """The run's."""
+        return self.recipe.seed
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Training steps of an epoch."""
+        return min(self.batches.steps_per_epoch, self._max_steps or self.batches.steps_per_epoch)
+
+    def calibration(self, samples: int) -> np.ndarray:
+        """Up to `samples` training pictures, uint8 [n, height, width, channels], the same share of each class."""
+        return calibration.stratified(self.splits.train, samples, self.recipe.seed)
+
+    def train(
+        self,
+        model: keras.Model,
+        *,
+        epochs: int,
+        optimizer: Optimizer,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        objective: Objective | None = None,
+        l2: float = 0.0,
+    ) -> Outcome:
+        """Fine-tunes `model` in place: one cycle, the last epoch's weights.
+
+        Args:
+            model: what the step has made of the model; its layers may be viewed.
+            epochs: of the training split.
+            optimizer: with its peak learning rate.
+            callbacks: the step's own.
+            objective: in place of cross-entropy.
+            l2: penalty on the kernels.
+        """
+        settings = Fit(
+            epochs=epochs,
+            optimizer=optimizer,
+            schedule=OneCycle(warmup=0.1),
+            label_smoothing=self.recipe.fit.label_smoothing,
+            l2=l2,
+            precision=self.recipe.fit.precision,
+            steps_per_execution=self.recipe.fit.steps_per_execution,
+        )
+        validation: tf.data.Dataset = in_order(
+            self.splits.validation, len(self.splits.class_names), self.recipe.data.batch_size
+        )
+        return train(
+            model,
+            self.batches,
+            validation,
+            settings,
+            callbacks=(*callbacks, *self._callbacks()),
+            max_steps=self._max_steps,
+            saving=self._saving(),
+            objective=objective,
+            probabilities=self.probabilities,
+        )

@@ -1,0 +1,110 @@
+"""Pruning: the smallest weights of each kernel become 0 while training goes on.
+
+Source: Zhu and Gupta 2017, "To prune, or not to prune" (the cubic schedule); Lee et al. 2021, "Layer-adaptive sparsity
+for the magnitude-based pruning" (the global threshold's score); Mishra et al. 2021, "Accelerating sparse deep neural
+networks" (N:M).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from tkit import console
+from tkit.compress import State, Step
+from tkit.fit.optimizers import Optimizer
+from tkit.fit.optimizers.sgd import SGD
+from tkit_edge.errors import InputError
+from tkit_pipelines.config import OneOf
+
+if TYPE_CHECKING:
+    from tkit.compress._work import Work
+
+
+class Prune(Step):
+    """Sets a share of each kernel's weights to 0, by magnitude, and fine-tunes the rest."""
+
+    kind: Literal["prune"] = "prune"
+    sparsity: float = Field(0.5, gt=0, lt=1)
+    """Share of the weights that become 0."""
+    schedule: Literal["polynomial", "constant"] = "polynomial"
+    """`polynomial`: the share rises over the first half of fine-tuning, fast at first; `constant`: all at once."""
+    scope: Literal["layer", "global"] = "layer"
+    """`layer`: each kernel has this share of zeros; `global`: all kernels together, by LAMP scores."""
+    pattern: str | None = None
+    """N:M, such as `2:4`: at most N of M neighbouring inputs of a filter stay; in the place of `sparsity`."""
+    block: tuple[int, int] = (1, 1)
+    """Inputs x outputs that become 0 together, by their mean magnitude."""
+    skip: tuple[str, ...] = ()
+    """Layers that stay as they are, by name or by kind (`dense`, `depthwiseconv2d`)."""
+    epochs: int = Field(10, ge=1)
+    """Passes over the training split."""
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = SGD(learning_rate=0.1)
+    """Of the fine-tuning."""
+
+    @field_validator("block")
+    @classmethod
+    def _positive(cls, block: tuple[int, int]) -> tuple[int, int]:
+        if min(block) < 1:
+            raise ValueError("expected two sizes of at least 1")
+        return block
+
+    @model_validator(mode="after")
+    def _pattern_alone(self) -> Prune:
+        if self.pattern is None:
+            return self
+        found = re.fullmatch(r"(\d+):(\d+)", self.pattern)
+        if found is None or not 0 < int(found[1]) < int(found[2]):
+            raise ValueError("pattern: expected N:M with 0 < N < M, such as 2:4")
+        if self.block != (1, 1) or self.scope != "layer":
+            raise ValueError("pattern: expected block=1,1 and scope=layer with it")
+        return self
+
+    @property
+    def label(self) -> str:
+        """Such as `prune-0.5` or `prune-2of4`."""
+        return f"prune-{self.sparsity:g}" if self.pattern is None else f"prune-{self.pattern.replace(':', 'of')}"
+
+    def apply(self, state: State, work: Work) -> State:
+        """Masked fine-tuning; zeros of before stay zeros."""
+        from tkit.compress import _kernels
+        from tkit.compress._choose import chosen
+        from tkit.compress._masks import Masks, MaskSchedule, sparsity_of
+
+        masks = Masks(self.sparsity, self._pattern, self.block, self.scope == "global")
+        candidates = chosen(state.model, self.skip, "prune")
+        layers = [layer for layer in candidates if masks.fits(layer)]
+        dense = [layer.name for layer in candidates if not masks.fits(layer)]
+        size = self.pattern or f"{self.block[0]}x{self.block[1]}"
+        if not layers:
+            raise InputError(f"prune: {size} divides the kernel of no layer. Choose another size.")
+        if dense:
+            console.say(f"prune: {size} doesn't divide the kernels of {', '.join(dense)}: they stay dense")
+        masked = _kernels.view(state.model, {name: [("masked", {})] for name in self._masked(state, layers)})
+        for name in state.kept.pruned:
+            view = masked.get_layer(name).views["masked"]
+            view.mask.assign(state.model.get_layer(name).kernel.numpy() != 0)
+        schedule = MaskSchedule(
+            masks,
+            [layer.name for layer in layers],
+            total=self.epochs * work.steps_per_epoch,
+            gradual=self.schedule == "polynomial",
+        )
+        work.train(masked, epochs=self.epochs, optimizer=self.optimizer, callbacks=[schedule])
+        model = _kernels.stock(masked)
+        pruned = {layer.name: sparsity_of(model.get_layer(layer.name)) for layer in layers}
+        return State(model, state.kept.model_copy(update={"pruned": {**state.kept.pruned, **pruned}}))
+
+    @property
+    def _pattern(self) -> tuple[int, int] | None:
+        if self.pattern is None:
+            return None
+        kept, of = self.pattern.split(":")
+        return int(kept), int(of)
+
+    @staticmethod
+    def _masked(state: State, layers: Sequence) -> Mapping[str, None]:
+        return dict.fromkeys([*state.kept.pruned, *(layer.name for layer in layers)])

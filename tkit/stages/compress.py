@@ -1,0 +1,196 @@
+"""The compress stage: a trained variant through compression steps to a new variant, with what each bought."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+from pydantic import ValidationError
+
+from tkit import console, files, model_files
+from tkit.compress import State, Step
+from tkit.compress._ledger import Ledger
+from tkit.compress._work import Work
+from tkit.fit import setup
+from tkit.fit.checkpoint import Checkpoints
+from tkit.fit.precision import choose
+from tkit.fit.progress import TrainingProgress
+from tkit.fit.saving import Saving
+from tkit.fit.tensorboard import TensorBoardLog
+from tkit.recipe import Recipe, describe
+from tkit.run import Run
+from tkit.stages._common import DRY_RUN_STEPS, as_run, dry_steps, is_dry, load_data
+from tkit_edge.errors import InputError
+from tkit_pipelines.dataset import Splits
+
+KEPT = "compress.json"
+
+
+@files.writing()
+def compress(
+    run: Run | str | Path, steps: Sequence[Step | str] | None = None, *, variant: str = "float"
+) -> dict[str, Any]:
+    """Compresses a variant's model by one step after the other; each keeps what those before it have made.
+
+    An interrupted compression goes on where it was when it is asked for again.
+
+    Args:
+        run: a run or its folder.
+        steps: such as `Prune(sparsity=0.5)` or "cluster:clusters=16"; the recipe's `compress` by default.
+        variant: the model that is compressed.
+
+    Returns:
+        The stage's manifest entry and the name of the new variant ("prune-0.5+int8-qat"); `metrics` has the ledger.
+
+    Raises:
+        InputError: no steps, or a model or settings that a step can't work with.
+        StoppedError: SIGINT or SIGTERM; a checkpoint was written.
+
+    Example:
+        >>> tkit.compress(run, ["prune:sparsity=0.5", "quantize:aware=true"])["metrics"]["ledger"][-1]["drop"]
+    """
+    began = time.perf_counter()
+    run = as_run(run)
+    chosen = parse(steps, run.recipe)
+    source = run.model_folder(variant)
+    described = [step.model_dump(mode="json") for step in chosen]
+    with run.lock():
+        name, done = _place(run, variant, chosen, described)
+        if done:
+            console.say(f"{run.folder / name}: these steps are done.")
+            return run.summary("compress", name)
+        keras.utils.set_random_seed(run.recipe.seed)
+        tf.config.experimental.enable_op_determinism()
+        splits = load_data(run.recipe.data, run.recipe.seed)
+        state = State(model_files.load(source), model_files.load_kept(source))
+        folder = run.folder / name
+        console.say(f"{folder}: {' -> '.join([variant, *(step.label for step in chosen)])}")
+        inputs = [source / "architecture.json", source / "weights.npz"]
+        identity = _identity(described, [files.sha256(path) for path in inputs])
+        progress = TrainingProgress()
+        again = f"tkit compress {run.folder}" + "".join(f" {step}" for step in steps or () if isinstance(step, str))
+        try:
+            state, ledger = _Steps(run, splits, folder, identity, progress, again).all(state, chosen, variant)
+        finally:
+            progress.stop()
+        outputs = [*model_files.save(state.model, folder), folder / KEPT]
+        files.write_bytes(folder / KEPT, (state.kept.model_dump_json(indent=1) + "\n").encode())
+        files.write_json(folder / "ledger.json", ledger.rows)
+        files.write_bytes(folder / "ledger.txt", (ledger.text() + "\n").encode())
+        run.finish(
+            "compress",
+            name,
+            inputs=inputs,
+            outputs=[*outputs, folder / "ledger.json", folder / "ledger.txt"],
+            metrics={"ledger": ledger.rows, "verdicts": ledger.verdicts()},
+            seconds=time.perf_counter() - began,
+            source=variant,
+            steps=described,
+            parameters=state.model.count_params(),
+        )
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    console.say(ledger.text())
+    return run.summary("compress", name)
+
+
+def parse(steps: Sequence[Step | str] | None, recipe: Recipe) -> tuple[Step, ...]:
+    """The steps; those of the recipe where none are given, shortened where the recipe is a dry run's.
+
+    Raises:
+        InputError: none, an unknown one, or a setting that isn't one.
+    """
+    if steps is not None:
+        fields = {field: getattr(recipe, field) for field in Recipe.model_fields}
+        try:
+            recipe = Recipe.model_validate({**fields, "compress": list(steps)})
+        except ValidationError as error:
+            raise InputError(f"Cannot compress so: {describe(error)}") from error
+    if not recipe.compress:
+        raise InputError(
+            "No compression steps: expected some, such as prune:sparsity=0.5 quantize:aware=true, or a recipe with "
+            "compress=(...)."
+        )
+    return dry_steps(recipe.compress) if is_dry(recipe) else recipe.compress
+
+
+def _place(run: Run, variant: str, steps: Sequence[Step], described: list[dict[str, Any]]) -> tuple[str, bool]:
+    """The variant's name, and whether these very steps are done; other settings get a number."""
+    base = "+".join([*([] if variant == "float" else [variant]), *(step.label for step in steps)])
+    name, number = base, 1
+    while (entry := run.manifest["stages"].get(f"{name}/compress")) is not None:
+        if entry["steps"] == described:
+            return name, not list(run.damage(f"{name}/compress"))
+        number += 1
+        name = f"{base}-{number}"
+    return name, False
+
+
+def _identity(steps: list[dict[str, Any]], digests: list[str]) -> str:
+    return hashlib.sha256(json.dumps([steps, digests]).encode()).hexdigest()
+
+
+class _Steps:
+    """One compression, step by step."""
+
+    def __init__(
+        self, run: Run, splits: Splits, folder: Path, identity: str, progress: TrainingProgress, again: str
+    ) -> None:
+        self.run, self.splits, self.folder = run, splits, folder
+        self.identity, self.progress, self.again = identity, progress, again
+        self.setup = setup.of(run.recipe, splits, choose(run.recipe.fit.precision).policy)
+
+    def all(self, state: State, steps: Sequence[Step], name: str) -> tuple[State, Ledger]:
+        """The compressed model, and the ledger."""
+        ledger = Ledger(self._work("0"))
+        ledger.add(name, state)
+        for number, step in enumerate(steps, 1):
+            console.say(f"step {number} of {len(steps)}: {step.label}")
+            state = step.apply(state, self._work(f"{number}-{step.label}"))
+            ledger.add(step.label, state)
+        ledger.measure()
+        return state, ledger
+
+    def _work(self, place: str) -> Work:
+        recipe = self.run.recipe
+        return Work(
+            recipe,
+            self.splits,
+            probabilities=self.run.output == "probabilities",
+            saving=lambda: self._saving(self.folder / "checkpoints" / place),
+            callbacks=lambda: self._callbacks(place),
+            max_steps=DRY_RUN_STEPS if is_dry(recipe) else None,
+        )
+
+    def _saving(self, folder: Path) -> Saving:
+        keep = self.run.recipe.fit.checkpoint
+        checkpoints = Checkpoints(folder, keep.keep)
+        start = checkpoints.newest()
+        if start is not None and start.facts["identity"] != self.identity:
+            shutil.rmtree(folder.parent)  # of other steps, or of another model
+            start = None
+        if start is not None:
+            setup.compare(start.facts["setup"], self.setup)
+            console.say(f"going on after {start.facts['epoch']} epochs and {start.facts['step']} steps")
+        return Saving(
+            checkpoints,
+            steps=keep.steps,
+            minutes=keep.minutes,
+            facts={"setup": self.setup, "identity": self.identity},
+            start=start,
+            go_on=self.again,
+        )
+
+    def _callbacks(self, place: str) -> list[keras.callbacks.Callback]:
+        batches = self.run.recipe.data.batches(self.splits.train, len(self.splits.class_names), self.run.recipe.seed)
+        held_out = (self.splits.validation.images, self.splits.validation.labels)
+        log = TensorBoardLog(
+            self.run.folder / "logs" / self.folder.name / place, batches, held_out, self.splits.class_names, {}
+        )
+        return [log, self.progress]
