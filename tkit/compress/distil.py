@@ -1,0 +1,101 @@
+"""Distillation: the model learns what a larger one, its teacher, says of each picture.
+
+Source: Hinton et al. 2015, "Distilling the knowledge in a neural network". The teacher sees the very same augmented
+pictures (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent").
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from tkit.compress import State, Step
+from tkit.fit.optimizers import Optimizer
+from tkit.fit.optimizers.sgd import SGD
+from tkit_edge.errors import InputError
+from tkit_pipelines.config import OneOf
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from tkit.compress._work import Work
+
+
+class Distil(Step):
+    """Trains on with the logits of a teacher, another run on the same classes."""
+
+    kind: Literal["distil"] = "distil"
+    teacher: str
+    """The teacher's run folder."""
+    temperature: float = Field(4.0, gt=0)
+    """Divides both logits: the higher, the more the unlikely classes tell."""
+    weight: float = Field(0.9, gt=0, le=1)
+    """The teacher's share of the loss; the labels have the rest."""
+    epochs: int = Field(20, ge=1)
+    """Passes over the training split."""
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = SGD(learning_rate=0.2)
+    """Of the training."""
+
+    @property
+    def label(self) -> str:
+        """`distil`."""
+        return "distil"
+
+    def apply(self, state: State, work: Work) -> State:
+        """Zeros stay zeros; shared and quantized weights would not stay so."""
+        from tkit.compress import _kernels
+
+        if state.kept.clustered or state.kept.quantized:
+            raise InputError("distil: the weights are clustered or quantized already. Put distil before those steps.")
+        teacher = self._teacher(state.model, work)
+        masked = _kernels.view(state.model, {name: [("masked", {})] for name in state.kept.pruned})
+        for name in state.kept.pruned:
+            masked.get_layer(name).views["masked"].mask.assign(state.model.get_layer(name).kernel.numpy() != 0)
+        objective = _Objective(teacher, self.temperature, self.weight, work.recipe.fit.label_smoothing)
+        work.train(masked, epochs=self.epochs, optimizer=self.optimizer, objective=objective, l2=work.recipe.fit.l2)
+        return State(_kernels.stock(masked), state.kept)
+
+    def _teacher(self, student: keras.Model, work: Work) -> keras.Model:
+        from tkit import model_files
+        from tkit.fit.precision import choose
+        from tkit.fit.twin import training_twin
+        from tkit.run import Run
+
+        run = Run.open(self.teacher)
+        if run.class_names != tuple(work.splits.class_names):
+            raise InputError(
+                f"distil: {self.teacher} tells {len(run.class_names)} classes apart ({', '.join(run.class_names[:3])} "
+                f"...), the student other ones. A teacher needs the same classes in the same order."
+            )
+        if run.output == "probabilities" or work.probabilities:
+            raise InputError("distil: teacher and student must give logits; one of them ends in a softmax.")
+        model = model_files.load(run.model_folder("float"))
+        if model.inputs[0].shape != student.inputs[0].shape:
+            raise InputError(
+                f"distil: {self.teacher} takes pictures of {list(model.inputs[0].shape[1:])}, the student of "
+                f"{list(student.inputs[0].shape[1:])}. A teacher needs the same size."
+            )
+        teacher = training_twin(model, choose(work.recipe.fit.precision).policy, 0.0)
+        teacher.trainable = False
+        return teacher
+
+
+class _Objective:
+    """The mean over the batch of the teacher's and the labels' cross-entropies, weighted."""
+
+    def __init__(self, teacher: keras.Model, temperature: float, weight: float, label_smoothing: float) -> None:
+        import keras
+
+        self.teacher, self.temperature, self.weight = teacher, temperature, weight
+        self.labels = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+
+    def __call__(self, pictures: tf.Tensor, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        import tensorflow as tf
+
+        said = tf.nn.softmax(tf.cast(self.teacher(pictures, training=False), tf.float32) / self.temperature)
+        heard = tf.nn.log_softmax(tf.cast(logits, tf.float32) / self.temperature)
+        # T squared keeps the gradients' size when T changes.
+        soft = -tf.reduce_mean(tf.reduce_sum(tf.stop_gradient(said) * heard, axis=1)) * self.temperature**2
+        return self.weight * soft + (1.0 - self.weight) * self.labels(labels, logits)
