@@ -192,7 +192,7 @@ def test_groups_that_stay_whole_say_why():
     )
     whole_because("LayerNormalization", lambda x: layers.LayerNormalization()(conv(x)))
     whole_because("Softmax", lambda x: layers.Softmax()(conv(x)))
-    whole_because("'grouped', a Conv2D", lambda x: convolution(conv(x), 8, groups=2, name="grouped"))
+    whole_because("'grouped' (Conv2D)", lambda x: convolution(conv(x), 8, groups=2, name="grouped"))
     whole_because("depends on all of them", lambda x: conv(x, activation="softmax"))
     whole_because("Add", lambda x: layers.Add()([conv(x), layers.Conv2D(1, 1)(x)]))
     whole_because("inputs", lambda x: layers.Add()([convolution(x, 3, name="conv"), x]))

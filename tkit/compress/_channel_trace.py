@@ -218,7 +218,7 @@ class Trace:
         return Channels(ids[0], np.logical_and.reduce(zero))
 
     def _unknown(self, layer: Any, sources: list[Channels], output: Any) -> Channels:
-        reason = f"they run into {layer.name!r}, a {type(layer).__name__} whose channels can't be taken out one by one"
+        reason = f"they run into {layer.name!r} ({type(layer).__name__}), whose channels can't be taken out one by one"
         for source in sources:
             self._fix(source.ids, reason)
         return self._fixed(output, reason)
