@@ -12,13 +12,14 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, Operator, Tensor
 from tkit_edge.opnames import BUILTIN_OPERATORS, TENSOR_TYPES, TYPE_BITS
+from tkit_edge.options import LAYOUTS
 
 MAX_RANK = 16
 # A FlatBuffer may refer to one part any number of times, so a small file can describe an enormous graph. Ten
@@ -52,7 +53,8 @@ def read(data: bytes, name: str = "the data") -> Graph:
         code = table.number(0, "I", 0)
         if code >= len(codes):
             raise file.damaged(f"an operator has code {code} of {len(codes)}")
-        operators.append(Operator(codes[code], table.numbers(1), table.numbers(2)))
+        options = _options(file, table, codes[code])
+        operators.append(Operator(codes[code], table.numbers(1), table.numbers(2), options))
     graph = Graph(tensors, tuple(operators), main.numbers(1), main.numbers(2))
     _check_references(file, graph)
     return graph
@@ -98,6 +100,22 @@ def _operator_name(code: _Table) -> str:
         return f"BUILTIN_{number}"
     name = BUILTIN_OPERATORS[number]
     return f"CUSTOM:{code.text(1)}" if name == "CUSTOM" else name
+
+
+def _options(file: _File, operator: _Table, name: str) -> dict[str, Any]:
+    layout = LAYOUTS.get(name)
+    if layout is None:
+        return {}
+    number, table = operator.number(3, "B", 0), operator.table(4)
+    if table is not None and number != layout.number:
+        raise file.damaged(f"{name} has options of type {number}, not {layout.number}")
+    options: dict[str, Any] = {}
+    for place, field in enumerate(layout.fields):
+        value = field.default if table is None else table.number(place, field.kind, field.default)
+        if field.values and not 0 <= value < len(field.values):
+            raise file.damaged(f"{name} has {field.name} {value} of {len(field.values)}")
+        options[field.name] = field.values[value] if field.values else value
+    return options
 
 
 def _tensor(file: _File, table: _Table, buffers: np.ndarray) -> Tensor:
@@ -163,7 +181,7 @@ class _File:
         if self.left < 0:
             raise self.damaged("it describes a larger graph than any model has")
 
-    def number(self, kind: str, position: int) -> int:
+    def number(self, kind: str, position: int) -> Any:
         return struct.unpack("<" + kind, self.span(position, struct.calcsize("<" + kind)))[0]
 
 
@@ -188,7 +206,7 @@ class _Table:
         field = self._field(index)
         return None if field is None else field + self.file.number("I", field)
 
-    def number(self, index: int, kind: str, default: int) -> int:
+    def number(self, index: int, kind: str, default: Any) -> Any:
         field = self._field(index)
         return default if field is None else self.file.number(kind, field)
 

@@ -125,7 +125,8 @@ class Model:
         self._input, self._output = inputs[0], outputs[0]
         self.outputs = int(np.prod(self._output["shape"]))
         """The number of classes."""
-        self._codes = self._quantized_pixels(*PIXELS[pixels])
+        scale, zero_point = self._input["quantization"]
+        self._codes = pixel_codes(self._input["dtype"], scale, zero_point, pixels, self.name)
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Logits of pictures, one at a time, as the device runs them.
@@ -139,11 +140,7 @@ class Model:
         Raises:
             InputError: pictures of another type or size, or the runtime failed.
         """
-        if images.dtype != np.uint8 or images.shape[1:] != self.input_shape:
-            raise InputError(
-                f"{self.name} takes uint8 pictures [n, {', '.join(map(str, self.input_shape))}], received "
-                f"{images.dtype} {list(images.shape)}."
-            )
+        check_pictures(images, self.input_shape, self.name)
         logits = np.empty((len(images), self.outputs), np.float32)
         scale, zero_point = self._output["quantization"]
         for row, image in zip(logits, images):
@@ -152,21 +149,49 @@ class Model:
                 self._interpreter.invoke()
             except RuntimeError as error:
                 raise InputError(f"{self.name} fails when it runs: {error}") from error
-            output = self._interpreter.get_tensor(self._output["index"]).reshape(-1).astype(np.float32)
-            row[:] = (output - zero_point) * np.float32(scale) if scale else output
+            row[:] = dequantized(self._interpreter.get_tensor(self._output["index"]), scale, zero_point).reshape(-1)
         return logits
 
-    def _quantized_pixels(self, factor: float, offset: float) -> np.ndarray:
-        """What each pixel value 0-255 is in the input tensor's type."""
-        pixels = np.arange(256, dtype=np.float32) * np.float32(factor) + np.float32(offset)
-        dtype = np.dtype(self._input["dtype"])
-        if dtype.kind == "f":
-            return pixels.astype(dtype)
-        scale, zero_point = self._input["quantization"]
-        if dtype.kind not in "iu" or not scale:
-            raise InputError(f"{self.name} has an unquantized {dtype} input; expected float or quantized.")
-        limits = np.iinfo(dtype)
-        steps = pixels / np.float32(scale)
-        # Half away from zero, as the runtime's own QUANTIZE rounds.
-        codes = np.copysign(np.floor(np.abs(steps) + np.float32(0.5)), steps) + zero_point
-        return np.clip(codes, limits.min, limits.max).astype(dtype)
+
+def check_pictures(images: np.ndarray, shape: tuple[int, ...], name: str) -> None:
+    """An InputError unless `images` are uint8 [n, *shape]; `name` is what the message calls the model."""
+    if images.dtype != np.uint8 or images.shape[1:] != shape:
+        raise InputError(
+            f"{name} takes uint8 pictures [n, {', '.join(map(str, shape))}], received "
+            f"{images.dtype} {list(images.shape)}."
+        )
+
+
+def pixel_codes(type_: Any, scale: float, zero_point: int, pixels: str, name: str) -> np.ndarray:
+    """What each pixel value 0-255 is in the input tensor's type.
+
+    Args:
+        type_: the input tensor's, anything that `np.dtype` takes.
+        scale, zero_point: its quantization; scale 0 for none.
+        pixels: what the model takes, of `PIXELS`.
+        name: what the error message calls the model.
+
+    Returns:
+        An array [256] of that type.
+
+    Raises:
+        InputError: the input is neither float nor quantized.
+    """
+    factor, offset = PIXELS[pixels]
+    values = np.arange(256, dtype=np.float32) * np.float32(factor) + np.float32(offset)
+    dtype = np.dtype(type_)
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    if dtype.kind not in "iu" or not scale:
+        raise InputError(f"{name} has an unquantized {dtype} input; expected float or quantized.")
+    limits = np.iinfo(dtype)
+    steps = values / np.float32(scale)
+    # Half away from zero, as the runtime's own QUANTIZE rounds.
+    codes = np.copysign(np.floor(np.abs(steps) + np.float32(0.5)), steps) + zero_point
+    return np.clip(codes, limits.min, limits.max).astype(dtype)
+
+
+def dequantized(output: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    """An output tensor's float32 values; scale 0 for an output that isn't quantized."""
+    values = output.astype(np.float32)
+    return (values - zero_point) * np.float32(scale) if scale else values

@@ -7,6 +7,7 @@ import pytest
 from tkit_edge import flatbuffer, runtime
 from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, Operator, macs, parameters
+from tkit_edge.options import LAYOUTS
 
 
 @pytest.mark.parametrize("name", ["float32", "float16", "dynamic", "int8", "uint8", "int16x8"])
@@ -131,3 +132,56 @@ def test_a_small_file_that_describes_an_enormous_graph_is_refused_quickly():
     with pytest.raises(InputError, match="larger graph"):
         flatbuffer.read(bomb(3_000_000))
     assert time.perf_counter() - began < 20
+
+
+def test_options_of_operators_are_those_that_the_runtimes_schema_reads(made):
+    from ai_edge_litert import schema_py_generated as schema
+
+    data = (made / "float32.tflite").read_bytes()
+    theirs = schema.ModelT.InitFromPackedBuf(data, 0).subgraphs[0].operators
+    ours = flatbuffer.read(data).operators
+    convolution, depthwise = (item for item in ours if "CONV" in item.name)
+    assert convolution.options == {
+        "padding": "SAME",
+        "stride_width": 2,
+        "stride_height": 2,
+        "activation": "RELU",
+        "dilation_width": 1,
+        "dilation_height": 1,
+    }
+    assert depthwise.options["multiplier"] == 1
+    assert depthwise.options["stride_height"] == 1
+    for place, operator in enumerate(ours):
+        if operator.options:
+            assert LAYOUTS[operator.name].number == theirs[place].builtinOptionsType
+
+
+def test_places_of_options_fields_are_the_schemas():
+    from ai_edge_litert import schema_py_generated as schema
+
+    def spelled(name):
+        """The schema's name in lower case without what it has more of than ours."""
+        other = {"activation": "fusedactivationfunction", "multiplier": "depthmultiplier"}
+        axis = {"stride_width": "stridew", "stride_height": "strideh"}
+        factor = {"dilation_width": "dilationwfactor", "dilation_height": "dilationhfactor"}
+        return {**other, **axis, **factor}.get(name, name.replace("_", ""))
+
+    unions = {number: name for name, number in vars(schema.BuiltinOptions).items() if isinstance(number, int)}
+    for name, layout in LAYOUTS.items():
+        table = unions[layout.number]
+        assert table.lower() == name.replace("AVERAGE_", "").replace("MAX_", "").replace("_", "").lower() + "options"
+        fields = list(vars(getattr(schema, table + "T")()).items())
+        ours = [(spelled(field.name), field.default) for field in layout.fields]
+        assert ours == [(theirs.lower(), default) for theirs, default in fields[: len(ours)]]
+
+
+def test_options_of_another_operator_are_damage(made):
+    from ai_edge_litert import schema_py_generated as schema
+
+    data = bytearray((made / "float32.tflite").read_bytes())
+    operator = schema.Model.GetRootAs(data, 0).Subgraphs(0).Operators(2)
+    place = operator._tab.Pos + operator._tab.Offset(10)
+    assert data[place] == LAYOUTS["CONV_2D"].number
+    data[place] = LAYOUTS["ADD"].number
+    with pytest.raises(InputError, match="CONV_2D has options of type 11"):
+        flatbuffer.read(bytes(data))
