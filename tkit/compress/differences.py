@@ -1,0 +1,114 @@
+"""Which operators of an int8 file the runtime's kernels compute otherwise than exact integer arithmetic does.
+
+Each operator is judged alone: the runtime's own inputs of it go into `tkit.compress.integer`'s kernel, so that a
+difference doesn't count again in the operators behind it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tkit.compress.integer import IntegerModel
+from tkit_edge import runtime
+from tkit_edge.errors import InputError
+from tkit_edge.runtime import check_pictures
+
+PICTURES = 50  # at once: every tensor of every one of them is kept
+
+
+class OperatorDifference(NamedTuple):
+    """How far the runtime's answers of one operator are from the exact ones."""
+
+    operator: int
+    """Its number, from 0, in the file's order."""
+    name: str
+    tensor: str
+    """Its output's name."""
+    differing: float
+    """Share of the output's codes that differ."""
+    largest: int
+    """Largest difference, in codes."""
+
+
+def compare(
+    data: bytes, images: np.ndarray, kernels: str = "reference", name: str = "the model"
+) -> list[OperatorDifference]:
+    """One entry for each operator, in the file's order, those that are equal too.
+
+    Args:
+        data: an int8 .tflite file's bytes.
+        images: uint8 [n, height, width, channels], raw 0-255 pixels, at least one.
+        kernels: the runtime's, "reference", "builtin" or "xnnpack"; the last runs each operator as a delegate of its
+            own, as its inner tensors can't be read otherwise.
+        name: what error messages call the file.
+
+    Raises:
+        InputError: as `IntegerModel`; or no pictures, or of another size; or unknown kernels.
+
+    Example: `[item for item in compare(data, images, "xnnpack") if item.differing]`
+    """
+    model = IntegerModel(data, name)
+    graph = model.graph
+    check_pictures(images, graph.tensors[graph.inputs[0]].shape[1:], name)
+    if not len(images):
+        raise InputError("Expected at least one picture to compare on, received none.")
+    interpreter = _preserving(data, kernels, name)
+    differing = np.zeros(len(graph.operators), np.int64)
+    largest = np.zeros(len(graph.operators), np.int64)
+    for start in range(0, len(images), PICTURES):
+        theirs = _tensors(interpreter, model, images[start : start + PICTURES])
+        for index, (operator, kernel) in enumerate(zip(graph.operators, model.kernels, strict=True)):
+            ours = model.run(kernel, operator.inputs, operator.outputs[0], theirs)
+            far = _steps(ours, theirs[operator.outputs[0]])
+            differing[index] += np.count_nonzero(far)
+            largest[index] = max(largest[index], far.max())
+    outputs = [graph.tensors[operator.outputs[0]] for operator in graph.operators]
+    return [
+        OperatorDifference(
+            index, operator.name, output.name, int(differing[index]) / (output.size * len(images)), int(largest[index])
+        )
+        for index, (operator, output) in enumerate(zip(graph.operators, outputs, strict=True))
+    ]
+
+
+def _preserving(data: bytes, kernels: str, name: str) -> Any:
+    """An interpreter whose inner tensors can be read."""
+    if kernels not in runtime.KERNELS:
+        raise InputError(f"Unknown kernels {kernels!r}: expected one of {', '.join(runtime.KERNELS)}.")
+    module = runtime.find().module
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that this takes memory
+        made = module.Interpreter(
+            model_content=data,
+            num_threads=1,
+            experimental_op_resolver_type=module.OpResolverType[runtime.KERNELS[kernels]],
+            experimental_preserve_all_tensors=True,
+        )
+    try:
+        made.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"{name} cannot be run by this runtime: {error}") from error
+    return made
+
+
+def _tensors(interpreter: Any, model: IntegerModel, images: np.ndarray) -> dict[int, np.ndarray]:
+    """What the runtime computes of pictures: every tensor by its number, [n, ...]."""
+    numbers = [number for operator in model.graph.operators for number in operator.outputs]
+    source, codes = model.graph.inputs[0], model.codes(images)
+    kept: dict[int, list[np.ndarray]] = {number: [] for number in numbers}
+    for picture in codes:
+        interpreter.set_tensor(source, picture[None])
+        interpreter.invoke()
+        for number, arrays in kept.items():
+            arrays.append(interpreter.get_tensor(number))
+    return {source: codes, **{number: np.concatenate(arrays) for number, arrays in kept.items()}}
+
+
+def _steps(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """How many codes apart; for floats 1 where they aren't the same."""
+    if ours.dtype.kind == "f":
+        return (ours != theirs).astype(np.int64)
+    return np.abs(ours.astype(np.int64) - theirs)

@@ -1,0 +1,135 @@
+"""An int8 .tflite file computed in NumPy's integers, byte for byte as LiteRT's reference kernels compute it.
+
+What the device will answer is so known without the device, layer by layer, and for many pictures at once. The optimized
+kernels and XNNPACK round some operators otherwise; `tkit.compress.differences` tells which.
+
+Source: LiteRT's tflite/kernels/internal/reference, and Jacob et al. 2018, "Quantization and Training of Neural Networks
+for Efficient Integer-Arithmetic-Only Inference".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tkit.compress import _kernels_conv, _kernels_elementwise, _kernels_shape, _kernels_softmax
+from tkit.compress._node import Kernel, Node, values
+from tkit_edge import flatbuffer
+from tkit_edge.errors import InputError
+from tkit_edge.graph import Graph, Tensor
+from tkit_edge.runtime import check_pictures, dequantized, pixel_codes
+
+KERNELS: dict[str, Callable[[Node], Kernel]] = {
+    **_kernels_conv.KERNELS,
+    **_kernels_elementwise.KERNELS,
+    **_kernels_shape.KERNELS,
+    **_kernels_softmax.KERNELS,
+}
+"""The operators that can be computed."""
+BATCH = 16  # pictures at once: what an operator works on stays in the processor's caches
+
+
+class IntegerModel:
+    """An image classifier in an int8 .tflite file, in exact integer arithmetic.
+
+    Args:
+        data: the file's bytes; a static batch of 1, one input and one output.
+        name: what error messages call it.
+
+    Raises:
+        InputError: no whole .tflite file, not int8 throughout, or with an operator that isn't supported.
+
+    Example: `IntegerModel(Path("model-int8.tflite").read_bytes()).predict(images).argmax(axis=1)`
+    """
+
+    def __init__(self, data: bytes, name: str = "the model") -> None:
+        self.name = name
+        self.graph = flatbuffer.read(data, name)
+        _check(self.graph, name)
+        self.kernels = [operator_kernel(self.graph, index, name) for index in range(len(self.graph.operators))]
+        """One for each operator."""
+        self.constants = {
+            number: values(tensor)
+            for number, tensor in enumerate(self.graph.tensors)
+            if len(tensor.data) and not tensor.sparse and tensor.dtype in ("int8", "int32")
+        }
+        source = self.graph.tensors[self.graph.inputs[0]]
+        self._pixels = pixel_codes(source.dtype, *_quantization(source), "0-255", name)
+
+    def outputs(self, codes: np.ndarray) -> dict[int, np.ndarray]:
+        """Every tensor that is computed, by its number: arrays [n, ...] of the tensor's type.
+
+        Args:
+            codes: the input tensor's values [n, height, width, channels], in its type.
+        """
+        computed = {self.graph.inputs[0]: codes}
+        for operator, kernel in zip(self.graph.operators, self.kernels, strict=True):
+            computed[operator.outputs[0]] = self.run(kernel, operator.inputs, operator.outputs[0], computed)
+        return computed
+
+    def run(self, kernel: Kernel, inputs: tuple[int, ...], output: int, computed: dict[int, np.ndarray]) -> np.ndarray:
+        """What `kernel` makes of the tensors `inputs`; the shape is the tensor `output`'s, for all pictures."""
+        arrays = [None if number < 0 else computed.get(number, self.constants.get(number)) for number in inputs]
+        return kernel(*arrays).reshape(-1, *self.graph.tensors[output].shape[1:])
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Logits of pictures, as `tkit_edge.runtime.Model(..., kernels="reference")` gives them.
+
+        Args:
+            images: uint8 [n, height, width, channels], raw 0-255 pixels.
+
+        Returns:
+            float32 [n, classes].
+
+        Raises:
+            InputError: pictures of another type or size.
+        """
+        check_pictures(images, self.graph.tensors[self.graph.inputs[0]].shape[1:], self.name)
+        number = self.graph.outputs[0]
+        target = self.graph.tensors[number]
+        logits = np.empty((len(images), target.size), np.float32)
+        for start in range(0, len(images), BATCH):
+            codes = self.outputs(self.codes(images[start : start + BATCH]))[number]
+            logits[start : start + BATCH] = dequantized(codes, *_quantization(target)).reshape(len(codes), -1)
+        return logits
+
+    def codes(self, images: np.ndarray) -> np.ndarray:
+        """The input tensor's values of pictures."""
+        return self._pixels[images]
+
+
+def operator_kernel(graph: Graph, index: int, name: str) -> Kernel:
+    """The kernel of operator `index`; the InputError of an unsupported one names it."""
+    node = Node.of(graph, index, name)
+    if node.operator.name not in KERNELS:
+        raise InputError(
+            f"{node.where} isn't supported in exact integer arithmetic; expected {', '.join(sorted(KERNELS))}."
+        )
+    return KERNELS[node.operator.name](node)
+
+
+def _check(graph: Graph, name: str) -> None:
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise InputError(
+            f"{name} has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; expected one of each."
+        )
+    computed = {graph.inputs[0]} | {number for operator in graph.operators for number in operator.outputs}
+    for index, operator in enumerate(graph.operators):
+        for number in operator.outputs:
+            tensor = graph.tensors[number]
+            if operator.name not in ("QUANTIZE", "DEQUANTIZE") and tensor.dtype != "int8":
+                raise InputError(
+                    f"{name} is not an int8 file: operator {index}, {operator.name}, gives {tensor.dtype}. "
+                    "Export it with export.formats=int8."
+                )
+    for number in computed:
+        shape = graph.tensors[number].shape
+        if not shape or shape[0] != 1 or 0 in shape:
+            raise InputError(f"{name} has a tensor of shape {list(shape)}; expected a static batch of 1 throughout.")
+
+
+def _quantization(tensor: Tensor) -> tuple[float, int]:
+    if len(tensor.scales) != 1 or len(tensor.zero_points) != 1:
+        return 0.0, 0
+    return float(tensor.scales[0]), int(tensor.zero_points[0])
