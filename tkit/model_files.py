@@ -9,17 +9,23 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from keras.src.backend.common import global_state
 from pydantic import ValidationError
 
 from tkit import files
 from tkit.compress import Kept
 from tkit_edge.errors import InputError
+from tkit_edge.files import read_arrays
+from tkit_edge.json_file import read_json
+
+MAX_ARCHITECTURE_BYTES = 64 * 2**20
 
 # Everything in these namespaces may be rebuilt from JSON, except what wraps code or other files.
 _MODULES: dict[str | None, tuple[str, ...] | None] = {
@@ -52,19 +58,23 @@ def load(folder: Path) -> keras.Model:
     """The model that `save` wrote.
 
     Raises:
-        InputError: a file is missing or damaged, or the architecture names a class outside the allow-list.
+        InputError: a file is missing, damaged, or larger than it could be; the architecture names a class outside the
+            allow-list, or describes another model than the one whose weights are there.
     """
-    try:
-        config = json.loads((folder / "architecture.json").read_text(encoding="utf-8"))
-        with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
-            weights = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"{folder} holds no whole model: {error}") from error
-    check_classes(config, folder / "architecture.json")
-    model = keras.models.model_from_json(json.dumps(config))
-    missing = [variable.path for variable in model.weights if variable.path not in weights]
-    if missing:
-        raise InputError(f"{folder / 'weights.npz'} lacks {len(missing)} arrays, {missing[0]} first.")
+    architecture, path = folder / "architecture.json", folder / "weights.npz"
+    config = read_json(architecture, MAX_ARCHITECTURE_BYTES, finite=False)
+    check_classes(config, architecture)
+    # As save wrote it, nothing in it is packed: what it unpacks to is less than its own size.
+    weights = read_arrays(path, str(path), path.stat().st_size if path.is_file() else 0)
+    with _unmade_variables() as make:
+        try:
+            model = keras.models.model_from_json(json.dumps(config))
+        except Exception as error:  # Keras, and TensorFlow below it, raise anything for a config that they didn't write
+            first = str(error).strip().split("\n")[0]
+            raise InputError(f"{architecture} describes no model that Keras can build: {first}") from error
+        for variable in model.weights:
+            _check_array(weights.get(variable.path), variable, path)
+        make()
     for variable in model.weights:
         variable.assign(weights[variable.path])
     return model
@@ -76,9 +86,30 @@ def load_kept(folder: Path) -> Kept:
     if not path.exists():
         return Kept()
     try:
-        return Kept.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        return Kept.model_validate(read_json(path, MAX_ARCHITECTURE_BYTES))
+    except ValidationError as error:
         raise InputError(f"{path} can't be read: {error}") from error
+
+
+@contextmanager
+def _unmade_variables() -> Iterator[Callable[[], None]]:
+    """While inside, Keras's new variables have a shape and no memory; memory for all of them once `make` is called."""
+    with keras.StatelessScope(initialize_variables=False) as scope:
+        try:
+            yield lambda: setattr(scope, "initialize_variables", True)
+        finally:
+            if not scope.initialize_variables:
+                global_state.set_global_attribute("uninitialized_variables", [])
+
+
+def _check_array(array: np.ndarray | None, variable: keras.Variable, path: Path) -> None:
+    shape = tuple(variable.shape)
+    if array is None or array.shape != shape or array.dtype.name != variable.dtype:
+        received = "none" if array is None else f"{array.dtype} {list(array.shape)}"
+        raise InputError(
+            f"{path}: expected an array {variable.path} of {variable.dtype} {list(shape)}, as architecture.json says, "
+            f"received {received}."
+        )
 
 
 def check_classes(config: Any, path: Path) -> None:
@@ -86,6 +117,8 @@ def check_classes(config: Any, path: Path) -> None:
     if isinstance(config, dict):
         if "class_name" in config:
             name, module = config["class_name"], config.get("module")
+            if not isinstance(name, str) or not isinstance(module, str | None):
+                raise InputError(f"{path} names a class by something else than text.")
             allowed = _MODULES.get(module, ())
             if name in _REFUSED or (allowed is not None and name not in allowed):
                 raise InputError(f"{path} names the class {module}.{name}, which tkit doesn't load.")

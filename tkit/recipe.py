@@ -7,7 +7,6 @@ by the path of a Python file, or by the path of a saved `recipe.json`, and appli
 from __future__ import annotations
 
 import importlib
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,8 +22,12 @@ from tkit.fit.config import Fit
 from tkit.models import Model
 from tkit.user_recipe import Kinds, MissingModel, Origin
 from tkit_edge.errors import InputError
+from tkit_edge.json_file import read_json
 from tkit_pipelines.config import Config, OneOf, did_you_mean, kinds, parse_value
 from tkit_pipelines.images import Images
+
+MAX_JSON_BYTES = 2**20  # of a recipe
+_SHOWN = 200  # characters of a wrong value, in a message
 
 
 class Bench(Config):
@@ -106,7 +109,7 @@ def with_overrides(recipe: Recipe, overrides: Sequence[str], own: Kinds | None =
 def _from_json(path: Path) -> tuple[Recipe, Origin | None, Kinds]:
     origin = user_recipe.origin_beside(path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path, MAX_JSON_BYTES)
         try:
             return Recipe.model_validate(values), origin, {}
         except ValidationError:
@@ -119,8 +122,6 @@ def _from_json(path: Path) -> tuple[Recipe, Origin | None, Kinds]:
         if gone and isinstance(model, dict) and model.get("kind") not in kinds("tkit.models"):
             values = {**values, "model": MissingModel.of(model, origin)}
         return Recipe.model_validate(values, context=own), origin, own
-    except OSError as error:
-        raise InputError(f"Cannot read the recipe {path}: {error.strerror}.") from error
     except ValidationError as error:
         state = origin and origin.state()
         needs = f" It was made by {origin.path} (sha256 {origin.sha256}), which {state}." if origin and state else ""
@@ -195,7 +196,7 @@ def describe(error: ValidationError) -> str:
     for item in error.errors(include_url=False):
         key = ".".join(str(part) for part in item["loc"])
         message = item["msg"].removeprefix("Value error, ")
-        came = "" if isinstance(item["input"], (dict, Config)) else f" (received {item['input']!r})"
+        came = "" if isinstance(item["input"], (dict, Config)) else f" (received {repr(item['input'])[:_SHOWN]})"
         if item["type"] == "extra_forbidden":
             message, came = "unknown key", ""
         lines.append(f"{key}: {message}{came}" if key else message)

@@ -10,7 +10,6 @@ A stage writes its files first and its manifest entry last, atomically; output w
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import platform
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,13 +19,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tkit
-from tkit import files
+from tkit import files, manifest
 from tkit.lock import locked
 from tkit.recipe import Loaded, Recipe, load, with_overrides
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import did_you_mean
 
-MANIFEST_VERSION = 1
 DEFAULT_FOLDER = "runs"
 PATIENCE = 10.0
 """Seconds that a finished stage waits for another process to write its own entry."""
@@ -45,10 +43,10 @@ def runs_folder(runs_dir: str | Path | None = None) -> Path:
 class Run:
     """One run folder. `Run.create` makes a new one, `Run.open` reads one that is there."""
 
-    def __init__(self, folder: Path, recipe: Recipe, manifest: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, recipe: Recipe, content: dict[str, Any]) -> None:
         self.folder = folder
         self.recipe = recipe
-        self.manifest = manifest
+        self.manifest = content
         self._locked = False
 
     @classmethod
@@ -66,21 +64,21 @@ class Run:
                     break
                 except FileExistsError:
                     number += 1
-            manifest = {
-                "version": MANIFEST_VERSION,
+            content = {
+                "version": manifest.VERSION,
                 "tkit": tkit.__version__,
                 "created": _now(),
                 "recipe_origin": loaded.origin._asdict() if loaded.origin else None,
                 "stages": {},
             }
             files.write_bytes(folder / "recipe.json", _json(loaded.recipe))
-            files.write_json(folder / "manifest.json", manifest)
+            files.write_json(folder / manifest.NAME, content)
         except OSError as error:
             raise InputError(
                 f"Cannot write a run folder in {parent}: {error.strerror}. Choose another place with --runs-dir or "
                 "TKIT_RUNS."
             ) from error
-        return cls(folder, loaded.recipe, manifest)
+        return cls(folder, loaded.recipe, content)
 
     @classmethod
     def open(cls, run: str | Path) -> Run:
@@ -94,13 +92,13 @@ class Run:
             raise InputError(f"{folder} is a model file, expected a run. Say with which pictures: --data DATA")
         if not folder.exists() and (runs_folder() / folder).exists():
             folder = runs_folder() / folder
-        path = folder / "manifest.json"
+        path = folder / manifest.NAME
         if not path.is_file():
             known = [item.parent.name for item in runs_folder().glob("*/manifest.json")]
             hint = did_you_mean(folder.name, known) if known else " `tkit fit --recipe NAME` makes one."
             raise InputError(f"No run at {run}: expected a run folder with a manifest.json.{hint}")
-        manifest = _manifest(folder)  # before the recipe: one of a newer tkit says so
-        return cls(folder, load(folder / "recipe.json").recipe, manifest)
+        content = manifest.read(folder)  # before the recipe: one of a newer tkit says so
+        return cls(folder, load(folder / "recipe.json").recipe, content)
 
     @property
     def variant(self) -> str:
@@ -205,7 +203,7 @@ class Run:
         with self.lock(PATIENCE):
             stages = {key: value for key, value in self.manifest["stages"].items() if key != f"{variant}/{stage}"}
             self.manifest = {**self.manifest, "stages": {**stages, f"{variant}/{stage}": entry}}
-            files.write_json(self.folder / "manifest.json", self.manifest)
+            files.write_json(self.folder / manifest.NAME, self.manifest)
         return entry
 
     def summary(self, stage: str, variant: str | None = None) -> dict[str, Any]:
@@ -244,7 +242,7 @@ class Run:
             yield
             return
         with locked(self.folder, patience):
-            self.manifest = _manifest(self.folder)
+            self.manifest = manifest.read(self.folder)
             self._locked = True
             try:
                 yield
@@ -259,20 +257,6 @@ def versions() -> dict[str, str]:
     """The versions of Python and of the packages that results depend on."""
     names = ("tensorflow", "keras", "ai-edge-litert", "numpy")
     return {"tkit": tkit.__version__, "python": platform.python_version(), **{name: version(name) for name in names}}
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / "manifest.json"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        found, stages = manifest["version"], manifest["stages"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged: {error}. The run cannot be used.") from error
-    if found != MANIFEST_VERSION or not isinstance(stages, dict):
-        raise InputError(
-            f"{path} has version {found!r}, this tkit ({tkit.__version__}) reads {MANIFEST_VERSION}. Update tkit."
-        )
-    return manifest
 
 
 def _json(recipe: Recipe) -> bytes:

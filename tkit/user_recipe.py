@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import sys
 import traceback
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from pydantic import ConfigDict, PrivateAttr, ValidationError
 
-from tkit import console
+from tkit import console, manifest
 from tkit.models import Model, PixelStatistics
 from tkit_edge.errors import InputError, TkitError
 from tkit_pipelines.config import Component
@@ -45,10 +44,12 @@ def origin_beside(recipe_json: Path) -> Origin | None:
     A path that is relative or inside the run folder is none: a stranger's run folder must not bring code along.
     """
     try:
-        origin = json.loads(recipe_json.with_name("manifest.json").read_text(encoding="utf-8"))["recipe_origin"]
-        found = Origin(str(origin["path"]), str(origin["sha256"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        origin = manifest.read(recipe_json.parent)["recipe_origin"]
+    except (InputError, KeyError):
         return None
+    if origin is None:
+        return None
+    found = Origin(origin["path"], origin["sha256"])
     path = Path(found.path)
     return found if path.is_absolute() and recipe_json.resolve().parent not in path.resolve().parents else None
 

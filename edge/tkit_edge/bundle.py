@@ -25,6 +25,7 @@ from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
 from tkit_edge.graph import Tensor, macs, parameters
 from tkit_edge.images import decode, encode_png, suffix
+from tkit_edge.json_file import read_json
 from tkit_edge.runtime import Model
 
 VERSION = 1
@@ -32,7 +33,9 @@ TASK = "image-classification"
 PIXELS = "raw 0-255"
 RESIZES = {"crop": "cover-crop, bilinear", "stretch": "stretch, bilinear"}
 OUTPUTS = ("logits", "probabilities")
+MAX_JSON_BYTES = 4 * 2**20
 MAX_GOLDEN_BYTES = 256 * 2**20  # unpacked
+_FORMAT = re.compile(r"[a-z0-9]+")
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ class Bundle:
                 or the labels, or a folder that can't be written.
         """
         folder = Path(folder)
-        bad = [fmt for fmt in models if not re.fullmatch(r"[a-z0-9]+", fmt)]
+        bad = [fmt for fmt in models if not _FORMAT.fullmatch(fmt)]
         if not models or bad:
             raise InputError(f"Expected models by format (small letters and digits), received {bad or 'none'}.")
         if images.ndim != 4 or not len(images) or answers.shape != images.shape[:1]:
@@ -199,10 +202,7 @@ class Bundle:
         path = folder / "bundle.json"
         if not path.is_file():
             raise InputError(f"No bundle at {folder}: expected a folder with a bundle.json.")
-        try:
-            top = Fields(json.loads(files.read_bytes(path).decode("utf-8")), str(path))
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{path} is not valid JSON: {error}") from error
+        top = Fields(read_json(path, MAX_JSON_BYTES), str(path))
         version = top.get("version", int)
         if version != VERSION:
             raise InputError(f"{path} has version {version}, this tkit-edge reads {VERSION}. Update tkit-edge.")
@@ -234,6 +234,9 @@ class Bundle:
         )
         if bundle.output not in OUTPUTS:
             raise InputError(f"{path}: output is {bundle.output!r}, this tkit-edge knows {', '.join(OUTPUTS)}.")
+        bad = [fmt for fmt in bundle.models if not _FORMAT.fullmatch(fmt)]
+        if bad:
+            raise InputError(f"{path}: models: expected formats of small letters and digits, received {bad[0]!r}.")
         if len(bundle.golden_file.pictures) != bundle.golden_file.samples:
             raise InputError(f"{path}: golden.pictures: expected {bundle.golden_file.samples}, one a sample.")
         for model in bundle.models.values():
@@ -331,10 +334,12 @@ def _model_file(fields: Fields) -> ModelFile:
 
 
 def _check(path: Path, sha256: str, size: int | None = None) -> None:
-    data = files.read_bytes(path)
-    if size is not None and len(data) != size:
-        raise InputError(f"{path} has {len(data):,} bytes, bundle.json says {size:,}. Copy the bundle again.")
-    if _sha256(data) != sha256:
+    if not path.is_file():
+        raise InputError(f"Cannot read {path}: no such file.")
+    found = path.stat().st_size
+    if size is not None and found != size:
+        raise InputError(f"{path} has {found:,} bytes, bundle.json says {size:,}. Copy the bundle again.")
+    if files.sha256(path) != sha256:
         raise InputError(f"{path} is not the file that bundle.json describes (other sha256). Copy it again.")
 
 

@@ -6,6 +6,14 @@ from typing import Any
 
 from tkit_edge.errors import InputError
 
+MAX_NAME_BYTES = 255  # of a file, on the usual file systems
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether `name` can only be that of a file or folder right there: no path, nothing that leads out."""
+    plain = bool(name) and name not in (".", "..") and name.isprintable() and not any(sign in name for sign in "/\\")
+    return plain and len(name.encode()) <= MAX_NAME_BYTES
+
 
 class Fields:
     """A JSON object and its place, for messages such as `bundle.json: input.height: expected int, ...`."""
@@ -22,11 +30,12 @@ class Fields:
             raise InputError(f"{self.file}: {where} is missing.")
         return self._of_type(self.value[key], kind, where)
 
-    def count(self, key: str) -> int:
-        """A whole number from 1 on."""
+    def count(self, key: str, least: int = 1, most: int | None = None) -> int:
+        """A whole number from `least` to `most`, without an upper bound by default."""
         number = self.get(key, int)
-        if number < 1:
-            raise InputError(f"{self.file}: {self.place}{key}: expected at least 1, received {number}.")
+        if number < least or (most is not None and number > most):
+            bound = f"at least {least}" if number < least else f"at most {most}"
+            raise InputError(f"{self.file}: {self.place}{key}: expected {bound}, received {number}.")
         return number
 
     def texts(self, key: str) -> list[str]:
@@ -39,8 +48,8 @@ class Fields:
     def file_name(self, key: str) -> str:
         """The name of a file in the same folder: no path that leads out of it."""
         name = self.get(key, str)
-        if not name or name in (".", "..") or any(character in name for character in "/\\\0"):
-            raise InputError(f"{self.file}: {self.place}{key}: expected a file's plain name, received {name!r}.")
+        if not is_plain_name(name):
+            raise InputError(f"{self.file}: {self.place}{key}: expected a file's plain name, received {name[:60]!r}.")
         return name
 
     def part(self, key: str) -> Fields:

@@ -2,25 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import math
 import os
+import stat
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from tkit_edge.errors import InputError
 
+_CHUNK = 2**20  # bytes
 
-def read_bytes(path: Path) -> bytes:
-    """The file's bytes; InputError where it can't be read."""
+
+def read_bytes(path: Path, limit: int | None = None) -> bytes:
+    """The file's bytes; InputError where it can't be read, or is no plain file of at most `limit` bytes."""
     try:
-        return path.read_bytes()
+        if limit is None:
+            return path.read_bytes()
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would never end
+            raise InputError(f"{path} is no plain file.")
+        with open(path, "rb") as file:
+            data = file.read(limit + 1)
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}.") from error
+    if len(data) > limit:
+        raise InputError(f"{path} is larger than {limit:,} bytes, which such a file never is.")
+    return data
+
+
+def sha256(path: Path) -> str:
+    """The hex digest of a file's bytes, which are never in memory at once; InputError where it can't be read."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror}.") from error
+    return digest.hexdigest()
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -76,27 +101,7 @@ def read_npz(path: Path, shapes: Mapping[str, tuple[type, int]], limit: int | No
     Raises:
         InputError: no .npz file, or an array is missing or of another type or rank.
     """
-    try:
-        if limit is not None:
-            with zipfile.ZipFile(path) as members:
-                unpacked = sum(member.file_size for member in members.infolist())
-            if unpacked > limit:
-                raise InputError(f"{path} unpacks to {unpacked:,} bytes, expected at most {limit:,}.")
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in shapes if name in archive.files}
-    except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror or error}.") from error
-    except (
-        ValueError,
-        EOFError,
-        MemoryError,
-        AttributeError,
-        TypeError,
-        zlib.error,
-        zipfile.BadZipFile,
-    ) as error:
-        # np.load gives a bare array for an .npy file, which is no context manager and has no names.
-        raise InputError(f"{path} is no whole .npz file: {error}") from error
+    arrays = read_arrays(path, str(path), limit, wanted=tuple(shapes))
     for name, (dtype, rank) in shapes.items():
         expected = f"expected an array {name!r} of {np.dtype(dtype)} with {rank} dimensions"
         if name not in arrays:
@@ -104,3 +109,53 @@ def read_npz(path: Path, shapes: Mapping[str, tuple[type, int]], limit: int | No
         if arrays[name].dtype != dtype or arrays[name].ndim != rank:
             raise InputError(f"{path}: {expected}, received {arrays[name].dtype} {arrays[name].shape}.")
     return arrays
+
+
+def read_arrays(
+    file: Path | IO[bytes], name: str, limit: int | None, wanted: tuple[str, ...] | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file by name, without pickles; none is made before its size was found to be true.
+
+    Args:
+        file: its path, or the file opened.
+        name: what error messages call it.
+        limit: the bytes that all of it may take unpacked; None where its author is trusted.
+        wanted: the arrays to read; all by default.
+
+    Raises:
+        InputError: no whole .npz file, one that unpacks to more than `limit`, or one that holds anything but arrays of
+            plain numbers.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            unpacked = sum(member.file_size for member in members)
+            if limit is not None and unpacked > limit:
+                raise InputError(f"{name} unpacks to {unpacked:,} bytes, expected at most {limit:,}.")
+            for member in members:
+                _check_array(archive, member)
+        if not isinstance(file, Path):
+            file.seek(0)
+        with np.load(file, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in (arrays.files if wanted is None else wanted) if key in arrays.files}
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"Cannot read {name}: {error.strerror or error}.") from error
+    except Exception as error:  # zipfile, its decompressors, tokenize and numpy have an exception each for damage
+        raise InputError(f"{name} is no whole .npz file: {error or type(error).__name__}") from error
+
+
+def _check_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+    """Raises ValueError where an array's header isn't that of plain numbers which take the very bytes that follow."""
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{member.filename!r} is packed in a way that .npz files aren't")
+    with archive.open(member) as file:
+        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        version = np.lib.format.read_magic(file)
+        if version not in readers:
+            raise ValueError(f"{member.filename!r} has a header of version {version}")
+        shape, _, dtype = readers[version](file)
+        expected = file.tell() + math.prod(shape) * dtype.itemsize
+    if dtype.hasobject or min(shape, default=0) < 0 or expected != member.file_size:
+        raise ValueError(f"{member.filename!r} has {member.file_size:,} bytes for {dtype} {list(shape)}")

@@ -22,7 +22,13 @@ from pydantic_core import core_schema
 class Config(BaseModel):
     """A frozen, validated set of values; an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,  # a recipe is saved as JSON, which has neither
+    )
 
 
 class Component(Config):
@@ -61,7 +67,7 @@ def parse_value(text: str) -> Any:
     """A command line's value: JSON where it is JSON (numbers, true, null, lists), else the text itself."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -3,10 +3,12 @@
 import importlib.metadata
 import json
 
+import numpy as np
 import pytest
 
 import tkit
 from tkit.cli import main
+from tkit.fit.checkpoint import Checkpoint, Checkpoints
 from tkit.recipe import load
 from tkit.run import Run
 from tkit.stages import doctor as module
@@ -21,8 +23,15 @@ def run(tmp_path):
     for path in outputs:
         path.write_text(path.name)
     (made.folder / "history.csv").write_text("epoch")
-    made.finish("fit", "float", outputs=outputs, metrics={}, seconds=1.0)
+    made.finish("fit", "float", outputs=outputs, metrics={}, seconds=1.0, class_names=["ant", "bee"])
     return made
+
+
+def checkpoint(epoch, step):
+    setup = {"recipe": {}, "data": "", "precision": "float32", "threads": 2, "machine": None, "versions": {}}
+    facts = {"epoch": epoch, "step": step, "seconds": 0.0, "history": [{"loss": 1.0}] * epoch, "stopped": False}
+    kept = {"kept_epoch": -1, "kept_loss": None}
+    return Checkpoint({"model/0000": np.zeros(3, np.float32)}, {**facts, **kept, "setup": setup})
 
 
 def test_this_environment_is_whole_and_described():
@@ -78,6 +87,48 @@ def test_left_over_files_alone_are_no_problem(run):
     found = tkit.doctor(run)
     assert found.problems == []
     assert "junk" in found.notes[-1].what
+
+
+@pytest.fixture
+def cut(tmp_path):
+    """A run whose training was cut after its second checkpoint, in the third epoch."""
+    made = Run.create(load("digits_cnn", ["fit.epochs=4"]), tmp_path)
+    for epoch, step in ((1, 0), (2, 6)):
+        Checkpoints(made.folder / "checkpoints", keep=2).write(checkpoint(epoch, step))
+    return made
+
+
+def test_checkpoints_are_verified_and_what_resume_would_do_is_said(cut):
+    found = tkit.doctor(cut)
+    assert found.problems == []
+    assert found.facts["checkpoints"] == {
+        "000001-00000.checkpoint": "whole, after 1 epochs and 0 steps",
+        "000002-00006.checkpoint": "whole, after 2 epochs and 6 steps",
+        "resume": f"tkit fit --resume {cut.folder} goes on after 2 epochs and 6 steps, of 4 epochs",
+    }
+
+
+def test_a_damaged_checkpoint_is_a_problem_and_the_one_before_it_goes_on(cut):
+    first, last = Checkpoints(cut.folder / "checkpoints", keep=2).paths()
+    last.write_bytes(last.read_bytes()[:-1])
+    found = tkit.doctor(cut)
+    assert found.facts["checkpoints"][last.name] == "damaged: its checksum doesn't fit"
+    (problem,) = found.problems
+    assert problem.what == f"{last} is damaged."
+    assert problem.remedy.endswith("goes on after 1 epochs and 0 steps, of 4 epochs.")
+    first.write_bytes(b"")
+    assert "trains from the beginning" in tkit.doctor(cut).facts["checkpoints"]["resume"]
+
+
+def test_checkpoints_of_a_finished_training_are_left_over(run):
+    path = Checkpoints(run.folder / "checkpoints", keep=2).write(checkpoint(1, 0))
+    facts = tkit.doctor(run).facts["checkpoints"]
+    assert facts[path.name].endswith("left over of the finished training, may be deleted")
+    assert facts["resume"] == f"tkit run --resume {run.folder} does export and bench"
+    path.write_bytes(b"damaged")
+    found = tkit.doctor(run)
+    assert found.facts["checkpoints"][path.name].startswith("damaged")
+    assert found.problems == []
 
 
 def test_an_unknown_run(tmp_path):

@@ -43,5 +43,37 @@ def test_damaged_weights_are_named(model, tmp_path):
     model_files.save(model, tmp_path)
     path = tmp_path / "weights.npz"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(InputError, match="no whole model"):
+    with pytest.raises(InputError, match=r"weights.npz is no whole .npz file"):
+        model_files.load(tmp_path)
+
+
+def edited(folder, old, new):
+    path = folder / "architecture.json"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"units": 5', '"units": 1000000000000', r"weights.npz: .* logits/kernel of float32 \[16, 1000000000000\]"),
+        ('"units": 5', '"units": -1', "describes no model that Keras can build"),
+        ('"class_name": "Dense"', '"class_name": ["Dense"]', "names a class by something else than text"),
+        ('"units": 5', '"units": ' + "[" * 200 + "]" * 200, "at most 100 levels"),
+    ],
+)
+def test_an_architecture_that_was_tampered_with_is_refused_before_it_takes_memory(model, tmp_path, old, new, message):
+    model_files.save(model, tmp_path)
+    edited(tmp_path, old, new)
+    with pytest.raises(InputError, match=message):
+        model_files.load(tmp_path)
+    with keras.StatelessScope():
+        pass  # nothing is left that Keras would make here
+
+
+def test_weights_that_unpack_to_more_than_the_file_are_refused(model, tmp_path):
+    model_files.save(model, tmp_path)
+    np.savez_compressed(tmp_path / "weights.npz", zeros=np.zeros(10_000_000, np.uint8))
+    with pytest.raises(InputError, match="unpacks to"):
         model_files.load(tmp_path)

@@ -1,5 +1,8 @@
 """An interrupted run that goes on is the run that was not interrupted."""
 
+import hashlib
+import io
+import math
 import os
 import re
 import signal
@@ -174,15 +177,55 @@ def test_a_signal_saves_and_says_the_command_that_goes_on(tmp_path, sent, code):
     assert Checkpoints(tmp_path / "digits_cnn-1" / "checkpoints", 2).newest() is not None
 
 
+SETUP = {"recipe": {}, "data": "", "precision": "float32", "threads": 2, "machine": None, "versions": {}}
+FACTS = {"epoch": 1, "seconds": 0.5, "history": [{"loss": math.inf}], "stopped": False, "kept_epoch": -1}
+
+
+def facts(step, **changes):
+    return {**FACTS, "step": step, "kept_loss": None, "setup": SETUP, **changes}
+
+
 def test_checkpoints_hold_what_was_put_in(tmp_path):
     checkpoints = Checkpoints(tmp_path / "checkpoints", keep=2)
     assert checkpoints.newest() is None
     for step in (5, 10, 15):
-        checkpoints.write(Checkpoint({"model/0000": np.full(3, step)}, {"epoch": 1, "step": step}))
+        checkpoints.write(Checkpoint({"model/0000": np.full(3, step)}, facts(step)))
     assert [path.name for path in checkpoints.paths()] == ["000001-00010.checkpoint", "000001-00015.checkpoint"]
     newest = checkpoints.newest()
     np.testing.assert_array_equal(newest.arrays["model/0000"], [15, 15, 15])
-    assert newest.facts == {"epoch": 1, "step": 15}
+    assert newest.facts == facts(15)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epoch": 2}, "expected 2 rows of history"),
+        ({"kept_epoch": 1}, "an epoch kept of them"),
+        ({"step": -1}, "step: expected at least 0, received -1"),
+        ({"history": [{"loss": "low"}]}, "history.0.loss: expected int or float, received str"),
+        ({"setup": {**SETUP, "threads": 10**6}}, "setup.threads: expected at most 4096"),
+        ({"setup": {}}, "setup.recipe is missing"),
+    ],
+)
+def test_a_checkpoint_whose_facts_cannot_be_is_no_whole_one(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Checkpoint.from_bytes(Checkpoint({}, {**facts(5), **changes}).to_bytes())
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [({"model/0000": np.array(["text"])}, "an array without numbers"), ({"a": np.array([{}])}, "bytes for object")],
+)
+def test_a_checkpoint_with_other_than_numbers_is_no_whole_one(arrays, message):
+    with pytest.raises(ValueError, match=message):
+        Checkpoint.from_bytes(Checkpoint(arrays, facts(5)).to_bytes())
+
+
+def test_a_checkpoint_that_unpacks_to_more_than_itself_is_no_whole_one():
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, zeros=np.zeros(10_000_000, np.uint8))
+    with pytest.raises(ValueError, match="unpacks to"):
+        Checkpoint.from_bytes(hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
 
 
 @pytest.mark.slow

@@ -1,9 +1,11 @@
 """The run folder and its manifest."""
 
 import json
+import math
 
 import pytest
 
+from tkit import manifest
 from tkit.recipe import load
 from tkit.run import Run
 from tkit_edge.errors import InputError
@@ -18,7 +20,8 @@ def finished(run, stage="fit", variant="float"):
     folder = run.folder / variant
     folder.mkdir(exist_ok=True)
     (folder / "output").write_text("made")
-    run.finish(stage, variant, outputs=[folder / "output"], metrics={"accuracy": 0.5}, seconds=1.0)
+    facts = {"metrics": {"accuracy": 0.5}, "seconds": 1.0, "class_names": ["ant", "bee"]}
+    run.finish(stage, variant, outputs=[folder / "output"], **facts)
     return run
 
 
@@ -65,7 +68,12 @@ def test_a_run_is_found_by_name_in_the_runs_folder(run, monkeypatch):
     [
         ("{", "is damaged"),
         ("[]", "is damaged"),
-        ('{"version": 1}', "is damaged"),
+        ('{"version": 1}', "stages is missing: the manifest is damaged"),
+        ('{"version": 1, "version": 1, "stages": {}}', "'version' occurs twice"),
+        ('{"version": 1, "created": NaN, "stages": {}}', "created: expected a finite number"),
+        ('{"version": 1, "created": "\\ud800", "stages": {}}', "created: expected text"),
+        ("[" * 100_000, "is damaged"),
+        ('{"version": 1, "stages": {}, "more": ' + "[" * 101 + "]" * 101 + "}", "at most 100 levels"),
         ('{"version": 2, "stages": {}}', "Update tkit"),
     ],
 )
@@ -73,6 +81,56 @@ def test_a_damaged_or_newer_manifest_is_refused(run, text, message):
     (run.folder / "manifest.json").write_text(text)
     with pytest.raises(InputError, match=message):
         Run.open(run.folder)
+
+
+def edited(run, edit):
+    """The run's manifest after `edit` changed its entry of float/fit."""
+    path = finished(run).folder / "manifest.json"
+    content = json.loads(path.read_text())
+    edit(content["stages"]["float/fit"], content["stages"])
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda entry, _: entry.update(outputs={"../../x": "0"}), r"float/fit.outputs.../../x: .* inside the run"),
+        (lambda entry, _: entry.update(outputs={"/etc/passwd": "0"}), r"outputs./etc/passwd: .* inside the run"),
+        (lambda entry, _: entry.update(outputs={"float/./x": "0"}), "inside the run folder"),
+        (lambda entry, _: entry.update(outputs={"x" * 300: "0"}), "inside the run folder"),
+        (
+            lambda entry, _: entry.update(outputs={"float/output": 3}),
+            "float/output: expected str, received int",
+        ),
+        (lambda entry, _: entry.update(outputs=[]), "float/fit.outputs: expected dict, received list"),
+        (lambda entry, _: entry.update(class_names=[1]), "class_names: expected a list of strings"),
+        (lambda entry, _: entry.update(output="scores"), "output: expected logits or probabilities"),
+        (lambda entry, _: entry.pop("metrics"), "metrics is missing"),
+        (lambda entry, stages: stages.update({"../../x/fit": entry}), "a key of the form variant/stage"),
+        (lambda entry, stages: stages.update(fit=entry), "a key of the form variant/stage"),
+        (lambda entry, stages: stages.update({"float/export": 1}), "float/export: expected dict, received int"),
+        (
+            lambda entry, stages: stages.update({"float/evaluate": {**entry, "metrics": {"../..": {}}}}),
+            "a folder's plain name",
+        ),
+    ],
+)
+def test_an_entry_that_leads_out_of_the_folder_or_has_other_types_is_refused(run, edit, message):
+    edited(run, edit)
+    with pytest.raises(InputError, match=message):
+        Run.open(run.folder)
+
+
+def test_a_manifest_past_its_limit_is_refused_unread(run, monkeypatch):
+    monkeypatch.setattr(manifest, "MAX_BYTES", 100)
+    with pytest.raises(InputError, match="larger than 100 bytes"):
+        Run.open(run.folder)
+
+
+def test_figures_that_are_not_finite_do_not_spoil_the_manifest(run):
+    (run.folder / "float").mkdir()
+    run.finish("export", "float", outputs=[], metrics={"loss": [math.inf, 1.0]}, seconds=1.0)
+    assert Run.open(run.folder).entry("export", "float")["metrics"] == {"loss": [None, 1.0]}
 
 
 def test_a_manifest_is_replaced_whole(run):

@@ -11,14 +11,20 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tkit import console, files
+from tkit_edge.errors import InputError
+from tkit_edge.fields import Fields
+from tkit_edge.files import read_arrays
+from tkit_edge.json_file import parse_json
 
+CHECKPOINTS = "checkpoints"
+"""The folder of a run's."""
+MAX_THREADS = 4096
 SUFFIX = ".checkpoint"
 _DIGEST = hashlib.sha256().digest_size
 _FACTS = "facts"
@@ -47,12 +53,36 @@ class Checkpoint(NamedTuple):
         if hashlib.sha256(data).digest() != digest:
             raise ValueError("its checksum doesn't fit")
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            facts = json.loads(arrays.pop(_FACTS).tobytes())
-        except (zipfile.BadZipFile, KeyError) as error:
-            raise ValueError(str(error)) from error
+            arrays = read_arrays(io.BytesIO(data), "its archive", limit=len(data))
+            if _FACTS not in arrays or any(array.dtype.kind not in "biuf" for array in arrays.values()):
+                raise ValueError("its archive holds no facts, or an array without numbers")
+            facts = parse_json(arrays.pop(_FACTS).tobytes(), _FACTS, finite=False)
+            _check(Fields(facts, _FACTS))
+        except InputError as error:
+            raise ValueError(str(error).rstrip(".")) from error
         return cls(arrays, facts)
+
+
+def _check(facts: Fields) -> None:
+    """Raises InputError where a key that training goes on from is missing, or can't be."""
+    epoch, kept = facts.count("epoch", 0), facts.count("kept_epoch", -1)
+    facts.count("step", 0)
+    facts.get("seconds", (int, float))
+    facts.get("stopped", bool)
+    facts.get("kept_loss", (int, float, type(None)))
+    rows = facts.items("history")
+    for row in rows:
+        for key in row.value:
+            row.get(key, (int, float))
+    if len(rows) != epoch or kept >= epoch:
+        raise InputError(f"{_FACTS}: expected {epoch} rows of history and an epoch kept of them, received {len(rows)}.")
+    setup = facts.part("setup")
+    setup.part("recipe")
+    setup.part("versions")
+    setup.count("threads", 1, MAX_THREADS)
+    for key in ("data", "precision"):
+        setup.get(key, str)
+    setup.get("machine", (str, type(None)))
 
 
 class Checkpoints:
@@ -83,7 +113,17 @@ class Checkpoints:
         """The newest whole checkpoint; None where there is none. Damaged ones are said."""
         for path in reversed(self.paths()):
             try:
-                return Checkpoint.from_bytes(path.read_bytes())
-            except (OSError, ValueError) as error:
+                return self.read(path)
+            except ValueError as error:
                 console.say(f"{path} is damaged ({error}): the one before it is used.")
         return None
+
+    @staticmethod
+    def read(path: Path) -> Checkpoint:
+        """The checkpoint in a file; ValueError where it isn't whole."""
+        try:
+            if not path.is_file():  # reading a pipe would never end
+                raise ValueError("no plain file")
+            return Checkpoint.from_bytes(path.read_bytes())
+        except OSError as error:
+            raise ValueError(error.strerror) from error

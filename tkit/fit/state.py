@@ -38,6 +38,7 @@ class TrainingState:
         self.kept_epoch, self.kept_loss = -1, math.inf
         self.kept_weights: list[np.ndarray] | None = None
         """What training ends with: the best epoch's weights where early stopping chooses, else the last's."""
+        self._weights = twin.weights
         self._groups = {
             "model": twin.variables,  # the states of dropout's seeds are among them
             "optimizer": twin.optimizer.variables,  # slots, iterations, moving averages, loss scale
@@ -93,10 +94,12 @@ class TrainingState:
                         f"variable {number} of {group}, found {found}."
                     )
                 variable.assign(array)
-        kept = sorted(name for name in checkpoint.arrays if name.startswith("kept/"))
+        kept = [checkpoint.arrays[name] for name in sorted(checkpoint.arrays) if name.startswith("kept/")]
+        if kept and [array.shape for array in kept] != [tuple(weight.shape) for weight in self._weights]:
+            raise InputError("The checkpoint's kept weights are of another model.")
         facts = checkpoint.facts
         self.epoch, self.step, self.seconds = facts["epoch"], facts["step"], facts["seconds"]
         self.history, self.stopped = list(facts["history"]), facts["stopped"]
         self.kept_epoch = facts["kept_epoch"]
         self.kept_loss = math.inf if facts["kept_loss"] is None else facts["kept_loss"]
-        self.kept_weights = [checkpoint.arrays[name] for name in kept] or None
+        self.kept_weights = kept or None

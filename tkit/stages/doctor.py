@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import tkit
+from tkit.fit.checkpoint import CHECKPOINTS, Checkpoints
 from tkit.run import Run, runs_folder
 from tkit.stages._common import as_run
 from tkit_edge import machine
@@ -27,7 +28,7 @@ NEEDED = {
 }
 """Distributions that tkit needs, and what they are imported as."""
 # What the run's own stages leave beside the outputs that the manifest lists.
-_KEPT = {"recipe.json", "manifest.json", "history.csv", "logs", "checkpoints", ".lock"}
+_KEPT = {"recipe.json", "manifest.json", "history.csv", "logs", CHECKPOINTS, ".lock"}
 
 
 class Finding(NamedTuple):
@@ -48,7 +49,7 @@ class Diagnosis(NamedTuple):
 
 
 def doctor(run: Run | str | Path | None = None) -> Diagnosis:
-    """The environment that tkit finds itself in; with a run, whether its files are those that its manifest lists.
+    """The environment that tkit finds itself in; with a run, whether its files and its checkpoints are whole.
 
     Args:
         run: a run or its folder, to be checked too.
@@ -63,7 +64,9 @@ def doctor(run: Run | str | Path | None = None) -> Diagnosis:
     facts["computation"] = _computation(problems)
     facts["folders"] = _folders(problems)
     if run is not None:
-        facts["run"] = _run(as_run(run), problems, notes)
+        run = as_run(run)
+        facts["run"] = _run(run, problems, notes)
+        facts["checkpoints"] = _checkpoints(run, problems)
     return Diagnosis(facts, problems, notes)
 
 
@@ -180,6 +183,34 @@ def _run(run: Run, problems: list[Finding], notes: list[Finding]) -> dict[str, A
         "stages": ", ".join(run.manifest["stages"]) or "none finished",
         "outputs": f"{len(listed)} listed, {missing} missing, {len(bad) - missing} damaged, {len(left)} left over",
     }
+
+
+def _checkpoints(run: Run, problems: list[Finding]) -> dict[str, str]:
+    """Each checkpoint, oldest first, and what `--resume` would do with them."""
+    checkpoints = Checkpoints(run.folder / CHECKPOINTS, run.recipe.fit.checkpoint.keep)
+    stages = run.manifest["stages"]
+    facts: dict[str, str] = {}
+    damaged: list[Path] = []
+    resume = f"tkit fit --resume {run.folder} trains from the beginning"
+    for path in checkpoints.paths():
+        try:
+            made = checkpoints.read(path).facts
+        except ValueError as error:
+            facts[path.name] = f"damaged: {error}"
+            damaged.append(path)
+            continue
+        after = f"after {made['epoch']} epochs and {made['step']} steps"
+        facts[path.name] = f"whole, {after}"
+        resume = f"tkit fit --resume {run.folder} goes on {after}, of {run.recipe.fit.epochs} epochs"
+    if "float/adopt" in stages:
+        resume = "nothing: the model was adopted, not trained"
+    elif "float/fit" in stages:
+        left = [stage for stage in ("export", "bench") if f"float/{stage}" not in stages]
+        facts = {name: f"{state}; left over of the finished training, may be deleted" for name, state in facts.items()}
+        resume = f"tkit run --resume {run.folder} does {' and '.join(left)}" if left else "nothing is left to do"
+    else:
+        problems += [Finding(f"{path} is damaged.", f"{resume}.") for path in damaged]
+    return {**facts, "resume": resume}
 
 
 def _below(folder: Path) -> list[str]:

@@ -143,14 +143,14 @@ def _record(run: Run, variant: str, result: dict[str, Any], shown: np.ndarray, b
     key = f"{result['model']['format']}-{result['split']}{'-mirror' if result['mirror'] else ''}"
     result = _write(result, shown, top / key)
     earlier = run.manifest["stages"].get(f"{variant}/evaluate", {}).get("metrics", {})
-    kept = {name: item for name, item in earlier.items() if name != key and _still_true(item)}
+    kept = {name: item for name, item in earlier.items() if name != key and _still_true(item, run, top / name)}
     for folder in top.iterdir():
         if folder.name not in (key, *kept):
             shutil.rmtree(folder)
     run.finish(
         "evaluate",
         variant,
-        inputs=[Path(item["model"]["file"]) for item in (*kept.values(), result) if _is_in(item, run)],
+        inputs=[_model_file(item, run) for item in (*kept.values(), result)],
         outputs=sorted(path for name in (*kept, key) for path in (top / name).iterdir()),
         metrics={**kept, key: result},
         seconds=time.perf_counter() - began,
@@ -158,13 +158,18 @@ def _record(run: Run, variant: str, result: dict[str, Any], shown: np.ndarray, b
     return result
 
 
-def _still_true(result: dict[str, Any]) -> bool:
+def _still_true(result: dict[str, Any], run: Run, folder: Path) -> bool:
+    """Whether an earlier result is there, and of a model that the run still has; it may be a stranger's run."""
+    path = _model_file(result, run)
+    inside = path.resolve().is_relative_to(run.folder.resolve())
+    return inside and folder.is_dir() and path.is_file() and files.sha256(path) == result["model"]["sha256"]
+
+
+def _model_file(result: dict[str, Any], run: Run) -> Path:
+    """The evaluated file, below the run's folder as that is written now."""
     path = Path(result["model"]["file"])
-    return path.is_file() and files.sha256(path) == result["model"]["sha256"]
-
-
-def _is_in(result: dict[str, Any], run: Run) -> bool:
-    return Path(result["model"]["file"]).is_relative_to(run.folder)
+    top, resolved = run.folder.resolve(), path.resolve()
+    return run.folder / resolved.relative_to(top) if resolved.is_relative_to(top) else path
 
 
 def _named(names: tuple[str, ...]) -> str:

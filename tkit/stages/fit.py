@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tkit import console, files, model_files
 from tkit.fit import setup
-from tkit.fit.checkpoint import Checkpoint, Checkpoints
+from tkit.fit.checkpoint import CHECKPOINTS, Checkpoint, Checkpoints
 from tkit.fit.engine import train
 from tkit.fit.history import HistoryFile
 from tkit.fit.precision import choose
@@ -32,7 +32,6 @@ from tkit_pipelines.dataset import Splits
 
 # bincount makes an int64 copy of what it counts, and the pictures may lie on disk.
 _COUNTED_AT_ONCE = 4096
-CHECKPOINTS = "checkpoints"
 
 
 @files.writing()
