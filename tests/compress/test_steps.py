@@ -1,0 +1,206 @@
+"""The compression steps and their stage, on a real run; what they promise is read from the exported flatbuffer."""
+
+import importlib
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import tkit
+from tkit import model_files
+from tkit.compress._centroids import kmeans
+from tkit.compress._evidence import kernels, proofs, values
+from tkit.compress.prune import Prune
+from tkit.fit.engine import train
+from tkit.recipe import load
+from tkit_edge import flatbuffer
+from tkit_edge.errors import InputError
+
+QUICK = ("fit.epochs=5", "bench.seconds=0.05", "model.width=8", "export.formats=float32,int8")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return tkit.fit(load("digits_cnn", QUICK), runs_dir=tmp_path_factory.mktemp("runs"))
+
+
+def exported(run, variant, fmt="int8"):
+    tkit.export(run, variant=variant)
+    return (run.folder / variant / "export" / f"model-{fmt}.tflite").read_bytes()
+
+
+def conv_kernels(data):
+    graph = flatbuffer.read(data)
+    return [graph.tensors[item.inputs[1]] for item in graph.operators if item.name == "CONV_2D"]
+
+
+@pytest.fixture(scope="module")
+def pruned(run):
+    return tkit.compress(run, [Prune(sparsity=0.75, epochs=2)])
+
+
+def test_every_kernel_has_its_share_of_zeros_in_the_file(run, pruned):
+    for fmt in ("float32", "int8"):
+        data = exported(run, pruned["variant"], fmt)
+        for tensor in conv_kernels(data):
+            assert np.mean(values(tensor) == 0) >= 0.75
+        found = proofs(data, model_files.load_kept(run.folder / pruned["variant"]))
+        assert len(found) == 5
+        assert all(proof.holds for proof in found)
+
+
+def test_a_file_without_the_zeros_is_caught(run, pruned):
+    kept = model_files.load_kept(run.folder / pruned["variant"])
+    found = proofs(exported(run, "float"), kept)
+    assert found
+    assert not any(proof.holds for proof in found)
+
+
+def test_the_ledger_says_what_pruning_did_not_buy(pruned):
+    first, last = pruned["metrics"]["ledger"]
+    assert last["nonzero"] <= 0.26 * last["weights"]
+    assert last["zip_bytes"] < 0.7 * first["zip_bytes"]
+    assert last["bytes"] == pytest.approx(first["bytes"], rel=0.01)
+    assert last["p50_ms"] > 0
+    assert "file no smaller" in pruned["metrics"]["verdicts"][0]
+    assert first["pictures"] == 143
+
+
+def test_clusters_keep_the_zeros(run, pruned):
+    made = tkit.compress(run, ["cluster:clusters=8,epochs=1"], variant=pruned["variant"])
+    assert made["variant"] == "prune-0.75+cluster-8"
+    folder = run.folder / made["variant"]
+    kept = model_files.load_kept(folder)
+    assert all(len(clusters.centroids) <= 8 for clusters in kept.clustered.values())
+    found = proofs(exported(run, made["variant"], "float32"), kept)
+    assert len(found) == 10
+    assert all(proof.holds for proof in found)
+    for name, clusters in kept.clustered.items():
+        layer = model_files.load(folder).get_layer(name)
+        shared = layer.kernel.numpy() / np.float32(clusters.scales)
+        assert len(np.unique(np.round(shared, 3))) <= 8
+        assert np.mean(shared == 0) >= 0.75
+
+
+def test_two_of_four_holds_in_the_file_along_the_inputs(run):
+    made = tkit.compress(run, ["prune:pattern=2:4,epochs=1"])
+    assert made["variant"] == "prune-2of4"
+    kept = model_files.load_kept(run.folder / "prune-2of4")
+    assert "stage1_1_conv" not in kept.pruned  # 9 inputs
+    tensors = kernels(flatbuffer.read(exported(run, "prune-2of4")), kept.pruned)
+    assert len(tensors) >= 4
+    for tensor in tensors.values():
+        groups = values(tensor).reshape(tensor.shape[0], -1, 4)
+        assert (groups == 0).sum(axis=2).min() >= 2
+
+
+def test_blocks_and_a_global_threshold(run):
+    made = tkit.compress(run, [Prune(sparsity=0.5, block=(4, 2), epochs=1)])
+    model = model_files.load(run.folder / made["variant"])
+    kernel = model.get_layer("stage2_2_conv").kernel.numpy()
+    blocks = kernel.reshape(-1, 4, kernel.shape[-1] // 2, 2)
+    zeros = (blocks == 0).mean(axis=(1, 3))
+    assert set(np.unique(zeros)) == {0.0, 1.0}
+    made = tkit.compress(run, [Prune(sparsity=0.5, scope="global", epochs=1, skip=("dense",))])
+    assert made["variant"] == "prune-0.5-2"  # the name was taken by other settings
+    last = made["metrics"]["ledger"][-1]
+    model = model_files.load(run.folder / made["variant"])
+    convs = [layer.kernel.numpy() for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    shares = [np.mean(kernel == 0) for kernel in convs]
+    assert sum(np.sum(kernel == 0) for kernel in convs) / sum(kernel.size for kernel in convs) == pytest.approx(
+        0.5, abs=0.01
+    )
+    assert max(shares) - min(shares) > 0.05
+    assert last["codes"]["logits"] > 50
+
+
+def test_the_same_steps_are_not_done_twice(run, pruned):
+    before = (run.folder / pruned["variant"] / "weights.npz").stat().st_mtime_ns
+    again = tkit.compress(run, [Prune(sparsity=0.75, epochs=2)])
+    assert again["finished"] == pruned["finished"]
+    assert (run.folder / pruned["variant"] / "weights.npz").stat().st_mtime_ns == before
+
+
+def test_a_compression_that_died_goes_on_as_if_it_had_not(tmp_path, monkeypatch):
+    steps = ["prune:sparsity=0.5,epochs=2", "cluster:clusters=16,epochs=1"]
+    runs = [
+        tkit.fit(load("digits_cnn", [*QUICK, "fit.checkpoint.steps=20"]), runs_dir=tmp_path / name)
+        for name in ("whole", "cut")
+    ]
+    whole = tkit.compress(runs[0], steps)
+
+    class Dies(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.optimizer.iterations.numpy()) >= 60:
+                raise RuntimeError("killed")
+
+    def dying(*arguments, callbacks, **options):
+        return train(*arguments, callbacks=(*callbacks, Dies()), **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.import_module("tkit.compress._work"), "train", dying)
+        with pytest.raises(RuntimeError, match="killed"):
+            tkit.compress(runs[1], steps)
+    assert list((runs[1].folder / whole["variant"] / "checkpoints").rglob("*.checkpoint"))
+    assert f"{whole['variant']}/compress" not in runs[1].manifest["stages"]
+    tkit.compress(runs[1], steps)
+    ours, theirs = (model_files.load(item.folder / whole["variant"]).get_weights() for item in runs)
+    assert all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+def test_a_student_comes_nearer_to_its_teacher(run, tmp_path):
+    teacher = tkit.fit(load("digits_cnn", ["fit.epochs=8", "model.width=16"]), runs_dir=tmp_path)
+    made = tkit.compress(run, [f"distil:teacher={teacher.folder},epochs=4"])
+    pictures = run.recipe.data.load(seed=0).validation.images.astype(np.float32)
+    taught, before, after = (
+        keras.ops.softmax(model_files.load(folder)(pictures)).numpy()
+        for folder in (teacher.folder / "float", run.folder / "float", run.folder / made["variant"])
+    )
+
+    def distance(said):
+        return np.mean(np.sum(taught * (np.log(taught + 1e-9) - np.log(said + 1e-9)), axis=1))
+
+    assert distance(after) < 0.9 * distance(before)
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        (["prun:sparsity=0.5"], "Did you mean 'prune'"),
+        (["prune:sparsity=1.0"], "less than 1"),
+        (['prune:sparsity=0.5,skip=["conv9"]'], "no layer or kind of that name"),
+        (["prune:pattern=4:2"], "0 < N < M"),
+        (['cluster:clusters=200,skip=["conv2d"]', "cluster:clusters=1"], "greater than or equal to 2"),
+        (["cluster:clusters=100"], "fewer than the 100 clusters"),
+        (["distil:teacher=nowhere"], "No run at nowhere"),
+        ([], "No compression steps"),
+    ],
+)
+def test_what_cannot_be_done_is_one_error(run, steps, message):
+    with pytest.raises(InputError, match=message):
+        tkit.compress(run, steps)
+
+
+def test_kmeans_finds_clusters_that_are_there():
+    random = np.random.default_rng(0)
+    centres = np.array([-0.8, -0.1, 0.3, 0.9])
+    points = (random.choice(centres, 2000) + random.normal(0, 0.01, 2000)).astype(np.float32)
+    for start in ("kmeans++", "density", "linear"):
+        assert np.allclose(kmeans(points, 4, start, zero=False, seed=1), centres, atol=0.01)
+    with_zeros = np.concatenate([points, np.zeros(1000, np.float32)])
+    found = kmeans(with_zeros, 5, "kmeans++", zero=True, seed=1)
+    assert 0.0 in found
+    assert np.allclose(found[found != 0], centres, atol=0.01)
+
+
+def test_the_command_prints_one_document(run, capsys):
+    from click.testing import CliRunner
+
+    from tkit.cli._group import Group
+
+    result = CliRunner().invoke(Group(), ["compress", str(run.folder), "prune:sparsity=0.9,epochs=1", "--json"])
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert document["variant"] == "prune-0.9"
+    assert document["metrics"]["ledger"][-1]["step"] == "prune-0.9"
