@@ -69,6 +69,8 @@ def load(folder: Path) -> keras.Model:
     with _unmade_variables() as make:
         try:
             model = keras.models.model_from_json(json.dumps(config))
+            if not isinstance(model, keras.Model):
+                raise TypeError(f"it gives a {type(model).__name__}")
         except Exception as error:  # Keras, and TensorFlow below it, raise anything for a config that they didn't write
             first = str(error).strip().split("\n")[0]
             raise InputError(f"{architecture} describes no model that Keras can build: {first}") from error

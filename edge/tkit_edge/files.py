@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import math
@@ -17,23 +18,24 @@ import numpy as np
 
 from tkit_edge.errors import InputError
 
+MAX_FILE_BYTES = 2 << 30
+"""Of a file that is read whole: what a FlatBuffer, and so a .tflite file, can have."""
 _CHUNK = 2**20  # bytes
 
 
-def read_bytes(path: Path, limit: int | None = None) -> bytes:
-    """The file's bytes; InputError where it can't be read, or is no plain file of at most `limit` bytes."""
+def read_bytes(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
+    """The file's bytes; InputError where it can't be read, is no regular file, or has more than `limit`."""
     try:
-        if limit is None:
-            return path.read_bytes()
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would never end
-            raise InputError(f"{path} is no plain file.")
-        with open(path, "rb") as file:
-            data = file.read(limit + 1)
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(found.st_mode):  # a device or a pipe might never end
+            raise InputError(f"{path} is not a regular file.")
+        if found.st_size > limit:
+            raise InputError(f"{path} has {found.st_size:,} bytes, expected at most {limit:,}.")
+        return path.read_bytes()
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}.") from error
-    if len(data) > limit:
-        raise InputError(f"{path} is larger than {limit:,} bytes, which such a file never is.")
-    return data
 
 
 def sha256(path: Path) -> str:

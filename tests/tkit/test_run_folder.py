@@ -123,7 +123,7 @@ def test_an_entry_that_leads_out_of_the_folder_or_has_other_types_is_refused(run
 
 def test_a_manifest_past_its_limit_is_refused_unread(run, monkeypatch):
     monkeypatch.setattr(manifest, "MAX_BYTES", 100)
-    with pytest.raises(InputError, match="larger than 100 bytes"):
+    with pytest.raises(InputError, match="expected at most 100"):
         Run.open(run.folder)
 
 
