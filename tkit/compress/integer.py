@@ -64,14 +64,15 @@ class IntegerModel:
             codes: the input tensor's values [n, height, width, channels], in its type.
         """
         computed = {self.graph.inputs[0]: codes}
-        for operator, kernel in zip(self.graph.operators, self.kernels, strict=True):
-            computed[operator.outputs[0]] = self.run(kernel, operator.inputs, operator.outputs[0], computed)
+        for index, operator in enumerate(self.graph.operators):
+            computed[operator.outputs[0]] = self.run(index, computed)
         return computed
 
-    def run(self, kernel: Kernel, inputs: tuple[int, ...], output: int, computed: dict[int, np.ndarray]) -> np.ndarray:
-        """What `kernel` makes of the tensors `inputs`; the shape is the tensor `output`'s, for all pictures."""
-        arrays = [None if number < 0 else computed.get(number, self.constants.get(number)) for number in inputs]
-        return kernel(*arrays).reshape(-1, *self.graph.tensors[output].shape[1:])
+    def run(self, index: int, tensors: dict[int, np.ndarray]) -> np.ndarray:
+        """The output [n, ...] of operator `index` alone, its inputs taken from `tensors`."""
+        operator = self.graph.operators[index]
+        inputs = [tensors.get(number, self.constants.get(number)) for number in operator.inputs]
+        return self.kernels[index](*inputs).reshape(-1, *self.graph.tensors[operator.outputs[0]].shape[1:])
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Logits of pictures, as `tkit_edge.runtime.Model(..., kernels="reference")` gives them.
