@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,23 +21,12 @@ from pydantic import ValidationError
 
 from tkit import files
 from tkit.compress import Kept
+from tkit.model_classes import check_classes
 from tkit_edge.errors import InputError
 from tkit_edge.files import read_arrays
 from tkit_edge.json_file import read_json
 
 MAX_ARCHITECTURE_BYTES = 64 * 2**20
-
-# Everything in these namespaces may be rebuilt from JSON, except what wraps code or other files.
-_MODULES: dict[str | None, tuple[str, ...] | None] = {
-    None: ("__keras_tensor__",),
-    "keras": ("Functional", "Sequential", "DTypePolicy"),
-    "keras.layers": None,
-    "keras.initializers": None,
-    "keras.regularizers": None,
-    "keras.constraints": None,
-    "keras.src.models.functional": ("Functional",),
-}
-_REFUSED = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 
 
 def save(model: keras.Model, folder: Path) -> list[Path]:
@@ -63,9 +52,19 @@ def load(folder: Path) -> keras.Model:
     """
     architecture, path = folder / "architecture.json", folder / "weights.npz"
     config = read_json(architecture, MAX_ARCHITECTURE_BYTES, finite=False)
-    check_classes(config, architecture)
     # As save wrote it, nothing in it is packed: what it unpacks to is less than its own size.
     weights = read_arrays(path, str(path), path.stat().st_size if path.is_file() else 0)
+    return rebuild(config, weights, architecture)
+
+
+def rebuild(config: Any, weights: Mapping[str, np.ndarray], path: Path) -> keras.Model:
+    """The model of a Keras JSON config, with its weights by their paths; `path` is what messages call them.
+
+    Raises:
+        InputError: the config names a class outside the allow-list or describes no model, or an array is missing or
+            doesn't fit.
+    """
+    check_classes(config, path)
     with _unmade_variables() as make:
         try:
             model = keras.models.model_from_json(json.dumps(config))
@@ -73,7 +72,7 @@ def load(folder: Path) -> keras.Model:
                 raise TypeError(f"it gives a {type(model).__name__}")
         except Exception as error:  # Keras, and TensorFlow below it, raise anything for a config that they didn't write
             first = str(error).strip().split("\n")[0]
-            raise InputError(f"{architecture} describes no model that Keras can build: {first}") from error
+            raise InputError(f"{path} describes no model that Keras can build: {first}") from error
         for variable in model.weights:
             _check_array(weights.get(variable.path), variable, path)
         make()
@@ -109,23 +108,6 @@ def _check_array(array: np.ndarray | None, variable: keras.Variable, path: Path)
     if array is None or array.shape != shape or array.dtype.name != variable.dtype:
         received = "none" if array is None else f"{array.dtype} {list(array.shape)}"
         raise InputError(
-            f"{path}: expected an array {variable.path} of {variable.dtype} {list(shape)}, as architecture.json says, "
+            f"{path}: expected an array {variable.path} of {variable.dtype} {list(shape)}, as the model has it, "
             f"received {received}."
         )
-
-
-def check_classes(config: Any, path: Path) -> None:
-    """Raises InputError where a Keras JSON config names a class that isn't stock Keras and free of code."""
-    if isinstance(config, dict):
-        if "class_name" in config:
-            name, module = config["class_name"], config.get("module")
-            if not isinstance(name, str) or not isinstance(module, str | None):
-                raise InputError(f"{path} names a class by something else than text.")
-            allowed = _MODULES.get(module, ())
-            if name in _REFUSED or (allowed is not None and name not in allowed):
-                raise InputError(f"{path} names the class {module}.{name}, which tkit doesn't load.")
-        for value in config.values():
-            check_classes(value, path)
-    elif isinstance(config, list):
-        for value in config:
-            check_classes(value, path)

@@ -76,7 +76,8 @@ def _predict(options: argparse.Namespace) -> None:
     bundle = Bundle.read(options.bundle)
     fmt = options.format or default_format(bundle)
     print(f"{bundle.path(fmt)}", file=sys.stderr)
-    found = predict(options.images, classifier(bundle, fmt, options.threads), options.top)
+    with classifier(bundle, fmt, options.threads) as model:
+        found = predict(options.images, model, options.top)
     if options.json:
         print(json.dumps({"model": str(bundle.path(fmt)), "predictions": [asdict(item) for item in found]}, indent=2))
     else:

@@ -14,7 +14,7 @@ from tkit_edge import files
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.images import DECODER_TOLERANCE, LOSSY, decode
-from tkit_edge.runtime import Model
+from tkit_edge.isolated import IsolatedModel
 
 STEP_TOLERANCE = 8
 """Of a quantized output: the lead, in steps of its scale, up to which another top-1 class is no failure."""
@@ -58,7 +58,8 @@ def check(bundle: Bundle) -> list[Outcome]:
     golden = bundle.golden()
     outcomes = []
     for fmt, expected in golden.expected.items():
-        outputs = Model(bundle.path(fmt)).predict(golden.images)
+        with IsolatedModel(bundle.path(fmt)) as model:
+            outputs = model.predict(golden.images)
         if outputs.shape != expected.shape:
             raise InputError(f"{bundle.path(fmt)} has {outputs.shape[1]} outputs, expected {expected.shape[1]}.")
         scale = bundle.models[fmt].output.scale

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tkit_edge import files
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.images import SUFFIXES, decode
-from tkit_edge.runtime import Model
+from tkit_edge.isolated import IsolatedModel
 
 DEFAULT_TOP = 5
 _CHUNK = 32  # pictures decoded before they are classified
@@ -59,15 +60,16 @@ def default_format(bundle: Bundle) -> str:
     return "int8" if "int8" in bundle.models else next(iter(bundle.models))
 
 
-def classifier(bundle: Bundle, fmt: str, threads: int = 1) -> Classifier:
-    """A bundle's file of a format, ready to run.
+@contextmanager
+def classifier(bundle: Bundle, fmt: str, threads: int = 1) -> Iterator[Classifier]:
+    """A bundle's file of a format, ready to run in a limited process that ends with the block.
 
     Raises:
         InputError: no such format, or a file that can't be run.
     """
-    model = Model(bundle.path(fmt), threads)
     shape = (bundle.height, bundle.width, bundle.channels)
-    return Classifier(model.predict, shape, bundle.resize, bundle.output, bundle.labels)
+    with IsolatedModel(bundle.path(fmt), threads) as model:
+        yield Classifier(model.predict, shape, bundle.resize, bundle.output, bundle.labels)
 
 
 def probabilities(outputs: np.ndarray, output: str) -> np.ndarray:
@@ -92,7 +94,9 @@ def predict(paths: Sequence[Path], model: Classifier, top: int = DEFAULT_TOP) ->
     Raises:
         InputError: no picture could be read, or a wrong `top`.
 
-    Example: `predict([Path("cat.jpg")], classifier(bundle, "int8"))[0].classes[0].label`
+    Example:
+        >>> with classifier(bundle, "int8") as model:
+        ...     label = predict([Path("cat.jpg")], model)[0].classes[0].label
     """
     if top < 1:
         raise InputError(f"top: expected at least 1, received {top}.")

@@ -82,8 +82,18 @@ def interpreter(model: str | os.PathLike[str] | bytes, threads: int, kernels: st
         made.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         name = "The model" if isinstance(model, bytes) else str(model)
-        raise InputError(f"{name} cannot be run by this runtime: {error}") from error
+        reason = str(error) or "it gives no reason; the file may want more memory than there is"
+        raise InputError(f"{name} cannot be run by this runtime: {reason}") from error
     return made
+
+
+def check_pictures(images: np.ndarray, shape: tuple[int, ...], name: str) -> None:
+    """Raises InputError unless `images` are uint8 [n, *shape], what the file called `name` takes."""
+    if images.dtype != np.uint8 or images.shape[1:] != shape:
+        raise InputError(
+            f"{name} takes uint8 pictures [n, {', '.join(map(str, shape))}], received "
+            f"{images.dtype} {list(images.shape)}."
+        )
 
 
 class Model:
@@ -151,15 +161,6 @@ class Model:
                 raise InputError(f"{self.name} fails when it runs: {error}") from error
             row[:] = dequantized(self._interpreter.get_tensor(self._output["index"]), scale, zero_point).reshape(-1)
         return logits
-
-
-def check_pictures(images: np.ndarray, shape: tuple[int, ...], name: str) -> None:
-    """An InputError unless `images` are uint8 [n, *shape]; `name` is what the message calls the model."""
-    if images.dtype != np.uint8 or images.shape[1:] != shape:
-        raise InputError(
-            f"{name} takes uint8 pictures [n, {', '.join(map(str, shape))}], received "
-            f"{images.dtype} {list(images.shape)}."
-        )
 
 
 def pixel_codes(type_: Any, scale: float, zero_point: int, pixels: str, name: str) -> np.ndarray:

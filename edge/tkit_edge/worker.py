@@ -1,32 +1,33 @@
 """The process that runs one model file in one configuration, so that its times and its memory are its own.
 
-`Worker` is the parent's end: it asks, over a pipe, one question at a time. `python -m tkit_edge.worker` is
-the other end. Questions and answers are JSON objects.
+`Worker` is the parent's end. `python -m tkit_edge.worker` is the other end: a `child` with its limits.
 """
 
 from __future__ import annotations
 
-import json
-import multiprocessing
+import math
 import resource
-import signal
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from tkit_edge import runtime
+from tkit_edge import child, runtime
 from tkit_edge.accuracy import read_test
-from tkit_edge.errors import InputError, TkitError
 
+MEMORY = 4 << 30
+"""Bytes of address space that the process has for the file: several times the largest model that a device runs."""
+THREAD_MEMORY = 80 << 20
+"""The same for each thread: a stack, and what the C library reserves."""
+MAX_OUTPUTS = 1 << 20
+"""Classes that a classifier may have."""
 _SEED = 0  # of the inputs that the timed runs see
+_TIMES_PER_SECOND = 1_000_000  # runs in a second, at most
+_TIME_BYTES = 22  # of one time in an answer, at most
 
 
 class Worker:
@@ -40,20 +41,7 @@ class Worker:
     """
 
     def __init__(self, path: Path, threads: int, kernels: str, timeout: float) -> None:
-        self.path = path
-        self.timeout = timeout
-        # The runtime writes its own notes to standard error; they are of interest where the process fails.
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
-        self._connection, theirs = multiprocessing.Pipe()
-        arguments = [str(theirs.fileno()), str(path), str(threads), kernels]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tkit_edge.worker", *arguments],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._errors,
-        )
-        theirs.close()
+        self.child = child.Child("tkit_edge.worker", [str(path), str(threads), kernels], str(path), timeout)
 
     def __enter__(self) -> Worker:
         return self
@@ -61,37 +49,59 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.process.kill()
-        self.process.wait()
-        self._connection.close()
-        self._errors.close()
+        self.child.__exit__(kind, error, trace)
 
     def ask(self, question: str, **arguments: Any) -> Any:
-        """The answer to one of the questions of `Session`.
+        """The answer to one of the questions of `Session`, its form checked; `predict` is asked by a method of its own.
 
         Raises:
-            InputError: the file can't be run, crashes the runtime, or takes longer than the timeout.
+            InputError: the file can't be run, crashes the runtime, takes longer than the timeout, or took the process
+                over.
         """
-        try:
-            self._connection.send_bytes(json.dumps({"question": question, **arguments}).encode())
-            if not self._connection.poll(self.timeout):
-                raise InputError(f"{self.path} gave no answer within {self.timeout:g} s of being asked to {question}.")
-            answer = json.loads(self._connection.recv_bytes())
-        except (EOFError, OSError) as error:
-            raise self._ended(question) from error
-        if "error" in answer:
-            raise InputError(answer["error"])
-        return answer["value"]
+        times = int(arguments.get("seconds", 0) * _TIMES_PER_SECOND) + arguments.get("runs", 0)
+        classes = arguments.get("stop", 0) - arguments.get("start", 0)
+        limit = child.ANSWER_BYTES + _TIME_BYTES * (times + classes)
+        value, _ = self.child.ask(question, answer_limit=limit, **arguments)
+        if not _FORMS[question](value):
+            raise self.child.nonsense(question)
+        return value
 
-    def _ended(self, question: str) -> Exception:
-        code = self.process.wait()
-        self._errors.seek(0)
-        said = self._errors.read().decode(errors="replace").strip()
-        if code >= 0:  # it didn't crash but stopped: a programming error, with its traceback
-            return RuntimeError(f"The worker for {self.path} stopped with exit code {code}.\n{said}")
-        hint = " The machine may be out of memory." if -code == signal.SIGKILL else ""
-        last = f" Its last words: {said.splitlines()[-1]}" if said else ""
-        return InputError(f"{self.path} crashes the runtime ({signal.Signals(-code).name}, in {question}).{hint}{last}")
+    def predict(self, images: np.ndarray, outputs: int) -> np.ndarray:
+        """Logits float32 [n, outputs] of uint8 pictures [n, height, width, channels]; "open" was asked before."""
+        size = 4 * len(images) * outputs
+        value, data = self.child.ask(
+            "predict", np.ascontiguousarray(images).data.cast("B"), payload_limit=size, shape=images.shape
+        )
+        if value is not None or len(data) != size:
+            raise self.child.nonsense("predict")
+        return np.frombuffer(data, "<f4").reshape(len(images), outputs)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, int) and 0 <= item < 1 << 63 for item in value)
+
+
+def _is_load(value: Any) -> bool:
+    keys = {"load_ms", "first_ms", "peak_memory", "model_memory"}
+    return isinstance(value, dict) and set(value) == keys and all(map(_is_number, value.values()))
+
+
+def _is_open(value: Any) -> bool:
+    # Height, width, channels and classes.
+    return _are_counts(value) and len(value) == 4 and min(value) > 0 and value[3] <= MAX_OUTPUTS
+
+
+_FORMS: dict[str, Callable[[Any], bool]] = {
+    "start": lambda value: value is None,
+    "load": _is_load,
+    "run": _are_counts,
+    "classify": _are_counts,
+    "open": _is_open,
+}
 
 
 class Session:
@@ -134,10 +144,22 @@ class Session:
 
     def classify(self, test: str, start: int, stop: int) -> list[int]:
         """The top-1 classes of the test pictures from `start` to `stop`."""
-        if self._model is None or self._test is None:
-            self._model = runtime.Model(self.path, self.threads, self.kernels)
+        if self._test is None:
+            self.open("0-255")
             self._test = read_test(Path(test))
+        assert self._model is not None
         return self._model.predict(self._test[0][start:stop]).argmax(axis=1).tolist()
+
+    def open(self, pixels: str) -> list[int]:
+        """Loads the file as a classifier of pictures; height, width and channels that it takes, and its classes."""
+        self._model = runtime.Model(self.path, self.threads, self.kernels, pixels)
+        return [*self._model.input_shape, self._model.outputs]
+
+    def predict(self, shape: list[int], payload: bytes) -> tuple[None, bytes]:
+        """The logits of pictures."""
+        assert self._model is not None  # "open" comes first
+        outputs = self._model.predict(np.frombuffer(payload, np.uint8).reshape(shape))
+        return None, outputs.astype("<f4").tobytes()
 
     def _fill_inputs(self) -> None:
         random = np.random.default_rng(_SEED)
@@ -163,27 +185,19 @@ def peak_memory() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def serve(descriptor: int, path: str, threads: int, kernels: str) -> None:
-    """Answers questions until the parent goes."""
-    connection = Connection(descriptor)
-    session = Session(path, threads, kernels)
-    answers: dict[str, Callable[..., Any]] = {
-        **{"start": session.start, "load": session.load},
-        **{"run": session.run, "classify": session.classify},
-    }
-    while True:
-        try:
-            arguments = json.loads(connection.recv_bytes())
-        except EOFError:
-            return
-        try:
-            reply = {"value": answers[arguments.pop("question")](**arguments)}
-        except TkitError as error:
-            reply = {"error": str(error)}
-        except (RuntimeError, ValueError, MemoryError) as error:
-            reply = {"error": f"{path} fails when it runs: {error or type(error).__name__}"}
-        connection.send_bytes(json.dumps(reply).encode())
+def main(descriptor: int, path: str, threads: int, kernels: str) -> None:
+    """Confines this process and answers questions about a file until the parent goes."""
+    child.confine(MEMORY + threads * THREAD_MEMORY)
+
+    def answers() -> dict[str, Callable[..., Any]]:
+        session = Session(path, threads, kernels)
+        return {
+            **{"start": session.start, "load": session.load, "run": session.run, "classify": session.classify},
+            **{"open": session.open, "predict": session.predict},
+        }
+
+    child.serve(descriptor, path, answers)
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4])

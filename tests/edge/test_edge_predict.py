@@ -19,7 +19,8 @@ def test_labels_and_probabilities_are_those_of_the_logits(bundle, pictures):
     logits = Model(bundle.path("float32")).predict(pictures[0][:4])
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     paths = [bundle.picture(number) for number in range(4)]
-    found = predict(paths, classifier(bundle, "float32"), top=5)
+    with classifier(bundle, "float32") as model:
+        found = predict(paths, model, top=5)
     for path, prediction, share in zip(paths, found, expected, strict=True):
         assert prediction.image == str(path)
         assert [score.label for score in prediction.classes] == [LABELS[index] for index in np.argsort(-share)]
@@ -57,11 +58,12 @@ def test_folders_expand_and_bad_pictures_are_named_while_the_others_are_printed(
 
 
 def test_nothing_readable_is_one_error(bundle, tmp_path):
-    with pytest.raises(InputError, match="None of 1 pictures could be read"):
-        predict([tmp_path / "none.png"], classifier(bundle, "int8"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="expected pictures"):
-        predict([tmp_path / "empty"], classifier(bundle, "int8"))
+    with classifier(bundle, "int8") as model:
+        with pytest.raises(InputError, match="None of 1 pictures could be read"):
+            predict([tmp_path / "none.png"], model)
+        with pytest.raises(InputError, match="expected pictures"):
+            predict([tmp_path / "empty"], model)
 
 
 def test_json_has_the_model_and_every_prediction(bundle, capsys):

@@ -57,10 +57,14 @@ def edited(folder, old, new):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"units": 5', '"units": 1000000000000', r"weights.npz: .* logits/kernel of float32 \[16, 1000000000000\]"),
+        (
+            '"units": 5',
+            '"units": 1000000000000',
+            r"architecture.json: .* logits/kernel of float32 \[16, 1000000000000\]",
+        ),
         ('"units": 5', '"units": -1', "describes no model that Keras can build"),
         ('"class_name": "Functional"', '"class": "Functional"', "that Keras can build: it gives a dict"),
-        ('"class_name": "Dense"', '"class_name": ["Dense"]', "names a class by something else than text"),
+        ('"class_name": "Dense"', '"class_name": ["Dense"]', "which tkit doesn't load"),
         ('"units": 5', '"units": ' + "[" * 200 + "]" * 200, "at most 100 levels"),
     ],
 )

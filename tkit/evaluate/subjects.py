@@ -1,21 +1,24 @@
-"""Whatever can classify pictures, opened: a run's variant, a bundle, a .tflite file, a .keras file."""
+"""Whatever can classify pictures, opened: a run's variant, a bundle, a .tflite file, a .keras file.
+
+Each `of_...` is a context manager: a .tflite file runs in a limited process, which ends with the block.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tkit._quiet import chatter_dropped
 from tkit.models.keras_file import Pixels
 from tkit.run import Run
 from tkit_edge import anatomy, files, flatbuffer, machine
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
+from tkit_edge.isolated import IsolatedModel
 from tkit_edge.predict import Classifier, classifier, default_format
-from tkit_edge.runtime import Model
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +38,8 @@ class Subject(NamedTuple):
     """Whether the labels are the classes' names, not only their numbers."""
 
 
-def of_run(run: Run, variant: str, format: str | None) -> Subject:
+@contextmanager
+def of_run(run: Run, variant: str, format: str | None) -> Iterator[Subject]:
     """A run's variant: its Keras model, or an exported file.
 
     Args:
@@ -48,24 +52,28 @@ def of_run(run: Run, variant: str, format: str | None) -> Subject:
     if format is None and not exported:
         format = KERAS
     if format != KERAS:
-        return of_bundle(run.whole("export", variant) / "export", format)
+        with of_bundle(run.whole("export", variant) / "export", format) as opened:
+            yield opened
+        return
     from tkit import model_files
 
     model = model_files.load(run.model_folder(variant))
     shape, resize = tuple(model.inputs[0].shape[1:]), run.recipe.data.resize
     loaded = Classifier(_keras(model), shape, resize, run.output, run.class_names)
-    return Subject(loaded, folder / "model.keras", KERAS, True)
+    yield Subject(loaded, folder / "model.keras", KERAS, True)
 
 
-def of_bundle(folder: Path, format: str | None) -> Subject:
+@contextmanager
+def of_bundle(folder: Path, format: str | None) -> Iterator[Subject]:
     """A bundle's file of a format; int8 where it has one, else its first, by default."""
     bundle = Bundle.read(folder)
     format = format or default_format(bundle)
-    with chatter_dropped():
-        return Subject(classifier(bundle, format, machine.cores()), bundle.path(format), format, True)
+    with classifier(bundle, format, machine.cores()) as model:
+        yield Subject(model, bundle.path(format), format, True)
 
 
-def of_tflite(path: Path, pixels: Pixels | None) -> Subject:
+@contextmanager
+def of_tflite(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
     """Any .tflite classifier; quantized inputs show what pixels they take, for float ones it has to be said."""
     graph = flatbuffer.read(files.read_bytes(path), str(path))
     pixels = pixels or anatomy.pixels_of(graph)  # type: ignore[assignment]  # one of the three
@@ -74,17 +82,17 @@ def of_tflite(path: Path, pixels: Pixels | None) -> Subject:
             f"{path} doesn't show what pixels it takes. Say it: --pixels 0-255 (raw bytes, as tkit's own files take "
             "them), --pixels 0-1 (divided by 255) or --pixels=-1-1 (divided by 127.5, less 1)."
         )
-    with chatter_dropped():
-        model = Model(path, machine.cores(), pixels=pixels)
-    return _numbered(model.predict, model.input_shape, model.outputs, anatomy.output_of(graph), path, "tflite")
+    with IsolatedModel(path, machine.cores(), pixels=pixels) as model:
+        yield _numbered(model.predict, model.input_shape, model.outputs, anatomy.output_of(graph), path, "tflite")
 
 
-def of_keras(path: Path, pixels: Pixels | None) -> Subject:
+@contextmanager
+def of_keras(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
     """A .keras file by itself: its classes have numbers only."""
     from tkit.models._keras_reader import read
 
     found = read(path, pixels)
-    return _numbered(_keras(found.model), found.input_shape, found.outputs, found.output, path, KERAS)
+    yield _numbered(_keras(found.model), found.input_shape, found.outputs, found.output, path, KERAS)
 
 
 def _numbered(run: Outputs, shape: tuple[int, int, int], outputs: int, output: str, path: Path, format: str) -> Subject:

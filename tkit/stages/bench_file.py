@@ -38,7 +38,8 @@ def measure(target: Path, settings: Bench, *arguments: str) -> Measured:
     """Runs `tkit-edge bench` on a bundle or a file in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="tkit-bench-") as scratch:
         made = Path(scratch) / "bench.json"
-        command = [sys.executable, "-m", "tkit_edge", "bench", str(target), *arguments]
+        # -P: nothing is imported from the working folder, which may have come with the file.
+        command = [sys.executable, "-P", "-m", "tkit_edge", "bench", str(target), *arguments]
         command += ["--seconds", str(settings.seconds), "--output", str(made)]
         # On standard output comes the table; on standard error progress, which goes where the rest of it goes.
         said = subprocess.PIPE if console.level() == "quiet" else None

@@ -67,18 +67,18 @@ def evaluate(
         subject, data = adopt(path, data=data, pixels=pixels, runs_dir=runs_dir), None
         path = None
     if path is not None and (path.suffix == ".tflite" or (path / "bundle.json").is_file()):
-        opened = of_tflite(path, pixels) if path.suffix == ".tflite" else of_bundle(path, format)
         if data is None:
             raise InputError(f"{path} needs labelled pictures: --data DATA (a folder with one folder a class).")
-        height, width, channels = opened.model.shape
-        source = Images(source=data, image_size=(height, width), channels=channels)
-        result, shown = _measure(opened, source, 0, split, mirror)
+        with of_tflite(path, pixels) if path.suffix == ".tflite" else of_bundle(path, format) as opened:
+            height, width, channels = opened.model.shape
+            source = Images(source=data, image_size=(height, width), channels=channels)
+            result, shown = _measure(opened, source, 0, split, mirror)
         return _write(result, shown, Path(output)) if output is not None else result
     run = as_run(subject)
     variant = variant or run.variant
-    opened = of_run(run, variant, format or KERAS)
     source = run.recipe.data if data is None else run.recipe.data.model_copy(update={"source": data})
-    result, shown = _measure(opened, source, run.recipe.seed, split, mirror)
+    with of_run(run, variant, format or KERAS) as opened:
+        result, shown = _measure(opened, source, run.recipe.seed, split, mirror)
     if output is not None or data is not None:
         return result if output is None else _write(result, shown, Path(output))
     return _record(run, variant, result, shown, began)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tkit import console
@@ -44,12 +45,14 @@ def predict(
         >>> tkit.predict("runs/digits_cnn-1", ["seven.png"])[0].classes[0].label
         '7'
     """
-    opened = _open(subject, variant, format, pixels)
-    console.say(f"{opened.file}" + ("" if opened.named else ": classes are numbers, in the order of its outputs"))
-    return classify([Path(image) for image in images], opened.model, top)
+    with _open(subject, variant, format, pixels) as opened:
+        console.say(f"{opened.file}" + ("" if opened.named else ": classes are numbers, in the order of its outputs"))
+        return classify([Path(image) for image in images], opened.model, top)
 
 
-def _open(subject: Run | str | Path, variant: str | None, format: str | None, pixels: Pixels | None) -> Subject:
+def _open(
+    subject: Run | str | Path, variant: str | None, format: str | None, pixels: Pixels | None
+) -> AbstractContextManager[Subject]:
     if not isinstance(subject, Run):
         path = Path(subject)
         if path.suffix == ".keras":

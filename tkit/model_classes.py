@@ -1,0 +1,80 @@
+"""The classes that a model's JSON may name: stock Keras, free of code and of other files. Needs no Keras itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from tkit_edge.errors import InputError
+
+# By name, so that a layer which a later Keras brings isn't let in before somebody has looked at it. Not here: Lambda,
+# TFSMLayer, TorchModuleWrapper, JaxLayer and FlaxLayer, which run code; StringLookup, IntegerLookup and
+# TextVectorization, which read the files that their vocabulary names.
+_LAYERS = """
+    Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D
+    AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D Add AdditiveAttention AlphaDropout Attention AugMix
+    AutoContrast Average AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization Bidirectional
+    CategoryEncoding CenterCrop Concatenate ContrastLimitedAdaptiveHistogramEqualization Conv1D Conv1DTranspose Conv2D
+    Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM2D ConvLSTM3D Cropping1D Cropping2D Cropping3D CutMix
+    Dense DepthwiseConv1D DepthwiseConv2D Discretization Dot Dropout ELU EinsumDense Embedding Equalization Flatten GRU
+    GRUCell GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D
+    GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GroupNormalization GroupQueryAttention Hashing
+    HashedCrossing Identity InputLayer LSTM LSTMCell LayerNormalization LeakyReLU Masking MaxNumBoundingBoxes
+    MaxPooling1D MaxPooling2D MaxPooling3D Maximum MelSpectrogram Minimum MixUp MultiHeadAttention Multiply
+    Normalization PReLU Permute Pipeline RMSNormalization RNN RandAugment RandomBrightness RandomColorDegeneration
+    RandomColorJitter RandomContrast RandomCrop RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur
+    RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation
+    RandomSharpness RandomShear RandomTranslation RandomZoom ReLU RepeatVector Rescaling Reshape Resizing
+    ReversibleEmbedding STFTSpectrogram SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell Softmax Solarization
+    SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization StackedRNNCells Subtract TimeDistributed
+    UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
+"""
+_INITIALIZERS = """
+    Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity IdentityInitializer LecunNormal LecunUniform Ones
+    Orthogonal OrthogonalInitializer RandomNormal RandomUniform STFT STFTInitializer TruncatedNormal VarianceScaling
+    Zeros
+"""
+_MODULES: dict[str | None, frozenset[str]] = {
+    None: frozenset({"__keras_tensor__"}),
+    "keras": frozenset({"Functional", "Sequential", "DTypePolicy"}),
+    "keras.layers": frozenset(_LAYERS.split()),
+    "keras.initializers": frozenset(_INITIALIZERS.split()),
+    "keras.regularizers": frozenset({"L1", "L1L2", "L2", "OrthogonalRegularizer"}),
+    "keras.constraints": frozenset({"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"}),
+    "keras.src.models.functional": frozenset({"Functional"}),
+}
+_BUILD_KEYS = {"input_shape", "shapes_dict"}
+
+
+def check_classes(config: Any, path: Path) -> None:
+    """Raises InputError where a Keras JSON config names a class that isn't stock Keras and free of code."""
+    waiting = [config]
+    while waiting:  # not by recursion: a hostile file may nest deeper than Python's stack goes
+        value = waiting.pop()
+        if isinstance(value, dict):
+            if "class_name" in value:
+                _check_class(value, path)
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+
+
+def _check_class(value: dict[str, Any], path: Path) -> None:
+    name, module, registered = value["class_name"], value.get("module"), value.get("registered_name")
+    known = isinstance(name, str) and (module is None or isinstance(module, str)) and name in _MODULES.get(module, ())
+    # A registered name would be looked up before the module is.
+    if not known or registered not in (None, name):
+        shown = re.sub(r"[^\w.>]", "?", f"{module}.{name}" if known or not registered else f"{module}.{registered}")
+        raise InputError(f"{path} names the class {shown[:200]}, which tkit doesn't load.")
+    build = value.get("build_config")
+    if build is not None and not (isinstance(build, dict) and set(build) <= _BUILD_KEYS and _is_shape(build)):
+        raise InputError(f"{path}: the build_config of a {name} is no shape, which Keras's own always is.")
+
+
+def _is_shape(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_shape, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_shape, value))
+    return value is None or (isinstance(value, int) and value >= 0)

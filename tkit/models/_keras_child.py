@@ -1,0 +1,129 @@
+"""The limited process in which a stranger's .keras file is opened: `python -m tkit.models._keras_child`.
+
+The file is checked before Keras is even imported. Then Keras gets the very JSON that was checked, and of the file only
+the arrays, and the graph is laid out again: nested models are unfolded, arithmetic with numbers becomes a Rescaling,
+mixed precision becomes float32, and a Rescaling in front brings raw 0-255 pixels to what the model was trained on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tkit import _quiet
+from tkit.models import _keras_archive
+from tkit_edge import child
+from tkit_edge.errors import InputError
+from tkit_edge.runtime import PIXELS
+
+if TYPE_CHECKING:
+    import keras
+
+MEMORY = 8 << 30
+"""Bytes of address space; TensorFlow itself takes 3 GB of it, the largest model that is taken 5 times its size."""
+MAX_CORES = 4  # each has threads, and each thread its share of the address space
+
+
+def read(path: Path, pixels: str | None) -> tuple[dict[str, Any], bytes]:
+    """The model in a .keras file, flat and in float32: its JSON and facts, and its arrays' bytes."""
+    config, _ = _keras_archive.read(path)
+    import keras
+
+    from tkit.models._keras_graph import activation_of, first_scaling, flat, float32, takes_raw_pixels
+
+    try:
+        loaded = keras.models.model_from_json(json.dumps(config))
+        if loaded.built and loaded.inputs:
+            loaded.load_weights(path)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever Keras raises on a file that it can't read
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path} cannot be loaded by Keras {keras.__version__}: {reason}") from error
+    shape = _signature(loaded, path)
+    base = flat(loaded, None, path)
+    if pixels is None:
+        scaling = first_scaling(base)
+        if scaling is None or not takes_raw_pixels(scaling):
+            raise InputError(
+                f"{path} doesn't show what pixels it takes: it begins with no Rescaling or Normalization of raw "
+                "pixels. Say what it was trained on: --pixels 0-255 (raw bytes), --pixels 0-1 (divided by 255) or "
+                "--pixels=-1-1 (divided by 127.5, less 1)."
+            )
+        pixels = "0-255"
+    scale = PIXELS[pixels]
+    model = float32(base if scale == PIXELS["0-255"] else flat(loaded, scale, path))
+    _check_equal(loaded, model, shape, scale)
+    arrays = {variable.path: variable.numpy() for variable in model.weights}
+    answer = {
+        "architecture": json.loads(model.to_json()),
+        "weights": [[name, array.dtype.str, array.shape] for name, array in arrays.items()],
+        "activation": activation_of(model),
+        "pixels": pixels,
+    }
+    return answer, b"".join(array.tobytes() for array in arrays.values())
+
+
+def _signature(model: keras.Model, path: Path) -> tuple[int, int, int]:
+    """Height, width and channels of the input, where the model takes pictures and gives a row of scores."""
+    if not model.built or not model.inputs:
+        raise InputError(f"{path} was saved before it knew its input: add keras.Input((height, width, channels)).")
+    inputs, outputs = [tuple(tensor.shape) for tensor in model.inputs], [tuple(item.shape) for item in model.outputs]
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise InputError(
+            f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; expected one picture in and one row of "
+            "scores out. Make such a model of it: keras.Model(inputs, outputs).save(...)"
+        )
+    if len(inputs[0]) != 4:
+        raise InputError(
+            f"{path} takes {list(inputs[0])}; expected pictures: [batch, height, width, channels]. Put a Reshape in "
+            "front and save again."
+        )
+    if None in inputs[0][1:]:
+        raise InputError(
+            f"{path} takes pictures of any size, {list(inputs[0])}; a device needs one. Fix it: inputs = keras.Input("
+            f"(224, 224, {inputs[0][3] or 3})); keras.Model(inputs, model(inputs)).save('fixed.keras')"
+        )
+    height, width, channels = inputs[0][1:]
+    if channels not in (1, 3):
+        raise InputError(
+            f"{path} takes {channels} channels ({list(inputs[0])}); expected 1 (grey) or 3 (RGB), as the last axis."
+        )
+    if len(outputs[0]) != 2 or not outputs[0][1]:
+        raise InputError(f"{path} gives {list(outputs[0])}; expected one row of scores a picture: [batch, classes].")
+    return height, width, channels
+
+
+def _check_equal(theirs: keras.Model, ours: keras.Model, shape: tuple[int, ...], scale: tuple[float, float]) -> None:
+    """Makes sure that the model laid out again computes what the file's does; half precision is given its share."""
+    images = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(np.float32)
+    factor, offset = scale
+    expected = np.asarray(theirs.predict(images * np.float32(factor) + np.float32(offset), verbose=0), np.float32)
+    half = any("float16" in str(layer.compute_dtype) for layer in theirs.layers)
+    difference = np.abs(ours.predict(images, verbose=0) - expected).max()
+    if not difference <= (0.1 if half else 1e-3) * max(1.0, np.abs(expected).max()):
+        raise RuntimeError(f"The model laid out again differs from the file's by {difference}: a fault of tkit's.")
+
+
+def main(descriptor: int, path: str) -> None:
+    """Confines this process and answers questions about a file until the parent goes."""
+    child.confine(MEMORY)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:MAX_CORES])
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # a GPU's driver alone would fill the address space
+    _quiet.silence()
+
+    def answers() -> dict[str, Callable[..., Any]]:
+        return {"read": lambda pixels: read(Path(path), pixels)}
+
+    child.serve(descriptor, path, answers)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])
