@@ -60,7 +60,7 @@ def edited(folder, old, new):
         (
             '"units": 5',
             '"units": 1000000000000',
-            r"architecture.json: .* logits/kernel of float32 \[16, 1000000000000\]",
+            r"json: .* logits/kernel of float32 \[16, 1000000000000\]",
         ),
         ('"units": 5', '"units": -1', "describes no model that Keras can build"),
         ('"class_name": "Functional"', '"class": "Functional"', "that Keras can build: it gives a dict"),

@@ -29,8 +29,12 @@ class Clusters(Config):
 
 
 class Quantized(Config):
-    """How a model is quantized: scales of kernels and ranges of activations."""
+    """How a model is quantized to int8: a kernel's codes times its scales are its weights, exactly."""
 
+    scales: dict[str, tuple[float, ...]]
+    """By layer, one an output channel; a code is from -127 to 127."""
+    ranges: dict[str, tuple[float, float]]
+    """By the layer that gives the activations, the values of the codes -128 and 127; 0 is one of the codes'."""
     float_layers: tuple[str, ...] = ()
     """Layers that stay in float."""
 

@@ -44,7 +44,7 @@ def fold(model: keras.Model) -> keras.Model:
         if name not in folded:
             layer.set_weights(old.get_weights())
             continue
-        factor, offset = _affine(folded[name])
+        factor, offset = affine(folded[name])
         kernel = old.kernel.numpy()
         bias = old.bias.numpy() if old.use_bias else 0.0
         layer.set_weights([kernel * factor.reshape(scale_shape(old, kernel.shape)), bias * factor + offset])
@@ -53,7 +53,7 @@ def fold(model: keras.Model) -> keras.Model:
 
 def factors(model: keras.Model) -> dict[str, np.ndarray]:
     """What `fold` multiplies each output channel's kernel by: by layer, float32 [channels]; some may be negative."""
-    return {name: _affine(norm)[0] for name, norm in _pairs(model).items()}
+    return {name: affine(norm)[0] for name, norm in _pairs(model).items()}
 
 
 def _pairs(model: keras.Model) -> dict[str, keras.layers.BatchNormalization]:
@@ -75,7 +75,7 @@ def _last_axis(norm: keras.layers.BatchNormalization) -> bool:
     return norm.axis in (-1, len(norm.input.shape) - 1)
 
 
-def _affine(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
+def affine(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
     """A batch normalization at inference is `factor * x + offset`, float32 [channels] both."""
     mean, variance = (np.asarray(item.numpy(), np.float64) for item in (norm.moving_mean, norm.moving_variance))
     factor = (norm.gamma.numpy() if norm.scale else 1.0) / np.sqrt(variance + norm.epsilon)

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+LARGEST_CODE = 127
+
 
 class View:
     """What a layer sees in place of its kernel; its variables belong to the layer."""
@@ -70,7 +72,58 @@ class Clustered(View):
         return {"clusters": self.clusters}
 
 
-VIEWS: dict[str, type[View]] = {"masked": Masked, "clustered": Clustered}
+class FakeQuantized(View):
+    """Each weight is the int8 code nearest to it, -127 to 127, times the scale of its channel.
+
+    Weights get the straight-through gradient.
+
+    Args:
+        fixed: the scales are what `scales` was set to; else a channel's largest weight has the largest code.
+    """
+
+    def __init__(self, fixed: bool = False) -> None:
+        self.fixed = fixed
+
+    def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
+        self.shape = scale_shape(layer, shape)
+        if self.fixed:
+            self.scales = layer.add_weight(
+                name="code_scales", shape=self.shape, initializer="ones", trainable=False, autocast=False
+            )
+
+    def __call__(self, kernel: tf.Tensor) -> tf.Tensor:
+        weights = tf.stop_gradient(kernel)
+        scales = tf.convert_to_tensor(self.scales) if self.fixed else code_scales(weights, self.shape)
+        codes = tf.clip_by_value(tf.round(weights / scales), -LARGEST_CODE, LARGEST_CODE)
+        return codes * scales + (kernel - weights)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"fixed": self.fixed}
+
+
+class Converted(View):
+    """Weights that are codes times scales, with the scales said to the converter, which else makes its own."""
+
+    def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
+        self.scales = layer.add_weight(
+            name="code_scales", shape=scale_shape(layer, shape), initializer="ones", trainable=False, autocast=False
+        )
+
+    def __call__(self, kernel: tf.Tensor) -> tf.Tensor:
+        largest = LARGEST_CODE * tf.reshape(tf.convert_to_tensor(self.scales), [-1])
+        channels_last = tf.reshape(kernel, [*kernel.shape[:2], -1, len(largest)])
+        rounded = tf.quantization.fake_quant_with_min_max_vars_per_channel(
+            channels_last, -largest, largest, narrow_range=True
+        )
+        return tf.reshape(rounded, kernel.shape)
+
+
+VIEWS: dict[str, type[View]] = {
+    "masked": Masked,
+    "clustered": Clustered,
+    "fake_quantized": FakeQuantized,
+    "converted": Converted,
+}
 
 
 def scale_shape(layer: keras.layers.Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -89,6 +142,18 @@ def channel_maxima(layer: keras.layers.Layer, kernel: np.ndarray) -> np.ndarray:
     axes = tuple(axis for axis, size in enumerate(shape) if size == 1 and kernel.shape[axis] != 1)
     largest = np.abs(kernel).max(axis=axes, keepdims=True)
     return np.where(largest > 0, largest, 1.0).astype(np.float32)
+
+
+def code_scales(kernel: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
+    """The scales of `shape` that give each channel's largest weight the largest int8 code.
+
+    A channel ten thousand times smaller than the layer's largest is dead: with the layer's scale its codes are 0, where
+    with its own the bias would overflow an int32.
+    """
+    axes = [axis for axis, size in enumerate(shape) if size == 1]
+    largest = tf.reduce_max(tf.abs(kernel), axes, keepdims=True)
+    most = tf.reduce_max(largest)
+    return tf.where(largest > 1e-4 * most, largest, tf.where(most > 0, most, 1.0)) / LARGEST_CODE
 
 
 def _viewed(base: type[keras.layers.Layer]) -> type[keras.layers.Layer]:

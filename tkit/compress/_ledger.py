@@ -15,6 +15,7 @@ from tkit.compress._evidence import kernels, values
 from tkit.compress._kernels import with_kernels
 from tkit.compress._work import Work
 from tkit.export.convert import Converter
+from tkit.export.quantized import convert_quantized
 from tkit.export.statistics import paired_drop
 from tkit_edge import anatomy, flatbuffer
 from tkit_edge.accuracy import wilson
@@ -44,8 +45,10 @@ class Ledger:
     def add(self, label: str, state: State) -> None:
         """Exports what a step made, and notes what the files hold and how right the int8 one is."""
         pictures = self.work.calibration(CALIBRATION)
-        with Converter(state.model, pictures, io="int8", kept=state.kept) as convert:
-            int8, float32 = convert("int8"), convert("float32")
+        quantized = state.kept.quantized is not None
+        with Converter(state.model, pictures, io="int8") as convert:
+            int8 = convert_quantized(state.model, state.kept, "int8") if quantized else convert("int8")
+            float32 = convert("float32")
         held_out = self.work.splits.validation
         with chatter_dropped():
             right = Model(int8).predict(held_out.images).argmax(axis=1) == held_out.labels

@@ -17,11 +17,9 @@ import numpy as np
 import tensorflow as tf
 
 from tkit._quiet import chatter_dropped
-from tkit.compress import Kept
 from tkit.export.config import Format
 from tkit_edge.errors import InputError
 
-NOTHING = Kept()
 _INT8 = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
 _INT16X8 = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
 
@@ -31,17 +29,17 @@ class Converter:
 
     Args:
         model: float32 pixels [batch, height, width, channels] to logits [batch, classes], in float32.
-        calibration: uint8 training pictures [N, height, width, channels] that int8 and int16x8 take their ranges from.
+        calibration: uint8 training pictures [N, height, width, channels] that int8 and int16x8 take their ranges from;
+            None for a fake-quantized graph, which has its own.
         io: "int8", "uint8" or "float32": type of the int8 file's input and output.
-        kept: what compression has made of the model; where it has quantized it, the int8 file is that.
 
     Example:
         >>> with Converter(model, calibration, io="int8") as convert:
         ...     data = convert("int8")
     """
 
-    def __init__(self, model: keras.Model, calibration: np.ndarray, *, io: str, kept: Kept = NOTHING) -> None:
-        self.model, self.calibration, self.io, self.kept = model, calibration, io, kept
+    def __init__(self, model: keras.Model, calibration: np.ndarray | None, *, io: str) -> None:
+        self.model, self.calibration, self.io = model, calibration, io
 
     def __enter__(self) -> Converter:
         self.scratch = tempfile.TemporaryDirectory(prefix="tkit-export-")
@@ -71,7 +69,7 @@ class Converter:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if fmt == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        if fmt in ("int8", "int16x8"):
+        if fmt in ("int8", "int16x8") and self.calibration is not None:
             converter.representative_dataset = self._representative
             converter.target_spec.supported_ops = [_INT8 if fmt == "int8" else _INT16X8]
         if fmt == "int8":
@@ -92,6 +90,7 @@ class Converter:
             ) from error
 
     def _representative(self) -> Iterator[list[np.ndarray]]:
+        assert self.calibration is not None
         for picture in self.calibration:
             yield [picture[None].astype(np.float32)]
 

@@ -1,0 +1,116 @@
+"""Activations rounded to int8 codes in training, and the ranges that the codes span.
+
+Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference", section 3.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+CODES = 255
+"""Steps between the smallest and the largest int8 code."""
+
+
+class FakeQuant(keras.layers.Layer):
+    """Float32 activations to the nearest of 256 values in a range; the gradient passes inside of the range.
+
+    The converter reads the range from the graph, and makes the tensor int8.
+
+    Args:
+        range_: values of the codes -128 and 127.
+        mode: "observed": nothing is rounded; "fixed": the range stays; "moving": training moves it towards each
+            batch's, until `FreezeRanges` stops that.
+        momentum: share of the moving range that a batch leaves.
+    """
+
+    def __init__(
+        self,
+        range_: tuple[float, float] = (0.0, 1.0),
+        mode: Literal["observed", "fixed", "moving"] = "fixed",
+        momentum: float = 0.99,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.initial, self.mode, self.momentum = range_, mode, momentum
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the range's variables."""
+        self.low, self.high = (
+            self.add_weight(
+                name=name,
+                shape=(),
+                initializer=keras.initializers.Constant(value),
+                trainable=False,
+                autocast=False,
+                aggregation="mean",
+            )
+            for name, value in zip(("low", "high"), self.initial, strict=True)
+        )
+        # 1 while training moves the range: a variable, so that a callback can stop it in a traced train function.
+        self.moves = self.add_weight(name="moves", shape=(), initializer="zeros", trainable=False, autocast=False)
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Any float shape in and out."""
+        if self.mode == "observed":
+            return inputs
+        values = tf.cast(inputs, tf.float32)
+        if training and self.mode == "moving":
+            seen = tf.stop_gradient(values)
+            self._move(self.low, tf.minimum(tf.reduce_min(seen), 0.0))
+            self._move(self.high, tf.maximum(tf.reduce_max(seen), 0.0))
+        low, high = tf.convert_to_tensor(self.low), tf.convert_to_tensor(self.high)
+        return tf.cast(tf.quantization.fake_quant_with_min_max_vars(values, low, high), self.compute_dtype)
+
+    def _move(self, bound: Any, seen: tf.Tensor) -> None:
+        now = tf.convert_to_tensor(bound)
+        bound.assign(now + tf.convert_to_tensor(self.moves) * (1.0 - self.momentum) * (seen - now))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The input's."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        own = {"range_": self.initial, "mode": self.mode, "momentum": self.momentum}
+        return {**super().get_config(), **own}
+
+
+class FreezeRanges(keras.callbacks.Callback):
+    """Ranges move until a step of training, then stay: a function of epoch and step alone.
+
+    Args:
+        steps_per_epoch: of the training.
+        until: the step, counted from the training's first.
+    """
+
+    def __init__(self, steps_per_epoch: int, until: int) -> None:
+        super().__init__()
+        self.steps_per_epoch, self.until = steps_per_epoch, until
+        self._epoch, self._moves = 0, None
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Which epoch it is."""
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Starts and stops the ranges."""
+        moves = float(self._epoch * self.steps_per_epoch + batch < self.until)
+        if moves != self._moves:
+            for layer in self.model.layers:
+                if isinstance(layer, FakeQuant):
+                    layer.moves.assign(moves)
+            self._moves = moves
+
+
+def nudged(low: float, high: float) -> tuple[float, float]:
+    """The range nearest to one from `low` to `high` that has 0 among its 256 values; float32 numbers."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = np.float32((high - low) / CODES) if high > low else np.float32(1.0 / CODES)
+    below = np.float32(np.clip(np.round(-low / scale), 0, CODES))
+    return float(-below * scale), float((CODES - below) * scale)

@@ -1,0 +1,192 @@
+"""int8 quantization: weights and activations of a folded model, by calibration alone or with training on top.
+
+Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference"; a scale a channel as in Krishnamoorthi 2018, "Quantizing deep convolutional networks for efficient
+inference".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from tkit.compress import Clusters, Kept, Quantized, State, Step
+from tkit.fit.optimizers import Optimizer
+from tkit.fit.optimizers.adamw import AdamW
+from tkit_pipelines.config import OneOf
+
+if TYPE_CHECKING:
+    import keras
+
+    from tkit.compress._work import Work
+
+FROZEN_SHARE = 0.25
+"""Share of the steps, the last, in which ranges stay as they are."""
+
+
+class Quantize(Step):
+    """int8 weights and activations that the device computes with as they are; zeros and shared weights stay so.
+
+    Batch normalization is folded away first, so the model has fewer layers than it had.
+    """
+
+    kind: Literal["quantize"] = "quantize"
+    mode: Literal["int8"] = "int8"
+    """Weights and activations in 8 bits."""
+    aware: bool = False
+    """Whether training goes on with rounded weights and activations, which wins back what rounding costs."""
+    calibration: Literal["minmax", "percentile", "mse"] = "mse"
+    """Activation ranges from the calibration pictures: all values, all but 0.01 %, or the least square error."""
+    samples: int = Field(500, ge=1)
+    """Training pictures, stratified by class, that activations are observed on."""
+    epochs: int = Field(3, ge=1)
+    """Epochs of training, where `aware`."""
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=1e-4, weight_decay=0.0)
+    """Of that training; it begins at what the weights were trained to, so its steps are small."""
+    float_layers: tuple[str, ...] = ()
+    """Layers that compute in float, by name."""
+
+    @property
+    def label(self) -> str:
+        """`int8` or `int8-qat`."""
+        return "int8-qat" if self.aware else "int8"
+
+    def apply(self, state: State, work: Work) -> State:
+        """The folded model with weights that are int8 codes times scales, and the ranges of its activations.
+
+        Raises:
+            InputError: a layer that int8 has no rule for, named; fewer calibration pictures than classes.
+        """
+        from tkit.compress._fold import factors, fold
+        from tkit.compress._ranges import ranges
+
+        images = self._pictures(state.model, work)
+        kept = _folded(state.kept, factors(state.model))
+        model = fold(state.model)
+        found = ranges(model, images, self.calibration, self.float_layers)
+        if self.aware:
+            found = self._trained(model, kept, found, work)
+        return _rounded(model, kept, found, self.float_layers)
+
+    def _pictures(self, model: keras.Model, work: Work) -> np.ndarray:
+        from tkit_edge.errors import InputError
+
+        images, classes = work.calibration(self.samples), model.outputs[0].shape[-1]
+        if len(images) < classes:
+            raise InputError(
+                f"quantize.samples={self.samples} gives {len(images)} calibration pictures for {classes} classes: "
+                f"expected at least one a class. Raise it to {classes} or more; several hundred are usual."
+            )
+        return images
+
+    def _trained(
+        self, model: keras.Model, kept: Kept, found: dict[str, tuple[float, float]], work: Work
+    ) -> dict[str, tuple[float, float]]:
+        """Trains `model`'s weights as the device will have them; the ranges after."""
+        from tkit.compress._fake_quant import FreezeRanges, nudged
+        from tkit.compress._int8_graph import int8_graph, quantizers
+        from tkit.compress._kernels import stock, view
+
+        graph = int8_graph(model, found, self.float_layers, moving=True)
+        graph = view(graph, _views(model, kept, self.float_layers))
+        _set_views(graph, kept)
+        steps = self.epochs * work.steps_per_epoch
+        until = round(steps * (1 - FROZEN_SHARE))
+        work.train(
+            graph,
+            epochs=self.epochs,
+            optimizer=self.optimizer,
+            callbacks=[FreezeRanges(work.steps_per_epoch, until)],
+        )
+        trained = stock(graph)
+        for layer in model.layers:
+            if layer.trainable_weights:
+                layer.set_weights(trained.get_layer(layer.name).get_weights())
+        made = quantizers(graph)
+        return {name: nudged(float(item.low.numpy()), float(item.high.numpy())) for name, item in made.items()}
+
+
+def _folded(kept: Kept, factors: dict[str, np.ndarray]) -> Kept:
+    """What holds once batch normalization is folded: shared weights of a channel are multiplied alike."""
+    clustered = {}
+    for name, clusters in kept.clustered.items():
+        scales = np.asarray(clusters.scales, np.float32) * factors.get(name, np.float32(1))
+        clustered[name] = Clusters(centroids=clusters.centroids, scales=tuple(scales.tolist()))
+    return kept.model_copy(update={"clustered": clustered})
+
+
+def _fixed(layer: keras.layers.Layer, kept: Kept) -> np.ndarray | None:
+    """The code scales that leave a layer's shared weights shared, broadcasting to its kernel; None for any other layer.
+
+    A transposed convolution's weights are shared within a channel only: the converter chooses its scales.
+    """
+    import keras
+
+    from tkit.compress._kernels import LARGEST_CODE, scale_shape
+
+    if layer.name not in kept.clustered or isinstance(layer, keras.layers.Conv2DTranspose):
+        return None
+    scales = np.abs(np.asarray(kept.clustered[layer.name].scales, np.float32)) / np.float32(LARGEST_CODE)
+    return scales.reshape(scale_shape(layer, tuple(layer.kernel.shape)))
+
+
+def _views(
+    model: keras.Model, kept: Kept, float_layers: tuple[str, ...]
+) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+    """How each kernel is seen in training: masked, then clustered, then rounded."""
+    from tkit.compress._kernels import with_kernels
+
+    found = {}
+    for layer in with_kernels(model):
+        views: list[tuple[str, dict[str, Any]]] = []
+        if layer.name in kept.pruned:
+            views.append(("masked", {}))
+        if layer.name in kept.clustered:
+            views.append(("clustered", {"clusters": len(kept.clustered[layer.name].centroids)}))
+        if layer.name not in float_layers:
+            views.append(("fake_quantized", {"fixed": _fixed(layer, kept) is not None}))
+        if views:
+            found[layer.name] = views
+    return found
+
+
+def _set_views(graph: keras.Model, kept: Kept) -> None:
+    """Brings the views' variables to what holds of the kernels."""
+    from tkit.compress._kernels import with_kernels
+
+    for layer in with_kernels(graph):
+        views = getattr(layer, "views", {})
+        if "masked" in views:
+            views["masked"].mask.assign(layer._kernel.numpy() != 0)
+        if "clustered" in views:
+            clusters, view = kept.clustered[layer.name], views["clustered"]
+            view.centroids.assign(clusters.centroids)
+            view.scales.assign(np.reshape(clusters.scales, view.scales.shape))
+        if "fake_quantized" in views and views["fake_quantized"].fixed:
+            views["fake_quantized"].scales.assign(_fixed(layer, kept))
+
+
+def _rounded(
+    model: keras.Model, kept: Kept, ranges: dict[str, tuple[float, float]], float_layers: tuple[str, ...]
+) -> State:
+    """`model` with its kernels rounded in place, and what holds of it."""
+    from tkit.compress._kernels import LARGEST_CODE, code_scales, scale_shape, with_kernels
+
+    scales, clustered = {}, dict(kept.clustered)
+    for layer in with_kernels(model):
+        if layer.name in float_layers:
+            continue
+        kernel, fixed = layer.kernel.numpy(), _fixed(layer, kept)
+        own = code_scales(kernel, scale_shape(layer, kernel.shape)).numpy() if fixed is None else fixed
+        codes = np.clip(np.round(kernel / own), -LARGEST_CODE, LARGEST_CODE)
+        layer.kernel.assign(codes * own)
+        scales[layer.name] = tuple(own.ravel().tolist())
+        clusters = clustered.pop(layer.name, None)
+        if clusters is not None and fixed is not None:
+            signs = np.sign(np.reshape(clusters.scales, own.shape))
+            centroids = np.unique(codes * signs) / LARGEST_CODE
+            clustered[layer.name] = Clusters(centroids=tuple(centroids.tolist()), scales=clusters.scales)
+    settings = Quantized(scales=scales, ranges=ranges, float_layers=float_layers)
+    return State(model, kept.model_copy(update={"clustered": clustered, "quantized": settings}))

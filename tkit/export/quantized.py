@@ -1,0 +1,97 @@
+"""A quantized variant to an int8 .tflite file: its own codes, scales and ranges, nothing calibrated again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from tkit.compress import Kept, Quantized
+from tkit.compress._graph import clone, rebuilt
+from tkit.compress._int8_graph import quantized
+from tkit.compress._kernels import LARGEST_CODE, scale_shape, view, with_kernels
+from tkit.export.convert import Converter
+from tkit_edge import flatbuffer
+from tkit_edge.errors import InputError
+
+_ENDS = ("QUANTIZE", "DEQUANTIZE")
+
+
+def convert_quantized(model: keras.Model, kept: Kept, io: str) -> bytes:
+    """The int8 .tflite file of what `Quantize` gave.
+
+    Args:
+        model: float32 pixels [batch, height, width, channels] to [batch, classes]; kernels are codes times scales.
+        kept: what holds of it; `quantized` is there.
+        io: "int8", "uint8" or "float32": type of the file's input and output.
+
+    Raises:
+        InputError: LiteRT computes an operator in float, though no layer is to stay in float.
+    """
+    settings = kept.quantized
+    assert settings is not None
+    with Converter(_with_scales(quantized(model, settings), settings), None, io=io) as convert:
+        data = convert("int8")
+    if not settings.float_layers:
+        graph = flatbuffer.read(data)
+        floats = {
+            operator.name
+            for operator in graph.operators
+            if operator.name not in _ENDS and any(graph.tensors[index].dtype == "float32" for index in operator.outputs)
+        }
+        if floats:
+            raise InputError(
+                f"LiteRT has no int8 kernel for {', '.join(sorted(floats))}, so they would run in float. Replace the "
+                "layers, or name them in float_layers."
+            )
+    return data
+
+
+def _with_scales(graph: keras.Model, settings: Quantized) -> keras.Model:
+    """The graph with the scales in it, where the converter would choose others: a channel's largest code isn't 127."""
+    wanted = {}
+    for layer in with_kernels(graph):
+        if layer.name in settings.scales and not isinstance(layer, keras.layers.Conv2DTranspose):
+            shape = scale_shape(layer, tuple(layer.kernel.shape))
+            scales = np.asarray(settings.scales[layer.name], np.float32).reshape(shape)
+            axes = tuple(axis for axis, size in enumerate(shape) if size == 1)
+            largest = np.abs(np.round(layer.kernel.numpy() / scales)).max(axis=axes)
+            if np.any(largest != LARGEST_CODE):
+                wanted[layer.name] = scales
+    graph = _dense_as_convolutions(graph, wanted)
+    viewed = view(graph, {name: [("converted", {})] for name in wanted})
+    for name, scales in wanted.items():
+        layer = viewed.get_layer(name)
+        layer.views["converted"].scales.assign(scales.reshape(layer.views["converted"].scales.shape))
+    return viewed
+
+
+def _dense_as_convolutions(graph: keras.Model, wanted: dict[str, np.ndarray]) -> keras.Model:
+    """Dense layers named in `wanted` as 1x1 convolutions: the converter takes scales a channel only of those."""
+    dense = {name for name in wanted if isinstance(graph.get_layer(name), keras.layers.Dense)}
+    if not dense:
+        return graph
+    made: dict[str, keras.layers.Layer] = {}
+
+    def call(node: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        layer = node.operation
+        if layer.name not in dense:
+            made.setdefault(layer.name, clone(layer))
+            return made[layer.name](*arguments, **keywords)
+        if layer.name not in made:
+            made[layer.name] = keras.layers.Conv2D(
+                layer.units, 1, activation=layer.activation, use_bias=layer.use_bias, name=layer.name
+            )
+        size = arguments[0].shape[1:]
+        pixels = keras.layers.Reshape((1, int(np.prod(size[:-1])), size[-1]))
+        outputs = made[layer.name](pixels(arguments[0]))
+        return keras.layers.Reshape((*size[:-1], layer.units))(outputs)
+
+    copy = rebuilt(graph, lambda tensor: tensor, call)
+    for name, layer in made.items():
+        values = graph.get_layer(name).get_weights()
+        if name in dense:
+            values[0] = values[0][None, None]
+        layer.set_weights(values)
+    return copy
