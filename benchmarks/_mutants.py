@@ -106,9 +106,8 @@ class Json:
         name = chance.choice(list(self.readers))
         path, reader = self.readers[name]
         whole = path.read_bytes()
-        mutation, mutant = (
-            self._checkpoint_mutant(whole, chance) if name == "checkpoint" else self._mutant(whole, chance)
-        )
+        mutate = self._checkpoint_mutant if name == "checkpoint" else self._mutant
+        mutation, mutant = mutate(whole, chance)
         self.watch.seen.clear()
         try:
             path.write_bytes(mutant)

@@ -135,7 +135,8 @@ def read_arrays(
             if limit is not None and unpacked > limit:
                 raise InputError(f"{name} unpacks to {unpacked:,} bytes, expected at most {limit:,}.")
             for member in members:
-                _check_array(archive, member)
+                if wanted is None or member.filename in [f"{key}.npy" for key in wanted]:
+                    _check_array(archive, member)
         if not isinstance(file, Path):
             file.seek(0)
         with np.load(file, allow_pickle=False) as arrays:

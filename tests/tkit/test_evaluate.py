@@ -1,7 +1,9 @@
 """Figures against hand-made answers, and the stage on a run, its files, and strangers' files."""
 
+import hashlib
 import io
 import json
+import os
 
 import keras
 import numpy as np
@@ -95,6 +97,21 @@ def test_a_run_is_evaluated_and_its_results_recorded(run):
     for name in ("confusion.png", "reliability.png", "mistakes.png"):
         assert size((folder / name).read_bytes())[0] > 100
     assert "float/evaluate/keras-test/evaluate.json" in run.entry("evaluate")["outputs"]
+
+
+def test_an_earlier_result_that_names_a_file_outside_of_the_run_is_dropped_unread(run, tmp_path):
+    tkit.evaluate(run)
+    path, outside = run.folder / "manifest.json", tmp_path / "outside"
+    outside.write_bytes(b"somebody's")
+    content = json.loads(path.read_text())
+    digest = hashlib.sha256(b"somebody's").hexdigest()
+    model = {"file": f"{run.folder}/../{os.path.relpath(outside, run.folder.parent)}", "sha256": digest}
+    content["stages"]["float/evaluate"]["metrics"]["planted"] = {"model": model}
+    path.write_text(json.dumps(content))
+    (run.folder / "float" / "evaluate" / "planted").mkdir()
+    opened = tkit.Run.open(run.folder)
+    tkit.evaluate(opened)
+    assert set(opened.entry("evaluate")["metrics"]) == {"keras-test"}
 
 
 def test_mirror_averages_each_picture_and_its_mirror_image(run):

@@ -142,7 +142,7 @@ def test_a_users_own_recipe_that_does_not_work_says_why(text, message, tmp_path)
 def test_a_recipe_file_that_is_not_there_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match=r"No recipe file at .*mine\.py"):
         load(tmp_path / "mine.py")
-    with pytest.raises(InputError, match="Cannot read the recipe"):
+    with pytest.raises(InputError, match=r"Cannot read .*recipe\.json"):
         load(tmp_path / "recipe.json")
 
 
@@ -170,8 +170,33 @@ def test_a_recipe_file_of_another_form_is_an_input_error(change, message, tmp_pa
 def test_a_damaged_recipe_file_is_an_input_error(content, tmp_path):
     path = tmp_path / "recipe.json"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="is not a valid recipe"):
+    with pytest.raises(InputError, match=r"recipe\.json is not (valid JSON|a valid recipe)"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"epochs": 20', '"epochs": NaN', "fit.epochs: expected a finite number"),
+        ('"epochs": 20', '"epochs": 1e999', "fit.epochs: expected a finite number"),
+        ('"epochs": 20', '"epochs": 20, "epochs": 2', "the key 'epochs' occurs twice"),
+        ('"epochs": 20', '"epochs": ' + "[" * 200 + "]" * 200, "at most 100 levels"),
+        ('"epochs": 20', '"epochs": 20' + " " * 2**20, "expected at most 1,048,576"),
+        ('"augment": [', '"augment": ["flip:a=' + "[" * 50_000 + '", ', "not a valid recipe: data.augment.0"),
+    ],
+)
+def test_a_hostile_recipe_file_is_an_input_error_that_names_the_key(old, new, message, tmp_path):
+    text = json.dumps(load("digits_cnn", ["fit.epochs=20"]).recipe.model_dump(mode="json"))
+    assert old in text
+    path = tmp_path / "recipe.json"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        load(path)
+
+
+def test_a_number_that_json_cannot_hold_is_refused():
+    with pytest.raises(InputError, match=r"bench.seconds: .*finite"):
+        load("digits_cnn", ["bench.seconds=Infinity"])
 
 
 def test_the_schema_lists_the_fields_the_kinds_and_their_meaning():
