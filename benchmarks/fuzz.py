@@ -36,6 +36,11 @@ OVERRIDES = (
     *("export.parity.drop=1", "export.parity.agreement=0"),  # the model is hardly trained
 )
 PROCESSES = 2
+_RULES = (
+    "Every mutant must end in a result or in one named error, in its time (10 s to be read, 60 s to be benched), with "
+    "at most 1 GiB in the process that reads it, and without opening a file outside of its folder."
+)
+_NAMES = {"tflite": ".tflite files", "json": "JSON files and checkpoints"}
 GRACE = 60.0
 """Seconds until a process that doesn't answer is ended: it may be starting, and importing TensorFlow."""
 
@@ -145,8 +150,8 @@ def table(found: dict[str, dict[int, Outcome]]) -> str:
 def _figures(kind: str, outcomes: list[Outcome]) -> str:
     longest, most = max(item.seconds for item in outcomes), max(item.memory for item in outcomes)
     return (
-        f"{len(outcomes):,} {kind} mutants: the longest took {longest:.1f} s, the reading process had at most "
-        f"{most / 2**20:.0f} MiB."
+        f"{len(outcomes):,} mutants of {_NAMES[kind]}: the longest took {longest:.1f} s, the reading process had at "
+        f"most {most / 2**20:.0f} MiB."
     )
 
 
@@ -173,8 +178,8 @@ def main() -> None:
     ]
     print("\n".join(violations), file=sys.stderr)
     facts = [_figures(kind, list(outcomes.values())) for kind, outcomes in found.items()]
-    verdict = f"{len(violations)} violations." if violations else "None of them did anything else."
-    body = f"Seed {arguments.seed}. {' '.join(facts)} {verdict}\n\n{table(found)}"
+    verdict = f"{len(violations)} violations." if violations else "None of them violated any of this."
+    body = f"{_RULES}\n\nSeed {arguments.seed}. {' '.join(facts)} {verdict}\n\n{table(found)}"
     row = {"setup": setup(), "date": str(datetime.date.today())}
     publish("fuzz", "Damaged and hostile files", body, [], {"all": [row]}, page="reliability.md")
     sys.exit(1 if violations else 0)
