@@ -111,7 +111,7 @@ class Converted(View):
 
     def __call__(self, kernel: tf.Tensor) -> tf.Tensor:
         largest = LARGEST_CODE * tf.reshape(tf.convert_to_tensor(self.scales), [-1])
-        channels_last = tf.reshape(kernel, [*kernel.shape[:2], -1, len(largest)])
+        channels_last = tf.reshape(kernel, [*kernel.shape[:2], -1, largest.shape[0]])
         rounded = tf.quantization.fake_quant_with_min_max_vars_per_channel(
             channels_last, -largest, largest, narrow_range=True
         )
