@@ -1,4 +1,6 @@
-"""Exact integer arithmetic against the runtime's reference kernels: operator by operator, then whole networks."""
+"""Exact integer arithmetic against the runtime's kernels: operator by operator, then whole networks."""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -130,12 +132,12 @@ def with_halves(data):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_code_of_an_operator_is_the_reference_kernels(case):
+def test_every_code_of_an_operator_is_the_kernels(case):
     operator, function = CASES[case]
     io = {"float32 in and out": tf.float32, "uint8 in and out": tf.uint8}.get(case, tf.int8)
     data = converted(function, io=io, one_scale=case == "dense, one scale")
-    for file in (data, with_halves(data)):
-        differences = compare(file, pictures(400), "reference")
+    for file, kernels in itertools.product((data, with_halves(data)), ("reference", "xnnpack")):
+        differences = compare(file, pictures(400), kernels, arithmetic=kernels)
         assert operator in [item.name for item in differences]
         assert [item for item in differences if item.differing] == []
 
@@ -154,11 +156,12 @@ def network():
     return function
 
 
+@pytest.mark.parametrize("kernels", ["reference", "xnnpack"])
 @pytest.mark.parametrize("io", [tf.int8, tf.uint8, tf.float32], ids=lambda io: io.name)
-def test_logits_of_a_network_are_those_of_the_runtime(network, io):
+def test_logits_of_a_network_are_those_of_the_runtime(network, io, kernels):
     data, images = converted(network, io=io), pictures(200)
-    logits = IntegerModel(data).predict(images)
-    assert np.array_equal(logits, runtime.Model(data, kernels="reference").predict(images))
+    logits = IntegerModel(data, kernels=kernels).predict(images)
+    assert np.array_equal(logits, runtime.Model(data, kernels=kernels).predict(images))
     assert len(np.unique(logits)) > 50
 
 
@@ -218,3 +221,5 @@ def test_pictures_that_do_not_fit(network, images, message):
 def test_unknown_kernels(network):
     with pytest.raises(InputError, match="'fast'.*xnnpack, builtin, reference"):
         compare(converted(network), pictures(1), "fast")
+    with pytest.raises(InputError, match="'builtin'.*reference, xnnpack"):
+        IntegerModel(converted(network), kernels="builtin")

@@ -1,9 +1,10 @@
-"""The fixed-point arithmetic of LiteRT's reference kernels, on arrays.
+"""How the kernels multiply integers by a real factor, on arrays.
 
-A real factor is an int32 multiplier, which counts 2^-31, and a shift. A product is rounded twice: to 32 bits (halves
-upwards), then by the right shift (halves away from zero).
+LiteRT's reference kernels hold it as an int32 multiplier, which counts 2^-31, and a shift. A product is rounded twice:
+to 32 bits (halves upwards), then by the right shift (halves away from zero). XNNPACK multiplies in float32.
 
-Source: LiteRT's tflite/kernels/internal/{quantization_util.cc,common.cc}, and gemmlowp's fixedpoint.h.
+Source: LiteRT's tflite/kernels/internal/{quantization_util.cc,common.cc}, gemmlowp's fixedpoint.h, and XNNPACK's "fp32"
+requantization.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ def scaled(values: np.ndarray, by: Factor) -> np.ndarray:
     """int64 `values`, which fit in 31 bits, times the factors, which are broadcast; int64."""
     left, right = np.maximum(by.shift, 0), np.maximum(-by.shift, 0)
     return rounding_shift(doubling_high(values, by.multiplier << left), right)
+
+
+def scaled_in_floats(values: np.ndarray, by: np.ndarray | np.floating) -> np.ndarray:
+    """int64 `values` times float32 factors in float32, halves to even; int64."""
+    return np.rint(values.astype(np.float32) * by).astype(np.int64)
 
 
 def doubling_high(one: np.ndarray, other: np.ndarray | int) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tkit.compress._fixed_point import factor, round_half_away, scaled
+from tkit.compress._fixed_point import factor, round_half_away, scaled, scaled_in_floats
 from tkit.compress._node import Kernel, Node
 
 BLOCK = 1 << 15  # sums at once, 64 bits each: they stay in the processor's cache
@@ -193,13 +193,11 @@ def requantization(node: Node, count: int, pictures: int = 0, bias: int = 2) -> 
         count: the number of output channels.
         pictures, bias: the numbers of these inputs.
     """
-    filter_scales = node.tensor(1).scales.astype(np.float64)
+    filter_scales = node.tensor(1).scales
     if len(filter_scales) not in (1, count):
         raise node.error(f"has {len(filter_scales)} scales for {count} channels")
-    scale, zero_point = node.quantization()
-    real = np.float64(node.quantization(pictures)[0]) * filter_scales / np.float64(scale)
-    by = factor(real)
-    in_doubles = node.operator.name == "FULLY_CONNECTED"  # alone of them all
+    zero_point = node.quantization()[1]
+    rescaled = rescaling(node, node.quantization(pictures)[0], filter_scales)
     low, high = node.bounds()
     offset = np.zeros(count, np.int64)
     if node.optional(bias) is not None:
@@ -214,12 +212,25 @@ def requantization(node: Node, count: int, pictures: int = 0, bias: int = 2) -> 
         for start in range(0, len(rows), block):
             exact = rows[start : start + block].astype(np.int64)
             exact += offset
-            codes = round_half_away(exact * real).astype(np.int64) if in_doubles else scaled(exact, by)
+            codes = rescaled(exact)
             codes += zero_point
             answers[start : start + block] = np.clip(codes, low, high, out=codes)
         return answers.reshape(sums.shape)
 
     return run
+
+
+def rescaling(node: Node, input_scale: np.float32, filter_scales: np.ndarray) -> Kernel:
+    """What brings sums [..., channels], int64, to the output's scale."""
+    scale = node.quantization()[0]
+    if node.xnnpack:
+        in_float32 = input_scale * filter_scales / scale
+        return lambda sums: scaled_in_floats(sums, in_float32)
+    real = np.float64(input_scale) * filter_scales.astype(np.float64) / np.float64(scale)
+    if node.operator.name == "FULLY_CONNECTED":
+        return lambda sums: round_half_away(sums * real).astype(np.int64)
+    by = factor(real)
+    return lambda sums: scaled(sums, by)
 
 
 KERNELS = {

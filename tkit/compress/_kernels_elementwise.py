@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tkit.compress._fixed_point import factor, round_half_away, scaled
+from tkit.compress._fixed_point import factor, round_half_away, scaled, scaled_in_floats
 from tkit.compress._node import Kernel, Node
 
 ADD_BITS = 20
-"""ADD and SUB bring both inputs to twice the larger scale with so many bits more."""
+"""ADD and SUB bring both inputs to twice the larger scale with so many bits more, XNNPACK to the output's scale."""
 
 
 def codes(dtype: str = "int8") -> np.ndarray:
@@ -38,12 +38,19 @@ def sum_or_difference(node: Node) -> Kernel:
     """ADD and SUB."""
     (x_scale, x_point), (y_scale, y_point) = node.quantization(0), node.quantization(1)
     scale, zero_point = node.quantization()
-    twice = 2 * np.float64(max(x_scale, y_scale))
-    x = scaled((codes() - x_point) << ADD_BITS, factor(np.float64(x_scale) / twice))
-    y = scaled((codes() - y_point) << ADD_BITS, factor(np.float64(y_scale) / twice))
-    total = x[:, None] + (y if node.operator.name == "ADD" else -y)
-    answers = scaled(total, factor(twice / (2.0**ADD_BITS * np.float64(scale)))) + zero_point
-    return table_of_two(np.clip(answers, *node.bounds()).astype(np.int8))
+    x, y = codes() - x_point, codes() - y_point
+    sign = 1 if node.operator.name == "ADD" else -1
+    if node.xnnpack:
+        x_factor, y_factor = x_scale / scale, y_scale / scale
+        shift = ADD_BITS + 1 - int(np.frexp(max(x_factor, y_factor))[1])
+        x, y = x * int(np.rint(np.ldexp(x_factor, shift))), y * int(np.rint(np.ldexp(y_factor, shift)))
+        answers = (x[:, None] + sign * y + (1 << (shift - 1))) >> shift
+    else:
+        twice = 2 * np.float64(max(x_scale, y_scale))
+        x = scaled(x << ADD_BITS, factor(np.float64(x_scale) / twice))
+        y = scaled(y << ADD_BITS, factor(np.float64(y_scale) / twice))
+        answers = scaled(x[:, None] + sign * y, factor(twice / (2.0**ADD_BITS * np.float64(scale))))
+    return table_of_two(np.clip(answers + zero_point, *node.bounds()).astype(np.int8))
 
 
 def product(node: Node) -> Kernel:
@@ -51,8 +58,9 @@ def product(node: Node) -> Kernel:
     (x_scale, x_point), (y_scale, y_point) = node.quantization(0), node.quantization(1)
     scale, zero_point = node.quantization()
     products = (codes() - x_point)[:, None] * (codes() - y_point)
-    answers = scaled(products, factor(x_scale * y_scale / scale)) + zero_point  # the kernel divides in float32
-    return table_of_two(np.clip(answers, *node.bounds()).astype(np.int8))
+    by = x_scale * y_scale / scale  # in float32
+    answers = scaled_in_floats(products, by) if node.xnnpack else scaled(products, factor(by))
+    return table_of_two(np.clip(answers + zero_point, *node.bounds()).astype(np.int8))
 
 
 def rectifier(low: float, high: float | None) -> Callable[[Node], Kernel]:
@@ -73,10 +81,14 @@ def leaky_relu(node: Node) -> Kernel:
     (input_scale, input_point), (scale, zero_point) = node.quantization(0), node.quantization()
     alpha = np.float32(node.operator.options["alpha"])
     steps = codes() - input_point
-    kept = scaled(steps, factor(input_scale / scale))
-    damped = scaled(steps, factor(abs(input_scale * alpha / scale)))
-    answers = np.where(steps >= 0, kept, damped if alpha >= 0 else -damped) + zero_point
-    return table_of_one(np.clip(answers, -128, 127).astype(np.int8))
+    if node.xnnpack:
+        kept, damped = (np.rint(256 * (input_scale / scale) * slope).astype(np.int64) for slope in (1, alpha))
+        answers = (steps * np.where(steps >= 0, kept, damped) + 128) >> 8
+    else:
+        kept = scaled(steps, factor(input_scale / scale))
+        damped = scaled(steps, factor(abs(input_scale * alpha / scale)))
+        answers = np.where(steps >= 0, kept, damped if alpha >= 0 else -damped)
+    return table_of_one(np.clip(answers + zero_point, -128, 127).astype(np.int8))
 
 
 def function(of: Callable[[np.ndarray], np.ndarray]) -> Callable[[Node], Kernel]:

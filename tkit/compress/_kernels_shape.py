@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tkit.compress._fixed_point import Factor, factor, scaled
+from tkit.compress._fixed_point import Factor, factor, scaled, scaled_in_floats
 from tkit.compress._kernels_conv import padded, taps, windows
 from tkit.compress._node import Kernel, Node
 
@@ -43,7 +43,7 @@ def max_pool(node: Node) -> Kernel:
 
 
 def mean(node: Node) -> Kernel:
-    """MEAN: the sum times a factor that holds the division, whose quotient is cut off."""
+    """MEAN: the sum times a factor that holds the division, whose quotient the reference kernel cuts off."""
     shape = node.tensor(0).shape
     axes = tuple(sorted({int(axis) % len(shape) for axis in node.constant(1, "int32", 0, 1).reshape(-1)}))
     if 0 in axes:
@@ -52,11 +52,13 @@ def mean(node: Node) -> Kernel:
     count = int(np.prod([shape[axis] for axis in axes]))
     whole = factor(np.float64(input_scale) / np.float64(scale))
     bits = min(count.bit_length() - 1, 32, 31 + int(whole.shift))
+    in_float32 = input_scale / scale / np.float32(count)
     by = Factor((whole.multiplier << bits) // count, whole.shift - bits)
 
     def run(x: np.ndarray, _: np.ndarray) -> np.ndarray:
         sums = x.sum(axis=axes, dtype=np.int64) - input_point * count
-        return np.clip(scaled(sums, by) + zero_point, -128, 127).astype(np.int8)
+        answers = scaled_in_floats(sums, in_float32) if node.xnnpack else scaled(sums, by)
+        return np.clip(answers + zero_point, -128, 127).astype(np.int8)
 
     return run
 

@@ -22,16 +22,18 @@ class Node(NamedTuple):
     inputs: tuple[Tensor | None, ...]
     output: Tensor
     where: str
+    xnnpack: bool
+    """Whether it is computed as XNNPACK does, not as the reference kernels do."""
 
     @classmethod
-    def of(cls, graph: Graph, index: int, name: str) -> Node:
+    def of(cls, graph: Graph, index: int, name: str, xnnpack: bool) -> Node:
         """Operator `index` of the graph of the file `name`."""
         operator = graph.operators[index]
         where = f"{name}: operator {index}, {operator.name}"
         inputs = tuple(graph.tensors[number] if number >= 0 else None for number in operator.inputs)
         if len(operator.outputs) != 1 or operator.outputs[0] < 0:
             raise InputError(f"{where} has {len(operator.outputs)} outputs; expected 1.")
-        return cls(operator, inputs, graph.tensors[operator.outputs[0]], where)
+        return cls(operator, inputs, graph.tensors[operator.outputs[0]], where, xnnpack)
 
     def tensor(self, number: int) -> Tensor:
         """Input `number`, which has to be there."""

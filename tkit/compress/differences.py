@@ -34,7 +34,11 @@ class OperatorDifference(NamedTuple):
 
 
 def compare(
-    data: bytes, images: np.ndarray, kernels: str = "reference", name: str = "the model"
+    data: bytes,
+    images: np.ndarray,
+    kernels: str = "reference",
+    name: str = "the model",
+    arithmetic: str = "reference",
 ) -> list[OperatorDifference]:
     """One entry for each operator, in the file's order, those that are equal too.
 
@@ -44,13 +48,14 @@ def compare(
         kernels: the runtime's, "reference", "builtin" or "xnnpack"; the last runs each operator as a delegate of its
             own, as its inner tensors can't be read otherwise.
         name: what error messages call the file.
+        arithmetic: whose arithmetic it is compared with, "reference" or "xnnpack".
 
     Raises:
         InputError: as `IntegerModel`; or no pictures, or of another size; or unknown kernels.
 
     Example: `[item for item in compare(data, images, "xnnpack") if item.differing]`
     """
-    model = IntegerModel(data, name)
+    model = IntegerModel(data, name, arithmetic)
     graph = model.graph
     check_pictures(images, graph.tensors[graph.inputs[0]].shape[1:], name)
     if not len(images):

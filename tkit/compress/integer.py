@@ -1,10 +1,11 @@
-"""An int8 .tflite file computed in NumPy's integers, byte for byte as LiteRT's reference kernels compute it.
+"""An int8 .tflite file computed in NumPy's integers, byte for byte as LiteRT's kernels compute it.
 
-What the device will answer is so known without the device, layer by layer, and for many pictures at once. The optimized
-kernels and XNNPACK round some operators otherwise; `tkit.compress.differences` tells which.
+What the device will answer is so known without the device, layer by layer, and for many pictures at once. Two of the
+runtime's kernel sets are known: the reference kernels, and XNNPACK, its default. Which operators another kernel set
+rounds otherwise, `tkit.compress.differences` tells.
 
-Source: LiteRT's tflite/kernels/internal/reference, and Jacob et al. 2018, "Quantization and Training of Neural Networks
-for Efficient Integer-Arithmetic-Only Inference".
+Source: LiteRT's tflite/kernels/internal/reference, XNNPACK's src, and Jacob et al. 2018, "Quantization and Training of
+Neural Networks for Efficient Integer-Arithmetic-Only Inference".
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ KERNELS: dict[str, Callable[[Node], Kernel]] = {
     **_kernels_softmax.KERNELS,
 }
 """The operators that can be computed."""
+ARITHMETICS = ("reference", "xnnpack")
+"""The kernel sets of `tkit_edge.runtime.KERNELS` that can be computed."""
 BATCH = 16  # pictures at once: what an operator works on stays in the processor's caches
 
 
@@ -36,18 +39,23 @@ class IntegerModel:
     Args:
         data: the file's bytes; a static batch of 1, one input and one output.
         name: what error messages call it.
+        kernels: whose arithmetic it is, of `ARITHMETICS`.
 
     Raises:
-        InputError: no whole .tflite file, not int8 throughout, or with an operator that isn't supported.
+        InputError: no whole .tflite file, not int8 throughout, or with an operator that isn't supported; or unknown
+            kernels.
 
     Example: `IntegerModel(Path("model-int8.tflite").read_bytes()).predict(images).argmax(axis=1)`
     """
 
-    def __init__(self, data: bytes, name: str = "the model") -> None:
+    def __init__(self, data: bytes, name: str = "the model", kernels: str = "reference") -> None:
+        if kernels not in ARITHMETICS:
+            raise InputError(f"Unknown arithmetic {kernels!r}: expected one of {', '.join(ARITHMETICS)}.")
         self.name = name
         self.graph = flatbuffer.read(data, name)
         _check(self.graph, name)
-        self.kernels = [operator_kernel(self.graph, index, name) for index in range(len(self.graph.operators))]
+        nodes = [Node.of(self.graph, index, name, kernels == "xnnpack") for index in range(len(self.graph.operators))]
+        self.kernels = [_kernel(node) for node in nodes]
         """One for each operator."""
         self.constants = {
             number: values(tensor)
@@ -75,7 +83,7 @@ class IntegerModel:
         return self.kernels[index](*inputs).reshape(-1, *self.graph.tensors[operator.outputs[0]].shape[1:])
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Logits of pictures, as `tkit_edge.runtime.Model(..., kernels="reference")` gives them.
+        """Logits of pictures, as `tkit_edge.runtime.Model` gives them with the same kernels.
 
         Args:
             images: uint8 [n, height, width, channels], raw 0-255 pixels.
@@ -100,9 +108,7 @@ class IntegerModel:
         return self._pixels[images]
 
 
-def operator_kernel(graph: Graph, index: int, name: str) -> Kernel:
-    """The kernel of operator `index`; the InputError of an unsupported one names it."""
-    node = Node.of(graph, index, name)
+def _kernel(node: Node) -> Kernel:
     if node.operator.name not in KERNELS:
         raise InputError(
             f"{node.where} isn't supported in exact integer arithmetic; expected {', '.join(sorted(KERNELS))}."
