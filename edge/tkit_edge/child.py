@@ -29,7 +29,7 @@ MAX_WRITTEN = 1 << 20
 """Bytes of any file that the child writes; of its notes on standard error, for one."""
 _QUESTION_BYTES = 1 << 30
 _MESSAGE_CHARACTERS = 2000  # of an error's text that are shown
-_GRACE = 5.0  # seconds in which a child that has closed its pipe must end
+_GRACE = 2.0  # seconds in which a child that has closed its pipe must end
 
 
 class Child:
@@ -103,6 +103,7 @@ class Child:
             answer = self._json(question, self._connection.recv_bytes(answer_limit))
             received = self._connection.recv_bytes(payload_limit)
         except (EOFError, OSError) as error:
+            watch.cancel()
             raise self._ended(question) from error
         finally:
             watch.cancel()

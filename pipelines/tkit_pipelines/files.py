@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
 from tkit_edge.errors import InputError
+
+MAX_PICTURE_BYTES = 512 << 20
 
 
 class State(NamedTuple):
@@ -24,6 +27,11 @@ class State(NamedTuple):
 def read(path: Path) -> bytes | InputError:
     """The file's bytes, or the error that says why it can't be read."""
     try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a table may name a device, which never ends
+            return InputError(f"{path}: is no regular file.")
+        if found.st_size > MAX_PICTURE_BYTES:
+            return InputError(f"{path}: has {found.st_size:,} bytes; the limit is {MAX_PICTURE_BYTES:,}.")
         return path.read_bytes()
     except OSError as error:
         return InputError(f"{path}: cannot be read: {error.strerror}.")

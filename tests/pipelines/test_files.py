@@ -7,6 +7,7 @@ import io
 import os
 import stat
 import tarfile
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tkit_edge.errors import InputError
+from tkit_pipelines import files as files_module
 from tkit_pipelines.images import Images
 from tkit_pipelines.resolve import resolve
 from tkit_pipelines.source import Shape
@@ -159,8 +161,32 @@ def test_too_many_and_too_large_members_are_refused(tmp_path, tree, write, kind,
         patch.setattr(archive_module, "MAX_MEMBERS", 10)
         refused(path, "more than 10 members")
     with monkeypatch.context() as patch:
-        patch.setattr(archive_module, "MAX_MEMBER_BYTES", 50)
+        patch.setattr(archive_module, "MAX_PICTURE_BYTES", 50)
         refused(path, "a member of")
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_tar_whose_headers_are_huge_is_refused_without_reading_them(tmp_path, tree, write, kind):
+    path = tmp_path / "headers.tar.gz"
+    info = tarfile.TarInfo("x")
+    info.type, info.size = kind, 200 << 20
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(info.tobuf(tarfile.GNU_FORMAT))
+        file.write(bytes(info.size))
+    tracemalloc.start()
+    refused(path, "a header of 209,715,200 bytes")
+    assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    tracemalloc.stop()
+
+
+def test_a_table_that_names_a_device_or_a_huge_file_is_refused(tmp_path, write, monkeypatch):
+    (tmp_path / "a.png").write_bytes(write["png"](1))
+    (tmp_path / "set.csv").write_text("a.png,cat\n/dev/zero,dog\n")
+    with pytest.raises(InputError, match="/dev/zero: is no regular file"):
+        load(tmp_path / "set.csv")
+    monkeypatch.setattr(files_module, "MAX_PICTURE_BYTES", 20)
+    with pytest.raises(InputError, match=r"a\.png: has \d+ bytes; the limit is 20"):
+        load(tmp_path / "set.csv")
 
 
 @pytest.mark.parametrize("kind", ["tar", "zip"])

@@ -176,9 +176,7 @@ def _check_hdf5(data: bytes, path: Path) -> None:
                 for name in group:
                     link = group.get(name, getlink=True)
                     if not isinstance(link, h5py.HardLink):
-                        raise InputError(
-                            f"{path}: its weights hold a {type(link).__name__} to elsewhere. Not followed."
-                        )
+                        raise InputError(f"{path}: its weights hold a link, {type(link).__name__}. It is not followed.")
                     item = group[name]
                     address = h5py.h5o.get_info(item.id).addr
                     if address in seen:

@@ -20,12 +20,14 @@ from typing import Any, BinaryIO
 
 from tkit_edge.errors import InputError
 from tkit_pipelines.encoded import Encoded, EncodedSource, Picture
+from tkit_pipelines.files import MAX_PICTURE_BYTES
 from tkit_pipelines.layout import Layout, read_layout
 from tkit_pipelines.source import Loaded, PathSource, Shape
 from tkit_pipelines.sources.npz import Npz
 
 MAX_MEMBERS = 5_000_000
-MAX_MEMBER_BYTES = 512 << 20
+_HEADER_TYPES = (b"x", b"g", b"X", b"L", b"K")  # pax and GNU
+MAX_HEADER_BYTES = 1 << 20  # of a tar's long names and the like, which are read into memory
 # Pictures hardly compress (a tar of 1 kB JPEGs, padded to 512-byte blocks: 5 times); small archives may be
 # anything.
 MAX_RATIO, RATIO_FLOOR = 200, 256 << 20
@@ -128,8 +130,8 @@ class _Members:
             self._refuse(f"has a member that is neither file nor folder, {name!r} (a link or device)")
         if name in self.files:
             self._refuse(f"has two members called {name!r}")
-        if size > MAX_MEMBER_BYTES:
-            self._refuse(f"has a member of {size:,} bytes, {name!r}; the limit is {MAX_MEMBER_BYTES:,}")
+        if size > MAX_PICTURE_BYTES:
+            self._refuse(f"has a member of {size:,} bytes, {name!r}; the limit is {MAX_PICTURE_BYTES:,}")
         if kind == "folder":
             self.folders.append(name)
         else:
@@ -176,10 +178,19 @@ class _Counted:
         return data
 
 
+class _TarInfo(tarfile.TarInfo):
+    """A member whose headers may not be as large as a member."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.size > MAX_HEADER_BYTES and self.type in _HEADER_TYPES:
+            raise tarfile.ReadError(f"a header of {self.size:,} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc]  # which the standard library has for overriding
+
+
 def _list_tar(members: _Members) -> None:
     with _unpacked(members.path) as stream:
         counted = _Counted(stream, members)
-        with tarfile.open(fileobj=counted, mode="r|") as archive:  # type: ignore[call-overload]  # read() is enough
+        with tarfile.open(fileobj=counted, mode="r|", tarinfo=_TarInfo) as archive:  # type: ignore[call-overload]
             while member := archive.next():
                 regular = member.isreg() and not member.issparse()
                 kind = "folder" if member.isdir() else "file" if regular else "other"
