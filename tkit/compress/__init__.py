@@ -45,6 +45,8 @@ class Kept(Config):
     pruned: dict[str, float] = Field(default_factory=dict)
     """Share of zeros that a kernel has at least."""
     clustered: dict[str, Clusters] = Field(default_factory=dict)
+    shapes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    """Of the kernels of a model that was narrowed, as Keras has them."""
     quantized: Quantized | None = None
 
 

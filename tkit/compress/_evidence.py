@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -61,7 +62,15 @@ def proofs(data: bytes, kept: Kept, name: str = "the file") -> list[Proof]:
     scale in a float32 file; a file that was only calibrated scales them apart, and isn't judged.
     """
     graph = flatbuffer.read(data, name)
-    return [*_pruned(graph, kept), *_clustered(graph, kept), *_integers(graph, kept)]
+    return [*_narrowed(graph, kept), *_pruned(graph, kept), *_clustered(graph, kept), *_integers(graph, kept)]
+
+
+def _narrowed(graph: Graph, kept: Kept) -> Iterator[Proof]:
+    tensors = kernels(graph, kept.shapes)
+    for layer, shape in kept.shapes.items():
+        promise = f"{math.prod(shape):,} weights"
+        found = tensors[layer].size if layer in tensors else 0
+        yield Proof(layer, promise, f"{found:,}", found == math.prod(shape))
 
 
 def _pruned(graph: Graph, kept: Kept) -> Iterator[Proof]:

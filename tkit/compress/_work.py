@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ from tkit.fit.saving import Saving
 from tkit.fit.schedules.one_cycle import OneCycle
 from tkit.recipe import Recipe
 from tkit_pipelines.batches import Batches, in_order
-from tkit_pipelines.dataset import Splits
+from tkit_pipelines.dataset import Examples, Splits
 
 
 class Work:
@@ -27,6 +28,7 @@ class Work:
         splits: its pictures.
         probabilities: whether the model ends in a softmax.
         saving: the checkpoints of the step that is being done.
+        remember: JSON of a name that was found before the interruption, or what the function finds now.
         callbacks: those of the step, for progress and logs.
         max_steps: ends each epoch after so many steps (dry runs).
     """
@@ -38,11 +40,13 @@ class Work:
         *,
         probabilities: bool,
         saving: Callable[[], Saving],
+        remember: Callable[[str, Callable[[], Any]], Any],
         callbacks: Callable[[], Sequence[keras.callbacks.Callback]],
         max_steps: int | None = None,
     ) -> None:
         self.recipe, self.splits, self.probabilities = recipe, splits, probabilities
         self.batches: Batches = recipe.data.batches(splits.train, len(splits.class_names), recipe.seed)
+        self.remember = remember
         self._saving, self._callbacks, self._max_steps = saving, callbacks, max_steps
 
     @property
@@ -57,7 +61,11 @@ class Work:
 
     def calibration(self, samples: int) -> np.ndarray:
         """Up to `samples` training pictures, uint8 [n, height, width, channels], the same share of each class."""
-        return calibration.stratified(self.splits.train, samples, self.recipe.seed)
+        return self.labelled(samples).images
+
+    def labelled(self, samples: int) -> Examples:
+        """The same with their labels."""
+        return self.splits.train.take(calibration.stratified_places(self.splits.train, samples, self.recipe.seed))
 
     def train(
         self,

@@ -8,10 +8,12 @@ from tkit_pipelines.dataset import Examples
 
 
 def stratified(examples: Examples, samples: int, seed: int) -> np.ndarray:
-    """Up to `samples` pictures, uint8 [n, height, width, channels], spread evenly over the classes.
+    """Up to `samples` pictures, uint8 [n, height, width, channels], spread evenly over the classes."""
+    return examples.images[stratified_places(examples, samples, seed)]
 
-    Classes with fewer pictures than their share give what they have.
-    """
+
+def stratified_places(examples: Examples, samples: int, seed: int) -> np.ndarray:
+    """Where they are, int64 [n], rising. Classes with fewer pictures than their share give what they have."""
     random = np.random.default_rng(seed)
     classes = np.unique(examples.labels)
     chosen: list[int] = []
@@ -19,4 +21,4 @@ def stratified(examples: Examples, samples: int, seed: int) -> np.ndarray:
         share = (samples - len(chosen)) // (len(classes) - position)
         members = np.flatnonzero(examples.labels == label)
         chosen.extend(random.permutation(members)[:share])
-    return examples.images[np.sort(chosen)]
+    return np.sort(chosen)

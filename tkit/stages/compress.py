@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,11 @@ from tkit.recipe import Recipe, describe
 from tkit.run import Run
 from tkit.stages._common import DRY_RUN_STEPS, as_run, dry_steps, is_dry, load_data
 from tkit_edge.errors import InputError
+from tkit_edge.json_file import read_json
 from tkit_pipelines.dataset import Splits
 
 KEPT = "compress.json"
+MAX_NOTE_BYTES = 2**20
 
 
 @files.writing()
@@ -164,6 +166,7 @@ class _Steps:
             self.splits,
             probabilities=self.run.output == "probabilities",
             saving=lambda: self._saving(self.folder / "checkpoints" / place),
+            remember=lambda name, find: self._remember(self.folder / "checkpoints" / place / f"{name}.json", find),
             callbacks=lambda: self._callbacks(place),
             max_steps=DRY_RUN_STEPS if is_dry(recipe) else None,
         )
@@ -186,6 +189,15 @@ class _Steps:
             start=start,
             go_on=self.again,
         )
+
+    def _remember(self, path: Path, find: Callable[[], Any]) -> Any:
+        if path.exists():
+            noted = read_json(path, MAX_NOTE_BYTES)
+            if noted["identity"] == self.identity:
+                return noted["value"]
+        value = find()
+        files.write_json(path, {"identity": self.identity, "value": value})
+        return value
 
     def _callbacks(self, place: str) -> list[keras.callbacks.Callback]:
         batches = self.run.recipe.data.batches(self.splits.train, len(self.splits.class_names), self.run.recipe.seed)

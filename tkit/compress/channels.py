@@ -1,0 +1,84 @@
+"""Channel pruning: the least important filters are taken out whole, and a smaller dense network is left.
+
+Sources: Molchanov et al. 2019, "Importance Estimation for Neural Network Pruning" (taylor); Li et al. 2017, "Pruning
+Filters for Efficient ConvNets" (l1); Liu et al. 2017, "Learning Efficient Convolutional Networks through Network
+Slimming" (bn_scale). Widths are chosen by measured latency: multiply-accumulates say little about it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from tkit import console
+from tkit.compress import State, Step
+from tkit.fit.optimizers import Optimizer
+from tkit.fit.optimizers.sgd import SGD
+from tkit_edge.errors import InputError
+from tkit_pipelines.config import OneOf
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from tkit.compress._work import Work
+
+RANKED_AT_ONCE = 64
+"""Pictures of one batch that taylor's gradients are taken of."""
+
+
+class Channels(Step):
+    """Narrows the network until its int8 file is so much faster here, one thread, and trains what is left."""
+
+    kind: Literal["channels"] = "channels"
+    speedup: float = Field(1.5, gt=1)
+    """How many times faster the int8 file is to be."""
+    ranking: Literal["taylor", "l1", "bn_scale"] = "taylor"
+    """How channels are ranked: by the loss's change, the kernels' magnitude, or batch normalization's scale."""
+    samples: int = Field(2000, ge=1)
+    """Training pictures that `taylor` looks at."""
+    widths: dict[str, int] | None = None
+    """Channels left of each group, by its first layer, in the place of `speedup`; null: found by measuring."""
+    epochs: int = Field(20, ge=1)
+    """Passes over the training split."""
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = SGD(learning_rate=0.2)
+    """Of the training."""
+
+    @property
+    def label(self) -> str:
+        """Such as `channels-1.5x`."""
+        return f"channels-{self.speedup:g}x" if self.widths is None else "channels"
+
+    def apply(self, state: State, work: Work) -> State:
+        """A smaller model of the same layers; the widths that were measured for are remembered where it resumes."""
+        from tkit.compress._channel_latency import choose, kept
+        from tkit.compress._kernels import with_kernels
+        from tkit.compress._narrow import narrow
+
+        if state.kept.pruned or state.kept.clustered or state.kept.quantized:
+            raise InputError("channels: the model is pruned, clustered or quantized already. Put channels before.")
+        importance = self._importance(state.model, work)
+
+        def measured() -> dict[str, int]:
+            choice = choose(state.model, importance, self.speedup)
+            console.say(f"channels: {choice.timing.ratio:.2f} times as fast: {_listed(choice.widths)}")
+            return dict(choice.widths)
+
+        widths = self.widths if self.widths is not None else work.remember("widths", measured)
+        model = narrow(state.model, kept(importance, widths))
+        work.train(model, epochs=self.epochs, optimizer=self.optimizer, l2=work.recipe.fit.l2)
+        shapes = {layer.name: tuple(layer.kernel.shape) for layer in with_kernels(model)}
+        return State(model, state.kept.model_copy(update={"shapes": shapes}))
+
+    def _importance(self, model: keras.Model, work: Work) -> dict[str, np.ndarray]:
+        from tkit.compress import _channel_ranking as ranking
+
+        if self.ranking != "taylor":
+            return {"l1": ranking.l1, "bn_scale": ranking.bn_scale}[self.ranking](model)
+        chosen = work.labelled(self.samples)
+        return ranking.taylor(model, chosen.images, chosen.labels, batch_size=RANKED_AT_ONCE)
+
+
+def _listed(widths: dict[str, int]) -> str:
+    return ", ".join(f"{name} {width}" for name, width in widths.items())
