@@ -65,7 +65,8 @@ class FakeQuant(keras.layers.Layer):
             self._move(self.low, tf.minimum(tf.reduce_min(seen), 0.0))
             self._move(self.high, tf.maximum(tf.reduce_max(seen), 0.0))
         low, high = tf.convert_to_tensor(self.low), tf.convert_to_tensor(self.high)
-        return tf.cast(tf.quantization.fake_quant_with_min_max_vars(values, low, high), self.compute_dtype)
+        round_ = _straight_through if training else tf.quantization.fake_quant_with_min_max_vars
+        return tf.cast(round_(values, low, high), self.compute_dtype)
 
     def _move(self, bound: Any, seen: tf.Tensor) -> None:
         now = tf.convert_to_tensor(bound)
@@ -81,6 +82,17 @@ class FakeQuant(keras.layers.Layer):
         return {**super().get_config(), **own}
 
 
+@tf.custom_gradient
+def _straight_through(values: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> Any:
+    """The operator's own gradient sums one for the range too, which costs time and isn't deterministic on GPUs."""
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None]:
+        inside = tf.logical_and(values >= low, values <= high)
+        return tf.where(inside, upstream, tf.zeros_like(upstream)), None, None
+
+    return tf.quantization.fake_quant_with_min_max_vars(values, low, high), gradient
+
+
 class FreezeRanges(keras.callbacks.Callback):
     """Ranges move until a step of training, then stay: a function of epoch and step alone.
 
@@ -92,7 +104,8 @@ class FreezeRanges(keras.callbacks.Callback):
     def __init__(self, steps_per_epoch: int, until: int) -> None:
         super().__init__()
         self.steps_per_epoch, self.until = steps_per_epoch, until
-        self._epoch, self._moves = 0, None
+        self._epoch = 0
+        self._moves: float | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Which epoch it is."""

@@ -48,7 +48,9 @@ def rebuilt(model: keras.Model, start: Callable[[keras.KerasTensor], keras.Keras
 
 
 def clone(layer: keras.layers.Layer, **changes: Any) -> keras.layers.Layer:
-    """A new layer of the same settings but for `changes`."""
+    """A new layer of the same settings but for `changes`; a Lambda itself, as Keras doesn't make its code again."""
+    if isinstance(layer, keras.layers.Lambda):
+        return layer
     return type(layer).from_config({**layer.get_config(), **changes})
 
 

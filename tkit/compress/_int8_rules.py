@@ -133,20 +133,22 @@ class Rules:
 
     def _linear(self, layer: keras.layers.Layer, node: Any, name: str) -> Rule | None:
         function = function_of(layer) if hasattr(layer, "activation") else "linear"
-        if function in _FUSED:
-            return Rule("plain", (name,), not (function == "linear" and self._before_relu(node)))
-        if function in _BOUNDED or function in _FREE:
+        fuses = not isinstance(layer, layers.Conv2DTranspose)  # with it, the converter fuses nothing
+        if function == "linear":
+            return Rule("plain", (name,), not (fuses and self._before_relu(node)))
+        if function in _FUSED and fuses:
+            return Rule("plain", (name,), True)
+        if function in (*_FUSED, *_BOUNDED, *_FREE):
             return Rule("split", (f"{name}_linear", self._site(name, _BOUNDED.get(function))), True)
         return None
 
     def _affine(self, layer: keras.layers.Layer, node: Any, before: str, name: str) -> Rule | None:
         numbers = affine_of(layer)
         assert numbers is not None
-        factor, offset = numbers
-        if np.size(factor) > 1:
+        if np.size(numbers[0]) > 1:
             rank = len(node.input_tensors[0].shape)
             return Rule("affine", (name,), not self._before_relu(node)) if rank == 4 else None
-        factor, offset = float(factor), float(offset)
+        factor, offset = (float(item) for item in numbers)
         exact = self.fixed.get(self.root(before)) == PIXELS and factor > 0 and 0 <= -offset / factor <= CODES
         if not exact:
             return Rule("affine", (f"{name}_scaled", name), True)

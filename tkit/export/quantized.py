@@ -49,7 +49,10 @@ def convert_quantized(model: keras.Model, kept: Kept, io: str) -> bytes:
 
 
 def _with_scales(graph: keras.Model, settings: Quantized) -> keras.Model:
-    """The graph with the scales in it, where the converter would choose others: a channel's largest code isn't 127."""
+    """The graph with the scales in it, where the converter would choose others: a channel's largest code isn't 127.
+
+    A dead channel's codes are all 0; with the converter's scale its bias could overflow.
+    """
     wanted = {}
     for layer in with_kernels(graph):
         if layer.name in settings.scales and not isinstance(layer, keras.layers.Conv2DTranspose):
@@ -59,6 +62,8 @@ def _with_scales(graph: keras.Model, settings: Quantized) -> keras.Model:
             largest = np.abs(np.round(layer.kernel.numpy() / scales)).max(axis=axes)
             if np.any(largest != LARGEST_CODE):
                 wanted[layer.name] = scales
+    if not wanted:
+        return graph
     graph = _dense_as_convolutions(graph, wanted)
     viewed = view(graph, {name: [("converted", {})] for name in wanted})
     for name, scales in wanted.items():

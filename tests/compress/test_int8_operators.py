@@ -1,0 +1,120 @@
+"""Each operator alone: what the fake-quantized graph says and what the runtime computes are one code apart at most."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from tkit.compress import Kept
+from tkit.compress._fold import fold
+from tkit.compress._int8_graph import quantized
+from tkit.compress._ranges import ranges
+from tkit.compress.quantize import _rounded
+from tkit.export.quantized import convert_quantized
+from tkit_edge import flatbuffer, runtime
+from tkit_edge.errors import InputError
+
+SHAPE = (8, 8, 4)
+
+
+def conv(filters=6, **keywords):
+    return layers.Conv2D(filters, 3, padding="same", **keywords)
+
+
+OPERATORS = {
+    "conv": conv(),
+    "conv + relu": conv(activation="relu"),
+    "conv + relu6": lambda x: layers.ReLU(6.0)(conv()(x)),
+    "conv + tanh": conv(activation="tanh"),
+    "strided conv": layers.Conv2D(5, 3, strides=2),
+    "depthwise": layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2),
+    "transposed": layers.Conv2DTranspose(5, 3, strides=2, padding="same"),
+    "transposed + relu": layers.Conv2DTranspose(5, 3, strides=2, activation="relu"),
+    "dense": lambda x: layers.Dense(7)(layers.Flatten()(x)),
+    "dense + softmax": lambda x: layers.Dense(7, activation="softmax")(layers.Flatten()(x)),
+    "add": lambda x: layers.Add()([x, layers.MaxPooling2D(3, 1, padding="same")(x)]),
+    "add + relu": lambda x: layers.ReLU()(layers.Add()([x, layers.Rescaling(-2.0)(x)])),
+    "subtract": lambda x: layers.Subtract()([x, layers.AveragePooling2D(3, 1, padding="same")(x)]),
+    "multiply": lambda x: layers.Multiply()([x, layers.Activation("sigmoid")(x)]),
+    "concat": lambda x: layers.Concatenate()(
+        [conv()(x), conv(activation="relu")(x), layers.MaxPooling2D(3, 1, "same")(conv()(x))]
+    ),
+    "average pooling": layers.AveragePooling2D(2),
+    "maximum pooling": layers.MaxPooling2D(2),
+    "global average": layers.GlobalAveragePooling2D(),
+    "global maximum": layers.GlobalMaxPooling2D(),
+    "relu": layers.ReLU(),
+    "relu6": layers.Activation("relu6"),
+    "leaky relu": layers.LeakyReLU(),
+    "padding": layers.ZeroPadding2D(1),
+    "normalization": layers.BatchNormalization(beta_initializer="random_normal", gamma_initializer="random_normal"),
+}
+
+
+def net(operator):
+    """The operator behind a tensor that has both signs, and is exact."""
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input(SHAPE, name="image")
+    return keras.Model(inputs, operator(layers.Rescaling(1 / 32, -4.0, name="normalize")(inputs)))
+
+
+def rounded(model, images, method="minmax"):
+    made = fold(model)
+    return _rounded(made, Kept(), ranges(made, images, method), ())
+
+
+def pixels(count=40):
+    return np.random.default_rng(5).integers(0, 256, (count, *SHAPE), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_the_runtime_is_one_code_away_at_most(name):
+    images = pixels()
+    model, kept = rounded(net(OPERATORS[name]), images)
+    data = convert_quantized(model, kept, "int8")
+    graph = flatbuffer.read(data)
+    assert {tensor.dtype for tensor in graph.tensors} <= {"int8", "int32"}
+    expected = quantized(model, kept.quantized).predict(images.astype(np.float32), verbose=0)
+    (output,) = (graph.tensors[index] for index in graph.outputs)
+    answers = run(data, images)
+    assert np.abs(np.round((answers - expected) / output.scales[0])).max() <= 1
+    assert np.unique(np.round(expected / output.scales[0])).size > 3
+
+
+def run(data, images):
+    """What the runtime answers, of any rank."""
+    interpreter = runtime.load(data)
+    (given,), (wanted,) = interpreter.get_input_details(), interpreter.get_output_details()
+    scale, zero_point = wanted["quantization"]
+    answers = []
+    for image in images:
+        interpreter.set_tensor(given["index"], (image.astype(np.int32) - 128).astype(np.int8)[None])
+        interpreter.invoke()
+        answers.append((interpreter.get_tensor(wanted["index"])[0].astype(np.float32) - zero_point) * scale)
+    return np.stack(answers)
+
+
+def test_pixels_and_their_scaling_keep_their_codes():
+    images = pixels()
+    model, kept = rounded(net(layers.Flatten()), images)
+    found = kept.quantized.ranges
+    assert found["image"] == (0.0, 255.0)
+    assert found["normalize"] == (-4.0, 127 / 32)
+    np.testing.assert_array_equal(run(convert_quantized(model, kept, "int8"), images), model(images.astype(np.float32)))
+
+
+def test_tensors_of_a_prescribed_range_are_not_concatenated_with_others():
+    model = net(lambda x: layers.Concatenate(name="joined")([layers.Activation("sigmoid")(x), conv()(x)]))
+    with pytest.raises(InputError, match="'joined' concatenates tensors whose int8 ranges are prescribed"):
+        rounded(model, pixels())
+
+
+@pytest.mark.parametrize("method", ["percentile", "mse"])
+def test_outliers_are_clipped(method):
+    images = 120 + pixels(2000) // 16
+    images[0, 0, 0] = 255
+    model = net(layers.Conv2D(4, 1, use_bias=False, kernel_initializer="ones"))
+    (name,) = (layer.name for layer in model.layers if isinstance(layer, layers.Conv2D))
+    wide = ranges(model, images, "minmax")[name]
+    narrow = ranges(model, images, method)[name]
+    assert wide[0] <= narrow[0] <= 0 <= narrow[1] < wide[1]

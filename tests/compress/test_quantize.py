@@ -1,0 +1,201 @@
+"""Quantize: a trained net in int8, by calibration and by training, and what held before."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from tkit.compress import Clusters, Kept, State
+from tkit.compress._fold import fold
+from tkit.compress._int8_graph import int8_graph, quantized, quantizers
+from tkit.compress._kernels import scale_shape, with_kernels
+from tkit.compress._ranges import ranges
+from tkit.compress.quantize import Quantize
+from tkit.export.quantized import convert_quantized
+from tkit.fit.optimizers.adamw import AdamW
+from tkit_edge import flatbuffer
+from tkit_edge.errors import InputError
+from tkit_edge.runtime import Model
+
+
+def shared(model, clusters=8):
+    """`model` half pruned, and its weights shared by channel; what holds of it."""
+    pruned, clustered = {}, {}
+    centroids = np.linspace(-0.9, 0.9, clusters - 1, dtype=np.float32)
+    for layer in with_kernels(model):
+        kernel = layer.kernel.numpy()
+        shape = scale_shape(layer, kernel.shape)
+        axes = tuple(axis for axis, size in enumerate(shape) if size == 1)
+        scales = np.abs(kernel).max(axis=axes, keepdims=True)
+        nearest = np.abs((kernel / scales)[..., None] - centroids).argmin(-1)
+        small = np.abs(kernel) < np.median(np.abs(kernel))
+        layer.kernel.assign(np.where(small, 0, centroids[nearest] * scales))
+        pruned[layer.name] = float(np.mean(small))
+        clustered[layer.name] = Clusters(
+            centroids=tuple(np.unique([*centroids.tolist(), 0.0]).tolist()), scales=tuple(scales.ravel().tolist())
+        )
+    return State(model, Kept(pruned=pruned, clustered=clustered))
+
+
+def kernels_in(data):
+    """Codes and scales of the kernels in a file."""
+    graph = flatbuffer.read(data)
+    place = {"CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1, "TRANSPOSE_CONV": 1}
+    found = [graph.tensors[item.inputs[place[item.name]]] for item in graph.operators if item.name in place]
+    return [(np.frombuffer(tensor.data, np.int8).reshape(tensor.shape), tensor.scales) for tensor in found]
+
+
+def own_codes(layer, quantized):
+    """A layer's codes in the file's layout."""
+    kernel = layer.kernel.numpy()
+    scales = np.reshape(np.float32(quantized.scales[layer.name]), scale_shape(layer, kernel.shape))
+    codes = np.round(kernel / scales)
+    np.testing.assert_array_equal(np.float32(codes * scales), kernel)
+    if isinstance(layer, layers.DepthwiseConv2D):
+        return codes.reshape(1, *codes.shape[:2], -1)
+    if isinstance(layer, layers.Conv2DTranspose):
+        return codes.transpose(2, 0, 1, 3)
+    return np.moveaxis(codes, -1, 0)
+
+
+def assert_same_codes(model, kept, data):
+    inside = kernels_in(data)
+    for layer in with_kernels(model):
+        codes = own_codes(layer, kept.quantized)
+        # A dense layer may have become a 1x1 convolution.
+        same = [scales for found, scales in inside if np.array_equal(found.ravel(), codes.ravel())]
+        assert same, layer.name
+        np.testing.assert_allclose(same[0], kept.quantized.scales[layer.name], rtol=1e-6)
+
+
+def test_calibration_alone_keeps_a_trained_nets_accuracy_and_the_file_is_what_was_quantized(
+    trained, work, images, accuracy
+):
+    before = [weight.copy() for weight in trained.get_weights()]
+    model, kept = Quantize().apply(State(trained, Kept()), work)
+    pixels, _ = images
+    expected = quantized(model, kept.quantized).predict(pixels.astype(np.float32), verbose=0)
+    whole = accuracy(trained.predict(pixels.astype(np.float32), verbose=0))
+    assert whole > 0.9
+    assert accuracy(expected) > whole - 0.02
+    assert not any(isinstance(layer, layers.BatchNormalization) for layer in model.layers)
+    for weight, old in zip(trained.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+    data = convert_quantized(model, kept, "int8")
+    answered = Model(data).predict(pixels)
+    assert np.mean(answered.argmax(1) == expected.argmax(1)) >= 0.99
+    assert_same_codes(model, kept, data)
+    assert {tensor.dtype for tensor in flatbuffer.read(data).tensors} == {"int8", "int32"}
+
+
+def test_what_is_kept_rebuilds_the_same_answers_from_json(trained, work, images):
+    model, kept = Quantize(calibration="percentile", samples=100).apply(State(trained, Kept()), work)
+    again = Kept.model_validate(json.loads(kept.model_dump_json()))
+    assert again == kept
+    pixels = images[0][:50].astype(np.float32)
+    np.testing.assert_array_equal(quantized(model, again.quantized)(pixels), quantized(model, kept.quantized)(pixels))
+    made = quantizers(quantized(model, kept.quantized))
+    assert {name: (float(item.low.numpy()), float(item.high.numpy())) for name, item in made.items()} == {
+        name: tuple(np.float32(value) for value in pair) for name, pair in kept.quantized.ranges.items()
+    }
+
+
+@pytest.mark.parametrize("aware", [False, True])
+def test_zeros_and_shared_weights_come_into_the_file(trained, work, images, aware):
+    state = shared(fold(trained))
+    step = Quantize(aware=aware, epochs=1)
+    model, kept = step.apply(state, work)
+    data = convert_quantized(model, kept, "int8")
+    assert_same_codes(model, kept, data)
+    by_name = {layer.name: layer for layer in with_kernels(state.model)}
+    for layer in with_kernels(model):
+        kernel = layer.kernel.numpy()
+        assert np.all(kernel[by_name[layer.name].kernel.numpy() == 0] == 0)
+        assert np.mean(kernel == 0) >= state.kept.pruned[layer.name]
+        codes = np.unique(own_codes(layer, kept.quantized))
+        clusters = kept.clustered[layer.name]
+        assert len(codes) <= len(clusters.centroids) <= len(state.kept.clustered[layer.name].centroids)
+        scales = np.reshape(np.float32(clusters.scales), scale_shape(layer, kernel.shape))
+        nearest = np.abs((kernel / scales)[..., None] - np.float32(clusters.centroids)).min(-1)
+        assert nearest.max() < 1e-6
+    pixels = images[0]
+    expected = quantized(model, kept.quantized).predict(pixels.astype(np.float32), verbose=0)
+    assert np.mean(Model(data).predict(pixels).argmax(1) == expected.argmax(1)) >= 0.97
+
+
+def test_training_wins_back_what_coarse_weights_lose(trained, work, images, accuracy):
+    state = shared(fold(trained), clusters=4)
+    pixels = images[0].astype(np.float32)
+
+    def after(aware):
+        step = Quantize(aware=aware, epochs=3, optimizer=AdamW(learning_rate=2e-3, weight_decay=0.0))
+        model, kept = step.apply(state, work)
+        return accuracy(quantized(model, kept.quantized).predict(pixels, verbose=0))
+
+    assert after(True) > after(False) + 0.02
+
+
+def test_ranges_move_in_training_and_then_stay(trained, work):
+    from tkit.compress._fake_quant import FreezeRanges
+
+    model = fold(trained)
+    found = ranges(model, work.calibration(50), "minmax")
+    seen = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            made = quantizers(self.model)
+            seen.append((batch, float(made["stem_relu"].high.numpy()), float(made["image"].high.numpy())))
+
+    graph = int8_graph(model, found, moving=True)
+    until = work.steps_per_epoch // 2
+    work.train(
+        graph,
+        epochs=1,
+        optimizer=AdamW(learning_rate=1e-3),
+        callbacks=[FreezeRanges(work.steps_per_epoch, until), Watch()],
+    )
+    moving = [high for batch, high, _ in seen if batch < until]
+    after = [high for batch, high, _ in seen if batch >= until + 4]  # a call into TensorFlow makes five steps
+    assert len(set(moving)) == len(moving)
+    assert len(after) > 1 and len(set(after)) == 1
+    assert {pixels for _, _, pixels in seen} == {255.0}
+
+
+def test_a_layer_without_a_rule_is_named_and_may_stay_in_float(work):
+    inputs = keras.Input((8, 8, 1))
+    x = layers.Conv2D(4, 3, activation="relu")(inputs)
+    x = layers.Lambda(lambda tensor: keras.ops.sin(tensor), name="wave")(x)
+    model = keras.Model(inputs, layers.Dense(10)(layers.Flatten()(x)))
+    with pytest.raises(InputError, match=r"no rule for 'wave' \(Lambda\).*float_layers"):
+        Quantize().apply(State(model, Kept()), work)
+    made, kept = Quantize(float_layers=("wave",)).apply(State(model, Kept()), work)
+    data = convert_quantized(made, kept, "int8")
+    names = [operator.name for operator in flatbuffer.read(data).operators]
+    assert names.count("SIN") == 1
+    assert {"DEQUANTIZE", "QUANTIZE"} <= set(names)
+    pixels = work.splits.test.images[:50]
+    expected = quantized(made, kept.quantized).predict(pixels.astype(np.float32), verbose=0)
+    assert np.mean(Model(data).predict(pixels).argmax(1) == expected.argmax(1)) >= 0.95
+    with pytest.raises(InputError, match="'wav', which the model lacks. Did you mean 'wave'"):
+        Quantize(float_layers=("wav",)).apply(State(model, Kept()), work)
+
+
+def test_too_few_calibration_pictures_are_refused(trained, work):
+    with pytest.raises(InputError, match="samples=4 gives 4 calibration pictures for 10 classes"):
+        Quantize(samples=4).apply(State(trained, Kept()), work)
+
+
+def test_ends_may_be_float(trained, work):
+    model, kept = Quantize(samples=50).apply(State(trained, Kept()), work)
+    graph = flatbuffer.read(convert_quantized(model, kept, "float32"))
+    names = [operator.name for operator in graph.operators]
+    assert names[0] == "QUANTIZE" and names[-1] == "DEQUANTIZE"
+    assert not {"QUANTIZE", "DEQUANTIZE"} & set(names[1:-1])
+
+
+def test_labels_name_the_variant():
+    assert Quantize().label == "int8"
+    assert Quantize(aware=True).label == "int8-qat"
