@@ -5,8 +5,9 @@
 `tkit run` of a small CNN on scikit-learn's digits, with dropout, augmentation, a moving average of the weights and
 early stopping, is ended by SIGKILL at a random moment, then `tkit run --resume` is, and so on until it completes; then
 the next one is begun, until there were so many kills. Final weights, the last checkpoint (optimizer's slots and
-iterations, moving averages, metric accumulators, seeds of dropout), history rows less their times, and the exported
-files' bytes must equal those of a run that was left alone. The table goes into docs/reliability.md.
+iterations, moving averages, metric accumulators, seeds of dropout), history rows less their times, the
+compressed model's weights and the exported files' bytes must equal those of a run that was left alone. The table goes
+into docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -36,10 +37,21 @@ from tkit.fit.checkpoint import Checkpoints
 TKIT = [sys.executable, "-m", "tkit"]
 OVERRIDES = (
     *("model.width=8", "model.dropout=0.3", "fit.epochs=6", "fit.ema=0.9", "fit.early_stopping=5"),
+    "compress=prune:sparsity=0.5,epochs=2,cluster:clusters=16,epochs=1,quantize:aware=true,epochs=1",
     *("fit.steps_per_execution=3", "fit.checkpoint.steps=5", "export.formats=float32,int8", "bench.seconds=0.05"),
     # The parity gate isn't the matter here, and the model is hardly trained.
     *("export.parity.drop=1", "export.parity.agreement=0"),
 )
+COMPRESSED = "prune-0.5+cluster-16+int8-qat"
+ORDER = {
+    "float/fit": "training",
+    f"{COMPRESSED}/compress": "compression",
+    "float/export": "export",
+    "float/bench": "bench",
+    f"{COMPRESSED}/export": "export of the compressed model",
+    f"{COMPRESSED}/bench": "bench of the compressed model",
+}
+"""The stages of the run, and what a kill before the end of each meets."""
 PATIENCE = 300
 """Seconds that any one process may take."""
 
@@ -64,9 +76,10 @@ def outcome(run: Path) -> dict[str, Any]:
             {key: value for key, value in row.items() if key not in ("seconds", "images_per_second")}
             for row in csv.DictReader(file)
         ]
-    files = {path.name: _digest(path.read_bytes()) for path in (run / "float" / "export").glob("*.tflite")}
+    files = {path.relative_to(run).as_posix(): _digest(path.read_bytes()) for path in run.glob("*/export/*.tflite")}
+    compressed = {name: _digest(array) for name, array in np.load(run / COMPRESSED / "weights.npz").items()}
     kept = {key: last.facts[key] for key in ("epoch", "step", "stopped", "kept_epoch", "kept_loss")}
-    return {"weights": weights, "state": arrays, "kept": kept, "rows": rows, "files": files}
+    return {"weights": weights, "compressed": compressed, "state": arrays, "kept": kept, "rows": rows, "files": files}
 
 
 def survive(folder: Path, kills: int, seed: int) -> dict[str, Any]:
@@ -119,11 +132,9 @@ def _moment(run: Path | None) -> str:
     if run is None or not (run / "manifest.json").exists():
         return "before training"
     stages = json.loads((run / "manifest.json").read_text())["stages"]
-    if "float/export" in stages:
-        return "bench"
-    if "float/fit" in stages:
-        return "export"
-    return "training" if (run / "checkpoints").exists() else "before the first checkpoint"
+    if "float/fit" not in stages and not (run / "checkpoints").exists():
+        return "before the first checkpoint"
+    return next((what for stage, what in ORDER.items() if stage not in stages), "the very end")
 
 
 def _digest(value: np.ndarray | bytes) -> str:
