@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,8 +103,14 @@ def predict(paths: Sequence[Path], model: Classifier, top: int = DEFAULT_TOP) ->
         raise InputError(f"top: expected at least 1, received {top}.")
     found = list(_files(paths))
     done: list[Prediction] = []
-    for start in range(0, len(found), _CHUNK):
-        done += _classify(found[start : start + _CHUNK], model, top)
+    chunks = [found[start : start + _CHUNK] for start in range(0, len(found), _CHUNK)]
+    with ThreadPoolExecutor(1) as pool:
+        ahead = [pool.submit(_decode, chunk, model) for chunk in chunks[:1]]
+        for number, chunk in enumerate(chunks):
+            decoded, errors = ahead.pop().result()
+            # The next pictures are decoded while the model runs on these.
+            ahead += [pool.submit(_decode, following, model) for following in chunks[number + 1 : number + 2]]
+            done += _classify(chunk, decoded, errors, model, top)
     if not any(item.error is None for item in done):
         first = done[0].error if done else f"expected pictures ({', '.join(SUFFIXES)}) in {paths[0]}."
         raise InputError(f"None of {len(done)} pictures could be read: {first}")
@@ -117,7 +124,8 @@ def raise_failures(predictions: Sequence[Prediction]) -> None:
         raise InputError(f"{len(errors)} of {len(predictions)} pictures could not be read:\n  " + "\n  ".join(errors))
 
 
-def _classify(paths: Sequence[Path], model: Classifier, top: int) -> Iterator[Prediction]:
+def _decode(paths: Sequence[Path], model: Classifier) -> tuple[list[np.ndarray], dict[Path, str]]:
+    """The pictures that can be read, in order, and why the others can't."""
     decoded: list[np.ndarray] = []
     errors: dict[Path, str] = {}
     for path in paths:
@@ -125,6 +133,12 @@ def _classify(paths: Sequence[Path], model: Classifier, top: int) -> Iterator[Pr
             decoded.append(decode(files.read_bytes(path), *model.shape, model.resize, name=str(path)))
         except InputError as error:
             errors[path] = str(error)
+    return decoded, errors
+
+
+def _classify(
+    paths: Sequence[Path], decoded: list[np.ndarray], errors: dict[Path, str], model: Classifier, top: int
+) -> Iterator[Prediction]:
     shares = iter(probabilities(model.run(np.stack(decoded)), model.output) if decoded else ())
     for path in paths:
         if path in errors:
