@@ -93,7 +93,7 @@ class Prune(Step):
             total=self.epochs * work.steps_per_epoch,
             gradual=self.schedule == "polynomial",
         )
-        work.train(masked, epochs=self.epochs, optimizer=self.optimizer, callbacks=[schedule])
+        work.train(masked, epochs=self.epochs, optimizer=self.optimizer, callbacks=[schedule], l2=work.recipe.fit.l2)
         model = _kernels.stock(masked)
         pruned = {layer.name: sparsity_of(model.get_layer(layer.name)) for layer in layers}
         return State(model, state.kept.model_copy(update={"pruned": {**state.kept.pruned, **pruned}}))

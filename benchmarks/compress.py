@@ -1,0 +1,180 @@
+"""What compression costs and buys on CIFAR-10 as JPEGs: each case's int8 file against the float model it came from.
+
+    TKIT_TEST_DATA=DIR python benchmarks/compress.py              # DIR holds cifar10-jpeg.tar.gz
+    TKIT_TEST_DATA=DIR python benchmarks/compress.py PART         # only the cases whose names contain PART
+    python benchmarks/compress.py --run RUN [PART]                # on a run that is there, of one seed
+
+Accuracy is on all test pictures, measured once a case; drops are paired, with their 95 % intervals. Sizes and latency
+are ratios to the int8 file that plain export makes of the same model. What is measured stays in
+benchmarks/results/compress.jsonl, known by the model's and the case's digest, and isn't measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from _report import publish
+from _sides import RESULTS, append, read
+
+RUNS = RESULTS / "runs"
+CASES: dict[str, tuple[str, ...]] = {
+    "int8, calibrated by the converter": (),
+    "int8, calibrated": ("quantize",),
+    "int8, trained (QAT)": ("quantize:aware=true",),
+    "50 % pruned": ("prune:sparsity=0.5",),
+    "75 % pruned": ("prune:sparsity=0.75",),
+    "2:4 pruned": ("prune:pattern=2:4",),
+    "16 clusters, QAT (CQAT)": ("cluster:clusters=16", "quantize:aware=true"),
+    "50 % pruned, 16 clusters, QAT (PCQAT)": ("prune:sparsity=0.5", "cluster:clusters=16", "quantize:aware=true"),
+    "75 % pruned, 16 clusters, QAT (PCQAT)": ("prune:sparsity=0.75", "cluster:clusters=16", "quantize:aware=true"),
+    "channels, 1.5 times as fast": ("channels:speedup=1.5",),
+}
+"""Name to steps; the int8 file of a case without a quantize step is what plain export makes."""
+BASES = {"cifar10_resnet8": 3, "cifar10_resnet20": 1}
+"""Recipes, and how many seeds."""
+ROUNDS, SECONDS = 9, 0.2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What compression costs and buys.")
+    parser.add_argument("part", nargs="?", default="", metavar="PART", help="only cases whose names contain it")
+    parser.add_argument("--run", help="a run that is there, in the place of the recipes'")
+    arguments = parser.parse_args()
+    if arguments.run is None and "TKIT_TEST_DATA" not in os.environ:
+        print("compress.py is left out: TKIT_TEST_DATA doesn't say where cifar10-jpeg.tar.gz is.")
+        return
+    path = RESULTS / "compress.jsonl"
+    for run in [arguments.run] if arguments.run else bases():
+        for name, steps in CASES.items():
+            key = identity(run, steps)
+            if arguments.part in name and all(row["key"] != key for row in read(path)):
+                print(f"{name} of {run} ...", file=sys.stderr, flush=True)
+                append(path, {"key": key, "case": name, **measured(run, steps)})
+    rows = read(path)
+    if rows:
+        report(rows)
+
+
+def bases() -> list[str]:
+    """The runs of the recipes and their seeds, trained where they aren't there (benchmarks/accuracy.py's serve)."""
+    import tkit
+
+    data = json.dumps(str(Path(os.environ["TKIT_TEST_DATA"]) / "cifar10-jpeg.tar.gz"))
+    found = []
+    for name, seeds in BASES.items():
+        for seed in range(seeds):
+            wanted = tkit.load_recipe(name, [f"data.source={data}", f"seed={seed}"]).recipe
+            there = [item.parent for item in sorted(RUNS.glob(f"{name}-*/manifest.json"))]
+            runs = [run for run in map(tkit.Run.open, there) if run.recipe == wanted]
+            trained = [run for run in runs if "float/fit" in run.manifest["stages"]]
+            found.append(str((trained or [tkit.fit(wanted, runs_dir=RUNS)])[0].folder))
+    return found
+
+
+def identity(run: str, steps: tuple[str, ...]) -> str:
+    """Of the model that is compressed, and of all settings of the steps."""
+    from tkit.run import Run
+    from tkit.stages.compress import parse
+
+    opened = Run.open(run)
+    weights = opened.entry("fit", "float")["outputs"]["float/weights.npz"]
+    resolved = [step.model_dump_json() for step in parse(list(steps), opened.recipe)] if steps else []
+    return hashlib.sha256(json.dumps([weights, resolved]).encode()).hexdigest()[:16]
+
+
+def measured(run: str, steps: tuple[str, ...]) -> dict[str, Any]:
+    """One case's figures."""
+    import tkit
+    from tkit.export.statistics import paired_drop
+    from tkit_edge import anatomy
+    from tkit_edge.accuracy import wilson
+    from tkit_edge.runtime import Model
+
+    began = time.perf_counter()
+    opened = tkit.Run.open(run)
+    entry = tkit.compress(opened, list(steps)) if steps else None
+    minutes = (time.perf_counter() - began) / 60
+    variant = entry["variant"] if entry else "float"
+    files = {}
+    for name in ("float", variant):
+        # The gate isn't the matter here: the drop is what is measured.
+        tkit.export(opened, variant=name, overrides=["export.parity.drop=1", "export.parity.agreement=0"])
+        folder = opened.folder / name / "export"
+        files[name] = {fmt: (folder / f"model-{fmt}.tflite").read_bytes() for fmt in ("float32", "int8")}
+    test = opened.recipe.data.load(seed=opened.recipe.seed).test
+    right = [
+        Model(data).predict(test.images).argmax(axis=1) == test.labels
+        for data in (files["float"]["float32"], files[variant]["int8"])
+    ]
+    drop, interval = paired_drop(*right)
+    zips = [anatomy.dissect(files[name]["int8"]).zip_bytes for name in ("float", variant)]
+    return {
+        "run": opened.recipe.name,
+        "seed": opened.recipe.seed,
+        "epochs": len((opened.folder / "history.csv").read_text().splitlines()) - 1,
+        "float": float(np.mean(right[0])),
+        "int8": float(np.mean(right[1])),
+        "interval": list(wilson(int(right[1].sum()), len(test.labels))),
+        "drop": drop,
+        "drop_interval": list(interval),
+        "pictures": len(test.labels),
+        "bytes": len(files[variant]["int8"]),
+        "zip_bytes": zips[1],
+        "zip_ratio": zips[0] / zips[1],
+        "speedup": speedup(files["float"]["int8"], files[variant]["int8"]),
+        "minutes": round(minutes, 1),
+    }
+
+
+def speedup(before: bytes, after: bytes) -> float:
+    """How many times faster the second file is: one thread, XNNPACK, in turns; the median of the rounds' ratios."""
+    from tkit_edge.worker import Worker
+
+    with tempfile.TemporaryDirectory() as scratch:
+        paths = [Path(scratch) / name for name in ("before.tflite", "after.tflite")]
+        for path, data in zip(paths, (before, after), strict=True):
+            path.write_bytes(data)
+        with Worker(paths[0], 1, "xnnpack", 60.0) as first, Worker(paths[1], 1, "xnnpack", 60.0) as second:
+            ratios = []
+            for worker in (first, second):
+                worker.ask("load")
+            for _ in range(ROUNDS):
+                times = [median(worker.ask("run", seconds=SECONDS, runs=20)) for worker in (first, second)]
+                ratios.append(times[0] / times[1])
+    return median(ratios)
+
+
+def report(rows: list[dict[str, Any]]) -> None:
+    """The table, by model and case, seeds side by side."""
+    order = {name: place for place, name in enumerate(CASES)}
+    lines = [
+        "| model | case | seed | int8 | drop in points (95 %) | zip, times smaller | times as fast | minutes |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in sorted(rows, key=lambda row: (row["run"], row["epochs"], order[row["case"]], row["seed"])):
+        low, high = row["drop_interval"]
+        lines.append(
+            f"| {row['run']}, {row['epochs']} epochs: {row['float']:.2%} | {row['case']} | {row['seed']} "
+            f"| {row['int8']:.2%} | {100 * row['drop']:+.2f} ({100 * low:+.2f} to {100 * high:+.2f}) "
+            f"| {row['zip_ratio']:.2f} | {row['speedup']:.2f} | {row['minutes']} |"
+        )
+    pictures = sorted({row["pictures"] for row in rows})
+    body = (
+        f"{', '.join(f'{count:,}' for count in pictures)} test pictures. Drop: against the float32 file, paired. Zip "
+        "and speed: against the int8 file that plain export makes of the same model.\n\n" + "\n".join(lines)
+    )
+    publish("compress", "Accuracy, size and speed", body, [], {"all": rows}, page="compress.md")
+
+
+if __name__ == "__main__":
+    main()
