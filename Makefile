@@ -13,7 +13,7 @@ STAMP := $(VENV)/.tkit-installed
 .PHONY: demo test lint bench clean
 
 demo: $(STAMP)
-	$(BIN)/tkit run --recipe digits_cnn
+	$(BIN)/tkit run --recipe digits_cnn_edge
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile

@@ -17,11 +17,23 @@ def lines(config: Config, prefix: str = "") -> Iterator[str]:
         value = getattr(config, name)
         if name in ("version", "kind"):
             continue
+        meaning = (field.description or "").split("\n")[0]
         if isinstance(value, Config) and not _fits_one_line(value):
             yield from lines(value, f"{prefix}{name}.")
+        elif isinstance(value, tuple) and any(_is_long(item) for item in value):
+            yield _line(f"{prefix}{name}={','.join(item.kind for item in value)}", meaning)
+            for number, item in enumerate(value):
+                yield from lines(item, f"{prefix}{name}.{number}.")
         else:
-            meaning = (field.description or "").split("\n")[0]
-            yield f"{f'{prefix}{name}={_text(value)}':{_COLUMN}}  # {meaning}".rstrip("# ")
+            yield _line(f"{prefix}{name}={_text(value)}", meaning)
+
+
+def _line(setting: str, meaning: str) -> str:
+    return f"{setting:{_COLUMN}}  # {meaning}".rstrip("# ")
+
+
+def _is_long(item: Any) -> bool:
+    return isinstance(item, Component) and not _fits_one_line(item)
 
 
 def _fits_one_line(config: Config) -> bool:

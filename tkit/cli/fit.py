@@ -44,4 +44,4 @@ def command(
         arguments = _options.begin_or_resume(recipe, resume, data, skip_bad, runs_dir, dry_run, overrides)
         _options.silence_tensorflow()
         run = tkit.fit(**arguments)
-        show(run.summary("fit"), str(run.folder))
+        show(run.summary("fit", "float"), str(run.folder))

@@ -1,4 +1,4 @@
-"""Run all stages of a recipe: fit, export, bench.
+"""Run all stages of a recipe: fit, compress, export, bench.
 
 Makes a new run folder, RUNS/<recipe>-<n>, and prints its path on standard output.
 Ctrl-C saves the training; --resume goes on with it as if nothing had been.
@@ -44,5 +44,6 @@ def command(
         arguments = _options.begin_or_resume(recipe, resume, data, skip_bad, runs_dir, dry_run, overrides)
         _options.silence_tensorflow()
         run = tkit.run(**arguments)
-        summaries = {stage: run.summary(stage) for stage in ("fit", "export", "bench")}
+        stages = [*(["compress"] if run.recipe.compress else []), "export", "bench"]
+        summaries = {"fit": run.summary("fit", "float"), **{stage: run.summary(stage) for stage in stages}}
         show(summaries, f"{_options.bench_table(run)}\n{run.folder}")
