@@ -14,7 +14,9 @@ from tkit.compress._kernels import scale_shape, with_kernels
 from tkit.compress._ranges import ranges
 from tkit.compress.quantize import Quantize
 from tkit.export.quantized import convert_quantized
+from tkit.fit.checkpoint import Checkpoints
 from tkit.fit.optimizers.adamw import AdamW
+from tkit.fit.saving import Saving
 from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
 from tkit_edge.runtime import Model
@@ -164,6 +166,42 @@ def test_ranges_move_in_training_and_then_stay(trained, work):
     assert {pixels for _, _, pixels in seen} == {255.0}
 
 
+def test_interrupted_training_goes_on_as_if_it_had_not_been(trained, work, tmp_path):
+    checkpoints = Checkpoints(tmp_path, 2)
+
+    class Dies(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
+        def on_train_batch_begin(self, batch, logs=None):
+            if self.epoch == 1 and batch >= work.steps_per_epoch // 2:
+                raise KeyboardInterrupt
+
+    class Saved(type(work)):
+        def __init__(self, start, *own):
+            super().__init__()
+            self.start, self.own = start, own
+
+        def train(self, model, *, callbacks, **keywords):
+            saving = Saving(checkpoints, steps=5, minutes=None, facts={}, start=self.start, go_on="")
+            return super().train(model, callbacks=[*callbacks, *self.own], saving=saving, **keywords)
+
+    def after(*arguments):
+        return Quantize(aware=True, epochs=2).apply(State(trained, Kept()), Saved(*arguments))
+
+    whole, kept = after(None)
+    for path in checkpoints.paths():
+        path.unlink()
+    with pytest.raises(KeyboardInterrupt):
+        after(None, Dies())
+    start = checkpoints.newest()
+    assert start.facts["epoch"] == 1 and start.facts["step"] > 0
+    resumed, kept_again = after(start)
+    assert kept_again == kept
+    for one, other in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_a_layer_without_a_rule_is_named_and_may_stay_in_float(work):
     inputs = keras.Input((8, 8, 1))
     x = layers.Conv2D(4, 3, activation="relu")(inputs)
@@ -181,6 +219,24 @@ def test_a_layer_without_a_rule_is_named_and_may_stay_in_float(work):
     assert np.mean(Model(data).predict(pixels).argmax(1) == expected.argmax(1)) >= 0.95
     with pytest.raises(InputError, match="'wav', which the model lacks. Did you mean 'wave'"):
         Quantize(float_layers=("wav",)).apply(State(model, Kept()), work)
+
+
+def test_a_layer_named_in_float_layers_computes_in_float(trained, work, images):
+    step = Quantize(float_layers=("stage2_block1_1_conv", "logits"), samples=100)
+    model, kept = step.apply(State(trained, Kept()), work)
+    assert not {"logits", "stage2_block1_1_conv"} & set(kept.quantized.scales)
+    data = convert_quantized(model, kept, "int8")
+    graph = flatbuffer.read(data)
+    kinds = [
+        (operator.name, graph.tensors[operator.inputs[1]].dtype)
+        for operator in graph.operators
+        if len(operator.inputs) > 1
+    ]
+    assert kinds.count(("CONV_2D", "float32")) == 1
+    assert kinds.count(("FULLY_CONNECTED", "float32")) == 1
+    assert kinds.count(("CONV_2D", "int8")) == len(kept.quantized.scales)
+    expected = quantized(model, kept.quantized).predict(images[0].astype(np.float32), verbose=0)
+    assert np.mean(Model(data).predict(images[0]).argmax(1) == expected.argmax(1)) >= 0.98
 
 
 def test_too_few_calibration_pictures_are_refused(trained, work):

@@ -82,6 +82,21 @@ class FakeQuant(keras.layers.Layer):
         return {**super().get_config(), **own}
 
 
+class StaysFloat(keras.layers.Layer):
+    """The identity, behind a layer that computes in float: without it the converter makes that layer int8 too.
+
+    Two casts there and back, which lose nothing, and which the converter has no int8 form of.
+    """
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Any float shape in and out."""
+        return inputs if training else tf.cast(tf.cast(inputs, tf.float64), self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The input's."""
+        return input_shape
+
+
 @tf.custom_gradient
 def _straight_through(values: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> Any:
     """The operator's own gradient sums one for the range too, which costs time and isn't deterministic on GPUs."""

@@ -15,7 +15,7 @@ import numpy as np
 from keras import layers
 
 from tkit.compress import Quantized
-from tkit.compress._fake_quant import FakeQuant
+from tkit.compress._fake_quant import FakeQuant, StaysFloat
 from tkit.compress._graph import clone, rebuilt
 from tkit.compress._int8_rules import Rules, affine_of
 
@@ -47,7 +47,7 @@ def int8_graph(
     Args:
         model: stock float32 functional model without foldable batch normalization.
         ranges: of the tensors, by name; None: nothing is rounded yet, and all are observed.
-        float_layers: layers that compute in float.
+        float_layers: layers that compute in float; what they take and give is int8.
         moving: training moves the ranges. Those that several tensors share stay.
 
     Raises:
@@ -78,6 +78,8 @@ def int8_graph(
         if layer.name not in made:
             made[layer.name] = clone(layer, **({"activation": "linear"} if split else {}))
         output = made[layer.name](*arguments, **keywords)
+        if layer.name in float_layers:
+            output = StaysFloat(name=_numbered(f"{layer.name}_float", number))(output)
         if split:
             output = rounded(output, rule.sites[0])
             output = layers.Activation(layer.activation, name=_numbered(f"{layer.name}_function", number))(output)

@@ -118,7 +118,7 @@ class Rules:
             return Rule("plain", (before[0],), True)
         if isinstance(layer, layers.Concatenate):
             return Rule("plain", (self._joined(before, layer.name),), False)
-        if isinstance(layer, layers.GlobalAveragePooling2D):
+        if isinstance(layer, (layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D)):
             return Rule("plain", (name,), True)
         if affine_of(layer) is not None:
             return self._affine(layer, node, before[0], name)

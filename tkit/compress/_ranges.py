@@ -19,7 +19,7 @@ from tkit.compress._int8_graph import int8_graph, quantizers
 Method = Literal["minmax", "percentile", "mse"]
 PERCENTILE = 99.99
 _BINS = 4096
-_BATCH = 50
+_BATCH = 16  # all tensors of a batch are there at once
 _SHARES = np.linspace(0.3, 1.0, 71)
 
 
@@ -44,21 +44,21 @@ def ranges(
     observed = [
         (names[node.operation.name], node.input_tensors[0]) for node in nodes(graph) if node.operation.name in names
     ]
-    inputs = [tf.cast(images[start : start + _BATCH], tf.float32) for start in range(0, len(images), _BATCH)]
+    batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
     found = {name: layer.initial for name, layer in made.items() if layer.mode == "fixed"}
     if not observed:
         return found
     probed = keras.Model(graph.inputs, [tensor for _, tensor in observed])
-    probe = tf.function(lambda batch: keras.tree.flatten(probed(batch, training=False)))
+    probe = tf.function(lambda batch: keras.tree.flatten(probed(tf.cast(batch, tf.float32), training=False)))
     low, high = dict.fromkeys(names.values(), 0.0), dict.fromkeys(names.values(), 0.0)
-    for batch in inputs:
+    for batch in batches:
         for (name, _), values in zip(observed, probe(batch), strict=True):
             low[name] = min(low[name], float(tf.reduce_min(values)))
             high[name] = max(high[name], float(tf.reduce_max(values)))
     if method == "minmax":
         return found | {name: nudged(low[name], high[name]) for name in low}
     counts = {name: np.zeros(_BINS, np.int64) for name in low}
-    for batch in inputs:
+    for batch in batches:
         for (name, _), values in zip(observed, probe(batch), strict=True):
             span = tf.constant([low[name], max(high[name], low[name] + 1e-12)])
             counts[name] += tf.histogram_fixed_width(values, span, _BINS).numpy()

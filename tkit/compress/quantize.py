@@ -46,7 +46,7 @@ class Quantize(Step):
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=1e-4, weight_decay=0.0)
     """Of that training; it begins at what the weights were trained to, so its steps are small."""
     float_layers: tuple[str, ...] = ()
-    """Layers that compute in float, by name."""
+    """Layers that compute in float, by name; what they take and give is int8."""
 
     @property
     def label(self) -> str:
