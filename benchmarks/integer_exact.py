@@ -61,9 +61,9 @@ def int8_file(train: np.ndarray, calibration: np.ndarray) -> bytes:
 def measured(archive: str) -> list[dict[str, Any]]:
     """A row for each of the pairs."""
     import tkit
-    from tkit.compress.differences import compare
-    from tkit.compress.integer import IntegerModel
     from tkit.export.calibration import stratified
+    from tkit.integer.differences import compare
+    from tkit.integer.model import IntegerModel
     from tkit_edge.runtime import Model
 
     splits = tkit.load_recipe("cifar10_resnet8", [f"data.source={archive}"]).recipe.data.load(seed=0)
@@ -111,13 +111,13 @@ def report(rows: list[dict[str, Any]]) -> None:
         alone.append(f"| {items[0]['operator']} | {items[0]['name']} | {' | '.join(cells)} |")
     body = "\n".join(
         [
-            f"ResNet-8's int8 file on {PICTURES:,} test pictures of CIFAR-10 as JPEGs: `tkit.compress.integer` in the",
+            f"ResNet-8's int8 file on {PICTURES:,} test pictures of CIFAR-10 as JPEGs: `tkit.integer.model` in the",
             "arithmetic of the reference kernels or of XNNPACK, and LiteRT, picture by picture. Seconds are those of",
             "the processor, for all pictures.",
             "",
             *whole,
             "",
-            "Each operator alone, on the runtime's own inputs of it (`tkit.compress.differences`): the share of its",
+            "Each operator alone, on the runtime's own inputs of it (`tkit.integer.differences`): the share of its",
             "output's codes that differ, and by how many codes at most. The reference kernels multiply by an integer",
             "of 31 bits and a power of two, and round after each; XNNPACK multiplies by a float32, halves to even.",
             "",

@@ -9,7 +9,20 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["bench", "compress", "data", "doctor", "evaluate", "export", "fit", "inspect", "list", "predict", "run", "show"]
+COMMANDS = [
+    "bench",
+    "compress",
+    "data",
+    "doctor",
+    "evaluate",
+    "export",
+    "fit",
+    "inspect",
+    "list",
+    "predict",
+    "run",
+    "show",
+]
 COMMANDS += ["tensorboard"]
 
 

@@ -56,9 +56,9 @@ def test_commands_options_and_recipes_are_completed_without_heavy_imports():
     assert completions("tkit", "fit", "--rec") == (set(), ["--recipe"])
     assert completions("tkit", "fit", "--recipe", "cifar10_r") == (
         set(),
-        ["cifar10_resnet20", "cifar10_resnet8"],
+        ["cifar10_resnet20", "cifar10_resnet8", "cifar10_resnet8_edge"],
     )
-    assert completions("tkit", "show", "digi") == (set(), ["digits_cnn"])
+    assert completions("tkit", "show", "digi") == (set(), ["digits_cnn", "digits_cnn_edge"])
 
 
 def test_override_keys_are_those_of_the_recipe_on_the_line():

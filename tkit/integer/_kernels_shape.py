@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tkit.compress._fixed_point import Factor, factor, scaled, scaled_in_floats
-from tkit.compress._kernels_conv import padded, taps, windows
-from tkit.compress._node import Kernel, Node
+from tkit.integer._fixed_point import Factor, factor, scaled, scaled_in_floats
+from tkit.integer._kernels_conv import padded, taps, windows
+from tkit.integer._node import Kernel, Node
 
 
 def average_pool(node: Node) -> Kernel:

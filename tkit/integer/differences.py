@@ -1,6 +1,6 @@
 """Which operators of an int8 file the runtime's kernels compute otherwise than exact integer arithmetic does.
 
-Each operator is judged alone: the runtime's own inputs of it go into `tkit.compress.integer`'s kernel, so that a
+Each operator is judged alone: the runtime's own inputs of it go into `tkit.integer.model`'s kernel, so that a
 difference doesn't count again in the operators behind it.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tkit.compress.integer import IntegerModel
+from tkit.integer.model import IntegerModel
 from tkit_edge import runtime
 from tkit_edge.errors import InputError
 from tkit_edge.runtime import check_pictures

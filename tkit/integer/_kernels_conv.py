@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tkit.compress._fixed_point import factor, round_half_away, scaled, scaled_in_floats
-from tkit.compress._node import Kernel, Node
+from tkit.integer._fixed_point import factor, round_half_away, scaled, scaled_in_floats
+from tkit.integer._node import Kernel, Node
 
 BLOCK = 1 << 15  # sums at once, 64 bits each: they stay in the processor's cache
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tkit.compress._fixed_point import round_half_away
+from tkit.integer._fixed_point import round_half_away
 from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, Operator, Tensor
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tkit.compress._fixed_point import factor, round_half_away, scaled, scaled_in_floats
-from tkit.compress._node import Kernel, Node
+from tkit.integer._fixed_point import factor, round_half_away, scaled, scaled_in_floats
+from tkit.integer._node import Kernel, Node
 
 ADD_BITS = 20
 """ADD and SUB bring both inputs to twice the larger scale with so many bits more, XNNPACK to the output's scale."""

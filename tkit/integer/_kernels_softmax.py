@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
-from tkit.compress._fixed_point import doubling_high, factor, rounding_shift
-from tkit.compress._node import Kernel, Node
+from tkit.integer._fixed_point import doubling_high, factor, rounding_shift
+from tkit.integer._node import Kernel, Node
 
 _MAX = 2**31 - 1
 _DIFFERENCE_BITS, _SUM_BITS = 5, 12

@@ -2,7 +2,7 @@
 
 What the device will answer is so known without the device, layer by layer, and for many pictures at once. Two of the
 runtime's kernel sets are known: the reference kernels, and XNNPACK, its default. Which operators another kernel set
-rounds otherwise, `tkit.compress.differences` tells.
+rounds otherwise, `tkit.integer.differences` tells.
 
 Source: LiteRT's tflite/kernels/internal/reference, XNNPACK's src, and Jacob et al. 2018, "Quantization and Training of
 Neural Networks for Efficient Integer-Arithmetic-Only Inference".
@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tkit.compress import _kernels_conv, _kernels_elementwise, _kernels_shape, _kernels_softmax
-from tkit.compress._node import Kernel, Node, values
+from tkit.integer import _kernels_conv, _kernels_elementwise, _kernels_shape, _kernels_softmax
+from tkit.integer._node import Kernel, Node, values
 from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, Tensor

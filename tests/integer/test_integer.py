@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tkit.compress.differences import compare
-from tkit.compress.integer import IntegerModel
+from tkit.integer.differences import compare
+from tkit.integer.model import IntegerModel
 from tkit_edge import flatbuffer, runtime
 from tkit_edge.errors import InputError
 

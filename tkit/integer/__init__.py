@@ -1,0 +1,1 @@
+"""int8 .tflite files in exact integer arithmetic: `model` computes them, `differences` compares kernels."""
