@@ -1,0 +1,147 @@
+"""Quantization-aware models of TensorFlow Model Optimization Toolkit: made from a twin, read back, and converted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from tkit._quiet import chatter_dropped
+from tkit.compress._fake_quant import nudged
+from tkit.compress._fold import factors, fold
+from tkit.compress._graph import nodes
+from tkit.compress._int8_rules import Rules
+from tkit.compress._kernels import LARGEST_CODE, scale_shape, with_kernels
+from tkit.compress._tf_keras import affine_layer
+from tkit.compress._tfmot import tfmot
+from tkit_edge.errors import InputError
+
+PREFIX = "quant_"
+_RANGES = ("output", "post_activation")
+
+
+def aware(model: tf_keras.Model, *, pruned: bool, clustered: bool) -> tf_keras.Model:
+    """A copy of a twin with TFMOT's fake quantization, by the scheme that preserves zeros or shared weights.
+
+    TFMOT has no rule for a rescaling of the pixels: a frozen 1x1 depthwise convolution takes its place.
+
+    Raises:
+        InputError: a layer that TFMOT has no rule for, named.
+    """
+    quantization, combine = tfmot().quantization.keras, tfmot().experimental.combine
+    frozen = []
+
+    def quantizable(layer: Any) -> Any:
+        if not isinstance(layer, (tf_keras.layers.Rescaling, tf_keras.layers.Normalization)):
+            return layer
+        frozen.append(layer.name)
+        return affine_layer(*_affine(layer), layer.input_shape[-1], layer.name)
+
+    options: tuple[Any, ...] = ()
+    if clustered:
+        options = (combine.Default8BitClusterPreserveQuantizeScheme(preserve_sparsity=pruned),)
+    elif pruned:
+        options = (combine.Default8BitPrunePreserveQuantizeScheme(),)
+    replaced = tf_keras.models.clone_model(model, clone_function=quantizable)
+    try:
+        made = quantization.quantize_apply(quantization.quantize_annotate_model(replaced), *options)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"TFMOT can't quantize this model: {error} tkit's own step is quantize:aware=true.") from error
+    for name in frozen:  # TFMOT's wrapper would train the kernel of a frozen layer
+        made.get_layer(PREFIX + name).trainable = False
+    return made
+
+
+def read(
+    made: tf_keras.Model, model: keras.Model, calibrated: dict[str, tuple[float, float]]
+) -> tuple[keras.Model, dict[str, tuple[float, ...]], dict[str, tuple[float, float]]]:
+    """What a trained quantization-aware model says, in tkit's terms.
+
+    Args:
+        made: from `aware`.
+        model: the Keras 3 model that its twin was made of.
+        calibrated: ranges by tensor; they stay where TFMOT has none.
+
+    Returns:
+        The folded model with kernels that are codes times scales, the scales by layer, and the ranges by tensor.
+    """
+    copy = keras.models.clone_model(model)
+    rounded = {}
+    for layer in copy.layers:
+        if not layer.weights or isinstance(layer, keras.layers.Normalization):
+            layer.set_weights(model.get_layer(layer.name).get_weights())
+            continue
+        wrapper = made.get_layer(PREFIX + layer.name)
+        if layer.name in {other.name for other in with_kernels(model)}:
+            # The wrapped layer's own attribute is the fake-quantized tensor of the last trace.
+            variable, quantizer, variables = wrapper._weight_vars[0]
+            bias = [wrapper.layer.bias.numpy()] if layer.use_bias else []
+            layer.set_weights([quantizer(variable, False, weights=variables).numpy(), *bias])
+            largest = variables["max_var"].numpy()
+            rounded[layer.name] = np.broadcast_to(largest, scale_shape(layer, layer.kernel.shape)) / LARGEST_CODE
+        else:
+            layer.set_weights(wrapper.layer.get_weights())
+    folded, factor = fold(copy), factors(copy)
+    scales = {}
+    for layer in with_kernels(folded):
+        by = factor.get(layer.name, np.float32(1)).reshape(-1) if layer.name in factor else np.float32(1)
+        own = np.abs(rounded[layer.name].ravel() * by).astype(np.float32)
+        # As in `code_scales`: with its own scale a dead channel's bias would overflow an int32.
+        own = np.where(own > 1e-4 * own.max(), own, own.max() or 1.0).astype(np.float32)
+        shaped = own.reshape(scale_shape(layer, layer.kernel.shape))
+        codes = np.clip(np.round(layer.kernel.numpy() / shaped), -LARGEST_CODE, LARGEST_CODE)
+        layer.kernel.assign(codes * shaped)
+        scales[layer.name] = tuple(own.tolist())
+    return folded, scales, calibrated | _ranges(made, copy, folded, calibrated)
+
+
+def tflite(made: tf_keras.Model, io: str = "int8") -> bytes:
+    """TFMOT's own int8 .tflite file, as TensorFlow converts its quantization-aware model.
+
+    Args:
+        made: from `aware`, trained.
+        io: "int8", "uint8" or "float32": type of the file's input and output.
+    """
+    spec = tf.TensorSpec((1, *made.inputs[0].shape[1:]), tf.float32, name="image")
+    function = tf.function(lambda image: {"logits": made(image, training=False)}, input_signature=[spec])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], made)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = converter.inference_output_type = tf.as_dtype(io)
+    with chatter_dropped(everything=True):
+        return converter.convert()
+
+
+def _affine(layer: Any) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(layer, tf_keras.layers.Rescaling):
+        return np.asarray(layer.scale, np.float32), np.asarray(layer.offset, np.float32)
+    deviation = np.maximum(np.sqrt(np.asarray(layer.variance, np.float32)), tf_keras.backend.epsilon())
+    return (1 / deviation).reshape(-1), (-np.asarray(layer.mean, np.float32) / deviation).reshape(-1)
+
+
+def _ranges(
+    made: tf_keras.Model, model: keras.Model, folded: keras.Model, known: dict[str, tuple[float, float]]
+) -> dict[str, tuple[float, float]]:
+    """By the tensor's name: what TFMOT's quantizers saw of a layer's output, after its batch normalization."""
+    seen = {}
+    for layer in made.layers:
+        values = {weight.name.split("/")[-1].split(":")[0]: weight for weight in layer.weights}
+        for name in _RANGES:
+            if f"{name}_min" in values:
+                low, high = (float(values[f"{name}_{end}"].numpy()) for end in ("min", "max"))
+                seen[layer.name.removeprefix(PREFIX)] = (low, high)
+    norms = {node.operation.name: node.input_tensors[0]._keras_history.operation.name for node in nodes(model)}
+    for name in list(seen):
+        if isinstance(model.get_layer(name), keras.layers.BatchNormalization):
+            seen[norms[name]] = seen.pop(name)
+    rules, found = Rules(folded, ()), {}
+    for node in nodes(folded):
+        name, rule = node.operation.name, rules.of[id(node)]
+        root = rules.root(rule.sites[-1])
+        if name in seen and rule.rounds and root in known and root not in rules.fixed:
+            low, high = seen[name]
+            before = found.get(root, (low, high))
+            found[root] = (min(low, before[0]), max(high, before[1]))
+    return {root: nudged(*range_) for root, range_ in found.items()}

@@ -1,0 +1,103 @@
+"""Weight sharing by TensorFlow Model Optimization Toolkit, for those who rely on it; `cluster` is tkit's own.
+
+Source: tensorflow.org/model_optimization/guide/clustering.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from tkit.compress import Clusters, State, Step
+from tkit.fit.optimizers import Optimizer
+from tkit.fit.optimizers.adamw import AdamW
+from tkit_edge.errors import InputError
+from tkit_pipelines.config import OneOf
+
+if TYPE_CHECKING:
+    import keras
+
+    from tkit.compress._work import Work
+
+
+class TfmotCluster(Step):
+    """Has each kernel's weights share `clusters` values with `cluster_weights`; pruned weights stay 0."""
+
+    kind: Literal["tfmot_cluster"] = "tfmot_cluster"
+    clusters: int = Field(16, ge=2, le=256)
+    """Distinct values of a kernel."""
+    skip: tuple[str, ...] = ()
+    """Layers that stay as they are, by name or by kind (`dense`, `depthwiseconv2d`)."""
+    epochs: int = Field(5, ge=1)
+    """Passes over the training split."""
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=5e-4, weight_decay=0)
+    """Of the fine-tuning: `sgd` or `adamw`."""
+
+    @property
+    def label(self) -> str:
+        """Such as `tfmot-cluster-16`."""
+        return f"tfmot-cluster-{self.clusters}"
+
+    def apply(self, state: State, work: Work) -> State:
+        """Batch normalization is folded in after: its factors become the scales of the shared values."""
+        from tkit.compress._choose import chosen
+        from tkit.compress._fold import factors, fold
+        from tkit.compress._tfmot import refuse, tfmot
+
+        tfmot()
+        refuse(state, "tfmot_cluster", "clustered", "quantized")
+        names = [layer.name for layer in chosen(state.model, self.skip, "tfmot_cluster")]
+        left = [name for name in state.kept.pruned if name not in names]
+        if left:
+            raise InputError(
+                f"tfmot_cluster: {', '.join(left)} is pruned and skipped, and TFMOT would train its zeros away. Take "
+                "it out of skip."
+            )
+        from tkit.compress._tf_keras import back, twin
+
+        shared = back(self.trained(twin(state.model), names, bool(state.kept.pruned), work), state.model)
+        scaled = factors(shared)
+        found = {name: _clusters(shared.get_layer(name), scaled.get(name)) for name in names}
+        return State(fold(shared), state.kept.model_copy(update={"clustered": found}))
+
+    def trained(self, model: Any, names: list[str], pruned: bool, work: Work) -> Any:
+        """A clustered tf_keras model, stripped of TFMOT's wrappers.
+
+        Args:
+            model: the twin; its layers are used.
+            names: of the layers that are clustered.
+            pruned: whether zeros stay.
+            work: training pictures.
+        """
+        import tf_keras
+
+        from tkit.compress._tfmot import fit, tfmot
+
+        clustering = tfmot().clustering.keras
+        # TFMOT's guide to sparsity-preserving clustering imports it from there: the public function can't do it.
+        from tensorflow_model_optimization.python.core.clustering.keras.experimental import cluster
+
+        def wrapped(layer: Any) -> Any:
+            if layer.name not in names:
+                return layer
+            start = clustering.CentroidInitialization.KMEANS_PLUS_PLUS
+            return cluster.cluster_weights(layer, self.clusters, start, preserve_sparsity=pruned)
+
+        shared = tf_keras.models.clone_model(model, clone_function=wrapped)
+        fit(shared, work, epochs=self.epochs, optimizer=self.optimizer, label=self.label)
+        return clustering.strip_clustering(shared)
+
+
+def _clusters(layer: keras.layers.Layer, factor: Any) -> Clusters:
+    """What the weights share once they are multiplied by `factor`, a channel's, in folding."""
+    import numpy as np
+
+    from tkit.compress._kernels import scale_shape
+
+    kernel = layer.kernel.numpy()
+    largest = np.abs(kernel).max() or np.float32(1)
+    channels = int(np.prod(scale_shape(layer, kernel.shape)))
+    scales = np.broadcast_to(largest * (np.float32(1) if factor is None else factor), channels)
+    centroids = np.unique(kernel) / largest
+    return Clusters(centroids=tuple(centroids.tolist()), scales=tuple(scales.tolist()))

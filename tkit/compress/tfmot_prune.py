@@ -1,0 +1,78 @@
+"""Pruning by TensorFlow Model Optimization Toolkit, for those who rely on it; `prune` is tkit's own.
+
+Source: tensorflow.org/model_optimization/guide/pruning.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from tkit.compress import State, Step
+from tkit.fit.optimizers import Optimizer
+from tkit.fit.optimizers.sgd import SGD
+from tkit_pipelines.config import OneOf
+
+if TYPE_CHECKING:
+    from tkit.compress._work import Work
+
+
+class TfmotPrune(Step):
+    """Sets a share of each kernel's weights to 0 with `prune_low_magnitude`; the share rises as in `prune`."""
+
+    kind: Literal["tfmot_prune"] = "tfmot_prune"
+    sparsity: float = Field(0.5, gt=0, lt=1)
+    """Share of the weights that become 0."""
+    skip: tuple[str, ...] = ()
+    """Layers that stay as they are, by name or by kind (`dense`, `depthwiseconv2d`)."""
+    epochs: int = Field(10, ge=1)
+    """Passes over the training split."""
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = SGD(learning_rate=0.1)
+    """Of the fine-tuning: `sgd` or `adamw`."""
+
+    @property
+    def label(self) -> str:
+        """Such as `tfmot-prune-0.5`."""
+        return f"tfmot-prune-{self.sparsity:g}"
+
+    def apply(self, state: State, work: Work) -> State:
+        """The model must be dense: TFMOT would train zeros away."""
+        from tkit.compress._choose import chosen
+        from tkit.compress._masks import sparsity_of
+        from tkit.compress._tfmot import refuse, tfmot
+
+        tfmot()
+        refuse(state, "tfmot_prune", "pruned", "clustered", "quantized")
+        names = [layer.name for layer in chosen(state.model, self.skip, "tfmot_prune")]
+        from tkit.compress._tf_keras import back, twin
+
+        model = back(self.trained(twin(state.model), names, work), state.model)
+        pruned = {name: sparsity_of(model.get_layer(name)) for name in names}
+        return State(model, state.kept.model_copy(update={"pruned": pruned}))
+
+    def trained(self, model: Any, names: list[str], work: Work) -> Any:
+        """A pruned tf_keras model, stripped of TFMOT's wrappers.
+
+        Args:
+            model: the dense twin; its layers are used.
+            names: of the layers that are pruned.
+            work: training pictures.
+        """
+        import tf_keras
+
+        from tkit.compress._masks import FREQUENCY, RISE
+        from tkit.compress._tfmot import fit, tfmot
+
+        sparsity = tfmot().sparsity.keras
+        last = max(1, int(self.epochs * work.steps_per_epoch * RISE))
+        every = max(1, min(FREQUENCY, last // 10))
+        schedule = sparsity.PolynomialDecay(0.0, self.sparsity, 0, last // every * every, frequency=every)
+
+        def wrapped(layer: Any) -> Any:
+            return sparsity.prune_low_magnitude(layer, schedule) if layer.name in names else layer
+
+        masked = tf_keras.models.clone_model(model, clone_function=wrapped)
+        callbacks = [sparsity.UpdatePruningStep()]
+        fit(masked, work, epochs=self.epochs, optimizer=self.optimizer, callbacks=callbacks, label=self.label)
+        return sparsity.strip_pruning(masked)

@@ -1,0 +1,71 @@
+"""Quantization-aware training by TensorFlow Model Optimization Toolkit; `quantize:aware=true` is tkit's own.
+
+Source: tensorflow.org/model_optimization/guide/quantization/training and guide/combine/collaborative_optimization.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from tkit.compress import Quantized, State, Step
+from tkit.fit.optimizers import Optimizer
+from tkit.fit.optimizers.adamw import AdamW
+from tkit_pipelines.config import OneOf
+
+if TYPE_CHECKING:
+    from tkit.compress._work import Work
+
+
+class TfmotQuantize(Step):
+    """int8 weights and activations as TFMOT's fake quantization trains them; pruned weights stay 0.
+
+    The weights are TFMOT's codes times its scales, and the ranges those that its quantizers saw; tensors that it has
+    none for (of a rescaling) are calibrated. `_tfmot_int8.tflite` gives TFMOT's own file of the same training.
+    """
+
+    kind: Literal["tfmot_quantize"] = "tfmot_quantize"
+    samples: int = Field(500, ge=1)
+    """Training pictures that those tensors are observed on."""
+    epochs: int = Field(3, ge=1)
+    """Passes over the training split."""
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=1e-4, weight_decay=0.0)
+    """Of the training: `sgd` or `adamw`."""
+
+    @property
+    def label(self) -> str:
+        """`tfmot-int8`."""
+        return "tfmot-int8"
+
+    def apply(self, state: State, work: Work) -> State:
+        """Shared weights are refused: TFMOT rounds each channel by a scale of its own, which tears them apart."""
+        from tkit.compress._fold import fold
+        from tkit.compress._ranges import ranges
+        from tkit.compress._tfmot import refuse, tfmot
+
+        tfmot()
+        refuse(state, "tfmot_quantize", "clustered", "quantized")
+        from tkit.compress._tf_keras import twin
+        from tkit.compress._tfmot_int8 import read
+
+        calibrated = ranges(fold(state.model), work.calibration(self.samples), "minmax")
+        made = self.trained(twin(state.model), work, pruned=bool(state.kept.pruned))
+        model, scales, found = read(made, state.model, calibrated)
+        return State(model, state.kept.model_copy(update={"quantized": Quantized(scales=scales, ranges=found)}))
+
+    def trained(self, model: Any, work: Work, *, pruned: bool = False, clustered: bool = False) -> Any:
+        """A trained quantization-aware tf_keras model.
+
+        Args:
+            model: a twin, or what `trained` of the other steps of TFMOT gave.
+            work: training pictures.
+            pruned: whether zeros stay.
+            clustered: whether weights that are equal stay equal.
+        """
+        from tkit.compress._tfmot import fit
+        from tkit.compress._tfmot_int8 import aware
+
+        made = aware(model, pruned=pruned, clustered=clustered)
+        fit(made, work, epochs=self.epochs, optimizer=self.optimizer, label=self.label)
+        return made
