@@ -22,14 +22,14 @@ def conv(filters=6, **keywords):
 
 
 OPERATORS = {
-    "conv": conv(),
-    "conv + relu": conv(activation="relu"),
+    "conv": lambda x: conv()(x),
+    "conv + relu": lambda x: conv(activation="relu")(x),
     "conv + relu6": lambda x: layers.ReLU(6.0)(conv()(x)),
-    "conv + tanh": conv(activation="tanh"),
-    "strided conv": layers.Conv2D(5, 3, strides=2),
-    "depthwise": layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2),
-    "transposed": layers.Conv2DTranspose(5, 3, strides=2, padding="same"),
-    "transposed + relu": layers.Conv2DTranspose(5, 3, strides=2, activation="relu"),
+    "conv + tanh": lambda x: conv(activation="tanh")(x),
+    "strided conv": lambda x: layers.Conv2D(5, 3, strides=2)(x),
+    "depthwise": lambda x: layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2)(x),
+    "transposed": lambda x: layers.Conv2DTranspose(5, 3, strides=2, padding="same")(x),
+    "transposed + relu": lambda x: layers.Conv2DTranspose(5, 3, strides=2, activation="relu")(x),
     "dense": lambda x: layers.Dense(7)(layers.Flatten()(x)),
     "dense + softmax": lambda x: layers.Dense(7, activation="softmax")(layers.Flatten()(x)),
     "add": lambda x: layers.Add()([x, layers.MaxPooling2D(3, 1, padding="same")(x)]),
@@ -39,16 +39,21 @@ OPERATORS = {
     "concat": lambda x: layers.Concatenate()(
         [conv()(x), conv(activation="relu")(x), layers.MaxPooling2D(3, 1, "same")(conv()(x))]
     ),
-    "average pooling": layers.AveragePooling2D(2),
-    "maximum pooling": layers.MaxPooling2D(2),
-    "global average": layers.GlobalAveragePooling2D(),
-    "global maximum": layers.GlobalMaxPooling2D(),
-    "relu": layers.ReLU(),
-    "relu6": layers.Activation("relu6"),
-    "leaky relu": layers.LeakyReLU(),
-    "padding": layers.ZeroPadding2D(1),
-    "normalization": layers.BatchNormalization(beta_initializer="random_normal", gamma_initializer="random_normal"),
+    "average pooling": lambda x: layers.AveragePooling2D(2)(x),
+    "maximum pooling": lambda x: layers.MaxPooling2D(2)(x),
+    "global average": lambda x: layers.GlobalAveragePooling2D()(x),
+    "global maximum": lambda x: layers.GlobalMaxPooling2D()(x),
+    "relu": lambda x: layers.ReLU()(x),
+    "relu6": lambda x: layers.Activation("relu6")(x),
+    "leaky relu": lambda x: layers.LeakyReLU()(x),
+    "dropout": lambda x: conv()(layers.Dropout(0.5)(x)),
+    "padding": lambda x: layers.ZeroPadding2D(1)(x),
+    "normalization": lambda x: layers.BatchNormalization(
+        beta_initializer="random_normal", gamma_initializer="random_normal"
+    )(x),
 }
+TWO = {"conv + tanh", "transposed + relu", "dense + softmax"}
+"""One after the other on the device, the second with finer codes."""
 
 
 def net(operator):
@@ -77,7 +82,7 @@ def test_the_runtime_is_one_code_away_at_most(name):
     expected = quantized(model, kept.quantized).predict(images.astype(np.float32), verbose=0)
     (output,) = (graph.tensors[index] for index in graph.outputs)
     answers = run(data, images)
-    assert np.abs(np.round((answers - expected) / output.scales[0])).max() <= 1
+    assert np.abs(np.round((answers - expected) / output.scales[0])).max() <= (2 if name in TWO else 1)
     assert np.unique(np.round(expected / output.scales[0])).size > 3
 
 
@@ -96,7 +101,7 @@ def run(data, images):
 
 def test_pixels_and_their_scaling_keep_their_codes():
     images = pixels()
-    model, kept = rounded(net(layers.Flatten()), images)
+    model, kept = rounded(net(lambda x: layers.Flatten()(x)), images)
     found = kept.quantized.ranges
     assert found["image"] == (0.0, 255.0)
     assert found["normalize"] == (-4.0, 127 / 32)
@@ -113,7 +118,7 @@ def test_tensors_of_a_prescribed_range_are_not_concatenated_with_others():
 def test_outliers_are_clipped(method):
     images = 120 + pixels(2000) // 16
     images[0, 0, 0] = 255
-    model = net(layers.Conv2D(4, 1, use_bias=False, kernel_initializer="ones"))
+    model = net(lambda x: layers.Conv2D(4, 1, use_bias=False, kernel_initializer="ones")(x))
     (name,) = (layer.name for layer in model.layers if isinstance(layer, layers.Conv2D))
     wide = ranges(model, images, "minmax")[name]
     narrow = ranges(model, images, method)[name]

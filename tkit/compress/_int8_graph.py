@@ -70,8 +70,6 @@ def int8_graph(
         rule = rules.of[id(node)]
         number = seen[layer.name]
         seen[layer.name] += 1
-        if rule.kind == "gone":
-            return arguments[0]
         if rule.kind == "affine":
             return _affine(layer, arguments[0], rule, rounded, number)
         split = rule.kind == "split"

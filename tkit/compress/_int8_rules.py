@@ -31,15 +31,18 @@ _SAME = (
     layers.Permute,
     layers.ZeroPadding2D,
     layers.Cropping2D,
+    layers.Dropout,  # these only train
+    layers.SpatialDropout2D,
+    layers.GaussianNoise,
+    layers.GaussianDropout,
 )
 _ROUNDED = (layers.AveragePooling2D,)
-_GONE = (layers.Dropout, layers.SpatialDropout2D, layers.GaussianNoise, layers.GaussianDropout)
 
 
 class Rule(NamedTuple):
-    """What becomes of one call: `gone` passes its input on, `split` is a layer and its activation, each rounded."""
+    """What becomes of one call: `split` is a layer and its activation, each rounded; `affine` scales and shifts."""
 
-    kind: Literal["gone", "plain", "split", "affine"]
+    kind: Literal["plain", "split", "affine"]
     sites: tuple[str, ...]
     """Names of the tensors that it makes."""
     rounds: bool
@@ -110,8 +113,6 @@ class Rules:
         before = [self._sites[id(tensor)] for tensor in node.input_tensors]
         if layer.name in self._float:
             return Rule("plain", (name,), True)
-        if isinstance(layer, _GONE):
-            return Rule("gone", (before[0],), False)
         if isinstance(layer, _SAME):
             return Rule("plain", (before[0],), False)
         if isinstance(layer, _ROUNDED):

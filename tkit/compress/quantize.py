@@ -43,7 +43,7 @@ class Quantize(Step):
     """Training pictures, stratified by class, that activations are observed on."""
     epochs: int = Field(3, ge=1)
     """Epochs of training, where `aware`."""
-    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=1e-4, weight_decay=0.0)
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=3e-4, weight_decay=0.0)
     """Of that training; it begins at what the weights were trained to, so its steps are small."""
     float_layers: tuple[str, ...] = ()
     """Layers that compute in float, by name; what they take and give is int8."""
