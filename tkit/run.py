@@ -90,6 +90,11 @@ class Run:
         folder = Path(run)
         if folder.suffix == ".keras":
             raise InputError(f"{folder} is a model file, expected a run. Say with which pictures: --data DATA")
+        if folder.suffix == ".tflite":
+            raise InputError(
+                f"{folder} is an exported file, expected a run: exported files are neither trained nor compressed any "
+                "more. Take the run or the .keras model that it came from."
+            )
         if not folder.exists() and (runs_folder() / folder).exists():
             folder = runs_folder() / folder
         path = folder / manifest.NAME

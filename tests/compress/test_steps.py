@@ -182,6 +182,11 @@ def test_what_cannot_be_done_is_one_error(run, steps, message):
         tkit.compress(run, steps)
 
 
+def test_an_exported_file_is_not_compressed_again(tmp_path):
+    with pytest.raises(InputError, match="neither trained nor compressed any more"):
+        tkit.compress(tmp_path / "model.tflite", ["quantize"])
+
+
 def test_kmeans_finds_clusters_that_are_there():
     random = np.random.default_rng(0)
     centres = np.array([-0.8, -0.1, 0.3, 0.9])
