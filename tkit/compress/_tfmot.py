@@ -13,11 +13,14 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tkit import console
 from tkit._quiet import chatter_dropped
 from tkit.compress import State
+from tkit.compress._choose import chosen
+from tkit.compress._kernels import with_kernels
 from tkit.compress._work import Work
 from tkit.fit.optimizers import Optimizer
 from tkit.fit.optimizers.adamw import AdamW
@@ -62,6 +65,19 @@ def refuse(state: State, step: str, *kinds: str) -> None:
     for kind in kinds:
         if getattr(state.kept, kind):
             raise InputError(f"{step}: the weights are {kind} already, and TFMOT would undo that. Put {step} before.")
+
+
+def chosen_for_tfmot(model: keras.Model, skip: Sequence[str], step: str) -> list[str]:
+    """The names of the layers that `chosen` gives and TFMOT prunes and clusters; it has no rule for depthwise kernels.
+
+    Raises:
+        InputError: as `chosen`.
+    """
+    depthwise = [layer.name for layer in with_kernels(model) if isinstance(layer, keras.layers.DepthwiseConv2D)]
+    names = [layer.name for layer in chosen(model, [*skip, *depthwise], step)]
+    if depthwise:
+        console.say(f"{step}: TFMOT leaves depthwise kernels as they are: {', '.join(depthwise)}")
+    return names
 
 
 def fit(

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from tkit._quiet import chatter_dropped
+from tkit.compress import Clusters, Quantized
 from tkit.compress._fake_quant import nudged
 from tkit.compress._fold import factors, fold
 from tkit.compress._graph import nodes
@@ -32,12 +33,10 @@ def aware(model: tf_keras.Model, *, pruned: bool, clustered: bool) -> tf_keras.M
         InputError: a layer that TFMOT has no rule for, named.
     """
     quantization, combine = tfmot().quantization.keras, tfmot().experimental.combine
-    frozen = []
 
     def quantizable(layer: Any) -> Any:
         if not isinstance(layer, (tf_keras.layers.Rescaling, tf_keras.layers.Normalization)):
             return layer
-        frozen.append(layer.name)
         return affine_layer(*_affine(layer), layer.input_shape[-1], layer.name)
 
     options: tuple[Any, ...] = ()
@@ -50,52 +49,56 @@ def aware(model: tf_keras.Model, *, pruned: bool, clustered: bool) -> tf_keras.M
         made = quantization.quantize_apply(quantization.quantize_annotate_model(replaced), *options)
     except (RuntimeError, ValueError) as error:
         raise InputError(f"TFMOT can't quantize this model: {error} tkit's own step is quantize:aware=true.") from error
-    for name in frozen:  # TFMOT's wrapper would train the kernel of a frozen layer
-        made.get_layer(PREFIX + name).trainable = False
+    for layer in made.layers:
+        if not getattr(layer, "layer", layer).trainable:  # TFMOT's wrapper would train the kernel of a frozen layer
+            layer.trainable = False
     return made
 
 
 def read(
     made: tf_keras.Model, model: keras.Model, calibrated: dict[str, tuple[float, float]]
-) -> tuple[keras.Model, dict[str, tuple[float, ...]], dict[str, tuple[float, float]]]:
+) -> tuple[keras.Model, Quantized]:
     """What a trained quantization-aware model says, in tkit's terms.
 
     Args:
-        made: from `aware`.
+        made: from `aware`, trained.
         model: the Keras 3 model that its twin was made of.
         calibrated: ranges by tensor; they stay where TFMOT has none.
 
     Returns:
-        The folded model with kernels that are codes times scales, the scales by layer, and the ranges by tensor.
+        The folded model with kernels that are codes times scales, and the scales and ranges.
     """
-    copy = keras.models.clone_model(model)
-    rounded = {}
+    copy, largest = keras.models.clone_model(model), {}
+    kernels = {layer.name for layer in with_kernels(model)}
     for layer in copy.layers:
-        if not layer.weights or isinstance(layer, keras.layers.Normalization):
-            layer.set_weights(model.get_layer(layer.name).get_weights())
-            continue
-        wrapper = made.get_layer(PREFIX + layer.name)
-        if layer.name in {other.name for other in with_kernels(model)}:
+        wrapper: Any = made.get_layer(PREFIX + layer.name) if layer.weights else None
+        if layer.name in kernels:
             # The wrapped layer's own attribute is the fake-quantized tensor of the last trace.
-            variable, quantizer, variables = wrapper._weight_vars[0]
+            kernel, quantizer, variables = wrapper._weight_vars[0]
             bias = [wrapper.layer.bias.numpy()] if layer.use_bias else []
-            layer.set_weights([quantizer(variable, False, weights=variables).numpy(), *bias])
-            largest = variables["max_var"].numpy()
-            rounded[layer.name] = np.broadcast_to(largest, scale_shape(layer, layer.kernel.shape)) / LARGEST_CODE
-        else:
+            layer.set_weights([quantizer(kernel, False, weights=variables).numpy(), *bias])
+            largest[layer.name] = _a_channel(variables["max_var"].numpy(), scale_shape(layer, layer.kernel.shape))
+        elif isinstance(layer, keras.layers.BatchNormalization):
             layer.set_weights(wrapper.layer.get_weights())
+        else:
+            layer.set_weights(model.get_layer(layer.name).get_weights())
     folded, factor = fold(copy), factors(copy)
     scales = {}
     for layer in with_kernels(folded):
-        by = factor.get(layer.name, np.float32(1)).reshape(-1) if layer.name in factor else np.float32(1)
-        own = np.abs(rounded[layer.name].ravel() * by).astype(np.float32)
+        own = np.abs(largest[layer.name] * factor.get(layer.name, np.float32(1))) / LARGEST_CODE
         # As in `code_scales`: with its own scale a dead channel's bias would overflow an int32.
         own = np.where(own > 1e-4 * own.max(), own, own.max() or 1.0).astype(np.float32)
-        shaped = own.reshape(scale_shape(layer, layer.kernel.shape))
-        codes = np.clip(np.round(layer.kernel.numpy() / shaped), -LARGEST_CODE, LARGEST_CODE)
-        layer.kernel.assign(codes * shaped)
+        layer.kernel.assign(_codes(layer, own) * own.reshape(scale_shape(layer, layer.kernel.shape)))
         scales[layer.name] = tuple(own.tolist())
-    return folded, scales, calibrated | _ranges(made, copy, folded, calibrated)
+    ranges = calibrated | _ranges(made, copy, folded, calibrated)
+    return folded, Quantized(scales=scales, ranges=ranges)
+
+
+def clusters(layer: keras.layers.Layer, scales: tuple[float, ...]) -> Clusters:
+    """What the rounded weights of `layer` share: its codes."""
+    own = np.asarray(scales, np.float32)
+    centroids = np.unique(_codes(layer, own)) / LARGEST_CODE
+    return Clusters(centroids=tuple(centroids.tolist()), scales=tuple((own * LARGEST_CODE).tolist()))
 
 
 def tflite(made: tf_keras.Model, io: str = "int8") -> bytes:
@@ -112,6 +115,18 @@ def tflite(made: tf_keras.Model, io: str = "int8") -> bytes:
     converter.inference_input_type = converter.inference_output_type = tf.as_dtype(io)
     with chatter_dropped(everything=True):
         return converter.convert()
+
+
+def _a_channel(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """TFMOT's numbers (one a kernel, a channel, or a depthwise multiplier) as one an output channel, flat."""
+    count = int(np.prod(shape))
+    return values.ravel() if values.size == count else np.broadcast_to(values, shape).ravel()
+
+
+def _codes(layer: keras.layers.Layer, scales: np.ndarray) -> np.ndarray:
+    kernel = layer.kernel.numpy()
+    shaped = scales.reshape(scale_shape(layer, kernel.shape))
+    return np.clip(np.round(kernel / shaped), -LARGEST_CODE, LARGEST_CODE)
 
 
 def _affine(layer: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +151,8 @@ def _ranges(
     for name in list(seen):
         if isinstance(model.get_layer(name), keras.layers.BatchNormalization):
             seen[norms[name]] = seen.pop(name)
-    rules, found = Rules(folded, ()), {}
+    rules = Rules(folded, ())
+    found: dict[str, tuple[float, float]] = {}
     for node in nodes(folded):
         name, rule = node.operation.name, rules.of[id(node)]
         root = rules.root(rule.sites[-1])

@@ -41,18 +41,24 @@ class TfmotCluster(Step):
 
     def apply(self, state: State, work: Work) -> State:
         """Batch normalization is folded in after: its factors become the scales of the shared values."""
-        from tkit.compress._choose import chosen
         from tkit.compress._fold import factors, fold
-        from tkit.compress._tfmot import refuse, tfmot
+        from tkit.compress._tfmot import chosen_for_tfmot, refuse, tfmot
 
         tfmot()
         refuse(state, "tfmot_cluster", "clustered", "quantized")
-        names = [layer.name for layer in chosen(state.model, self.skip, "tfmot_cluster")]
+        names = chosen_for_tfmot(state.model, self.skip, "tfmot_cluster")
+        for name in names:
+            weights = state.model.get_layer(name).kernel.shape.num_elements()
+            if weights < self.clusters:
+                raise InputError(
+                    f"tfmot_cluster: {name!r} has {weights} weights, fewer than the {self.clusters} clusters asked "
+                    "for. Ask for fewer, or add it to skip."
+                )
         left = [name for name in state.kept.pruned if name not in names]
         if left:
             raise InputError(
-                f"tfmot_cluster: {', '.join(left)} is pruned and skipped, and TFMOT would train its zeros away. Take "
-                "it out of skip."
+                f"tfmot_cluster: {', '.join(left)} is pruned and not clustered, and TFMOT would train its zeros away. "
+                "Prune and cluster the same layers."
             )
         from tkit.compress._tf_keras import back, twin
 

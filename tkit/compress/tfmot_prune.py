@@ -38,13 +38,12 @@ class TfmotPrune(Step):
 
     def apply(self, state: State, work: Work) -> State:
         """The model must be dense: TFMOT would train zeros away."""
-        from tkit.compress._choose import chosen
         from tkit.compress._masks import sparsity_of
-        from tkit.compress._tfmot import refuse, tfmot
+        from tkit.compress._tfmot import chosen_for_tfmot, refuse, tfmot
 
         tfmot()
         refuse(state, "tfmot_prune", "pruned", "clustered", "quantized")
-        names = [layer.name for layer in chosen(state.model, self.skip, "tfmot_prune")]
+        names = chosen_for_tfmot(state.model, self.skip, "tfmot_prune")
         from tkit.compress._tf_keras import back, twin
 
         model = back(self.trained(twin(state.model), names, work), state.model)

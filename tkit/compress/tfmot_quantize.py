@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from tkit.compress import Quantized, State, Step
+from tkit.compress import State, Step
 from tkit.fit.optimizers import Optimizer
 from tkit.fit.optimizers.adamw import AdamW
+from tkit_edge.errors import InputError
 from tkit_pipelines.config import OneOf
 
 if TYPE_CHECKING:
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
 
 class TfmotQuantize(Step):
-    """int8 weights and activations as TFMOT's fake quantization trains them; pruned weights stay 0.
+    """int8 weights and activations as TFMOT's fake quantization trains them; zeros and shared weights stay so.
 
     The weights are TFMOT's codes times its scales, and the ranges those that its quantizers saw; tensors that it has
-    none for (of a rescaling) are calibrated. `_tfmot_int8.tflite` gives TFMOT's own file of the same training.
+    none for (of a rescaling) are calibrated. TFMOT gives each channel of shared weights a scale of its own, so that
+    they are more codes than they were values. `_tfmot_int8.tflite` gives TFMOT's own file of the same training.
     """
 
     kind: Literal["tfmot_quantize"] = "tfmot_quantize"
@@ -39,20 +41,32 @@ class TfmotQuantize(Step):
         return "tfmot-int8"
 
     def apply(self, state: State, work: Work) -> State:
-        """Shared weights are refused: TFMOT rounds each channel by a scale of its own, which tears them apart."""
+        """Batch normalization is folded away after, so the model has fewer layers than it had."""
+        import keras
+
         from tkit.compress._fold import fold
         from tkit.compress._ranges import ranges
         from tkit.compress._tfmot import refuse, tfmot
+        from tkit.compress._unfold import unfold
 
         tfmot()
-        refuse(state, "tfmot_quantize", "clustered", "quantized")
+        refuse(state, "tfmot_quantize", "quantized")
+        for name in (*state.kept.pruned, *state.kept.clustered):
+            if isinstance(state.model.get_layer(name), keras.layers.DepthwiseConv2D):
+                raise InputError(
+                    f"tfmot_quantize: {name!r} is pruned or clustered, and TFMOT would undo that: it preserves zeros "
+                    "and shared weights of Conv2D and Dense only. Add it to the skip of that step."
+                )
         from tkit.compress._tf_keras import twin
-        from tkit.compress._tfmot_int8 import read
+        from tkit.compress._tfmot_int8 import clusters, read
 
         calibrated = ranges(fold(state.model), work.calibration(self.samples), "minmax")
-        made = self.trained(twin(state.model), work, pruned=bool(state.kept.pruned))
-        model, scales, found = read(made, state.model, calibrated)
-        return State(model, state.kept.model_copy(update={"quantized": Quantized(scales=scales, ranges=found)}))
+        unfolded = unfold(state.model, state.kept.clustered)
+        pruned, clustered = bool(state.kept.pruned), bool(state.kept.clustered)
+        made = self.trained(twin(unfolded), work, pruned=pruned, clustered=clustered)
+        model, quantized = read(made, unfolded, calibrated)
+        shared = {name: clusters(model.get_layer(name), quantized.scales[name]) for name in state.kept.clustered}
+        return State(model, state.kept.model_copy(update={"clustered": shared, "quantized": quantized}))
 
     def trained(self, model: Any, work: Work, *, pruned: bool = False, clustered: bool = False) -> Any:
         """A trained quantization-aware tf_keras model.

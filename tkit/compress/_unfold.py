@@ -1,0 +1,66 @@
+"""The inverse of `_fold` for shared weights, as TFMOT keeps them shared only where they are equal in a whole kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from tkit.compress import Clusters
+from tkit.compress._graph import clone, rebuilt
+from tkit.compress._kernels import scale_shape
+from tkit_edge.errors import InputError
+
+
+def unfold(model: keras.Model, clustered: Mapping[str, Clusters]) -> keras.Model:
+    """A copy of `model` in which clustered kernels hold the centroids themselves.
+
+    The channels' scales are those of a frozen batch normalization after the layer, which `fold` folds in again.
+
+    Raises:
+        InputError: a layer with an activation and scales that differ.
+    """
+    scales = {name: np.asarray(item.scales, np.float32) for name, item in clustered.items()}
+    scales = {name: values for name, values in scales.items() if np.ptp(values) > 0}
+    for name in scales:
+        if model.get_layer(name).activation is not keras.activations.linear:
+            raise InputError(
+                f"TFMOT keeps weights shared that are equal in a whole kernel, and those of {name!r} have a scale a "
+                "channel and an activation after. Give the activation a layer of its own, or use quantize:aware=true."
+            )
+    made: dict[str, keras.layers.Layer] = {}
+
+    def call(node: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        layer = node.operation
+        if not isinstance(layer, keras.layers.Layer):
+            return layer(*arguments, **keywords)
+        if layer.name not in made:
+            made[layer.name] = clone(layer)
+        output = made[layer.name](*arguments, **keywords)
+        if layer.name not in scales:
+            return output
+        norm = made.setdefault(
+            f"{layer.name}_scales", keras.layers.BatchNormalization(trainable=False, name=f"{layer.name}_scales")
+        )
+        return norm(output)
+
+    copy = rebuilt(model, lambda tensor: tensor, call)
+    for layer in (layer for layer in model.layers if layer.name in made):
+        name = layer.name
+        if name not in scales:
+            made[name].set_weights(layer.get_weights())
+            continue
+        own, kernel = scales[name], layer.kernel.numpy()
+        shaped = own.reshape(scale_shape(layer, kernel.shape))
+        values = np.divide(kernel, shaped, out=np.zeros_like(kernel), where=shaped != 0)
+        centroids = np.asarray(clustered[name].centroids, np.float32)
+        nearest = centroids[np.searchsorted((centroids[1:] + centroids[:-1]) / 2, values)]
+        norm = made[f"{name}_scales"]
+        bias = []
+        if layer.use_bias:
+            bias = [np.divide(layer.bias.numpy(), own, out=np.zeros_like(own), where=own != 0)]
+        made[name].set_weights([nearest, *bias])
+        norm.set_weights([own, np.zeros_like(own), np.zeros_like(own), np.full_like(own, 1 - norm.epsilon)])
+    return copy
