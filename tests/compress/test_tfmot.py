@@ -167,20 +167,30 @@ def test_quantized_files_hold_the_very_codes_and_what_was_made_before(run, sourc
 
 
 @pytest.mark.slow
-def test_the_file_of_tfmot_itself_has_the_same_codes(run):
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: CNN(width=8).build((8, 8, 1), 10, STATISTICS),
+        lambda: MobileNet(width=0.25, depth=0.3, output_stride=4).build((16, 16, 3), 10, STATISTICS),
+    ],
+    ids=["cnn", "mobilenet"],
+)
+def test_the_file_of_tfmot_itself_has_the_same_codes(build):
     from tkit.compress._tf_keras import twin
     from tkit.compress._tfmot_int8 import aware, read, tflite
 
-    model = model_files.load(run.folder / "float")
+    model = shuffled(build())
     made = aware(twin(model), pruned=False, clustered=False)
-    made(run.recipe.data.load(seed=0).train.images[:64].astype(np.float32), training=True)
+    made(pictures(model), training=True)
     folded, quantized = read(made, model, {layer.name: (0.0, 1.0) for layer in fold(model).layers})
-    graph = flatbuffer.read(tflite(made))
-    theirs = kernels(graph, [f"quant_{name}" for name in quantized.scales])
-    assert len(theirs) == 5
+    theirs = kernels(flatbuffer.read(tflite(made)), [f"quant_{name}" for name in quantized.scales])
+    assert len(theirs) == len(quantized.scales)
     for name, scales in quantized.scales.items():
-        codes = np.round(folded.get_layer(name).kernel.numpy() / np.float32(scales))
-        assert np.array_equal(np.moveaxis(codes, -1, 0).ravel(), values(theirs[f"quant_{name}"]))
+        layer, codes = folded.get_layer(name), values(theirs[f"quant_{name}"])
+        shape = (1, 1, -1, 1) if isinstance(layer, keras.layers.DepthwiseConv2D) else (-1,)
+        ours = np.round(layer.kernel.numpy() / np.float32(scales).reshape(shape))
+        ours = ours.ravel() if len(shape) == 4 else np.moveaxis(ours, -1, 0).ravel()
+        assert np.array_equal(ours, codes)
 
 
 def test_unfolded_kernels_hold_the_centroids():

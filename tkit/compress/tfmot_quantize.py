@@ -32,7 +32,7 @@ class TfmotQuantize(Step):
     """Training pictures that those tensors are observed on."""
     epochs: int = Field(3, ge=1)
     """Passes over the training split."""
-    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=1e-4, weight_decay=0.0)
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=3e-4, weight_decay=0.0)
     """Of the training: `sgd` or `adamw`."""
 
     @property
