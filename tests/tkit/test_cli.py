@@ -9,21 +9,8 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = [
-    "bench",
-    "compress",
-    "data",
-    "doctor",
-    "evaluate",
-    "export",
-    "fit",
-    "inspect",
-    "list",
-    "predict",
-    "run",
-    "show",
-]
-COMMANDS += ["tensorboard"]
+COMMANDS = ["bench", "compress", "data", "doctor", "evaluate", "export", "fit", "inspect", "list"]
+COMMANDS += ["predict", "run", "show", "tensorboard", "why-int8"]
 
 
 def tkit(*arguments, cwd=None, **variables):

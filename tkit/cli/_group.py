@@ -24,9 +24,14 @@ Examples:
 PIPE_CLOSED = 141
 
 
+def _module(name: str) -> str:
+    """The module of a command: `why_int8` for `why-int8`."""
+    return name.replace("-", "_")
+
+
 def _summary(name: str) -> str:
     """The first line of a command's docstring, without importing it."""
-    with open(_HERE / f"{name}.py", encoding="utf-8") as file:
+    with open(_HERE / f"{_module(name)}.py", encoding="utf-8") as file:
         return file.readline().strip().strip('"')
 
 
@@ -51,13 +56,13 @@ class Group(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands' names."""
-        return sorted(file.stem for file in _HERE.glob("*.py") if not file.stem.startswith("_"))
+        return sorted(file.stem.replace("_", "-") for file in _HERE.glob("*.py") if not file.stem.startswith("_"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, imported now."""
         if cmd_name not in self.list_commands(ctx):
             return None
-        return importlib.import_module(f"tkit.cli.{cmd_name}").command
+        return importlib.import_module(f"tkit.cli.{_module(cmd_name)}").command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -1,0 +1,63 @@
+"""A diagnosis of int8 as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tkit_edge.table import aligned
+
+_SHOWN = 10
+
+
+def text(result: dict[str, Any]) -> str:
+    """The worst places of `tkit.why_int8`, why they cost what they do, and what the exceptions won back."""
+    places = result["places"]
+    header = ["layer", "part", "divergence", "SQNR dB", "same top-1", "drop", "cause"]
+    rows = [
+        [
+            item["layer"],
+            item["part"],
+            f"{item['divergence']:.2e}",
+            "-" if item["sqnr_db"] is None else f"{item['sqnr_db']:.1f}",
+            f"{item['agreement']:.1%}",
+            _drop(item),
+            item["cause"],
+        ]
+        for item in places[:_SHOWN]
+    ]
+    lines = [
+        f"{result['run']}, {result['variant']}: {result['step']} on {result['pictures']:,} validation pictures; "
+        "each place rounded alone, divergence from float in nats a picture",
+        "",
+        *aligned([header, *rows], left=(0, 1, 6)),
+    ]
+    if len(places) > _SHOWN:
+        lines.append(f"and {len(places) - _SHOWN} that cost less: --json has all")
+    suspects = [item for item in places if item["suspect"]]
+    for item in suspects:
+        lines += ["", f"{item['layer']} {item['part']}: {item['cause']}", f"  {item['why']}"]
+        lines += [f"  try {item['remedy']}"] if item["remedy"] else []
+    lines += ["", f"float: accuracy {result['float']['accuracy']:.2%}", _file("int8", result["int8"])]
+    if result["with_exceptions"] is None:
+        lines.append(
+            "No place alone costs enough for an exception; training (quantize:aware=true) may win back the rest."
+        )
+    else:
+        lines += [
+            _file("int8 with the exceptions", result["with_exceptions"]),
+            f"  tkit compress {result['run']} {result['suggested_step']}",
+        ]
+    lines += ["", f"{result['folder']}: why-int8.json, why-int8.png"]
+    return "\n".join(lines)
+
+
+def _file(name: str, figures: dict[str, Any]) -> str:
+    return (
+        f"{name}: accuracy {figures['accuracy']:.2%}, drop {_drop(figures)} points, "
+        f"same top-1 {figures['agreement']:.1%}, {figures['bytes']:,} bytes"
+    )
+
+
+def _drop(figures: dict[str, Any]) -> str:
+    low, high = figures["drop_interval"]
+    return f"{100 * figures['drop']:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"

@@ -1,0 +1,56 @@
+"""Say which layers cost an int8 model its accuracy, why, and what helps.
+
+Each kernel and each layer's activations are rounded alone; the ranking, the cause
+with its numbers and a picture lie in the run's <variant>/why-int8/. The suggested
+exceptions are then applied, and both int8 files are measured on validation pictures.
+A .keras file of your own needs --data.
+
+Examples:
+  tkit why-int8 runs/digits_cnn-1
+  tkit why-int8 runs/digits_cnn-1 quantize:calibration=minmax,samples=100
+  tkit why-int8 model.keras --data ./pictures --pixels 0-1
+  tkit why-int8 runs/digits_cnn-1 --samples 2000 --json
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import tkit
+from tkit.cli import _complete, _model, _options
+from tkit.cli._command import tkit_command
+
+if TYPE_CHECKING:
+    from tkit.models.keras_file import Pixels
+
+
+@tkit_command(__doc__)
+@_model.run_or_keras_argument
+@click.argument("step", default="quantize", metavar="[quantize:KEY=VALUE,...]", shell_complete=_complete.steps)
+@_model.data_option
+@_model.pixels_option
+@_options.runs_dir_option
+@click.option("--variant", metavar="NAME", default="float", show_default=True, help="Which of the run's models.")
+@click.option("--samples", metavar="N", type=int, default=500, show_default=True, help="Validation pictures, at most.")
+@_options.json_option
+def command(
+    run: Path,
+    step: str,
+    data: str | None,
+    pixels: Pixels | None,
+    runs_dir: Path | None,
+    variant: str,
+    samples: int,
+    as_json: bool,
+) -> None:
+    """`tkit why-int8`."""
+    from tkit.cli._blame import text
+
+    with _options.results(as_json) as show:
+        opened = _model.open_run(run, data, pixels, runs_dir)
+        _options.silence_tensorflow()
+        result = tkit.why_int8(opened, step, variant=variant, samples=samples)
+        show(result, text(result))

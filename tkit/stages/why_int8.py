@@ -1,0 +1,142 @@
+"""The diagnosis of int8: what quantization costs a trained variant, where and why, and what exceptions win back."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from tkit import console, files, model_files
+from tkit._quiet import chatter_dropped
+from tkit.compress import State
+from tkit.compress._blame import Blamed, blame, compared, written
+from tkit.compress._blame_picture import blame_png
+from tkit.compress._work import Work
+from tkit.compress.quantize import Quantize
+from tkit.export.quantized import convert_quantized
+from tkit.fit.saving import Saving
+from tkit.recipe import describe
+from tkit.run import Run
+from tkit.stages._common import as_run, load_data
+from tkit_edge.errors import InputError
+from tkit_edge.runtime import Model
+from tkit_pipelines.config import parse_component
+
+STAGE = "why-int8"
+
+
+@files.writing()
+def why_int8(
+    run: Run | str | Path, step: Quantize | str = "quantize", *, variant: str = "float", samples: int = 500
+) -> dict[str, Any]:
+    """Which layers cost an int8 model its accuracy, the worst first, with the cause and what to do about it.
+
+    Every kernel and every layer's activations are rounded alone, in a model else in float. Then the whole model is
+    quantized, without and with the suggested exceptions, and the two .tflite files are measured.
+
+    Args:
+        run: a run or its folder.
+        step: how it is quantized, such as "quantize:calibration=minmax,samples=100"; calibration alone, no training.
+        variant: the float model that is quantized.
+        samples: validation pictures, at most, that measure.
+
+    Returns:
+        `places` (each with layer, part, divergence, cause, why, remedy), `int8` and `with_exceptions` (accuracy,
+        agreement, drop, bytes of the files; the latter None where none are suggested), `step` and `suggested_step` as
+        `tkit compress` takes them, and `folder`, where why-int8.json and why-int8.png lie.
+
+    Raises:
+        InputError: a layer that int8 has no rule for, named; a variant that is quantized already; no such step.
+
+    Example:
+        >>> tkit.why_int8("runs/digits_cnn-1")["places"][0]["cause"]
+    """
+    began = time.perf_counter()
+    run = as_run(run)
+    chosen = _parsed(step)
+    if samples < 1:
+        raise InputError(f"samples={samples}: expected at least one validation picture.")
+    source = run.model_folder(variant)
+    state = State(model_files.load(source), model_files.load_kept(source))
+    if state.kept.quantized is not None:
+        raise InputError(f"{variant} is quantized already. Ask about the variant that it was made of: --variant NAME")
+    splits = load_data(run.recipe.data, run.recipe.seed)
+    drawn = np.random.default_rng(run.recipe.seed).permutation(len(splits.validation))[:samples]
+    held_out = splits.validation.take(np.sort(drawn))
+    work = Work(run.recipe, splits, probabilities=run.output == "probabilities", saving=_nowhere, callbacks=tuple)
+    findings = blame(state, work, chosen, held_out)
+    reference = state.model.predict(held_out.images.astype(np.float32), batch_size=128, verbose=0)
+
+    def measured(step: Quantize) -> dict[str, Any]:
+        console.say(f"converting {written(step)}")
+        made = step.apply(state, work)
+        data = convert_quantized(made.model, made.kept, run.recipe.export.io)
+        with chatter_dropped():
+            outputs = Model(data).predict(held_out.images)
+        return {**compared(reference, outputs, held_out.labels, run.output)._asdict(), "bytes": len(data)}
+
+    exceptions = findings.exceptions
+    right = reference.argmax(axis=1) == held_out.labels
+    folder = run.folder / variant / STAGE
+    result = {
+        "run": str(run.folder),
+        "variant": variant,
+        "pictures": len(held_out),
+        "step": written(chosen),
+        "float": {"accuracy": float(np.mean(right))},
+        "places": [_row(item) for item in findings.places],
+        "together": findings.together._asdict(),
+        "int8": measured(chosen),
+        "suggested_step": None if exceptions is None else written(exceptions),
+        "with_exceptions": None if exceptions is None else measured(exceptions),
+        "folder": str(folder),
+    }
+    files.write_json(folder / "why-int8.json", result)
+    files.write_bytes(folder / "why-int8.png", blame_png(findings))
+    run.finish(
+        STAGE,
+        variant,
+        inputs=[source / "architecture.json", source / "weights.npz"],
+        outputs=[folder / "why-int8.json", folder / "why-int8.png"],
+        metrics={key: result[key] for key in ("float", "int8", "suggested_step", "with_exceptions")},
+        seconds=time.perf_counter() - began,
+        step=chosen.model_dump(mode="json"),
+        pictures=len(held_out),
+    )
+    return result
+
+
+def _nowhere() -> Saving:
+    return Saving(None, steps=None, minutes=None, facts={}, start=None, go_on="")
+
+
+def _parsed(step: Quantize | str) -> Quantize:
+    if isinstance(step, str):
+        try:
+            values = parse_component(step)
+            if values["kind"] != "quantize":
+                raise InputError(f"why-int8 looks at quantize, received {step!r}: expected quantize:KEY=VALUE,...")
+            step = Quantize.model_validate(values)
+        except ValidationError as error:
+            raise InputError(f"Cannot quantize so: {describe(error)}") from error
+        except ValueError as error:
+            raise InputError(f"Cannot quantize so: {error}") from error
+    if step.aware:
+        raise InputError("why-int8 looks at what calibration alone does: leave aware=true out.")
+    return step
+
+
+def _row(item: Blamed) -> dict[str, Any]:
+    return {
+        "layer": item.place.layer,
+        "part": item.place.part,
+        **item.effect._asdict(),
+        "cause": item.cause.name,
+        "why": item.cause.why,
+        "measured": item.cause.measured,
+        "suspect": item.suspect,
+        "remedy": item.remedy,
+    }
