@@ -11,10 +11,11 @@ import tkit
 from tkit import model_files
 from tkit.cli._group import group
 from tkit.compress import Kept, State
-from tkit.compress._blame import blame, written
+from tkit.compress._blame import blame
 from tkit.compress._evidence import kernels, proofs
 from tkit.compress._fold import fold
 from tkit.compress._int8_graph import quantized
+from tkit.compress._remedies import written
 from tkit.compress._switches import Place, Switches
 from tkit.compress._work import Work
 from tkit.compress.quantize import Quantize
