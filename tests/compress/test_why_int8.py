@@ -43,7 +43,7 @@ def splits(run):
 
 
 def work(run, splits):
-    return Work(run.recipe, splits, probabilities=False, saving=None, callbacks=tuple)
+    return Work(run.recipe, splits, probabilities=False)
 
 
 def trained(run):

@@ -120,5 +120,6 @@ def _integers(graph: Graph, kept: Kept) -> Iterator[Proof]:
 def kept_in_float(name: str, kept: Kept) -> bool:
     """Whether the tensor belongs to a layer that the user left in float."""
     scopes = re.split(r"[/;]", name)
-    left = kept.quantized.float_layers if kept.quantized is not None else ()
+    layers = kept.quantized.float_layers if kept.quantized is not None else ()
+    left = [*layers, *(f"{layer}_float" for layer in layers)]  # the casts that keep it so
     return any(_is_scope(scope, layer) for scope in scopes for layer in left)

@@ -39,9 +39,9 @@ class Work:
         splits: Splits,
         *,
         probabilities: bool,
-        saving: Callable[[], Saving],
-        remember: Callable[[str, Callable[[], Any]], Any],
-        callbacks: Callable[[], Sequence[keras.callbacks.Callback]],
+        saving: Callable[[], Saving] = Saving.nowhere,
+        remember: Callable[[str, Callable[[], Any]], Any] = lambda name, find: find(),
+        callbacks: Callable[[], Sequence[keras.callbacks.Callback]] = tuple,
         max_steps: int | None = None,
     ) -> None:
         self.recipe, self.splits, self.probabilities = recipe, splits, probabilities

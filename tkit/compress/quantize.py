@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tkit.compress import Clusters, Kept, Quantized, State, Step
 from tkit.fit.optimizers import Optimizer
@@ -46,7 +46,12 @@ class Quantize(Step):
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=3e-4, weight_decay=0.0)
     """Of that training; it begins at what the weights were trained to, so its steps are small."""
     float_layers: tuple[str, ...] = ()
-    """Layers that compute in float, by name; what they take and give is int8."""
+    """Layers that compute in float, by name; as text `one+another`. What they take and give is int8."""
+
+    @field_validator("float_layers", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        return tuple(value.split("+")) if isinstance(value, str) else value
 
     @property
     def label(self) -> str:

@@ -19,7 +19,6 @@ from tkit.compress._remedies import written
 from tkit.compress._work import Work
 from tkit.compress.quantize import Quantize
 from tkit.export.quantized import convert_quantized
-from tkit.fit.saving import Saving
 from tkit.recipe import describe
 from tkit.run import Run
 from tkit.stages._common import as_run, load_data
@@ -68,7 +67,7 @@ def why_int8(
     splits = load_data(run.recipe.data, run.recipe.seed)
     drawn = np.random.default_rng(run.recipe.seed).permutation(len(splits.validation))[:samples]
     held_out = splits.validation.take(np.sort(drawn))
-    work = Work(run.recipe, splits, probabilities=run.output == "probabilities", saving=_nowhere, callbacks=tuple)
+    work = Work(run.recipe, splits, probabilities=run.output == "probabilities")
     findings = blame(state, work, chosen, held_out)
     reference = state.model.predict(held_out.images.astype(np.float32), batch_size=128, verbose=0)
 
@@ -109,10 +108,6 @@ def why_int8(
         pictures=len(held_out),
     )
     return result
-
-
-def _nowhere() -> Saving:
-    return Saving(None, steps=None, minutes=None, facts={}, start=None, go_on="")
 
 
 def _parsed(step: Quantize | str) -> Quantize:
