@@ -112,7 +112,7 @@ class Rules:
         layer = node.operation
         before = [self._sites[id(tensor)] for tensor in node.input_tensors]
         if layer.name in self._float:
-            return Rule("plain", (name,), True)
+            return Rule("plain", (name,), not self._all_float(node))
         if isinstance(layer, _SAME):
             return Rule("plain", (before[0],), False)
         if isinstance(layer, _ROUNDED):
@@ -167,6 +167,11 @@ class Rules:
             return False
         layer = after[0].operation
         return isinstance(layer, (layers.ReLU, layers.Activation)) and function_of(layer) in ("relu", "relu6")
+
+    def _all_float(self, node: Any) -> bool:
+        """Whether only layers that compute in float take what the node gives: it then stays in float itself."""
+        after = self._users[id(node.outputs[0])]
+        return all(user is not None and user.operation.name in self._float for user in after)
 
     def _joined(self, sites: Sequence[str], layer: str) -> str:
         """Gives the tensors that are concatenated one range."""
