@@ -183,7 +183,9 @@ def test_interrupted_training_goes_on_as_if_it_had_not_been(trained, work, tmp_p
             self.start, self.own = start, own
 
         def train(self, model, *, callbacks, **keywords):
-            saving = Saving(checkpoints, steps=5, minutes=None, facts={}, start=self.start, go_on="")
+            setup = {"recipe": {}, "versions": {}, "threads": 1, "data": "", "precision": "", "machine": None}
+            facts = {"setup": setup}
+            saving = Saving(checkpoints, steps=5, minutes=None, facts=facts, start=self.start, go_on="")
             return super().train(model, callbacks=[*callbacks, *self.own], saving=saving, **keywords)
 
     def after(*arguments):

@@ -175,7 +175,7 @@ class _Steps:
         keep = self.run.recipe.fit.checkpoint
         checkpoints = Checkpoints(folder, keep.keep)
         start = checkpoints.newest()
-        if start is not None and start.facts["identity"] != self.identity:
+        if start is not None and start.facts.get("identity") != self.identity:
             shutil.rmtree(folder.parent)  # of other steps, or of another model
             start = None
         if start is not None:
@@ -193,7 +193,7 @@ class _Steps:
     def _remember(self, path: Path, find: Callable[[], Any]) -> Any:
         if path.exists():
             noted = read_json(path, MAX_NOTE_BYTES)
-            if noted["identity"] == self.identity:
+            if isinstance(noted, dict) and noted.get("identity") == self.identity:
                 return noted["value"]
         value = find()
         files.write_json(path, {"identity": self.identity, "value": value})
