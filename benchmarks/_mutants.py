@@ -202,7 +202,7 @@ def case(kind: str, number: int, seed: int, mutants: Tflite | Json) -> Outcome:
 
 
 def _judged(file: str, mutation: str, step: str, work: Callable[[], object]) -> Outcome:
-    began = time.perf_counter()
+    before, began = peak_memory(), time.perf_counter()
     result, violation = "benched" if step == "bench" else "read", ""
     try:
         work()
@@ -214,6 +214,6 @@ def _judged(file: str, mutation: str, step: str, work: Callable[[], object]) -> 
     seconds, memory = time.perf_counter() - began, peak_memory()
     if seconds > LIMITS[step]:
         violation = violation or f"took {seconds:.1f} s to {step}"
-    if memory > MEMORY:
+    if memory > max(MEMORY, before):
         violation = violation or f"the process has had {memory / 2**20:.0f} MiB"
     return Outcome(file, mutation, result, seconds, memory, violation)

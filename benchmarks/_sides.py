@@ -94,7 +94,7 @@ def compare(name: str, sides: Mapping[str, Side], repeats: int) -> dict[str, lis
         workers = {side: _start(side) for side in sides}
         for number in range(done, repeats + 1):
             # Each other round in reverse: who comes second in a round is a little faster on some machines.
-            for side, worker in list(workers.items())[:: 1 if number % 2 else -1]:
+            for side, worker in list(workers.items())[:: -1 if number % 2 else 1]:
                 figures = _turn(side, worker)
                 if number > done:  # the first round warms up
                     append(path, {"side": side, "repeat": number, **figures})

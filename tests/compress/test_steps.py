@@ -132,7 +132,7 @@ def test_a_compression_that_died_goes_on_as_if_it_had_not(tmp_path, monkeypatch)
 
     class Dies(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            if int(self.model.optimizer.iterations.numpy()) >= 60:
+            if int(self.model.optimizer.iterations.numpy()) >= 30:
                 raise RuntimeError("killed")
 
     def dying(*arguments, callbacks, **options):

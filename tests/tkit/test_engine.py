@@ -238,7 +238,8 @@ def test_a_signal_during_validation_is_the_state_before_it(tmp_path):
 
     def trained(start=None, killed=False):
         _, batches, validation = problem()
-        saving = Saving(checkpoints, steps=None, minutes=None, facts={}, start=start, go_on="the command")
+        setup = {"recipe": {}, "versions": {}, "threads": 1, "data": "", "precision": "", "machine": None}
+        saving = Saving(checkpoints, steps=None, minutes=None, facts={"setup": setup}, start=start, go_on="the command")
         passes = []
 
         def validated():
@@ -291,6 +292,8 @@ data = Images(source="synthetic:3", image_size=(8, 8), channels=1, batch_size=32
 splits = data.load(0)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 checkpoints = Checkpoints(Path(sys.argv[1]), keep=2)
+setup = {"recipe": {}, "versions": {}, "threads": 1, "data": "", "precision": "", "machine": None}
+facts = {"setup": setup}
 
 class Dies(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
@@ -302,7 +305,7 @@ class Dies(keras.callbacks.Callback):
 def trained(start, callbacks=()):
     keras.utils.set_random_seed(1)
     model = CNN(depth=1, width=4, dropout=0.2).build((8, 8, 1), 3, PixelStatistics(128.0, 4000.0))
-    saving = Saving(checkpoints, steps=3, minutes=None, facts={}, start=start, go_on="")
+    saving = Saving(checkpoints, steps=3, minutes=None, facts=facts, start=start, go_on="")
     outcome = engine.train(
         model, data.batches(splits.train, 3, 0), in_order(splits.validation, 3, 32),
         Fit(epochs=4, optimizer=AdamW(learning_rate=0.02), ema=0.9, l2=1e-4, clip_norm=1.0), strategy=strategy,
