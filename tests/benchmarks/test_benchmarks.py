@@ -61,8 +61,8 @@ def test_an_interrupted_benchmark_goes_on_with_the_next_round(compare, tmp_path)
     compare(2)
     assert turns(tmp_path) == ["slow", "fast", "fast", "slow"]  # to warm up, and the second round
     assert [(row["side"], row["repeat"]) for row in map(json.loads, path.read_text().splitlines())] == [
-        ("fast", 1),
         ("slow", 1),
+        ("fast", 1),
         ("fast", 2),
         ("slow", 2),
     ]
