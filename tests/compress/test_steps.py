@@ -67,6 +67,15 @@ def test_the_ledger_says_what_pruning_did_not_buy(pruned):
     assert first["pictures"] == 143
 
 
+def test_a_second_pruning_keeps_the_first_ones_zeros(run, pruned):
+    made = tkit.compress(run, [Prune(sparsity=0.5, epochs=1)], variant=pruned["variant"])
+    before, after = (model_files.load(run.folder / variant) for variant in (pruned["variant"], made["variant"]))
+    for name in model_files.load_kept(run.folder / pruned["variant"]).pruned:
+        gone = before.get_layer(name).kernel.numpy() == 0
+        assert np.mean(gone) >= 0.75
+        assert not after.get_layer(name).kernel.numpy()[gone].any()
+
+
 def test_clusters_keep_the_zeros(run, pruned):
     made = tkit.compress(run, ["cluster:clusters=8,epochs=1"], variant=pruned["variant"])
     assert made["variant"] == "prune-0.75+cluster-8"

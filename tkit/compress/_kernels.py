@@ -197,7 +197,7 @@ def with_kernels(model: keras.Model) -> list[keras.layers.Layer]:
 
 
 def view(model: keras.Model, views: Mapping[str, Sequence[tuple[str, dict[str, Any]]]]) -> keras.Model:
-    """A copy of a stock functional `model` whose layers named in `views` are viewed; the views' variables are new.
+    """A copy of a stock functional `model` whose layers named in `views` are viewed; weights that are 0 are masked.
 
     Args:
         views: by layer name, the kinds of `VIEWS` with their arguments, in the order that they are applied.
@@ -209,7 +209,12 @@ def view(model: keras.Model, views: Mapping[str, Sequence[tuple[str, dict[str, A
             return type(layer).from_config(config)
         return _VIEWED[type(layer)].from_config({**config, "views": views[layer.name]})
 
-    return _with_weights(keras.models.clone_model(model, clone_function=clone), model)
+    made = _with_weights(keras.models.clone_model(model, clone_function=clone), model)
+    for name in views:
+        layer = made.get_layer(name)
+        if "masked" in layer.views:
+            layer.views["masked"].mask.assign(layer._kernel.numpy() != 0)
+    return made
 
 
 def stock(model: keras.Model) -> keras.Model:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -59,19 +59,19 @@ class MaskSchedule(keras.callbacks.Callback):
 
     Args:
         masks: the rule.
-        names: of the layers.
+        before: by layer, where the weights aren't 0 already; zeros stay zeros.
         total: steps of the fine-tuning.
         gradual: whether sparsity rises, or is all there from the start.
     """
 
-    def __init__(self, masks: Masks, names: Sequence[str], *, total: int, gradual: bool) -> None:
+    def __init__(self, masks: Masks, before: Mapping[str, np.ndarray], *, total: int, gradual: bool) -> None:
         super().__init__()
-        self.masks, self.names, self.gradual = masks, names, gradual
+        self.masks, self.before, self.gradual = masks, before, gradual
         self.last = int(total * RISE) if gradual else 0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """The masks of the beginning, where this is it."""
-        self.before = epoch * self.params["steps"]
+        self.first = epoch * self.params["steps"]
         if epoch == 0 and int(self.model.optimizer.iterations.numpy()) == 0:
             self._update(0)
 
@@ -81,7 +81,7 @@ class MaskSchedule(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """The next masks, where they are due."""
-        begun, done = self.before + self.began, self.before + batch + 1
+        begun, done = self.first + self.began, self.first + batch + 1
         every = max(1, min(FREQUENCY, self.last // 10))
         if begun < self.last and (begun // every < done // every or done >= self.last):
             self._update(done)
@@ -89,9 +89,9 @@ class MaskSchedule(keras.callbacks.Callback):
     def _update(self, step: int) -> None:
         progress = min(step / self.last, 1.0) if self.last else 1.0
         share = 1.0 - (1.0 - progress) ** 3
-        layers = [self.model.get_layer(name) for name in self.names]
+        layers = [self.model.get_layer(name) for name in self.before]
         for layer, mask in zip(layers, self.masks.make(layers, share), strict=True):
-            layer.views["masked"].mask.assign(mask)
+            layer.views["masked"].mask.assign(mask * self.before[layer.name])
 
 
 def as_matrix(layer: keras.layers.Layer, kernel: np.ndarray) -> np.ndarray:

@@ -60,8 +60,6 @@ class Cluster(Step):
         for name in names:
             views.setdefault(name, []).append(("clustered", {"clusters": self.clusters}))
         clustered = _kernels.view(model, views)
-        for name in state.kept.pruned:
-            clustered.get_layer(name).views["masked"].mask.assign(model.get_layer(name).kernel.numpy() != 0)
         for layer in layers:
             kernel = layer.kernel.numpy()
             scales = _kernels.channel_maxima(layer, kernel)

@@ -51,8 +51,6 @@ class Distil(Step):
             raise InputError("distil: the weights are clustered or quantized already. Put distil before those steps.")
         teacher = self._teacher(state.model, work)
         masked = _kernels.view(state.model, {name: [("masked", {})] for name in state.kept.pruned})
-        for name in state.kept.pruned:
-            masked.get_layer(name).views["masked"].mask.assign(state.model.get_layer(name).kernel.numpy() != 0)
         objective = _Objective(teacher, self.temperature, self.weight, work.recipe.fit.label_smoothing)
         work.train(masked, epochs=self.epochs, optimizer=self.optimizer, objective=objective, l2=work.recipe.fit.l2)
         return State(_kernels.stock(masked), state.kept)

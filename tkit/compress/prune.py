@@ -84,12 +84,9 @@ class Prune(Step):
         if dense:
             console.say(f"prune: {size} doesn't divide the kernels of {', '.join(dense)}: they stay dense")
         masked = _kernels.view(state.model, {name: [("masked", {})] for name in self._masked(state, layers)})
-        for name in state.kept.pruned:
-            view = masked.get_layer(name).views["masked"]
-            view.mask.assign(state.model.get_layer(name).kernel.numpy() != 0)
         schedule = MaskSchedule(
             masks,
-            [layer.name for layer in layers],
+            {layer.name: layer.kernel.numpy() != 0 for layer in layers},
             total=self.epochs * work.steps_per_epoch,
             gradual=self.schedule == "polynomial",
         )

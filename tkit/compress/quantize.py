@@ -163,8 +163,6 @@ def _set_views(graph: keras.Model, kept: Kept) -> None:
 
     for layer in with_kernels(graph):
         views = getattr(layer, "views", {})
-        if "masked" in views:
-            views["masked"].mask.assign(layer._kernel.numpy() != 0)
         if "clustered" in views:
             clusters, view = kept.clustered[layer.name], views["clustered"]
             view.centroids.assign(clusters.centroids)
