@@ -161,6 +161,8 @@ def test_a_float_layer_is_in_float_in_the_file(run, splits):
     assert set(dtypes.values()) == {"int8"}
     assert kernels(flatbuffer.read(data), ["stage1_2_conv"])["stage1_2_conv"].dtype == "float32"
     assert all(proof.holds for proof in proofs(data, kept))
+    strict = kept.model_copy(update={"quantized": kept.quantized.model_copy(update={"float_layers": ()})})
+    assert not proofs(data, strict)[-1].holds
 
 
 def test_the_command_writes_whole_json_and_a_picture(run, tmp_path):

@@ -15,6 +15,8 @@ from tkit_edge.graph import Graph, Tensor
 
 _WITH_KERNEL = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 _CODES = {"int8": np.int8, "float32": np.float32}
+_ENDS = ("QUANTIZE", "DEQUANTIZE")
+NO_KERNEL = "no such kernel"
 TOLERANCE = 1e-5
 """Of a float weight and its centroid, of the scale: what folding and storing may round."""
 
@@ -74,25 +76,21 @@ def _narrowed(graph: Graph, kept: Kept) -> Iterator[Proof]:
 
 
 def _pruned(graph: Graph, kept: Kept) -> Iterator[Proof]:
-    tensors = kernels(graph, kept.pruned)
-    for layer, sparsity in kept.pruned.items():
-        promise = f"{sparsity:.1%} zeros"
-        if layer not in tensors:
-            yield Proof(layer, promise, "no such kernel", False)
+    for layer, tensor, promise in _found(graph, {name: f"{share:.1%} zeros" for name, share in kept.pruned.items()}):
+        if tensor is None:
+            yield Proof(layer, promise, NO_KERNEL, False)
             continue
-        share = float(np.mean(values(tensors[layer]) == 0))
-        yield Proof(layer, promise, f"{share:.1%}", share >= sparsity - 1e-9)
+        share = float(np.mean(values(tensor) == 0))
+        yield Proof(layer, promise, f"{share:.1%}", share >= kept.pruned[layer] - 1e-9)
 
 
 def _clustered(graph: Graph, kept: Kept) -> Iterator[Proof]:
-    tensors = kernels(graph, kept.clustered)
-    for layer, clusters in kept.clustered.items():
-        promise = f"at most {len(clusters.centroids)} values"
-        if layer not in tensors:
-            yield Proof(layer, promise, "no such kernel", False)
-            continue
-        tensor = tensors[layer]
-        if tensor.dtype == "float32":
+    promises = {name: f"at most {len(item.centroids)} values" for name, item in kept.clustered.items()}
+    for layer, tensor, promise in _found(graph, promises):
+        clusters = kept.clustered[layer]
+        if tensor is None:
+            yield Proof(layer, promise, NO_KERNEL, False)
+        elif tensor.dtype == "float32":
             # Filters lie first in the file, but last in a depthwise kernel: [1, height, width, channels].
             axis = 3 if tensor.shape[0] == 1 and len(clusters.scales) == tensor.shape[-1] != 1 else 0
             weights = np.moveaxis(values(tensor).reshape(tensor.shape), axis, -1)
@@ -104,17 +102,25 @@ def _clustered(graph: Graph, kept: Kept) -> Iterator[Proof]:
             yield Proof(layer, promise, f"{codes} codes", codes <= len(clusters.centroids))
 
 
+def _found(graph: Graph, promises: dict[str, str]) -> Iterator[tuple[str, Tensor | None, str]]:
+    """Each layer that something is promised of, with its kernel in the file, None for one that isn't there."""
+    tensors = kernels(graph, promises)
+    for layer, promise in promises.items():
+        yield layer, tensors.get(layer), promise
+
+
 def _integers(graph: Graph, kept: Kept) -> Iterator[Proof]:
-    quantized = any(tensor.dtype == "int8" for tensor in graph.tensors)
-    if kept.quantized is None or not quantized:
+    if kept.quantized is None or not any(tensor.dtype == "int8" for tensor in graph.tensors):
         return
+    strays = []
     for operator in graph.operators:
         dtypes = {graph.tensors[index].dtype for index in (*operator.inputs, *operator.outputs) if index >= 0}
-        floats = "float32" in dtypes and operator.name not in ("QUANTIZE", "DEQUANTIZE")
-        if floats:
-            name = graph.tensors[operator.outputs[0]].name
-            yield Proof(name, "integers only", f"{operator.name} in float32", kept_in_float(name, kept))
-    yield Proof("all operators", "int8", ", ".join(sorted({item.name for item in graph.operators})), True)
+        name = graph.tensors[operator.outputs[0]].name
+        if "float32" in dtypes and operator.name not in _ENDS and not kept_in_float(name, kept):
+            strays.append(f"{operator.name} ({name}) in float32")
+    left = kept.quantized.float_layers
+    promise = f"integers only, but for {', '.join(left)}" if left else "integers only"
+    yield Proof("all operators", promise, ", ".join(strays) or "nothing else", not strays)
 
 
 def kept_in_float(name: str, kept: Kept) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,7 +16,7 @@ from tkit.compress._evidence import kernels, values
 from tkit.compress._kernels import with_kernels
 from tkit.compress._work import Work
 from tkit.export.convert import Converter
-from tkit.export.quantized import convert_quantized
+from tkit.export.quantized import converted
 from tkit.export.statistics import paired_drop
 from tkit_edge import anatomy, flatbuffer
 from tkit_edge.accuracy import wilson
@@ -23,7 +24,6 @@ from tkit_edge.runtime import Model
 from tkit_edge.table import aligned
 from tkit_edge.worker import Worker
 
-CALIBRATION = 500
 ROUNDS, SECONDS = 5, 0.2
 NOTICEABLE = 0.05
 """Share of latency or size below which a step is said to buy nothing."""
@@ -44,11 +44,9 @@ class Ledger:
 
     def add(self, label: str, state: State) -> None:
         """Exports what a step made, and notes what the files hold and how right the int8 one is."""
-        pictures = self.work.calibration(CALIBRATION)
-        quantized = state.kept.quantized is not None
+        pictures = self.work.calibration(self.work.recipe.export.calibration_samples)
         with Converter(state.model, pictures, io="int8") as convert:
-            int8 = convert_quantized(state.model, state.kept, "int8") if quantized else convert("int8")
-            float32 = convert("float32")
+            int8, float32 = (converted(convert, fmt, state.kept) for fmt in ("int8", "float32"))
         held_out = self.work.splits.validation
         with chatter_dropped():
             right = Model(int8).predict(held_out.images).argmax(axis=1) == held_out.labels
@@ -80,20 +78,19 @@ class Ledger:
 
     def measure(self) -> None:
         """Each int8 file's latency, in turns: one thread, XNNPACK; the median of the rounds' medians in ms."""
-        with tempfile.TemporaryDirectory(prefix="tkit-ledger-") as scratch:
+        with ExitStack() as stack:
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="tkit-ledger-"))
             workers = []
             for number, data in enumerate(self._files):
                 path = Path(scratch) / f"{number}.tflite"
                 path.write_bytes(data)
-                workers.append(Worker(path, 1, "xnnpack", timeout=60.0))
+                workers.append(stack.enter_context(Worker(path, 1, "xnnpack", timeout=60.0)))
             for worker in workers:
                 worker.ask("load")
             times: list[list[float]] = [[] for _ in workers]
             for _ in range(ROUNDS):
                 for worker, found in zip(workers, times, strict=True):
                     found.append(median(worker.ask("run", seconds=SECONDS, runs=20)) / 1e6)
-            for worker in workers:
-                worker.__exit__(None, None, None)
         for row, found in zip(self.rows, times, strict=True):
             row["p50_ms"] = median(found)
             row["speedup"] = median(first / own for first, own in zip(times[0], found, strict=True))

@@ -41,7 +41,7 @@ class Work:
         probabilities: bool,
         saving: Callable[[], Saving] = Saving.nowhere,
         remember: Callable[[str, Callable[[], Any]], Any] = lambda name, find: find(),
-        callbacks: Callable[[], Sequence[keras.callbacks.Callback]] = tuple,
+        callbacks: Callable[[Batches], Sequence[keras.callbacks.Callback]] = lambda batches: (),
         max_steps: int | None = None,
     ) -> None:
         self.recipe, self.splits, self.probabilities = recipe, splits, probabilities
@@ -104,7 +104,7 @@ class Work:
             self.batches,
             validation,
             settings,
-            callbacks=(*callbacks, *self._callbacks()),
+            callbacks=(*callbacks, *self._callbacks(self.batches)),
             max_steps=self._max_steps,
             saving=self._saving(),
             objective=objective,

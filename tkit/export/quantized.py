@@ -11,6 +11,7 @@ from tkit.compress import Kept, Quantized
 from tkit.compress._graph import clone, rebuilt
 from tkit.compress._int8_graph import quantized
 from tkit.compress._kernels import LARGEST_CODE, scale_shape, view, with_kernels
+from tkit.export.config import Format
 from tkit.export.convert import Converter
 from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
@@ -46,6 +47,13 @@ def convert_quantized(model: keras.Model, kept: Kept, io: str) -> bytes:
                 "layers, or name them in float_layers."
             )
     return data
+
+
+def converted(convert: Converter, fmt: Format, kept: Kept) -> bytes:
+    """The file of a variant in a format: int8 as `Quantize` gave it, where it did; all else as `convert` makes it."""
+    if fmt == "int8" and kept.quantized is not None:
+        return convert_quantized(convert.model, kept, convert.io)
+    return convert(fmt)
 
 
 def _with_scales(graph: keras.Model, settings: Quantized) -> keras.Model:

@@ -29,6 +29,7 @@ from tkit.run import Run
 from tkit.stages._common import DRY_RUN_STEPS, as_run, dry_steps, is_dry, load_data
 from tkit_edge.errors import InputError
 from tkit_edge.json_file import read_json
+from tkit_pipelines.batches import Batches
 from tkit_pipelines.dataset import Splits
 
 KEPT = "compress.json"
@@ -135,7 +136,7 @@ def _place(run: Run, variant: str, steps: Sequence[Step], described: list[dict[s
 
 
 def _identity(steps: list[dict[str, Any]], digests: list[str]) -> str:
-    return hashlib.sha256(json.dumps([steps, digests]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([steps, digests]).encode()).hexdigest()[:16]
 
 
 class _Steps:
@@ -145,7 +146,9 @@ class _Steps:
         self, run: Run, splits: Splits, folder: Path, identity: str, progress: TrainingProgress, again: str
     ) -> None:
         self.run, self.splits, self.folder = run, splits, folder
-        self.identity, self.progress, self.again = identity, progress, again
+        self.progress, self.again = progress, again
+        # Those of other steps, or of another model, lie elsewhere.
+        self.checkpoints = folder / "checkpoints" / identity
         self.setup = setup.of(run.recipe, splits, choose(run.recipe.fit.precision).policy)
 
     def all(self, state: State, steps: Sequence[Step], name: str) -> tuple[State, Ledger]:
@@ -165,9 +168,9 @@ class _Steps:
             recipe,
             self.splits,
             probabilities=self.run.output == "probabilities",
-            saving=lambda: self._saving(self.folder / "checkpoints" / place),
-            remember=lambda name, find: self._remember(self.folder / "checkpoints" / place / f"{name}.json", find),
-            callbacks=lambda: self._callbacks(place),
+            saving=lambda: self._saving(self.checkpoints / place),
+            remember=lambda name, find: self._remember(self.checkpoints / place / f"{name}.json", find),
+            callbacks=lambda batches: self._callbacks(place, batches),
             max_steps=DRY_RUN_STEPS if is_dry(recipe) else None,
         )
 
@@ -175,9 +178,6 @@ class _Steps:
         keep = self.run.recipe.fit.checkpoint
         checkpoints = Checkpoints(folder, keep.keep)
         start = checkpoints.newest()
-        if start is not None and start.facts.get("identity") != self.identity:
-            shutil.rmtree(folder.parent)  # of other steps, or of another model
-            start = None
         if start is not None:
             setup.compare(start.facts["setup"], self.setup)
             console.say(f"going on after {start.facts['epoch']} epochs and {start.facts['step']} steps")
@@ -185,22 +185,19 @@ class _Steps:
             checkpoints,
             steps=keep.steps,
             minutes=keep.minutes,
-            facts={"setup": self.setup, "identity": self.identity},
+            facts={"setup": self.setup},
             start=start,
             go_on=self.again,
         )
 
     def _remember(self, path: Path, find: Callable[[], Any]) -> Any:
         if path.exists():
-            noted = read_json(path, MAX_NOTE_BYTES)
-            if isinstance(noted, dict) and noted.get("identity") == self.identity:
-                return noted["value"]
+            return read_json(path, MAX_NOTE_BYTES)
         value = find()
-        files.write_json(path, {"identity": self.identity, "value": value})
+        files.write_json(path, value)
         return value
 
-    def _callbacks(self, place: str) -> list[keras.callbacks.Callback]:
-        batches = self.run.recipe.data.batches(self.splits.train, len(self.splits.class_names), self.run.recipe.seed)
+    def _callbacks(self, place: str, batches: Batches) -> list[keras.callbacks.Callback]:
         held_out = (self.splits.validation.images, self.splits.validation.labels)
         log = TensorBoardLog(
             self.run.folder / "logs" / self.folder.name / place, batches, held_out, self.splits.class_names, {}

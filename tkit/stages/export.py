@@ -14,7 +14,7 @@ from tkit._quiet import chatter_dropped
 from tkit.compress._evidence import proofs
 from tkit.export import calibration, parity
 from tkit.export.convert import Converter
-from tkit.export.quantized import convert_quantized
+from tkit.export.quantized import converted
 from tkit.recipe import with_overrides
 from tkit.run import Run
 from tkit.stages._common import as_run, load_data
@@ -59,8 +59,7 @@ def export(run: Run | str | Path, *, variant: str | None = None, overrides: Sequ
     failed: list[str] = []
     with Converter(model, pictures, io=settings.io) as convert:
         for fmt in settings.formats:
-            own = fmt == "int8" and kept.quantized is not None
-            models[fmt] = convert_quantized(model, kept, settings.io) if own else convert(fmt)
+            models[fmt] = converted(convert, fmt, kept)
             with chatter_dropped():
                 figures[fmt] = parity.compare(fmt, models[fmt], held_out.images, held_out.labels, logits)
             figures[fmt]["bytes"] = len(models[fmt])
