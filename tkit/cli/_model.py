@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,13 @@ pixels_option = click.option(
     type=click.Choice(["0-255", "0-1", "-1-1"]),
     help="What pixels a model file was trained on, where the file doesn't show it.",
 )
+
+
+def takes_a_model(command: Callable) -> Callable:
+    """RUN|FILE, --data, --pixels and --runs-dir, which `open_run` makes a run of."""
+    return run_or_keras_argument(data_option(pixels_option(_options.runs_dir_option(command))))
+
+
 format_option = click.option(
     "--format", metavar="NAME", help="Which file of it: keras, float32, float16, dynamic, int8, int16x8."
 )

@@ -53,6 +53,9 @@ runs_dir_option = click.option(
 )
 dry_run_option = click.option("--dry-run", is_flag=True, help="Two steps of every stage, on the recipe's true shapes.")
 variant_option = click.option("--variant", metavar="NAME", help="Which of the run's models. [default: the newest]")
+from_variant_option = click.option(
+    "--variant", metavar="NAME", default="float", show_default=True, help="Which of the run's models it begins with."
+)
 json_option = click.option(
     "--json",
     "as_json",

@@ -27,11 +27,8 @@ if TYPE_CHECKING:
 
 
 @tkit_command(__doc__)
-@_model.run_or_keras_argument
-@_model.data_option
-@_model.pixels_option
-@_options.runs_dir_option
-@click.option("--variant", metavar="NAME", default="float", show_default=True, help="Which of the run's models.")
+@_model.takes_a_model
+@_options.from_variant_option
 @_options.json_option
 @click.argument("steps", nargs=-1, metavar="[STEP[:KEY=VALUE,...]]...", shell_complete=_complete.steps)
 def command(

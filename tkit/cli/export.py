@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 
 
 @tkit_command(__doc__)
-@_model.run_or_keras_argument
-@_model.data_option
-@_model.pixels_option
-@_options.runs_dir_option
+@_model.takes_a_model
 @_options.variant_option
 @_options.json_option
 @_options.overrides_argument

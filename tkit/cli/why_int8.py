@@ -28,12 +28,9 @@ if TYPE_CHECKING:
 
 
 @tkit_command(__doc__)
-@_model.run_or_keras_argument
+@_model.takes_a_model
 @click.argument("step", default="quantize", metavar="[quantize:KEY=VALUE,...]", shell_complete=_complete.steps)
-@_model.data_option
-@_model.pixels_option
-@_options.runs_dir_option
-@click.option("--variant", metavar="NAME", default="float", show_default=True, help="Which of the run's models.")
+@_options.from_variant_option
 @click.option("--samples", metavar="N", type=int, default=500, show_default=True, help="Validation pictures, at most.")
 @_options.json_option
 def command(

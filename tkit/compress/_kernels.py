@@ -136,14 +136,6 @@ def scale_shape(layer: keras.layers.Layer, shape: tuple[int, ...]) -> tuple[int,
     return tuple(size if axis in axes else 1 for axis, size in enumerate(shape))
 
 
-def channel_maxima(layer: keras.layers.Layer, kernel: np.ndarray) -> np.ndarray:
-    """The largest magnitude of each output channel, 1 where all of it is 0; float32 of `scale_shape`."""
-    shape = scale_shape(layer, kernel.shape)
-    axes = tuple(axis for axis, size in enumerate(shape) if size == 1 and kernel.shape[axis] != 1)
-    largest = np.abs(kernel).max(axis=axes, keepdims=True)
-    return np.where(largest > 0, largest, 1.0).astype(np.float32)
-
-
 def code_scales(kernel: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
     """The scales of `shape` that give each channel's largest weight the largest int8 code.
 

@@ -62,7 +62,8 @@ class Cluster(Step):
         clustered = _kernels.view(model, views)
         for layer in layers:
             kernel = layer.kernel.numpy()
-            scales = _kernels.channel_maxima(layer, kernel)
+            shape = _kernels.scale_shape(layer, kernel.shape)
+            scales = _kernels.LARGEST_CODE * _kernels.code_scales(kernel, shape).numpy()
             zero = layer.name in state.kept.pruned
             centroids = kmeans((kernel / scales).ravel(), self.clusters, self.start, zero=zero, seed=work.seed)
             shared = clustered.get_layer(layer.name).views["clustered"]

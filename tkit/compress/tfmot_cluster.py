@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from tkit.compress import Clusters, State, Step
+from tkit.compress.cluster import Cluster
 from tkit.fit.optimizers import Optimizer
-from tkit.fit.optimizers.adamw import AdamW
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import OneOf
 
@@ -25,13 +25,13 @@ class TfmotCluster(Step):
     """Has each kernel's weights share `clusters` values with `cluster_weights`; pruned weights stay 0."""
 
     kind: Literal["tfmot_cluster"] = "tfmot_cluster"
-    clusters: int = Field(16, ge=2, le=256)
+    clusters: int = Field(Cluster().clusters, ge=2, le=256)
     """Distinct values of a kernel."""
     skip: tuple[str, ...] = ()
     """Layers that stay as they are, by name or by kind (`dense`, `depthwiseconv2d`)."""
-    epochs: int = Field(5, ge=1)
+    epochs: int = Field(Cluster().epochs, ge=1)
     """Passes over the training split."""
-    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=5e-4, weight_decay=0)
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = Cluster().optimizer
     """Of the fine-tuning: `sgd` or `adamw`."""
 
     @property

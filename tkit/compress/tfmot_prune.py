@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from tkit.compress import State, Step
+from tkit.compress.prune import Prune
 from tkit.fit.optimizers import Optimizer
-from tkit.fit.optimizers.sgd import SGD
 from tkit_pipelines.config import OneOf
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ class TfmotPrune(Step):
     """Sets a share of each kernel's weights to 0 with `prune_low_magnitude`; the share rises as in `prune`."""
 
     kind: Literal["tfmot_prune"] = "tfmot_prune"
-    sparsity: float = Field(0.5, gt=0, lt=1)
+    sparsity: float = Field(Prune().sparsity, gt=0, lt=1)
     """Share of the weights that become 0."""
     skip: tuple[str, ...] = ()
     """Layers that stay as they are, by name or by kind (`dense`, `depthwiseconv2d`)."""
-    epochs: int = Field(10, ge=1)
+    epochs: int = Field(Prune().epochs, ge=1)
     """Passes over the training split."""
-    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = SGD(learning_rate=0.1)
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = Prune().optimizer
     """Of the fine-tuning: `sgd` or `adamw`."""
 
     @property

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from tkit.compress import State, Step
+from tkit.compress.quantize import Quantize
 from tkit.fit.optimizers import Optimizer
-from tkit.fit.optimizers.adamw import AdamW
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import OneOf
 
@@ -28,11 +28,11 @@ class TfmotQuantize(Step):
     """
 
     kind: Literal["tfmot_quantize"] = "tfmot_quantize"
-    samples: int = Field(500, ge=1)
+    samples: int = Field(Quantize().samples, ge=1)
     """Training pictures that those tensors are observed on."""
-    epochs: int = Field(3, ge=1)
+    epochs: int = Field(Quantize().epochs, ge=1)
     """Passes over the training split."""
-    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=3e-4, weight_decay=0.0)
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = Quantize().optimizer
     """Of the training: `sgd` or `adamw`."""
 
     @property
