@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from tkit_edge import files, flatbuffer
+from tkit_edge import files, model_file
 from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
-from tkit_edge.graph import Tensor, macs, parameters
 from tkit_edge.images import decode, encode_png, suffix
 from tkit_edge.json_file import read_json
+from tkit_edge.model_file import ModelFile
 from tkit_edge.runtime import Model
 
 VERSION = 1
@@ -36,35 +36,6 @@ OUTPUTS = ("logits", "probabilities")
 MAX_JSON_BYTES = 4 * 2**20
 MAX_GOLDEN_BYTES = 256 * 2**20  # unpacked
 _FORMAT = re.compile(r"[a-z0-9]+")
-
-
-@dataclass(frozen=True)
-class TensorFacts:
-    """A model's input or output tensor; scale 0 where it isn't quantized."""
-
-    dtype: str
-    scale: float
-    zero_point: int
-
-    @classmethod
-    def of(cls, tensor: Tensor) -> TensorFacts:
-        """The facts of a graph's tensor."""
-        if not len(tensor.scales) or not len(tensor.zero_points):
-            return cls(tensor.dtype, 0.0, 0)
-        return cls(tensor.dtype, float(tensor.scales[0]), int(tensor.zero_points[0]))
-
-
-@dataclass(frozen=True)
-class ModelFile:
-    """One model file of a bundle."""
-
-    file: str
-    bytes: int
-    sha256: str
-    macs: int | None
-    parameters: int
-    input: TensorFacts
-    output: TensorFacts
 
 
 @dataclass(frozen=True)
@@ -169,7 +140,7 @@ class Bundle:
             channels=channels,
             resize=resize,
             output=output,
-            models={fmt: _facts(fmt, data) for fmt, data in models.items()},
+            models={fmt: model_file.describe(fmt, data) for fmt, data in models.items()},
             golden_file=GoldenFile(
                 file="golden.npz",
                 samples=len(images),
@@ -222,7 +193,7 @@ class Bundle:
             channels=size.count("channels"),
             resize=resize,
             output=top.get("output", str),
-            models={fmt: _model_file(part) for fmt, part in top.part("models").parts().items()},
+            models={fmt: model_file.from_json(part) for fmt, part in top.part("models").parts().items()},
             golden_file=GoldenFile(
                 file=golden.file_name("file"),
                 samples=golden.count("samples"),
@@ -301,36 +272,6 @@ def _encoded(images: np.ndarray, files_of: Sequence[bytes | None], resize: str) 
         if data is not None and not np.array_equal(decode(data, height, width, channels, resize, name=name), image):
             raise InputError(f"Golden sample {number}: its encoded picture doesn't decode to the pixels given.")
     return [encode_png(image) if data is None else data for image, data in zip(images, files_of)]
-
-
-def _facts(fmt: str, data: bytes) -> ModelFile:
-    graph = flatbuffer.read(data, f"the {fmt} model")
-    return ModelFile(
-        file=f"model-{fmt}.tflite",
-        bytes=len(data),
-        sha256=_sha256(data),
-        macs=macs(graph),
-        parameters=parameters(graph),
-        input=TensorFacts.of(graph.tensors[graph.inputs[0]]),
-        output=TensorFacts.of(graph.tensors[graph.outputs[0]]),
-    )
-
-
-def _model_file(fields: Fields) -> ModelFile:
-    tensors = [fields.part("input"), fields.part("output")]
-    ends = [
-        TensorFacts(part.get("dtype", str), float(part.get("scale", (int, float))), part.get("zero_point", int))
-        for part in tensors
-    ]
-    return ModelFile(
-        file=fields.file_name("file"),
-        bytes=fields.get("bytes", int),
-        sha256=fields.get("sha256", str),
-        macs=fields.get("macs", (int, type(None))),
-        parameters=fields.get("parameters", int),
-        input=ends[0],
-        output=ends[1],
-    )
 
 
 def _check(path: Path, sha256: str, size: int | None = None) -> None:
