@@ -174,7 +174,8 @@ def report(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         if row not in seeds:
             key = "int8" if "resnet8" in row["run"] else "float"
-            main_rows.append((f"{row['run']}, {row['epochs']} epochs, {key}, 10,000 test pictures", percent(row, key)))
+            name = row["run"].partition(",")[0]
+            main_rows.append((f"{name}, {row['epochs']} epochs, {key}, 10,000 test pictures", percent(row, key)))
     publish("accuracy", "Accuracy of the CIFAR-10 recipes", body, main_rows, {"all": rows})
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, field_validator
 
+from tkit import console
 from tkit.compress import Clusters, Kept, Quantized, State, Step
 from tkit.fit.optimizers import Optimizer
 from tkit.fit.optimizers.adamw import AdamW
@@ -187,6 +188,8 @@ def _rounded(
         layer.kernel.assign(codes * own)
         scales[layer.name] = tuple(own.ravel().tolist())
         clusters = clustered.pop(layer.name, None)
+        if clusters is not None and fixed is None:
+            console.say(f"quantize: {layer.name!r} has scales of the converter's own, which scale its clusters apart")
         if clusters is not None and fixed is not None:
             signs = np.sign(np.reshape(clusters.scales, own.shape))
             centroids = np.unique(codes * signs) / LARGEST_CODE
