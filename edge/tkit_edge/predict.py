@@ -66,10 +66,15 @@ def classifier(bundle: Bundle, fmt: str, threads: int = 1) -> Iterator[Classifie
     """A bundle's file of a format, ready to run in a limited process that ends with the block.
 
     Raises:
-        InputError: no such format, or a file that can't be run.
+        InputError: no such format, a file that can't be run, or one with other outputs than the bundle has labels.
     """
     shape = (bundle.height, bundle.width, bundle.channels)
     with IsolatedModel(bundle.path(fmt), threads) as model:
+        if model.outputs != len(bundle.labels):
+            raise InputError(
+                f"{bundle.path(fmt)} has {model.outputs} outputs, bundle.json {len(bundle.labels)} labels. Copy the "
+                "bundle again."
+            )
         yield Classifier(model.predict, shape, bundle.resize, bundle.output, bundle.labels)
 
 

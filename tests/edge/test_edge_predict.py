@@ -39,6 +39,12 @@ def test_int8_is_the_default_and_else_the_first(bundle):
     assert default_format(without) == "float32"
 
 
+def test_a_bundle_with_fewer_labels_than_outputs_is_refused(bundle):
+    short = Bundle(**{**vars(bundle), "labels": LABELS[:3]})
+    with pytest.raises(InputError, match="has 5 outputs, bundle.json 3 labels"), classifier(short, "int8"):
+        pass
+
+
 def test_folders_expand_and_bad_pictures_are_named_while_the_others_are_printed(bundle, tmp_path, capsys):
     folder = tmp_path / "pictures" / "deep"
     folder.mkdir(parents=True)
