@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -128,10 +128,19 @@ def ratios(measured: Mapping[str, list[dict[str, float]]], figure: str, one: str
 
 
 def setup() -> str:
-    """One line that tells what a figure depends on: cores, processor, Python and the packages' versions."""
+    """One line that tells what a figure depends on: cores, processor, Python and the packages' versions.
+
+    Raises:
+        SystemExit: a package isn't there.
+    """
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = next((line.partition(":")[2].strip() for line in lines if "model name" in line), platform.processor())
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    try:
+        versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    except PackageNotFoundError as error:
+        raise SystemExit(
+            f"The benchmarks need {error.name}: pip install -e '.[bench]', as `make bench` does."
+        ) from error
     return f"{os.cpu_count()} cores, {cpu}; Python {platform.python_version()}, {versions}"
 
 

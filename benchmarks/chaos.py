@@ -148,9 +148,10 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    where = setup()
     with tempfile.TemporaryDirectory(prefix="tkit-chaos-") as folder:
         result = survive(Path(folder), arguments.kills, arguments.seed)
-    row = {**result, "setup": setup(), "date": str(datetime.date.today())}
+    row = {**result, "setup": where, "date": str(datetime.date.today())}
     lines = ["| a kill met | kills |", "| --- | --- |"]
     lines += [f"| {moment} | {count} |" for moment, count in sorted(result["moments"].items())]
     verdict = "\n".join(result["unequal"]) or "All of them equal the run that was left alone."

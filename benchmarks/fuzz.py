@@ -162,6 +162,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", metavar="KIND:NUMBER", help="that mutant alone")
     arguments = parser.parse_args()
+    where = setup()
     with tempfile.TemporaryDirectory(prefix="tkit-fuzz-") as folder:
         run = make(Path(folder))
         if arguments.case:
@@ -180,7 +181,7 @@ def main() -> None:
     facts = [_figures(kind, list(outcomes.values())) for kind, outcomes in found.items()]
     verdict = f"{len(violations)} violations." if violations else "None of them violated any of this."
     body = f"{_RULES}\n\nSeed {arguments.seed}. {' '.join(facts)} {verdict}\n\n{table(found)}"
-    row = {"setup": setup(), "date": str(datetime.date.today())}
+    row = {"setup": where, "date": str(datetime.date.today())}
     publish("fuzz", "Damaged and hostile files", body, [], {"all": [row]}, page="reliability.md")
     sys.exit(1 if violations else 0)
 

@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 from tkit.compress import Kept
+from tkit.compress._attention import by_head
 from tkit.compress._fold import fold
 from tkit.compress._int8_graph import quantized
 from tkit.compress._ranges import ranges
@@ -15,6 +16,16 @@ from tkit_edge import flatbuffer, runtime
 from tkit_edge.errors import InputError
 
 SHAPE = (8, 8, 4)
+
+
+def tokens(x):
+    """Sixteen of 16 numbers."""
+    return layers.Reshape((16, 16))(x)
+
+
+def attention(x):
+    """Of two heads, each token to all."""
+    return layers.MultiHeadAttention(2, 3)(x, x)
 
 
 def conv(filters=6, **keywords):
@@ -51,9 +62,14 @@ OPERATORS = {
     "normalization": lambda x: layers.BatchNormalization(
         beta_initializer="random_normal", gamma_initializer="random_normal"
     )(x),
+    "tokens": lambda x: layers.Dense(7)(tokens(x)),
+    "gelu": lambda x: layers.Dense(7, activation="gelu")(tokens(x)),
+    "products": lambda x: layers.Dot((2, 2))([layers.Dense(6)(tokens(x)), layers.Dense(6)(tokens(x))]),
+    "layer normalization": lambda x: layers.LayerNormalization(scale=False, center=False)(tokens(x)),
+    "attention": lambda x: attention(layers.LayerNormalization()(tokens(x))),
 }
-TWO = {"conv + tanh", "transposed + relu", "dense + softmax"}
-"""One after the other on the device, the second with finer codes."""
+APART = {"conv + tanh": 2, "transposed + relu": 2, "dense + softmax": 2, "products": 2, "attention": 2}
+"""Several operators one after the other on the device: codes that they are apart at most."""
 
 
 def net(operator):
@@ -64,7 +80,7 @@ def net(operator):
 
 
 def rounded(model, images, method="minmax"):
-    made = fold(model)
+    made = fold(by_head(model))
     return _rounded(made, Kept(), ranges(made, images, method), ())
 
 
@@ -82,7 +98,7 @@ def test_the_runtime_is_one_code_away_at_most(name):
     expected = quantized(model, kept.quantized).predict(images.astype(np.float32), verbose=0)
     (output,) = (graph.tensors[index] for index in graph.outputs)
     answers = run(data, images)
-    assert np.abs(np.round((answers - expected) / output.scales[0])).max() <= (2 if name in TWO else 1)
+    assert np.abs(np.round((answers - expected) / output.scales[0])).max() <= APART.get(name, 1)
     assert np.unique(np.round(expected / output.scales[0])).size > 3
 
 

@@ -18,6 +18,7 @@ from tkit.compress import Quantized
 from tkit.compress._fake_quant import FakeQuant, StaysFloat
 from tkit.compress._graph import clone, rebuilt
 from tkit.compress._int8_rules import Rules, affine_of
+from tkit.compress._layer_norm import normalized
 
 SUFFIX = "_int8"
 
@@ -72,6 +73,8 @@ def int8_graph(
         seen[layer.name] += 1
         if rule.kind == "affine":
             return _affine(layer, arguments[0], rule, rounded, number)
+        if rule.kind == "norm":
+            return normalized(arguments[0], layer.epsilon, rule.sites, rounded)
         split = rule.kind == "split"
         if layer.name not in made:
             made[layer.name] = clone(layer, **({"activation": "linear"} if split else {}))

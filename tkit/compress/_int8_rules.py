@@ -14,6 +14,7 @@ from tkit.compress._fake_quant import CODES
 from tkit.compress._fold import affine
 from tkit.compress._graph import nodes, users
 from tkit.compress._kernels import with_kernels
+from tkit.compress._layer_norm import PARTS
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import did_you_mean
 
@@ -40,9 +41,10 @@ _ROUNDED = (layers.AveragePooling2D,)
 
 
 class Rule(NamedTuple):
-    """What becomes of one call: `split` is a layer and its activation, each rounded; `affine` scales and shifts."""
+    """What becomes of one call: `split` is a layer and its activation, each rounded; `affine` scales and shifts;
+    `norm` is layer normalization in its parts."""
 
-    kind: Literal["plain", "split", "affine"]
+    kind: Literal["plain", "split", "affine", "norm"]
     sites: tuple[str, ...]
     """Names of the tensors that it makes."""
     rounds: bool
@@ -119,7 +121,10 @@ class Rules:
             return Rule("plain", (before[0],), True)
         if isinstance(layer, layers.Concatenate):
             return Rule("plain", (self._joined(before, layer.name),), False)
-        if isinstance(layer, (layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D)):
+        if isinstance(layer, layers.LayerNormalization):
+            bare = not (layer.scale or layer.center or layer.rms_scaling) and _is_last(layer)
+            return Rule("norm", (*(f"{name}_{part}" for part in PARTS), name), True) if bare else None
+        if isinstance(layer, (layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D, layers.Dot)):
             return Rule("plain", (name,), True)
         if affine_of(layer) is not None:
             return self._affine(layer, node, before[0], name)
@@ -185,6 +190,10 @@ class Rules:
         for other in roots[1:]:
             self._roots[other] = roots[0]
         return roots[0]
+
+
+def _is_last(norm: keras.layers.LayerNormalization) -> bool:
+    return list(np.atleast_1d(norm.axis)) in ([-1], [len(norm.input.shape) - 1])
 
 
 def function_of(layer: Any) -> str | None:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from tkit import console, files, model_files
 from tkit.compress import State, Step
+from tkit.compress._attention import by_head
 from tkit.compress._ledger import Ledger
 from tkit.compress._work import Work
 from tkit.fit import setup
@@ -72,7 +73,7 @@ def compress(
         keras.utils.set_random_seed(run.recipe.seed)
         tf.config.experimental.enable_op_determinism()
         splits = load_data(run.recipe.data, run.recipe.seed)
-        state = State(model_files.load(source), model_files.load_kept(source))
+        state = State(by_head(model_files.load(source)), model_files.load_kept(source))
         folder = run.folder / name
         console.say(f"{folder}: {' -> '.join([variant, *(step.label for step in chosen)])}")
         inputs = [source / "architecture.json", source / "weights.npz"]
