@@ -15,11 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tkit_edge import flatbuffer
-from tkit_edge.graph import Graph, Tensor, macs, operator_macs, parameters
+from tkit_edge.graph import Graph, Tensor, macs, operator_macs, parameters, values
 
 _WEIGHTS_AT, _BIAS_AT = 1, 2  # the places of a layer's inputs
 _LAYERS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "CONV_3D", "TRANSPOSE_CONV", "BATCH_MATMUL"}
 _UNPACKING = {"DEQUANTIZE", "DENSIFY"}
+_NUMERIC = ("float32", "float16", "int16", "int8", "uint8", "int4")
 _INDEX_TYPES = {"int32", "int64", "bool"}
 _BUNDLED_CUSTOM = {"TFLite_Detection_PostProcess", "Mfcc", "AudioSpectrogram", "NumericVerify"}
 _MICRO = """
@@ -167,11 +168,11 @@ def _role_by_look(tensor: Tensor) -> str:
 def _stored(tensor: Tensor, kind: str) -> Stored:
     quantization = "none" if not len(tensor.scales) else "per channel" if len(tensor.scales) > 1 else "per tensor"
     sparsity = codes = None
-    if kind == "weights" and not tensor.sparse and tensor.dtype in ("float32", "float16", "int8", "uint8", "int16"):
-        values = np.frombuffer(tensor.data, np.dtype(tensor.dtype).newbyteorder("<"))
+    if kind == "weights" and not tensor.sparse and tensor.dtype in _NUMERIC:
+        weights = values(tensor)
         zero = int(tensor.zero_points[0]) if len(tensor.zero_points) else 0
-        sparsity = float(np.mean(values == zero)) if len(values) else None
-        codes = len(np.unique(values)) if tensor.dtype in ("int8", "uint8") else None
+        sparsity = float(np.mean(weights == zero)) if weights.size else None
+        codes = len(np.unique(weights)) if tensor.dtype in ("int8", "uint8", "int4") else None
     return Stored(
         name=tensor.name,
         kind=kind,

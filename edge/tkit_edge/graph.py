@@ -47,6 +47,16 @@ class Tensor:
         return math.prod(self.shape)
 
 
+def values(tensor: Tensor) -> np.ndarray:
+    """A constant's values in its shape, 4-bit ones as int8; its type is one that NumPy has, or int4."""
+    if tensor.dtype != "int4":
+        return np.frombuffer(tensor.data, np.dtype(tensor.dtype).newbyteorder("<")).reshape(tensor.shape)
+    halves = np.frombuffer(tensor.data, np.uint8)
+    # The lower half comes first; shifting it up and, with its sign, down again extends the sign.
+    codes = np.stack([halves << 4, halves & 0xF0], axis=-1).view(np.int8) >> 4
+    return codes.reshape(-1)[: tensor.size].reshape(tensor.shape)
+
+
 @dataclass(frozen=True)
 class Operator:
     """One operator: its builtin name (`CUSTOM:<name>` for a custom one) and tensor numbers, -1 for none."""

@@ -10,7 +10,7 @@ from tkit.compress._attention import by_head
 from tkit.compress._fold import fold
 from tkit.compress._int8_graph import quantized
 from tkit.compress._ranges import ranges
-from tkit.compress.quantize import _rounded
+from tkit.compress.quantize import Rounding, _rounded
 from tkit.export.quantized import convert_quantized
 from tkit_edge import flatbuffer, runtime
 from tkit_edge.errors import InputError
@@ -81,7 +81,7 @@ def net(operator):
 
 def rounded(model, images, method="minmax"):
     made = fold(by_head(model))
-    return _rounded(made, Kept(), ranges(made, images, method), ())
+    return _rounded(made, Kept(), ranges(made, images, method), Rounding({}))
 
 
 def pixels(count=40):

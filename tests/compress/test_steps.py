@@ -10,12 +10,13 @@ import pytest
 import tkit
 from tkit import model_files
 from tkit.compress._centroids import kmeans
-from tkit.compress._evidence import kernels, proofs, values
+from tkit.compress._evidence import kernels, proofs
 from tkit.compress.prune import Prune
 from tkit.fit.engine import train
 from tkit.recipe import load
 from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
+from tkit_edge.graph import values
 
 QUICK = ("fit.epochs=5", "bench.seconds=0.05", "model.width=8", "export.formats=float32,int8")
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 import tkit
 from tkit import model_files
 from tkit.compress import Clusters
-from tkit.compress._evidence import kernels, proofs, values
+from tkit.compress._evidence import kernels, proofs
 from tkit.compress._fold import factors, fold
 from tkit.compress._tfmot import tfmot
 from tkit.compress._unfold import unfold
@@ -24,6 +24,7 @@ from tkit.models.resnet import ResNet
 from tkit.recipe import load
 from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
+from tkit_edge.graph import values
 
 # Not importorskip: a bare import would make Keras 2 of `tf.keras` for all other tests.
 if importlib.util.find_spec("tensorflow_model_optimization") is None:

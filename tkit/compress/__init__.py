@@ -32,11 +32,13 @@ class Quantized(Config):
     """How a model is quantized to int8: a kernel's codes times its scales are its weights, exactly."""
 
     scales: dict[str, tuple[float, ...]]
-    """By layer, one an output channel; a code is from -127 to 127."""
+    """By layer, one an output channel; a code is from -127 to 127, in 4 bits from -7 to 7."""
     ranges: dict[str, tuple[float, float]]
     """By the layer that gives the activations, the values of the codes -128 and 127; 0 is one of the codes'."""
     float_layers: tuple[str, ...] = ()
     """Layers that stay in float."""
+    int4: tuple[str, ...] = ()
+    """Layers whose weights have 4 bits."""
 
 
 class Kept(Config):

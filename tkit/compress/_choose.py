@@ -18,19 +18,30 @@ def chosen(model: keras.Model, skip: Sequence[str], step: str) -> list[keras.lay
         InputError: a name that the model doesn't have, or nothing left.
     """
     layers = with_kernels(model)
-    kinds = {_kind(layer) for layer in layers}
-    names = {layer.name for layer in model.layers}
-    for name in skip:
-        if name not in names and name.lower() not in kinds:
-            raise InputError(f"{step} is to skip {name!r}: no layer or kind of that name.{did_you_mean(name, names)}")
-    wanted = {name.lower() for name in skip}
-    left = [layer for layer in layers if layer.name not in skip and _kind(layer) not in wanted]
+    skipped = named(model, skip, f"{step} is to skip")
+    left = [layer for layer in layers if layer.name not in skipped]
     if not left:
         raise InputError(
             f"{step} has nothing to work on: the model has {len(layers)} layers with a kernel that tkit compresses "
             f"(Conv2D, DepthwiseConv2D, Conv2DTranspose, Dense), {len(skip)} names are skipped."
         )
     return left
+
+
+def named(model: keras.Model, wanted: Sequence[str], why: str) -> set[str]:
+    """The names of the layers that `wanted` names: by name, or by kind such as "dense" those that have a kernel.
+
+    Raises:
+        InputError: a name that the model doesn't have, after `why`.
+    """
+    layers = with_kernels(model)
+    kinds = {_kind(layer) for layer in layers}
+    names = {layer.name for layer in model.layers}
+    for name in wanted:
+        if name not in names and name.lower() not in kinds:
+            raise InputError(f"{why} {name!r}: no layer or kind of that name.{did_you_mean(name, names | kinds)}")
+    lower = {name.lower() for name in wanted}
+    return {layer.name for layer in layers if _kind(layer) in lower} | (names & set(wanted))
 
 
 def _kind(layer: keras.layers.Layer) -> str:

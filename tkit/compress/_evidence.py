@@ -11,10 +11,9 @@ import numpy as np
 
 from tkit.compress import Kept
 from tkit_edge import flatbuffer
-from tkit_edge.graph import Graph, Tensor
+from tkit_edge.graph import Graph, Tensor, values
 
 _WITH_KERNEL = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
-_CODES = {"int8": np.int8, "float32": np.float32}
 _ENDS = ("QUANTIZE", "DEQUANTIZE")
 NO_KERNEL = "no such kernel"
 TOLERANCE = 1e-5
@@ -52,11 +51,6 @@ def _is_scope(scope: str, name: str) -> bool:
     return re.fullmatch(rf"{re.escape(name)}(_\d+)?", scope) is not None
 
 
-def values(tensor: Tensor) -> np.ndarray:
-    """A kernel's int8 codes or float32 weights, flat."""
-    return np.frombuffer(tensor.data, _CODES[tensor.dtype])
-
-
 def proofs(data: bytes, kept: Kept, name: str = "the file") -> list[Proof]:
     """Whether a float32 or int8 .tflite file holds what `kept` promises.
 
@@ -64,7 +58,13 @@ def proofs(data: bytes, kept: Kept, name: str = "the file") -> list[Proof]:
     scale in a float32 file; a file that was only calibrated scales them apart, and isn't judged.
     """
     graph = flatbuffer.read(data, name)
-    return [*_narrowed(graph, kept), *_pruned(graph, kept), *_clustered(graph, kept), *_integers(graph, kept)]
+    return [
+        *_narrowed(graph, kept),
+        *_pruned(graph, kept),
+        *_clustered(graph, kept),
+        *_int4(graph, kept),
+        *_integers(graph, kept),
+    ]
 
 
 def _narrowed(graph: Graph, kept: Kept) -> Iterator[Proof]:
@@ -93,13 +93,25 @@ def _clustered(graph: Graph, kept: Kept) -> Iterator[Proof]:
         elif tensor.dtype == "float32":
             # Filters lie first in the file, but last in a depthwise kernel: [1, height, width, channels].
             axis = 3 if tensor.shape[0] == 1 and len(clusters.scales) == tensor.shape[-1] != 1 else 0
-            weights = np.moveaxis(values(tensor).reshape(tensor.shape), axis, -1)
+            weights = np.moveaxis(values(tensor), axis, -1)
             shared = weights / np.asarray(clusters.scales, np.float32)
             nearest = np.abs(shared[..., None] - np.asarray(clusters.centroids, np.float32)).min(axis=-1)
             yield Proof(layer, promise, f"{nearest.max():.1e} from a centroid at most", bool(nearest.max() < TOLERANCE))
         elif kept.quantized is not None:
             codes = len(np.unique(values(tensor)))
             yield Proof(layer, promise, f"{codes} codes", codes <= len(clusters.centroids))
+
+
+def _int4(graph: Graph, kept: Kept) -> Iterator[Proof]:
+    if kept.quantized is None or not _is_int8(graph):
+        return
+    for layer, tensor, promise in _found(graph, dict.fromkeys(kept.quantized.int4, "4-bit weights")):
+        found = tensor.dtype if tensor is not None else NO_KERNEL
+        yield Proof(layer, promise, found, found == "int4")
+
+
+def _is_int8(graph: Graph) -> bool:
+    return any(tensor.dtype == "int8" for tensor in graph.tensors)
 
 
 def _found(graph: Graph, promises: dict[str, str]) -> Iterator[tuple[str, Tensor | None, str]]:
@@ -110,7 +122,7 @@ def _found(graph: Graph, promises: dict[str, str]) -> Iterator[tuple[str, Tensor
 
 
 def _integers(graph: Graph, kept: Kept) -> Iterator[Proof]:
-    if kept.quantized is None or not any(tensor.dtype == "int8" for tensor in graph.tensors):
+    if kept.quantized is None or not _is_int8(graph):
         return
     strays = []
     for operator in graph.operators:

@@ -14,6 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 LARGEST_CODE = 127
+LARGEST_INT4 = 7
+_SHARES = np.linspace(0.4, 1.0, 61, dtype=np.float32)
 
 
 class View:
@@ -73,16 +75,17 @@ class Clustered(View):
 
 
 class FakeQuantized(View):
-    """Each weight is the int8 code nearest to it, -127 to 127, times the scale of its channel.
+    """Each weight is the code nearest to it times the scale of its channel.
 
     Weights get the straight-through gradient.
 
     Args:
         fixed: the scales are what `scales` was set to; else a channel's largest weight has the largest code.
+        largest: the codes are from -largest to largest.
     """
 
-    def __init__(self, fixed: bool = False) -> None:
-        self.fixed = fixed
+    def __init__(self, fixed: bool = False, largest: int = LARGEST_CODE) -> None:
+        self.fixed, self.largest = fixed, largest
 
     def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
         self.shape = scale_shape(layer, shape)
@@ -94,11 +97,11 @@ class FakeQuantized(View):
     def __call__(self, kernel: tf.Tensor) -> tf.Tensor:
         weights = tf.stop_gradient(kernel)
         scales = tf.convert_to_tensor(self.scales) if self.fixed else code_scales(weights, self.shape)
-        codes = tf.clip_by_value(tf.round(weights / scales), -LARGEST_CODE, LARGEST_CODE)
+        codes = tf.clip_by_value(tf.round(weights / scales), -self.largest, self.largest)
         return codes * scales + (kernel - weights)
 
     def get_config(self) -> dict[str, Any]:
-        return {"fixed": self.fixed}
+        return {"fixed": self.fixed, "largest": self.largest}
 
 
 class Converted(View):
@@ -146,6 +149,22 @@ def code_scales(kernel: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
     largest = tf.reduce_max(tf.abs(kernel), axes, keepdims=True)
     most = tf.reduce_max(largest)
     return tf.where(largest > 1e-4 * most, largest, tf.where(most > 0, most, 1.0)) / LARGEST_CODE
+
+
+def int4_scales(kernel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The scales of `shape` that round each channel to codes from -7 to 7 with the least squared error.
+
+    With so few codes it pays to clip the largest weights.
+    """
+    most = code_scales(kernel, shape).numpy() * (LARGEST_CODE / LARGEST_INT4)
+    axes = tuple(axis for axis, size in enumerate(shape) if size == 1)
+
+    def error(scales: np.ndarray) -> np.ndarray:
+        codes = np.clip(np.round(kernel / scales), -LARGEST_INT4, LARGEST_INT4)
+        return np.sum((codes * scales - kernel) ** 2, axis=axes, keepdims=True)
+
+    best = np.argmin([error(most * share) for share in _SHARES], axis=0)
+    return most * _SHARES[best]
 
 
 def _viewed(base: type[keras.layers.Layer]) -> type[keras.layers.Layer]:

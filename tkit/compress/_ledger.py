@@ -12,7 +12,7 @@ import numpy as np
 
 from tkit._quiet import chatter_dropped
 from tkit.compress import State
-from tkit.compress._evidence import kernels, values
+from tkit.compress._evidence import kernels
 from tkit.compress._kernels import with_kernels
 from tkit.compress._work import Work
 from tkit.export.convert import Converter
@@ -20,6 +20,7 @@ from tkit.export.quantized import converted
 from tkit.export.statistics import paired_drop
 from tkit_edge import anatomy, flatbuffer
 from tkit_edge.accuracy import wilson
+from tkit_edge.graph import values
 from tkit_edge.runtime import Model
 from tkit_edge.table import aligned
 from tkit_edge.worker import Worker
@@ -124,7 +125,7 @@ class Ledger:
         for before, row in zip(self.rows, self.rows[1:], strict=False):
             faster = row["speedup"] / before["speedup"]
             parts = [
-                f"{faster:.2f} times as fast" if faster > 1 + NOTICEABLE else "no faster on this runtime",
+                f"{faster:.2f} times as fast" if abs(faster - 1) > NOTICEABLE else "no faster on this runtime",
                 _smaller(before["bytes"], row["bytes"], "file"),
                 _smaller(before["zip_bytes"], row["zip_bytes"], "zip"),
             ]

@@ -7,7 +7,7 @@ inference".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -25,6 +25,21 @@ if TYPE_CHECKING:
 
 FROZEN_SHARE = 0.25
 """Share of the steps, the last, in which ranges stay as they are."""
+
+
+class Rounding(NamedTuple):
+    """How a folded model's kernels are rounded."""
+
+    fixed: dict[str, np.ndarray]
+    """Code scales that stay what they are in training, broadcasting to the kernels, by layer."""
+    float_layers: tuple[str, ...] = ()
+    int4: tuple[str, ...] = ()
+
+    def largest(self, layer: str) -> int:
+        """The largest code of a layer's kernel."""
+        from tkit.compress._kernels import LARGEST_CODE, LARGEST_INT4
+
+        return LARGEST_INT4 if layer in self.int4 else LARGEST_CODE
 
 
 class Quantize(Step):
@@ -48,16 +63,18 @@ class Quantize(Step):
     """Of that training; it begins at what the weights were trained to, so its steps are small."""
     float_layers: tuple[str, ...] = ()
     """Layers that compute in float, by name; as text `one+another`. What they take and give is int8."""
+    int4: tuple[str, ...] = ()
+    """Layers whose weights have 4 bits, half the bytes, by name or kind; as text `one+another` or `conv2d+dense`."""
 
-    @field_validator("float_layers", mode="before")
+    @field_validator("float_layers", "int4", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:
         return tuple(value.split("+")) if isinstance(value, str) else value
 
     @property
     def label(self) -> str:
-        """`int8` or `int8-qat`."""
-        return "int8-qat" if self.aware else "int8"
+        """`int8` or `int8-qat`, with weights in 4 bits `int4` or `int4-qat`."""
+        return ("int4" if self.int4 else "int8") + ("-qat" if self.aware else "")
 
     def apply(self, state: State, work: Work) -> State:
         """The folded model with weights that are int8 codes times scales, and the ranges of its activations.
@@ -72,9 +89,41 @@ class Quantize(Step):
         kept = _folded(state.kept, factors(state.model))
         model = fold(state.model)
         found = ranges(model, images, self.calibration, self.float_layers)
+        int4 = self._int4(model, kept)
+        rounding = Rounding(_fixed(model, kept, int4), self.float_layers, int4)
         if self.aware:
-            found = self._trained(model, kept, found, work)
-        return _rounded(model, kept, found, self.float_layers)
+            found = self._trained(model, kept, found, rounding, work)
+        return _rounded(model, kept, found, rounding)
+
+    def _int4(self, model: keras.Model, kept: Kept) -> tuple[str, ...]:
+        """The layers whose weights are to have 4 bits.
+
+        Raises:
+            InputError: one that can't.
+        """
+        import keras
+
+        from tkit.compress._choose import named
+        from tkit.compress._kernels import with_kernels
+        from tkit_edge.errors import InputError
+
+        wanted = named(model, self.int4, "quantize: int4 names")
+        able = [layer for layer in with_kernels(model) if layer.trainable and layer.name not in self.float_layers]
+        able = [layer for layer in able if not isinstance(layer, keras.layers.Conv2DTranspose)]
+        found = tuple(layer.name for layer in able if layer.name in wanted)
+        for name in self.int4:
+            if name in wanted and name not in found:
+                raise InputError(
+                    f"quantize: {name!r} can't have weights of 4 bits. Conv2D, DepthwiseConv2D and Dense can, where "
+                    "they are trained and not in float_layers."
+                )
+        shared = [name for name in found if name in kept.clustered]
+        if shared:
+            raise InputError(
+                f"quantize: the clusters of {', '.join(shared)} are int8 codes, and 4 bits would move them. Leave the "
+                "layers out of int4, or don't cluster them: 4 bits are 15 values a channel themselves."
+            )
+        return found
 
     def _pictures(self, model: keras.Model, work: Work) -> np.ndarray:
         from tkit_edge.errors import InputError
@@ -88,7 +137,12 @@ class Quantize(Step):
         return images
 
     def _trained(
-        self, model: keras.Model, kept: Kept, found: dict[str, tuple[float, float]], work: Work
+        self,
+        model: keras.Model,
+        kept: Kept,
+        found: dict[str, tuple[float, float]],
+        rounding: Rounding,
+        work: Work,
     ) -> dict[str, tuple[float, float]]:
         """Trains `model`'s weights as the device will have them; the ranges after."""
         from tkit.compress._fake_quant import FreezeRanges, nudged
@@ -96,8 +150,8 @@ class Quantize(Step):
         from tkit.compress._kernels import stock, view
 
         graph = int8_graph(model, found, self.float_layers, moving=True)
-        graph = view(graph, _views(model, kept, self.float_layers))
-        _set_views(graph, kept)
+        graph = view(graph, _views(model, kept, rounding))
+        _set_views(graph, kept, rounding)
         steps = self.epochs * work.steps_per_epoch
         until = round(steps * (1 - FROZEN_SHARE))
         work.train(
@@ -123,24 +177,28 @@ def _folded(kept: Kept, factors: dict[str, np.ndarray]) -> Kept:
     return kept.model_copy(update={"clustered": clustered})
 
 
-def _fixed(layer: keras.layers.Layer, kept: Kept) -> np.ndarray | None:
-    """The code scales that leave a layer's shared weights shared, broadcasting to its kernel; None for any other layer.
+def _fixed(model: keras.Model, kept: Kept, int4: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Code scales that stay what they are in training, broadcasting to the kernels, by layer.
 
-    A transposed convolution's weights are shared within a channel only: the converter chooses its scales.
+    Those that leave shared weights shared, and those of 4 bits. A transposed convolution's weights are shared within a
+    channel only: the converter chooses its scales.
     """
     import keras
 
-    from tkit.compress._kernels import LARGEST_CODE, scale_shape
+    from tkit.compress._kernels import LARGEST_CODE, int4_scales, scale_shape, with_kernels
 
-    if layer.name not in kept.clustered or isinstance(layer, keras.layers.Conv2DTranspose):
-        return None
-    scales = np.abs(np.asarray(kept.clustered[layer.name].scales, np.float32)) / np.float32(LARGEST_CODE)
-    return scales.reshape(scale_shape(layer, tuple(layer.kernel.shape)))
+    found = {}
+    for layer in with_kernels(model):
+        shape = scale_shape(layer, tuple(layer.kernel.shape))
+        if layer.name in int4:
+            found[layer.name] = int4_scales(layer.kernel.numpy(), shape)
+        elif layer.name in kept.clustered and not isinstance(layer, keras.layers.Conv2DTranspose):
+            scales = np.abs(np.asarray(kept.clustered[layer.name].scales, np.float32)) / np.float32(LARGEST_CODE)
+            found[layer.name] = scales.reshape(shape)
+    return found
 
 
-def _views(
-    model: keras.Model, kept: Kept, float_layers: tuple[str, ...]
-) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+def _views(model: keras.Model, kept: Kept, rounding: Rounding) -> dict[str, list[tuple[str, dict[str, Any]]]]:
     """How each kernel is seen in training: masked, then clustered, then rounded."""
     from tkit.compress._kernels import with_kernels
 
@@ -151,14 +209,15 @@ def _views(
             views.append(("masked", {}))
         if layer.name in kept.clustered:
             views.append(("clustered", {"clusters": len(kept.clustered[layer.name].centroids)}))
-        if layer.name not in float_layers:
-            views.append(("fake_quantized", {"fixed": _fixed(layer, kept) is not None}))
+        if layer.name not in rounding.float_layers:
+            settings = {"fixed": layer.name in rounding.fixed, "largest": rounding.largest(layer.name)}
+            views.append(("fake_quantized", settings))
         if views:
             found[layer.name] = views
     return found
 
 
-def _set_views(graph: keras.Model, kept: Kept) -> None:
+def _set_views(graph: keras.Model, kept: Kept, rounding: Rounding) -> None:
     """Brings the views' variables to what holds of the kernels."""
     from tkit.compress._kernels import with_kernels
 
@@ -169,30 +228,30 @@ def _set_views(graph: keras.Model, kept: Kept) -> None:
             view.centroids.assign(clusters.centroids)
             view.scales.assign(np.reshape(clusters.scales, view.scales.shape))
         if "fake_quantized" in views and views["fake_quantized"].fixed:
-            views["fake_quantized"].scales.assign(_fixed(layer, kept))
+            views["fake_quantized"].scales.assign(rounding.fixed[layer.name])
 
 
-def _rounded(
-    model: keras.Model, kept: Kept, ranges: dict[str, tuple[float, float]], float_layers: tuple[str, ...]
-) -> State:
+def _rounded(model: keras.Model, kept: Kept, ranges: dict[str, tuple[float, float]], rounding: Rounding) -> State:
     """`model` with its kernels rounded in place, and what holds of it."""
     from tkit.compress._kernels import LARGEST_CODE, code_scales, scale_shape, with_kernels
 
     scales, clustered = {}, dict(kept.clustered)
     for layer in with_kernels(model):
-        if layer.name in float_layers:
+        if layer.name in rounding.float_layers:
             continue
-        kernel, fixed = layer.kernel.numpy(), _fixed(layer, kept)
-        own = code_scales(kernel, scale_shape(layer, kernel.shape)).numpy() if fixed is None else fixed
-        codes = np.clip(np.round(kernel / own), -LARGEST_CODE, LARGEST_CODE)
+        kernel, largest = layer.kernel.numpy(), rounding.largest(layer.name)
+        own = rounding.fixed.get(layer.name)
+        if own is None:
+            own = code_scales(kernel, scale_shape(layer, kernel.shape)).numpy()
+        codes = np.clip(np.round(kernel / own), -largest, largest)
         layer.kernel.assign(codes * own)
         scales[layer.name] = tuple(own.ravel().tolist())
         clusters = clustered.pop(layer.name, None)
-        if clusters is not None and fixed is None:
+        if clusters is not None and layer.name not in rounding.fixed:
             console.say(f"quantize: {layer.name!r} has scales of the converter's own, which scale its clusters apart")
-        if clusters is not None and fixed is not None:
+        elif clusters is not None:
             signs = np.sign(np.reshape(clusters.scales, own.shape))
             centroids = np.unique(codes * signs) / LARGEST_CODE
             clustered[layer.name] = Clusters(centroids=tuple(centroids.tolist()), scales=clusters.scales)
-    settings = Quantized(scales=scales, ranges=ranges, float_layers=float_layers)
+    settings = Quantized(scales=scales, ranges=ranges, float_layers=rounding.float_layers, int4=rounding.int4)
     return State(model, kept.model_copy(update={"clustered": clustered, "quantized": settings}))

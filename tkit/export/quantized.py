@@ -11,6 +11,7 @@ from tkit.compress import Kept, Quantized
 from tkit.compress._graph import clone, rebuilt
 from tkit.compress._int8_graph import quantized
 from tkit.compress._kernels import LARGEST_CODE, scale_shape, view, with_kernels
+from tkit.export._int4 import packed
 from tkit.export.config import Format
 from tkit.export.convert import Converter
 from tkit_edge import flatbuffer
@@ -34,6 +35,8 @@ def convert_quantized(model: keras.Model, kept: Kept, io: str) -> bytes:
     assert settings is not None
     with Converter(_with_scales(quantized(model, settings), settings), None, io=io) as convert:
         data = convert("int8")
+    if settings.int4:
+        data = packed(data, settings.int4)
     if not settings.float_layers:
         graph = flatbuffer.read(data)
         floats = {

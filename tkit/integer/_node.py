@@ -9,7 +9,7 @@ import numpy as np
 
 from tkit.integer._fixed_point import round_half_away
 from tkit_edge.errors import InputError
-from tkit_edge.graph import Graph, Operator, Tensor
+from tkit_edge.graph import Graph, Operator, Tensor, values
 
 Kernel = Callable[..., np.ndarray]
 """Takes the operator's inputs in their order, constants too; activations [n, ...] with any number of pictures."""
@@ -47,9 +47,13 @@ class Node(NamedTuple):
         return self.inputs[number] if number < len(self.inputs) else None
 
     def constant(self, number: int, dtype: str, *ranks: int) -> np.ndarray:
-        """The values of input `number`, which has to be a constant of that type and of one of the ranks."""
+        """The values of input `number`, which has to be a constant of that type and of one of the ranks.
+
+        4-bit codes are int8 ones of few values.
+        """
         tensor = self.tensor(number)
-        if not len(tensor.data) or tensor.sparse or tensor.dtype != dtype or len(tensor.shape) not in ranks:
+        known = "int8" if tensor.dtype == "int4" else tensor.dtype
+        if not len(tensor.data) or tensor.sparse or known != dtype or len(tensor.shape) not in ranks:
             expected = f"a {dtype} constant of rank {' or '.join(map(str, ranks))}"
             raise self.error(f"has a {tensor.dtype} input {list(tensor.shape)}; expected {expected}")
         return values(tensor)
@@ -83,8 +87,3 @@ class Node(NamedTuple):
     def error(self, what: str) -> InputError:
         """An error that names the operator."""
         return InputError(f"{self.where} {what}.")
-
-
-def values(tensor: Tensor) -> np.ndarray:
-    """A constant's values in its shape."""
-    return np.frombuffer(tensor.data, tensor.dtype).reshape(tensor.shape)

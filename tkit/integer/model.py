@@ -15,10 +15,10 @@ from collections.abc import Callable
 import numpy as np
 
 from tkit.integer import _kernels_conv, _kernels_elementwise, _kernels_shape, _kernels_softmax
-from tkit.integer._node import Kernel, Node, values
+from tkit.integer._node import Kernel, Node
 from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
-from tkit_edge.graph import Graph, Tensor
+from tkit_edge.graph import Graph, Tensor, values
 from tkit_edge.runtime import check_pictures, dequantized, pixel_codes
 
 KERNELS: dict[str, Callable[[Node], Kernel]] = {
@@ -60,7 +60,7 @@ class IntegerModel:
         self.constants = {
             number: values(tensor)
             for number, tensor in enumerate(self.graph.tensors)
-            if len(tensor.data) and not tensor.sparse and tensor.dtype in ("int8", "int32")
+            if len(tensor.data) and not tensor.sparse and tensor.dtype in ("int8", "int4", "int32")
         }
         source = self.graph.tensors[self.graph.inputs[0]]
         self._pixels = pixel_codes(source.dtype, *_quantization(source), "0-255", name)
