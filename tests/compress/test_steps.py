@@ -11,6 +11,7 @@ import tkit
 from tkit import model_files
 from tkit.compress._centroids import kmeans
 from tkit.compress._evidence import kernels, proofs
+from tkit.compress.distil import _features
 from tkit.compress.prune import Prune
 from tkit.fit.engine import train
 from tkit.recipe import load
@@ -159,9 +160,15 @@ def test_a_compression_that_died_goes_on_as_if_it_had_not(tmp_path, monkeypatch)
     assert all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
 
 
-def test_a_student_comes_nearer_to_its_teacher(run, tmp_path):
-    teacher = tkit.fit(load("digits_cnn", ["fit.epochs=8", "model.width=16"]), runs_dir=tmp_path)
-    made = tkit.compress(run, [f"distil:teacher={teacher.folder},epochs=4"])
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    wider = load("digits_cnn", ["fit.epochs=8", "model.width=16"])
+    return tkit.fit(wider, runs_dir=tmp_path_factory.mktemp("teacher"))
+
+
+@pytest.mark.parametrize("settings", ["", ",features=20"])
+def test_a_student_comes_nearer_to_its_teacher(run, teacher, settings):
+    made = tkit.compress(run, [f"distil:teacher={teacher.folder},epochs=4{settings}"])
     pictures = run.recipe.data.load(seed=0).validation.images.astype(np.float32)
     taught, before, after = (
         keras.ops.softmax(model_files.load(folder)(pictures)).numpy()
@@ -172,6 +179,23 @@ def test_a_student_comes_nearer_to_its_teacher(run, tmp_path):
         return np.mean(np.sum(taught * (np.log(taught + 1e-9) - np.log(said + 1e-9)), axis=1))
 
     assert distance(after) < 0.9 * distance(before)
+
+
+def test_features_bring_the_student_s_likenesses_nearer_to_the_teacher_s(run, teacher):
+    pictures = run.recipe.data.load(seed=0).validation.images.astype(np.float32)
+
+    def likeness(folder):
+        model = model_files.load(folder)
+        given = np.asarray(keras.Model(model.inputs[0], model.get_layer(_features(model)).output)(pictures))
+        flat = given.reshape(len(given), -1)
+        return flat @ flat.T / np.linalg.norm(flat @ flat.T, axis=1, keepdims=True)
+
+    taught = likeness(teacher.folder / "float")
+    apart = []
+    for settings in ("", ",features=20"):
+        made = tkit.compress(run, [f"distil:teacher={teacher.folder},epochs=4{settings}"])
+        apart.append(np.mean((likeness(run.folder / made["variant"]) - taught) ** 2))
+    assert apart[1] < 0.8 * apart[0]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Distillation: the model learns what a larger one, its teacher, says of each picture.
 
 Source: Hinton et al. 2015, "Distilling the knowledge in a neural network". The teacher sees the very same augmented
-pictures (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent").
+pictures (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent"). Features: Tung and
+Mori 2019, "Similarity-preserving knowledge distillation", which needs no layers of its own between two widths.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Distil(Step):
-    """Trains on with the logits of a teacher, another run on the same classes."""
+    """Trains on with the logits of a teacher, another run on the same classes, and with its features."""
 
     kind: Literal["distil"] = "distil"
     teacher: str
@@ -33,6 +35,9 @@ class Distil(Step):
     """Divides both logits: the higher, the more the unlikely classes tell."""
     weight: float = Field(0.9, gt=0, le=1)
     """The teacher's share of the loss; the labels have the rest."""
+    features: float = Field(0.0, ge=0)
+    """Weight of the features' loss: pictures that are alike to the teacher are to be alike to the student. The features
+    are what the last layer with weights gets, before it is pooled; the paper's weight is about 20."""
     epochs: int = Field(20, ge=1)
     """Passes over the training split."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = SGD(learning_rate=0.2)
@@ -51,7 +56,7 @@ class Distil(Step):
             raise InputError("distil: the weights are clustered or quantized already. Put distil before those steps.")
         teacher = self._teacher(state.model, work)
         masked = _kernels.view(state.model, {name: [("masked", {})] for name in state.kept.pruned})
-        objective = _Objective(teacher, self.temperature, self.weight, work.recipe.fit.label_smoothing)
+        objective = _Objective(teacher, self, work.recipe.fit.label_smoothing, _features(state.model))
         work.train(masked, epochs=self.epochs, optimizer=self.optimizer, objective=objective, l2=work.recipe.fit.l2)
         return State(_kernels.stock(masked), state.kept)
 
@@ -81,19 +86,54 @@ class Distil(Step):
 
 
 class _Objective:
-    """The mean over the batch of the teacher's and the labels' cross-entropies, weighted."""
+    """The mean over the batch of the teacher's and the labels' cross-entropies, weighted, and the features' loss."""
 
-    def __init__(self, teacher: keras.Model, temperature: float, weight: float, label_smoothing: float) -> None:
+    def __init__(self, teacher: keras.Model, step: Distil, label_smoothing: float, student_features: str) -> None:
         import keras
 
-        self.teacher, self.temperature, self.weight = teacher, temperature, weight
+        self.teacher, self.step = teacher, step
         self.labels = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
+        self.features: tuple[str, ...] = (student_features,) if step.features else ()
+        if step.features:
+            tensor = teacher.get_layer(_features(teacher)).output
+            self.teacher = keras.Model(teacher.inputs, [*teacher.outputs, tensor])
 
-    def __call__(self, pictures: tf.Tensor, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    def __call__(
+        self, pictures: tf.Tensor, labels: tf.Tensor, outputs: tf.Tensor, features: Sequence[tf.Tensor]
+    ) -> tf.Tensor:
         import tensorflow as tf
 
-        said = tf.nn.softmax(tf.cast(self.teacher(pictures, training=False), tf.float32) / self.temperature)
-        heard = tf.nn.log_softmax(tf.cast(logits, tf.float32) / self.temperature)
+        taught, *shown = tf.nest.flatten(self.teacher(pictures, training=False))
+        temperature, weight = self.step.temperature, self.step.weight
+        said = tf.nn.softmax(tf.cast(taught, tf.float32) / temperature)
+        heard = tf.nn.log_softmax(tf.cast(outputs, tf.float32) / temperature)
         # T squared keeps the gradients' size when T changes.
-        soft = -tf.reduce_mean(tf.reduce_sum(tf.stop_gradient(said) * heard, axis=1)) * self.temperature**2
-        return self.weight * soft + (1.0 - self.weight) * self.labels(labels, logits)
+        soft = -tf.reduce_mean(tf.reduce_sum(tf.stop_gradient(said) * heard, axis=1)) * temperature**2
+        loss = weight * soft + (1.0 - weight) * self.labels(labels, outputs)
+        for own, wanted in zip(features, shown, strict=True):
+            apart = _likeness(own) - tf.stop_gradient(_likeness(wanted))
+            loss += self.step.features * tf.reduce_mean(tf.reduce_sum(apart**2, axis=1))
+        return loss
+
+
+def _likeness(features: tf.Tensor) -> tf.Tensor:
+    """How alike the batch's pictures are, float32 [batch, batch], each row of length 1."""
+    import tensorflow as tf
+
+    flat = tf.reshape(tf.cast(features, tf.float32), [tf.shape(features)[0], -1])
+    return tf.math.l2_normalize(tf.matmul(flat, flat, transpose_b=True), axis=1)
+
+
+def _features(model: keras.Model) -> str:
+    """The layer that gives what the last layer with weights gets, before pooling, flattening and dropout."""
+    import keras
+
+    last = [layer for layer in model.layers if layer.weights][-1]
+    tensor = last.input
+    while True:
+        layer = tensor._keras_history.operation
+        passes = (keras.layers.Flatten, keras.layers.Dropout, keras.layers.Reshape)
+        pools = type(layer).__name__.startswith("Global")
+        if not pools and not isinstance(layer, passes):
+            return str(layer.name)
+        tensor = layer.input

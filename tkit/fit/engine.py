@@ -7,9 +7,10 @@ Optimizers, losses, metrics and callbacks are Keras's own, and a model with its 
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 import keras
 import tensorflow as tf
@@ -23,8 +24,17 @@ from tkit.fit.twin import training_twin
 from tkit_edge.errors import DivergedError, InputError
 from tkit_pipelines.batches import Batches
 
-Objective = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
-"""Loss from pictures, one-hot labels and outputs; [batch, ...], [batch, classes] twice."""
+
+class Objective(Protocol):
+    """A loss in place of cross-entropy."""
+
+    features: tuple[str, ...]
+    """Layers whose outputs it sees."""
+
+    def __call__(
+        self, pictures: tf.Tensor, labels: tf.Tensor, outputs: tf.Tensor, features: Sequence[tf.Tensor]
+    ) -> tf.Tensor:
+        """The mean over the batch, from [batch, ...] pictures, [batch, classes] one-hot labels and outputs."""
 
 
 class Outcome(NamedTuple):
@@ -227,6 +237,16 @@ def _create_variables(twin: keras.Model, frozen: list[keras.layers.Layer]) -> No
 def _pursue(objective: Objective, twin: keras.Model) -> None:
     """Makes the train step minimize `objective`; validation's loss stays the compiled one."""
     compiled = twin.compute_loss
+    step = threading.local()  # each replica's step is traced in a thread of its own
+    step.features = []
+    if objective.features:
+        whole = keras.Model(twin.inputs, [*twin.outputs, *(twin.get_layer(name).output for name in objective.features)])
+
+        def call(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+            outputs, *step.features = whole(inputs, training=training)
+            return outputs
+
+        twin.call = call
 
     def compute_loss(
         x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -234,7 +254,7 @@ def _pursue(objective: Objective, twin: keras.Model) -> None:
         loss = compiled(x, y, y_pred, sample_weight, training)
         if x is None or not training:
             return loss
-        return objective(x, y, y_pred) + tf.add_n([tf.zeros(()), *twin.losses])
+        return objective(x, y, y_pred, step.features) + tf.add_n([tf.zeros(()), *twin.losses])
 
     twin.compute_loss = compute_loss
 
