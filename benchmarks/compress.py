@@ -18,9 +18,10 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from _report import publish
@@ -38,12 +39,47 @@ CASES: dict[str, tuple[str, ...]] = {
     "50 % pruned, 16 clusters, QAT (PCQAT)": ("prune:sparsity=0.5", "cluster:clusters=16", "quantize:aware=true"),
     "75 % pruned, 12 clusters, QAT (PCQAT)": ("prune:sparsity=0.75", "cluster:clusters=12", "quantize:aware=true"),
     "channels, 1.5 times as fast": ("channels:speedup=1.5",),
+    "4-bit weights, trained (QAT)": ("quantize:aware=true,int4=conv2d+dense",),
+    "50 % pruned, TFMOT": ("tfmot_prune:sparsity=0.5",),
+    "16 clusters, QAT (CQAT), TFMOT": ("tfmot_cluster:clusters=16", "tfmot_quantize"),
+    "int8, trained (QAT), TFMOT": ("tfmot_quantize",),
 }
 """Name to steps; the int8 file of a case without a quantize step is what plain export makes."""
+INT8 = ("int8, calibrated by the converter", "int8, calibrated", "int8, trained (QAT)")
 SHOWN = ("int8, trained (QAT)", "50 % pruned, 16 clusters, QAT (PCQAT)", "75 % pruned, 12 clusters, QAT (PCQAT)")
 """Cases in the README's table."""
-BASES = {"cifar10_resnet8": 3, "cifar10_resnet20": 1}
-"""Recipes, and how many seeds."""
+
+
+class Base(NamedTuple):
+    """A model that is compressed: a recipe with overrides, how many seeds, and the cases, all by default."""
+
+    recipe: str
+    overrides: tuple[str, ...] = ()
+    seeds: int = 1
+    cases: tuple[str, ...] = tuple(CASES)
+
+
+TRANSFORMER = RESULTS / "transformer.keras"
+BASES = (
+    Base("cifar10_resnet8", seeds=3),
+    Base("cifar10_resnet20", cases=(*INT8, "channels, 1.5 times as fast")),
+    Base(
+        "cifar10_mobilenet",
+        ("name=mobilenet", "model.width=0.35", "model.depth=0.34", "fit.epochs=10"),
+        cases=INT8,
+    ),
+    Base(
+        "cifar10_resnet8",
+        (
+            "name=transformer",
+            f"model=keras_file:path={TRANSFORMER}",
+            "fit.epochs=15",
+            "fit.optimizer=adamw",
+            "fit.l2=0",
+        ),
+        cases=INT8,
+    ),
+)
 ROUNDS, SECONDS = 9, 0.2
 
 
@@ -56,9 +92,9 @@ def main() -> None:
         print("compress.py is left out: TKIT_TEST_DATA doesn't say where cifar10-jpeg.tar.gz is.")
         return
     path = RESULTS / "compress.jsonl"
-    for run in [arguments.run] if arguments.run else bases():
-        for name, steps in CASES.items():
-            key = identity(run, steps)
+    for run, cases in [(arguments.run, tuple(CASES))] if arguments.run else bases():
+        for name in cases:
+            key = identity(run, steps := CASES[name])
             if arguments.part in name and all(row["key"] != key for row in read(path)):
                 print(f"{name} of {run} ...", file=sys.stderr, flush=True)
                 append(path, {"key": key, "case": name, **measured(run, steps)})
@@ -67,20 +103,44 @@ def main() -> None:
         report(rows)
 
 
-def bases() -> list[str]:
-    """The runs of the recipes and their seeds, trained where they aren't there (benchmarks/accuracy.py's serve)."""
+def bases(chosen: Sequence[Base] = BASES) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The bases' runs with their cases, trained where they aren't there (benchmarks/accuracy.py's serve)."""
     import tkit
 
     data = json.dumps(str(Path(os.environ["TKIT_TEST_DATA"]) / "cifar10-jpeg.tar.gz"))
-    found = []
-    for name, seeds in BASES.items():
-        for seed in range(seeds):
-            wanted = tkit.load_recipe(name, [f"data.source={data}", f"seed={seed}"]).recipe
-            there = [item.parent for item in sorted(RUNS.glob(f"{name}-*/manifest.json"))]
+    for base in chosen:
+        if any(str(TRANSFORMER) in override for override in base.overrides) and not TRANSFORMER.exists():
+            transformer().save(TRANSFORMER)
+        for seed in range(base.seeds):
+            overrides = [f"data.source={data}", f"seed={seed}", *base.overrides]
+            wanted = tkit.load_recipe(base.recipe, overrides).recipe
+            there = [item.parent for item in sorted(RUNS.glob(f"{wanted.name}-*/manifest.json"))]
             runs = [run for run in map(tkit.Run.open, there) if run.recipe == wanted]
             trained = [run for run in runs if "float/fit" in run.manifest["stages"]]
-            found.append(str((trained or [tkit.fit(wanted, runs_dir=RUNS)])[0].folder))
-    return found
+            yield str((trained or [tkit.fit(wanted, runs_dir=RUNS)])[0].folder), base.cases
+
+
+def transformer() -> Any:
+    """Two pre-LN Transformer blocks on 64 patches of 4x4 pixels, untrained."""
+    import keras
+    from keras import layers
+
+    features, heads = 64, 2
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((32, 32, 3), name="image")
+    x = layers.Rescaling(1 / 63, -1.9, name="normalize")(inputs)
+    x = layers.Conv2D(32, 3, strides=2, padding="same", activation="relu", name="stem")(x)
+    x = layers.Conv2D(features, 3, strides=2, padding="same", name="patches")(x)  # the padding says where a patch is
+    x = layers.Reshape((64, features), name="tokens")(x)
+    for block in ("first", "second"):
+        y = layers.LayerNormalization(name=f"{block}_norm_1")(x)
+        y = layers.MultiHeadAttention(heads, features // heads, name=f"{block}_attention")(y, y)
+        x = layers.Add(name=f"{block}_add_1")([x, y])
+        y = layers.LayerNormalization(name=f"{block}_norm_2")(x)
+        y = layers.Dense(2 * features, activation="gelu", name=f"{block}_up")(y)
+        x = layers.Add(name=f"{block}_add_2")([x, layers.Dense(features, name=f"{block}_down")(y)])
+    x = layers.GlobalAveragePooling1D(name="pool")(layers.LayerNormalization(name="norm")(x))
+    return keras.Model(inputs, layers.Dense(10, name="logits")(x), name="transformer")
 
 
 def identity(run: str, steps: tuple[str, ...]) -> str:
