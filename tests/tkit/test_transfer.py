@@ -1,5 +1,6 @@
 """Transfer learning: backbones, their weights and their preprocessing, frozen and then unfrozen."""
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -86,10 +87,20 @@ def test_wrong_weights_are_refused_with_their_shapes(weights, tmp_path):
     with pytest.raises(InputError, match="doesn't fit ResNet50"):
         Backbone(name="ResNet50", weights=str(path)).build(SIZE, 3, STATISTICS)
     (tmp_path / "damaged.weights.h5").write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(InputError, match="doesn't fit MobileNetV2"):
+    with pytest.raises(InputError, match="weights are damaged"):
         Backbone(weights=str(tmp_path / "damaged.weights.h5")).build(SIZE, 3, STATISTICS)
-    with pytest.raises(InputError, match="there is no such file"):
+    with pytest.raises(InputError, match="no such file"):
         Backbone(weights="nowhere.weights.h5").build(SIZE, 3, STATISTICS)
+
+
+def test_weights_that_lie_in_another_file_are_not_read(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(4 * 3 * 3 * 3 * 32))
+    with h5py.File(tmp_path / "links.weights.h5", "w") as file:
+        group = file.create_group("layers/conv2d/vars")
+        group.create_dataset("0", (3, 3, 3, 32), "f4", external=[(str(secret), 0, h5py.h5f.UNLIMITED)])
+    with pytest.raises(InputError, match="lies in another file"):
+        Backbone(weights=str(tmp_path / "links.weights.h5")).build(SIZE, 3, STATISTICS)
 
 
 def test_without_a_network_imagenet_says_where_else_weights_come_from(monkeypatch, tmp_path):

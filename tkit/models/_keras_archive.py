@@ -61,6 +61,14 @@ def read(path: Path) -> tuple[dict[str, Any], bytes]:
     return config, weights
 
 
+def check_weights(path: Path) -> None:
+    """Raises InputError for a weights file (HDF5, or a whole .keras file) with anything but plain arrays in it."""
+    if path.suffix == ".keras":
+        read(path)
+    else:
+        _check_hdf5(files.read_bytes(path, MAX_BYTES), path)
+
+
 def _not_whole(path: Path, why: str) -> InputError:
     return InputError(f"{path} is no whole .keras file: expected what model.save('model.keras') writes, {why}")
 

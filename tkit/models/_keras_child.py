@@ -1,4 +1,4 @@
-"""The limited process in which a stranger's .keras file is opened: `python -m tkit.models._keras_child`.
+"""The limited process in which a stranger's .keras or weights file is opened: `python -m tkit.models._keras_child`.
 
 The file is checked before Keras is even imported. Then Keras gets the very JSON that was checked, and of the file only
 the arrays, and the graph is laid out again: nested models are unfolded, arithmetic with numbers becomes a Rescaling,
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,14 +61,48 @@ def read(path: Path, pixels: str | None) -> tuple[dict[str, Any], bytes]:
     scale = PIXELS[pixels]
     model = float32(base if scale == PIXELS["0-255"] else flat(loaded, scale, path))
     _check_equal(loaded, model, shape, scale)
-    arrays = {variable.path: variable.numpy() for variable in model.weights}
-    answer = {
-        "architecture": json.loads(model.to_json()),
-        "weights": [[name, array.dtype.str, array.shape] for name, array in arrays.items()],
-        "activation": activation_of(model),
-        "pixels": pixels,
-    }
-    return answer, b"".join(array.tobytes() for array in arrays.values())
+    answer, data = _described({variable.path: variable.numpy() for variable in model.weights})
+    facts = {"architecture": json.loads(model.to_json()), "activation": activation_of(model), "pixels": pixels}
+    return answer | facts, data
+
+
+def weights(path: Path, name: str, shape: tuple[int, int, int]) -> tuple[dict[str, Any], bytes]:
+    """The arrays of a weights file for a network of Keras Applications, in the network's order, and what was skipped.
+
+    Args:
+        path: a .weights.h5, .h5 or .keras file.
+        name: the network's, as `keras.applications` calls it.
+        shape: height, width and channels of its input.
+
+    Raises:
+        InputError: anything but plain arrays in the file, or arrays that don't fit.
+    """
+    _keras_archive.check_weights(path)
+    import keras
+
+    network = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=shape)
+    try:
+        with warnings.catch_warnings(record=True) as skipped:
+            warnings.simplefilter("always")
+            network.load_weights(path)
+        if skipped:  # Keras leaves layers that the file lacks as they are
+            raise ValueError(skipped[0].message)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever Keras and h5py raise on a file that doesn't fit
+        arrays = network.get_weights()
+        raise InputError(
+            f"model.weights={path} doesn't fit {name}: {' '.join(str(error).split())[:400]} Expected what "
+            f"keras.applications.{name}(include_top=False).save_weights(PATH) writes: {len(arrays)} arrays, the first "
+            f"of shape {arrays[0].shape}."
+        ) from error
+    return _described({variable.path: variable.numpy() for variable in network.weights})
+
+
+def _described(arrays: dict[str, np.ndarray]) -> tuple[dict[str, Any], bytes]:
+    """Names, dtypes and shapes of arrays, and their bytes."""
+    described = [[name, array.dtype.str, array.shape] for name, array in arrays.items()]
+    return {"weights": described}, b"".join(array.tobytes() for array in arrays.values())
 
 
 def _signature(model: keras.Model, path: Path) -> tuple[int, int, int]:
@@ -120,7 +155,10 @@ def main(descriptor: int, path: str) -> None:
     _quiet.silence()
 
     def answers() -> dict[str, Callable[..., Any]]:
-        return {"read": lambda pixels: read(Path(path), pixels)}
+        return {
+            "read": lambda pixels: read(Path(path), pixels),
+            "weights": lambda name, shape: weights(Path(path), name, tuple(shape)),
+        }
 
     child.serve(descriptor, path, answers)
 

@@ -65,6 +65,31 @@ def read(path: Path, pixels: str | None) -> Found:
     return Found(model, shape, outputs, "probabilities" if activation else "logits", activation, pixels)
 
 
+def read_weights(path: Path, name: str, shape: tuple[int, int, int]) -> list[np.ndarray]:
+    """A weights file's arrays for a network of Keras Applications, in the order of the network's.
+
+    Args:
+        path: a .weights.h5, .h5 or .keras file; of the last only the arrays are read.
+        name: the network's, as `keras.applications` calls it.
+        shape: height, width and channels of its input.
+
+    Raises:
+        InputError: arrays that don't fit, anything but plain arrays in the file, or reading it crashes.
+    """
+    with Child("tkit.models._keras_child", [str(path)], str(path), TIMEOUT) as child:
+        answer, data = child.ask(
+            "weights",
+            name=name,
+            shape=list(shape),
+            answer_limit=2 * _keras_archive.MAX_CONFIG_BYTES,
+            payload_limit=2 * _keras_archive.MAX_BYTES,
+        )
+        try:
+            return list(_arrays(answer["weights"], data).values())
+        except (KeyError, TypeError, ValueError) as error:
+            raise child.nonsense("weights") from error
+
+
 def _arrays(described: list[Any], data: bytes) -> dict[str, np.ndarray]:
     """The arrays of which the child has sent names, dtypes and shapes, and the bytes one behind the other."""
     arrays, start = {}, 0

@@ -7,7 +7,6 @@ Source: https://keras.io/api/applications/ names each network's paper.
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -99,6 +98,8 @@ class Backbone(Model):
         """The network without its top, on pixels as `_Pixels` has them; frozen where it has weights."""
         import keras
 
+        from tkit.models._keras_reader import read_weights
+
         make = getattr(keras.applications, self.name)
         try:
             network = make(include_top=False, weights=None, input_shape=input_shape)
@@ -109,7 +110,10 @@ class Backbone(Model):
         if self.weights == "imagenet":
             network.set_weights(self._downloaded(make))
         else:
-            _load(network, Path(self.weights).expanduser(), self.name)
+            path = Path(self.weights).expanduser()
+            if not path.is_file():
+                raise InputError(f"model.weights={path}: no such file. Give the path of one, 'imagenet' or null.")
+            network.set_weights(read_weights(path, self.name, input_shape))
         for layer in network.layers:
             layer.trainable = False
             if isinstance(layer, keras.layers.Normalization):
@@ -132,23 +136,3 @@ class Backbone(Model):
                 "to the network and run again, or give a file that was saved elsewhere: model.weights=PATH, from "
                 f"keras.applications.{self.name}(include_top=False).save_weights('{self.name}.weights.h5')."
             ) from error
-
-
-def _load(network: keras.Model, path: Path, name: str) -> None:
-    """Loads a file's weights; of a .keras file too only the arrays are read."""
-    if not path.is_file():
-        raise InputError(f"model.weights={path}: there is no such file. Give the path of one, 'imagenet' or null.")
-    try:
-        with warnings.catch_warnings(record=True) as skipped:
-            warnings.simplefilter("always")
-            network.load_weights(path)
-        if skipped:  # Keras leaves layers that the file lacks as they are
-            raise ValueError(skipped[0].message)
-    except Exception as error:  # whatever Keras and h5py raise on a file that doesn't fit
-        reason = " ".join(str(error).split())[:400]
-        arrays = network.get_weights()
-        raise InputError(
-            f"model.weights={path} doesn't fit {name}: {reason} Expected what keras.applications.{name}"
-            f"(include_top=False).save_weights(PATH) writes: {len(arrays)} arrays, the first of shape "
-            f"{arrays[0].shape}."
-        ) from error
