@@ -72,6 +72,7 @@ def test_the_ledger_says_what_pruning_did_not_buy(pruned):
 def test_a_second_pruning_keeps_the_first_ones_zeros(run, pruned):
     made = tkit.compress(run, [Prune(sparsity=0.5, epochs=1)], variant=pruned["variant"])
     before, after = (model_files.load(run.folder / variant) for variant in (pruned["variant"], made["variant"]))
+    assert [row["step"] for row in made["metrics"]["ledger"]] == ["float", pruned["variant"], "prune-0.5"]
     for name in model_files.load_kept(run.folder / pruned["variant"]).pruned:
         gone = before.get_layer(name).kernel.numpy() == 0
         assert np.mean(gone) >= 0.75

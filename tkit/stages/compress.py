@@ -73,7 +73,7 @@ def compress(
         keras.utils.set_random_seed(run.recipe.seed)
         tf.config.experimental.enable_op_determinism()
         splits = load_data(run.recipe.data, run.recipe.seed)
-        state = State(by_head(model_files.load(source)), model_files.load_kept(source))
+        state = _state(source)
         folder = run.folder / name
         console.say(f"{folder}: {' -> '.join([variant, *(step.label for step in chosen)])}")
         inputs = [source / "architecture.json", source / "weights.npz"]
@@ -124,6 +124,10 @@ def parse(steps: Sequence[Step | str] | None, recipe: Recipe) -> tuple[Step, ...
     return dry_steps(recipe.compress) if is_dry(recipe) else recipe.compress
 
 
+def _state(folder: Path) -> State:
+    return State(by_head(model_files.load(folder)), model_files.load_kept(folder))
+
+
 def _place(run: Run, variant: str, steps: Sequence[Step], described: list[dict[str, Any]]) -> tuple[str, bool]:
     """The variant's name, and whether these very steps are done; other settings get a number."""
     base = "+".join([*([] if variant == "float" else [variant]), *(step.label for step in steps)])
@@ -155,6 +159,8 @@ class _Steps:
     def all(self, state: State, steps: Sequence[Step], name: str) -> tuple[State, Ledger]:
         """The compressed model, and the ledger."""
         ledger = Ledger(self._work("0"))
+        if name != "float":
+            ledger.add("float", _state(self.run.model_folder("float")))
         ledger.add(name, state)
         for number, step in enumerate(steps, 1):
             console.say(f"step {number} of {len(steps)}: {step.label}")
