@@ -144,11 +144,16 @@ def setup() -> str:
     return f"{os.cpu_count()} cores, {cpu}; Python {platform.python_version()}, {versions}"
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """The rows of a results file that this setup measured."""
+def read(path: Path, anywhere: bool = False) -> list[dict[str, Any]]:
+    """The rows of a results file that this setup measured; with `anywhere` all: accuracies compare across machines."""
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     here = setup()
-    return [row for row in rows if row["setup"] == here]
+    return [row for row in rows if anywhere or row["setup"] == here]
+
+
+def machine(row: dict[str, Any]) -> str:
+    """Where a row was measured: cores and processor."""
+    return str(row["setup"]).partition(";")[0]
 
 
 def append(path: Path, row: dict[str, Any]) -> None:

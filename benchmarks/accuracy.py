@@ -24,7 +24,7 @@ from statistics import mean
 from typing import Any
 
 from _report import publish
-from _sides import RESULTS, append, read
+from _sides import RESULTS, append, machine, read
 
 MLPERF = "mlperf_tiny"
 SHORT = 15
@@ -53,13 +53,13 @@ def main() -> None:
     path = RESULTS / "accuracy.jsonl"
     made = {name: identity(*run) for name, run in RUNS.items()}
     for name, (recipe, overrides) in RUNS.items():
-        if part in name and all((row["run"], row["recipe"]) != (name, made[name]) for row in read(path)):
+        if part in name and all((row["run"], row["recipe"]) != (name, made[name]) for row in read(path, anywhere=True)):
             print(f"{name} ...", file=sys.stderr, flush=True)
             began = time.perf_counter()
             figures = once(recipe, data, overrides)
             minutes = round((time.perf_counter() - began) / 60, 1)
             append(path, {"run": name, "recipe": made[name], **figures, "minutes": minutes})
-    rows = read(path)
+    rows = read(path, anywhere=True)
     report([row for name in RUNS for row in rows if (row["run"], row["recipe"]) == (name, made[name])])
 
 
@@ -146,11 +146,11 @@ def report(rows: list[dict[str, Any]]) -> None:
     def percent(row: dict[str, Any], key: str) -> str:
         return f"{100 * row[key]:.2f} %" if key in row else ""
 
-    lines = ["| run | epochs | float | int8 | int8 bytes | float, with the mirror image | minutes |"]
-    lines.append("| --- | --- | --- | --- | --- | --- | --- |")
+    lines = ["| run | epochs | float | int8 | int8 bytes | float, with the mirror image | minutes | on |"]
+    lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
         cells = (percent(row, "float"), percent(row, "int8"), f"{row.get('int8_bytes', ''):,}" if "int8" in row else "")
-        cells += (percent(row, "mirrored"), f"{row['minutes']:.0f}")
+        cells += (percent(row, "mirrored"), f"{row['minutes']:.0f}", machine(row))
         lines.append(f"| {row['run']} | {row['epochs']} | {' | '.join(cells)} |")
     body = "\n".join(
         [

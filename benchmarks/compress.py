@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from _report import publish
-from _sides import RESULTS, append, read
+from _sides import RESULTS, append, machine, read
 
 RUNS = RESULTS / "runs"
 CASES: dict[str, tuple[str, ...]] = {
@@ -95,10 +95,10 @@ def main() -> None:
     for run, cases in [(arguments.run, tuple(CASES))] if arguments.run else bases():
         for name in cases:
             key = identity(run, steps := CASES[name])
-            if arguments.part in name and all(row["key"] != key for row in read(path)):
+            if arguments.part in name and all(row["key"] != key for row in read(path, anywhere=True)):
                 print(f"{name} of {run} ...", file=sys.stderr, flush=True)
                 append(path, {"key": key, "case": name, **measured(run, steps)})
-    rows = read(path)
+    rows = read(path, anywhere=True)
     if rows:
         report(rows)
 
@@ -220,15 +220,15 @@ def report(rows: list[dict[str, Any]]) -> None:
     """The table, by model and case, seeds side by side."""
     order = {name: place for place, name in enumerate(CASES)}
     lines = [
-        "| model | case | seed | int8 | drop in points (95 %) | zip, times smaller | times as fast | minutes |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| model | case | seed | int8 | drop in points (95 %) | zip, times smaller | times as fast | minutes | on |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in sorted(rows, key=lambda row: (row["run"], row["epochs"], order[row["case"]], row["seed"])):
         low, high = row["drop_interval"]
         lines.append(
             f"| {row['run']}, {row['epochs']} epochs: {row['float']:.2%} | {row['case']} | {row['seed']} "
             f"| {row['int8']:.2%} | {100 * row['drop']:+.2f} ({100 * low:+.2f} to {100 * high:+.2f}) "
-            f"| {row['zip_ratio']:.2f} | {row['speedup']:.2f} | {row['minutes']} |"
+            f"| {row['zip_ratio']:.2f} | {row['speedup']:.2f} | {row['minutes']} | {machine(row)} |"
         )
     pictures = sorted({row["pictures"] for row in rows})
     body = (
