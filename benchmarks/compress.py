@@ -1,7 +1,7 @@
 """What compression costs and buys on CIFAR-10 as JPEGs: each case's int8 file against the float model it came from.
 
     TKIT_TEST_DATA=DIR python benchmarks/compress.py              # DIR holds cifar10-jpeg.tar.gz
-    TKIT_TEST_DATA=DIR python benchmarks/compress.py PART         # only the cases whose names contain PART
+    TKIT_TEST_DATA=DIR python benchmarks/compress.py PART         # only the case PART, or those whose names contain it
     python benchmarks/compress.py --run RUN [PART]                # on a run that is there, of one seed
 
 Accuracy is on all test pictures, measured once a case; drops are paired, with their 95 % intervals. Sizes and latency
@@ -85,7 +85,9 @@ ROUNDS, SECONDS = 9, 0.2
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What compression costs and buys.")
-    parser.add_argument("part", nargs="?", default="", metavar="PART", help="only cases whose names contain it")
+    parser.add_argument(
+        "part", nargs="?", default="", metavar="PART", help="only that case, or those whose names contain it"
+    )
     parser.add_argument("--run", help="a run that is there, in the place of the recipes'")
     arguments = parser.parse_args()
     if arguments.run is None and "TKIT_TEST_DATA" not in os.environ:
@@ -95,7 +97,8 @@ def main() -> None:
     for run, cases in [(arguments.run, tuple(CASES))] if arguments.run else bases():
         for name in cases:
             key = identity(run, steps := CASES[name])
-            if arguments.part in name and all(row["key"] != key for row in read(path, anywhere=True)):
+            wanted = name == arguments.part if arguments.part in CASES else arguments.part in name
+            if wanted and all(row["key"] != key for row in read(path, anywhere=True)):
                 print(f"{name} of {run} ...", file=sys.stderr, flush=True)
                 append(path, {"key": key, "case": name, **measured(run, steps)})
     rows = read(path, anywhere=True)
