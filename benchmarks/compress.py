@@ -86,7 +86,7 @@ ROUNDS, SECONDS = 9, 0.2
 def main() -> None:
     parser = argparse.ArgumentParser(description="What compression costs and buys.")
     parser.add_argument(
-        "part", nargs="?", default="", metavar="PART", help="only that case, or those whose names contain it"
+        "part", nargs="?", default="", metavar="PART", help="only that case, or those that it is part of"
     )
     parser.add_argument("--run", help="a run that is there, in the place of the recipes'")
     arguments = parser.parse_args()
