@@ -8,6 +8,7 @@ limit, an answer a size limit, and the limits of memory, files and core dumps ar
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import multiprocessing
 import resource
@@ -29,6 +30,7 @@ MAX_WRITTEN = 1 << 20
 """Bytes of any file that the child writes; of its notes on standard error, for one."""
 _QUESTION_BYTES = 1 << 30
 _MESSAGE_CHARACTERS = 2000  # of an error's text that are shown
+_PR_SET_PDEATHSIG = 1
 _GRACE = 2.0  # seconds in which a child that has closed its pipe must end
 
 
@@ -51,7 +53,10 @@ class Child:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._connection, theirs = multiprocessing.Pipe()
         paths = [path for path in sys.path if path]
-        start = f"import sys; sys.path[:] = {paths!r}; import runpy; runpy.run_module({module!r}, run_name='__main__')"
+        start = f"import sys; sys.path[:] = {paths!r}; "
+        if threading.current_thread() is threading.main_thread():  # Linux means the parent's thread, not the process
+            start += "from tkit_edge import child; child.end_with_parent(); "
+        start += f"import runpy; runpy.run_module({module!r}, run_name='__main__')"
         self.process = subprocess.Popen(
             [sys.executable, "-c", start, str(theirs.fileno()), *arguments],
             pass_fds=[theirs.fileno()],
@@ -162,6 +167,12 @@ def confine(memory: int) -> None:
     _limit("RLIMIT_AS", memory)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
         file.write("1000")
+
+
+def end_with_parent() -> None:
+    """Has this process killed when its parent dies, whatever it is at then: Linux, PR_SET_PDEATHSIG of prctl(2)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def serve(descriptor: int, name: str, answers: Callable[[], dict[str, Callable[..., Any]]]) -> None:

@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import textwrap
+import time
 import tracemalloc
 
 import numpy as np
@@ -159,6 +160,43 @@ def test_whatever_a_child_that_was_taken_over_answers_is_an_input_error(module, 
         assert tracemalloc.get_traced_memory()[1] < 8 << 20
     tracemalloc.stop()
     assert asked.process.poll() is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prctl(2)")
+def test_a_child_that_hangs_ends_with_its_parent(tmp_path):
+    (tmp_path / "probe_child.py").write_text("while True: pass")
+    code = """
+        import time
+        from tkit_edge.child import Child
+        print(Child("probe_child", ["x"], "x.tflite", 60).process.pid, flush=True)
+        time.sleep(60)
+    """
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    with parent:
+        pid = int(parent.stdout.readline())
+        while not cpu_ticks(pid):  # until it runs
+            time.sleep(0.05)
+        time.sleep(1)
+        parent.kill()
+    until = time.monotonic() + 10
+    while cpu_ticks(pid) is not None and time.monotonic() < until:
+        time.sleep(0.05)
+    assert cpu_ticks(pid) is None
+
+
+def cpu_ticks(pid):
+    """Of a process that lives; None for one that has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return None
+    return None if fields[0] == "Z" else int(fields[11])
 
 
 @pytest.mark.parametrize(
