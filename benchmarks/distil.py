@@ -22,7 +22,7 @@ from _report import publish
 from _sides import RESULTS, append, read
 from compress import BASES, RUNS, bases
 
-EPOCHS, FIRST = 30, 5
+EPOCHS, FIRST = 20, 4
 STUDENT = ("name=student", "model.width=8")
 LESSONS: dict[str, dict[str, float] | None] = {
     "alone": None,

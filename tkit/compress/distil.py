@@ -80,7 +80,7 @@ class Distil(Step):
                 f"distil: {self.teacher} takes pictures of {list(model.inputs[0].shape[1:])}, the student of "
                 f"{list(student.inputs[0].shape[1:])}. A teacher needs the same size."
             )
-        teacher = training_twin(model, choose(work.recipe.fit.precision).policy, 0.0)
+        teacher = training_twin(model, choose(work.recipe.fit.precision, model).policy, 0.0)
         teacher.trainable = False
         return teacher
 

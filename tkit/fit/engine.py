@@ -78,7 +78,7 @@ def train(
         DivergedError: a loss that is not finite, with the step at which it appeared.
         StoppedError: `saving` wrote a checkpoint after a signal.
     """
-    precision = choose(settings.precision)
+    precision = choose(settings.precision, model)
     strategy = strategy or _default_strategy()
     steps = min(batches.steps_per_epoch, max_steps or batches.steps_per_epoch)
     # MirroredStrategy crashes with a device loop around more than one step (TensorFlow 2.21).

@@ -81,7 +81,8 @@ def compress(
         progress = TrainingProgress()
         again = f"tkit compress {run.folder}" + "".join(f" {step}" for step in steps or () if isinstance(step, str))
         try:
-            state, ledger = _Steps(run, splits, folder, identity, progress, again).all(state, chosen, variant)
+            policy = choose(run.recipe.fit.precision, state.model).policy
+            state, ledger = _Steps(run, splits, folder, identity, policy, progress, again).all(state, chosen, variant)
         finally:
             progress.stop()
         outputs = [*model_files.save(state.model, folder), folder / KEPT]
@@ -148,13 +149,13 @@ class _Steps:
     """One compression, step by step."""
 
     def __init__(
-        self, run: Run, splits: Splits, folder: Path, identity: str, progress: TrainingProgress, again: str
+        self, run: Run, splits: Splits, folder: Path, identity: str, policy: str, progress: TrainingProgress, again: str
     ) -> None:
         self.run, self.splits, self.folder = run, splits, folder
         self.progress, self.again = progress, again
         # Those of other steps, or of another model, lie elsewhere.
         self.checkpoints = folder / "checkpoints" / identity
-        self.setup = setup.of(run.recipe, splits, choose(run.recipe.fit.precision).policy)
+        self.setup = setup.of(run.recipe, splits, policy)
 
     def all(self, state: State, steps: Sequence[Step], name: str) -> tuple[State, Ledger]:
         """The compressed model, and the ledger."""

@@ -133,7 +133,7 @@ def _train(
     own: tuple[keras.callbacks.Callback, ...],
 ) -> Run:
     classes = len(splits.class_names)
-    precision = choose(settings.fit.precision)
+    precision = choose(settings.fit.precision, model)
     here = setup.of(settings, splits, precision.policy)
     console.say(
         f"{run.folder}: {model.name}, {model.count_params():,} parameters; {len(splits.train.labels):,} training, "
