@@ -48,7 +48,7 @@ class Fit(Config):
     unfreeze_scale: float = Field(0.1, gt=0, le=1)
     """Multiplies the learning rate from then on: trained layers need smaller steps than a new head."""
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
-    """Compute precision; `auto` chooses by the hardware and says why."""
+    """Compute precision; `auto` chooses by hardware and model and says why."""
     steps_per_execution: int = Field(20, ge=1)
     """Training steps that run in one call into TensorFlow."""
     checkpoint: Checkpointing = Checkpointing()
