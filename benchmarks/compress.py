@@ -80,6 +80,7 @@ BASES = (
         cases=INT8,
     ),
 )
+FORMATS = ("export.formats=float32,int8", "export.parity.drop=1", "export.parity.agreement=0")
 ROUNDS, SECONDS = 9, 0.2
 
 
@@ -173,7 +174,7 @@ def measured(run: str, steps: tuple[str, ...]) -> dict[str, Any]:
     files = {}
     for name in ("float", variant):
         # The gate isn't the matter here: the drop is what is measured.
-        tkit.export(opened, variant=name, overrides=["export.parity.drop=1", "export.parity.agreement=0"])
+        tkit.export(opened, variant=name, overrides=FORMATS)
         folder = opened.folder / name / "export"
         files[name] = {fmt: (folder / f"model-{fmt}.tflite").read_bytes() for fmt in ("float32", "int8")}
     test = opened.recipe.data.load(seed=opened.recipe.seed).test

@@ -3,12 +3,13 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 from tkit.compress import Kept
 from tkit.compress._attention import by_head
 from tkit.compress._fold import fold
-from tkit.compress._int8_graph import quantized
+from tkit.compress._int8_graph import int8_graph, quantized, quantizers
 from tkit.compress._ranges import ranges
 from tkit.compress.quantize import Rounding, _rounded
 from tkit.export.quantized import convert_quantized
@@ -100,6 +101,23 @@ def test_the_runtime_is_one_code_away_at_most(name):
     answers = run(data, images)
     assert np.abs(np.round((answers - expected) / output.scales[0])).max() <= APART.get(name, 1)
     assert np.unique(np.round(expected / output.scales[0])).size > 3
+
+
+def test_training_survives_a_variance_that_is_rounded_to_zero():
+    images = pixels()
+    images[0] = 128
+    norm = layers.LayerNormalization(epsilon=1e-5, name="norm")
+    model, kept = rounded(net(lambda x: norm(layers.Dense(7)(tokens(x)))), images)
+    graph = int8_graph(model, kept.quantized.ranges, moving=True)
+    for quantizer in quantizers(graph).values():
+        quantizer.moves.assign(1.0)
+    with tf.GradientTape() as tape:
+        answers = graph(images.astype(np.float32), training=True)
+        loss = tf.reduce_sum(answers * np.random.default_rng(0).normal(size=answers.shape).astype(np.float32))
+    gradients = tape.gradient(loss, graph.trainable_variables)
+    assert any(np.abs(gradient).max() > 0 for gradient in gradients)
+    assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
+    assert quantizers(graph)["norm_inverse"].high.numpy() == pytest.approx(1e-5**-0.5)
 
 
 def run(data, images):

@@ -95,6 +95,18 @@ def test_a_layer_without_builtin_operators_is_named():
     assert "before" not in str(error.value)
 
 
+def test_an_operator_without_a_16_bit_kernel_is_named():
+    inputs = keras.Input((4, 4, 1))
+    x = keras.layers.LayerNormalization()(keras.layers.Flatten()(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(3, name="logits")(x))
+    images = np.zeros((2, 4, 4, 1), np.uint8)
+    with (
+        Converter(model, images, io="int8") as convert,
+        pytest.raises(InputError, match="as int16x8: LiteRT has no 16-bit kernel for NEG. Leave the format out"),
+    ):
+        convert("int16x8")
+
+
 def test_calibration_pictures_are_spread_over_the_classes():
     labels = np.array([0] * 90 + [1] * 9 + [2], np.int32)
     images = np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1)

@@ -24,11 +24,26 @@ class FeatureMean(layers.Layer):
 
 
 class InverseRoot(layers.Layer):
-    """One over the square root."""
+    """One over the square root.
 
-    def call(self, inputs: Any) -> Any:
+    What is rounded to 0 has the largest code on the device. Training takes it for the least that it was before rounding:
+    infinity would spoil gradients and moving ranges.
+
+    Args:
+        least: the smallest input that isn't rounded.
+    """
+
+    def __init__(self, least: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.least = least
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Any float shape in and out."""
-        return ops.rsqrt(inputs)
+        return ops.rsqrt(ops.maximum(inputs, self.least) if training else inputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The argument."""
+        return {**super().get_config(), "least": self.least}
 
 
 def normalized(
@@ -47,5 +62,5 @@ def normalized(
     squared = rounded(layers.Multiply(name=square)([middle, middle]), square)
     spread = rounded(FeatureMean(name=variance)(squared), variance)
     raised = rounded(layers.Rescaling(1.0, epsilon, name=shifted)(spread), shifted)
-    root = rounded(InverseRoot(name=inverse)(raised), inverse)
+    root = rounded(InverseRoot(epsilon, name=inverse)(raised), inverse)
     return rounded(layers.Multiply(name=output)([middle, root]), output)

@@ -79,6 +79,12 @@ class Converter:
             with _no_chatter():
                 return converter.convert()
         except Exception as error:
+            narrow = sorted(set(re.findall(r"Quantization to 16x8-bit not yet supported for op: '(\w+)'", str(error))))
+            if narrow:
+                raise InputError(
+                    f"The model cannot be exported as {fmt}: LiteRT has no 16-bit kernel for {', '.join(narrow)}. Leave "
+                    "the format out, as in export.formats=float32,int8."
+                ) from error
             operators = unsupported_operators(str(error))
             if not operators:
                 raise
