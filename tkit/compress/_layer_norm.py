@@ -26,8 +26,8 @@ class FeatureMean(layers.Layer):
 class InverseRoot(layers.Layer):
     """One over the square root.
 
-    What is rounded to 0 has the largest code on the device. Training takes it for the least that it was before rounding:
-    infinity would spoil gradients and moving ranges.
+    What is rounded to 0 has the largest code on the device. Training takes it for the least that it was before
+    rounding: infinity would spoil gradients and moving ranges.
 
     Args:
         least: the smallest input that isn't rounded.

@@ -62,7 +62,7 @@ class Converter:
         """The .tflite file of a format.
 
         Raises:
-            InputError: a layer needs an operator that LiteRT doesn't have built in; the layer is named.
+            InputError: a layer needs an operator that LiteRT doesn't have built in, or not of 16 bits; it is named.
         """
         converter = tf.lite.TFLiteConverter.from_saved_model(self.scratch.name)
         if fmt != "float32":
@@ -79,11 +79,10 @@ class Converter:
             with _no_chatter():
                 return converter.convert()
         except Exception as error:
-            narrow = sorted(set(re.findall(r"Quantization to 16x8-bit not yet supported for op: '(\w+)'", str(error))))
-            if narrow:
+            if narrow := without_16_bits(str(error)):
                 raise InputError(
-                    f"The model cannot be exported as {fmt}: LiteRT has no 16-bit kernel for {', '.join(narrow)}. Leave "
-                    "the format out, as in export.formats=float32,int8."
+                    f"The model cannot be exported as {fmt}: LiteRT has no 16-bit kernel for {', '.join(narrow)}. "
+                    "Leave the format out, as in export.formats=float32,int8."
                 ) from error
             operators = unsupported_operators(str(error))
             if not operators:
@@ -119,6 +118,11 @@ def unsupported_operators(message: str) -> list[str]:
     found = re.findall(r"(?:Flex|Custom) ops: ([\w, ]+)", message)
     names = [name.strip().removeprefix("Flex") for line in found for name in line.split(",")]
     return sorted({name for name in names if name})
+
+
+def without_16_bits(message: str) -> list[str]:
+    """The operators that a converter's error names as having no 16-bit kernel."""
+    return sorted(set(re.findall(r"Quantization to 16x8-bit not yet supported for op: '(\w+)'", message)))
 
 
 @contextmanager
