@@ -12,7 +12,7 @@ import numpy as np
 from _report import publish
 from _sides import Turns, compare, ratios, table
 
-BATCH, STEPS, EPOCHS, REPEATS = 256, 50, 4, 3
+BATCH, STEPS, EPOCHS, REPEATS = 256, 50, 2, 3
 PAIRS = {
     "50 % pruned": (f"prune:epochs={EPOCHS}", f"tfmot_prune:epochs={EPOCHS}"),
     "16 clusters": (f"cluster:epochs={EPOCHS}", f"tfmot_cluster:epochs={EPOCHS}"),
