@@ -28,7 +28,7 @@ def run(tmp_path_factory):
 
 
 def exported(run, variant, fmt="int8"):
-    tkit.export(run, variant=variant, overrides=["export.parity.drop=1", "export.parity.agreement=0"])
+    tkit.export(run, variant=variant)
     return (run.folder / variant / "export" / f"model-{fmt}.tflite").read_bytes()
 
 
