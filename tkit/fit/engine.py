@@ -16,12 +16,13 @@ import keras
 import tensorflow as tf
 
 from tkit.fit.config import Fit
+from tkit.fit.divergence import raise_if_diverged, watch
 from tkit.fit.keras_schedule import ScaledFrom
 from tkit.fit.precision import Precision, choose
 from tkit.fit.saving import Saving
 from tkit.fit.state import TrainingState
 from tkit.fit.twin import training_twin
-from tkit_edge.errors import DivergedError, InputError
+from tkit_edge.errors import InputError
 from tkit_pipelines.batches import Batches
 
 
@@ -110,7 +111,7 @@ def train(
         if objective is not None:
             _pursue(objective, twin)
         _create_variables(twin, frozen)
-        first_bad_step = _watch_for_nan(twin)
+        first_bad_step = watch(twin)
     twin.make_train_function()
     state = TrainingState(twin, first_bad_step)
     saving = saving or Saving.nowhere()
@@ -175,7 +176,7 @@ def _one_epoch(
     for step in range(state.step, steps, per_execution):
         callbacks.on_train_batch_begin(step)
         logs = twin.train_function(iterator)
-        _raise_if_diverged(first_bad_step, steps)
+        raise_if_diverged(first_bad_step, steps)
         state.step = min(step + per_execution, steps)
         state.seconds = time.perf_counter() - began
         callbacks.on_train_batch_end(state.step - 1, logs)
@@ -185,9 +186,9 @@ def _one_epoch(
 
 
 def _evaluate(twin: keras.Model, validation: tf.data.Dataset, saving: Saving) -> dict[str, float]:
-    watch = keras.callbacks.LambdaCallback()
-    watch.on_test_batch_end = lambda batch, logs=None: saving.raise_if_asked()
-    figures = twin.evaluate(validation, verbose=0, return_dict=True, callbacks=[watch])
+    signals = keras.callbacks.LambdaCallback()
+    signals.on_test_batch_end = lambda batch, logs=None: saving.raise_if_asked()
+    figures = twin.evaluate(validation, verbose=0, return_dict=True, callbacks=[signals])
     return {name: float(value) for name, value in figures.items()}
 
 
@@ -257,40 +258,6 @@ def _pursue(objective: Objective, twin: keras.Model) -> None:
         return objective(x, y, y_pred, step.features) + tf.add_n([tf.zeros(()), *twin.losses])
 
     twin.compute_loss = compute_loss
-
-
-def _watch_for_nan(twin: keras.Model) -> tf.Variable:
-    """Makes the train step record, in the graph, the first step whose logs are not finite; 0 while there is none."""
-    first = tf.Variable(
-        0,
-        dtype=tf.int64,
-        trainable=False,
-        synchronization=tf.VariableSynchronization.ON_READ,
-        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        name="first_bad_step",
-    )
-    inner = twin.train_step
-
-    def train_step(data: object) -> dict:
-        logs = inner(data)
-        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in logs.values()])
-        replicas = tf.distribute.get_replica_context()
-        bad = replicas.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(tf.logical_not(finite), tf.int64)) > 0
-        step = tf.cast(tf.convert_to_tensor(twin.optimizer.iterations), tf.int64)
-        first.assign(tf.where(tf.logical_and(first.read_value() == 0, bad), step, first.read_value()))
-        return logs
-
-    twin.train_step = train_step
-    return first
-
-
-def _raise_if_diverged(first_bad_step: tf.Variable, steps_per_epoch: int) -> None:
-    step = int(first_bad_step.numpy())
-    if step:
-        raise DivergedError(
-            f"The loss stopped being finite at step {step} (epoch {(step - 1) // steps_per_epoch + 1}). Try a lower "
-            "fit.optimizer.learning_rate, a longer fit.schedule.warmup, or fit.clip_norm=1."
-        )
 
 
 class _Averaged:
