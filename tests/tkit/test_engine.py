@@ -17,12 +17,10 @@ from tkit.fit.checkpoint import Checkpoints
 from tkit.fit.config import Fit
 from tkit.fit.optimizers.adamw import AdamW
 from tkit.fit.optimizers.muon import Muon
-from tkit.fit.optimizers.sgd import SGD
 from tkit.fit.saving import Saving
 from tkit.fit.twin import FusedBatchNormalization, training_twin
 from tkit.models import PixelStatistics
 from tkit.models.cnn import CNN
-from tkit.models.resnet import ResNet
 from tkit_edge.errors import DivergedError, StoppedError
 from tkit_pipelines.images import Images
 
@@ -74,38 +72,6 @@ def test_fused_batch_normalization_equals_kerass_own():
     np.testing.assert_allclose(fused(inputs, training=True), stock(inputs, training=True), atol=1e-4)
     np.testing.assert_allclose(fused.moving_variance, stock.moving_variance, rtol=1e-5)
     np.testing.assert_allclose(fused.moving_mean, stock.moving_mean, rtol=1e-5)
-
-
-def test_vectors_learn_faster_where_the_recipe_says_so():
-    def stepped(vector_scale):
-        optimizer = SGD(learning_rate=0.5, vector_scale=vector_scale).build(0.5)
-        kernel, bias = keras.Variable(np.ones((2, 3))), keras.Variable(np.ones(3))
-        optimizer.build([kernel, bias])
-        for _ in range(2):
-            optimizer.apply([tf.ones((2, 3)), tf.ones(3)])
-        return kernel.numpy(), bias.numpy()
-
-    kernel, bias = stepped(1.0)
-    scaled_kernel, scaled_bias = stepped(4.0)
-    np.testing.assert_array_equal(scaled_kernel, kernel)
-    np.testing.assert_allclose(1 - scaled_bias, 4 * (1 - bias), rtol=1e-6)
-
-
-def test_muons_steps_are_orthogonal_and_kernels_keep_their_norm():
-    optimizer = Muon(learning_rate=0.5, kernel_scale=0.1, vector_scale=2).build(0.5)
-    random = np.random.default_rng(0)
-    kernel = keras.Variable(random.normal(size=(3, 3, 8, 16)).astype(np.float32))
-    depthwise, bias = keras.Variable(np.ones((3, 3, 8, 1))), keras.Variable(np.ones(16))
-    optimizer.build([kernel, depthwise, bias])
-    before = kernel.numpy()
-    gradient = random.normal(size=kernel.shape).astype(np.float32)
-    optimizer.apply([tf.constant(gradient), tf.ones((3, 3, 8, 1)), tf.ones(16)])
-    normed = before * (np.sqrt(16) / np.linalg.norm(before))
-    step = ((normed - kernel.numpy()) / (0.5 * 0.1)).reshape(-1, 16)
-    assert np.all((np.linalg.svd(step, compute_uv=False) > 0.6) & (np.linalg.svd(step, compute_uv=False) < 1.3))
-    assert np.sum(step * gradient.reshape(-1, 16)) > 0
-    np.testing.assert_allclose(depthwise, 1 - 0.5 * 1.9, rtol=1e-6)  # Nesterov's first step
-    np.testing.assert_allclose(bias, 1 - 2 * 0.5 * 1.9, rtol=1e-6)
 
 
 def test_muon_trains_under_the_engine_whatever_the_steps_per_execution():
@@ -203,33 +169,6 @@ def test_the_moving_average_is_what_is_validated_and_kept():
     model.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=True))
     again = model.evaluate(validation, verbose=0)
     assert again == pytest.approx(outcome.history[-1]["val_loss"], rel=0.02)  # bfloat16 against float32
-
-
-@pytest.mark.parametrize(
-    ("schedule", "expected"),
-    [
-        ("one_cycle:warmup=0.5", [0.02, 0.5, 1.0, 0.5, 0.02]),
-        ("cosine", [1.0, 0.854, 0.5, 0.146, 0.0]),
-        ("step:factor=0.1", [1.0, 1.0, 0.1, 0.01, 0.01]),
-    ],
-)
-def test_schedules_have_their_shape(schedule, expected):
-    built = Fit(schedule=schedule).schedule.build(2.0, total_steps=100)
-    values = [float(built(step)) / 2 for step in (0, 25, 50, 75, 99)]
-    np.testing.assert_allclose(values, expected, atol=0.03)
-
-
-def test_learning_rates_scale_with_the_batch():
-    assert Fit(optimizer="sgd:learning_rate=0.4").optimizer.scaled(128) == pytest.approx(0.2)
-    assert Fit(optimizer="adamw:learning_rate=0.4").optimizer.scaled(64) == pytest.approx(0.2)
-
-
-def test_resnet8_is_mlperf_tinys():
-    model = ResNet(depth=8).build((32, 32, 3), 10, PixelStatistics(0.0, 1.0))
-    # mlcommons/tiny's has 78,666, of which 240 are biases before batch normalization, which do nothing.
-    assert model.count_params() == 78_666 - 240
-    with pytest.raises(ValueError, match="6n\\+2"):
-        ResNet(depth=9)
 
 
 def test_a_signal_during_validation_is_the_state_before_it(tmp_path):

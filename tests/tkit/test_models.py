@@ -7,6 +7,7 @@ import pytest
 from tkit.export.convert import Converter
 from tkit.models import PixelStatistics
 from tkit.models.mobilenet import MobileNet
+from tkit.models.resnet import ResNet
 from tkit_edge import flatbuffer
 from tkit_edge.runtime import Model
 
@@ -52,3 +53,11 @@ def test_mobilenet_converts_to_integers_with_builtin_operators_only():
     # MUL is the pixels' normalization.
     assert operators == {"MUL", "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "MEAN", "FULLY_CONNECTED"}
     assert activations == {"int8"}
+
+
+def test_resnet8_is_mlperf_tinys():
+    model = ResNet(depth=8).build((32, 32, 3), 10, PixelStatistics(0.0, 1.0))
+    # mlcommons/tiny's has 78,666, of which 240 are biases before batch normalization, which do nothing.
+    assert model.count_params() == 78_666 - 240
+    with pytest.raises(ValueError, match="6n\\+2"):
+        ResNet(depth=9)
