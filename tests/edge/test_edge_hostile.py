@@ -179,8 +179,10 @@ def test_a_child_that_hangs_ends_with_its_parent(tmp_path):
     )
     with parent:
         pid = int(parent.stdout.readline())
-        while not cpu_ticks(pid):  # until it runs
+        until = time.monotonic() + 30
+        while not cpu_ticks(pid) and time.monotonic() < until:
             time.sleep(0.05)
+        assert cpu_ticks(pid), "the child never ran"
         time.sleep(1)
         parent.kill()
     until = time.monotonic() + 10
