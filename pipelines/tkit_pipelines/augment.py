@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def augment(
-    images: tf.Tensor, rows: tf.Tensor, labels: tf.Tensor, ops: Sequence[Op], seed: tf.Tensor
+    images: tf.Tensor, rows: tf.Tensor, labels: tf.Tensor, ops: Sequence[Op], seed: tf.Tensor, turn: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """The pictures at `rows` and their labels after `ops`.
 
@@ -28,6 +28,7 @@ def augment(
         labels: float32 [B, classes].
         ops: In order; op i draws from `derive(seed, i)`.
         seed: int64 [2].
+        turn: bool [B, 1], as in `Move.sources`.
 
     Returns:
         uint8 [B, H, W, C] and float32 [B, classes].
@@ -38,7 +39,7 @@ def augment(
     for pixelwise, group in groupby(enumerate(ops), key=lambda numbered: isinstance(numbered[1], BatchOp)):
         numbered = list(group)
         if not pixelwise:
-            images = spatial.gather(images, tf.range(rows.shape[0]) if taken else rows, numbered, seed)
+            images = spatial.gather(images, tf.range(rows.shape[0]) if taken else rows, numbered, seed, turn)
             taken = True
             continue
         if not taken:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 # What a seed is for; two uses never draw the same numbers.
-ORDER, AUGMENT = 0, 1
+ORDER, AUGMENT, START = 0, 1, 2
 
 
 class Batches:
@@ -70,6 +70,8 @@ class Batches:
             self._images, self._rows = _tensors(examples.images)
             self._labels = tf.constant(examples.labels)
             self._seed = tf.constant([seed, 0], tf.int64)
+            # What each picture's turn is in the first epoch: op.Move.sources.
+            self._first = tf.random.stateless_uniform([len(examples)], derive(self._seed, START)) < 0.5
             self._oversample = Oversample(examples.labels) if balance == "oversample" else None
             self._weights = tf.constant(class_weights(examples.labels, num_classes)) if balance == "weights" else None
         drawn = len(examples) if self._oversample is None else self._oversample.size
@@ -131,7 +133,8 @@ class Batches:
         seed = derive(self._seed, AUGMENT, epoch, step)
         rows = indices if self._rows is None else tf.gather(self._rows, indices)
         labels = tf.one_hot(tf.gather(self._labels, indices), self._num_classes)
-        images, labels = augment(self._images, rows, labels, self._ops, seed)
+        turn = tf.not_equal(tf.gather(self._first, indices), epoch % 2 == 1)[:, None]
+        images, labels = augment(self._images, rows, labels, self._ops, seed, turn)
         return (images, labels) if self._weights is None else (images, labels, tf.linalg.matvec(labels, self._weights))
 
 

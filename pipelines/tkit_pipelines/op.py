@@ -45,7 +45,7 @@ class Move(Op):
 
     @abstractmethod
     def sources(
-        self, rows: tf.Tensor, columns: tf.Tensor, height: int, width: int, seed: tf.Tensor
+        self, rows: tf.Tensor, columns: tf.Tensor, height: int, width: int, seed: tf.Tensor, turn: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Where the pixels at (`rows`, `columns`) of the op's output lie in its input.
 
@@ -53,6 +53,7 @@ class Move(Op):
             rows: int32 [B, H], output rows wanted; columns: int32 [B, W].
             height: Of the pictures, in pixels; width likewise.
             seed: int64 [2], this op's own at this step.
+            turn: bool [B, 1], false and true by turns from one epoch to the next, for each picture from its own start.
 
         Returns:
             int32 [B, H] rows and [B, W] columns of the input; what lies outside of the picture becomes black.
@@ -66,4 +67,4 @@ class Blank(Op):
     def covers(
         self, rows: tf.Tensor, columns: tf.Tensor, height: int, width: int, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Which `rows` and `columns` cross the box: bool [B, H] and [B, W]; arguments as in `sources`."""
+        """Which `rows` and `columns` cross the box: bool [B, H] and [B, W]; arguments as in `Move.sources`."""

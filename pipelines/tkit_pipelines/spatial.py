@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 FAR = 1 << 28
 
 
-def gather(images: tf.Tensor, indices: tf.Tensor, ops: Sequence[tuple[int, Op]], seed: tf.Tensor) -> tf.Tensor:
+def gather(
+    images: tf.Tensor, indices: tf.Tensor, ops: Sequence[tuple[int, Op]], seed: tf.Tensor, turn: tf.Tensor
+) -> tf.Tensor:
     """The pictures at `indices` after `ops`, in their order.
 
     Args:
@@ -27,6 +29,7 @@ def gather(images: tf.Tensor, indices: tf.Tensor, ops: Sequence[tuple[int, Op]],
         indices: int32 [B], B static.
         ops: `Move` and `Blank` ops, each with its number in the whole list.
         seed: int64 [2]; op number i draws from `derive(seed, i)`.
+        turn: bool [B, 1], as in `Move.sources`.
 
     Returns:
         uint8 [B, H, W, C].
@@ -46,7 +49,7 @@ def gather(images: tf.Tensor, indices: tf.Tensor, ops: Sequence[tuple[int, Op]],
         if isinstance(op, Blank):
             boxes.append(op.covers(rows, columns, height, width, op_seed))
         elif isinstance(op, Move):
-            rows, columns = op.sources(rows, columns, height, width, op_seed)
+            rows, columns = op.sources(rows, columns, height, width, op_seed, turn)
             # What was once outside stays outside, whatever an earlier op does to the coordinate.
             rows = tf.where((rows >= 0) & (rows < height), rows, -FAR)
             columns = tf.where((columns >= 0) & (columns < width), columns, -FAR)

@@ -234,9 +234,9 @@ def test_spatial_and_batch_ops_apply_in_their_order():
     images = pictures()
     ops = (Flip(), Translate(pixels=2), Flip())
     with_break = (Flip(), Translate(pixels=2), RandomResizedCrop(smallest=1, ratio=1), Flip())
-    rows = tf.range(COUNT)
-    one, _ = augment(tf.constant(images), rows, tf.constant(LABELS), ops[:2], SEED)
-    expected, _ = augment(tf.constant(images), rows, tf.constant(LABELS), with_break, SEED)
+    rows, turn = tf.range(COUNT), tf.zeros([COUNT, 1], tf.bool)
+    one, _ = augment(tf.constant(images), rows, tf.constant(LABELS), ops[:2], SEED, turn)
+    expected, _ = augment(tf.constant(images), rows, tf.constant(LABELS), with_break, SEED, turn)
     flips = tf.random.stateless_uniform([COUNT, 1], derive(SEED, 3)).numpy()[:, 0] < 0.5
     by_hand = [image[:, ::-1] if flip else image for image, flip in zip(one.numpy(), flips, strict=True)]
     np.testing.assert_array_equal(expected, by_hand)

@@ -11,6 +11,7 @@ import pytest
 from tkit_edge.errors import InputError
 from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.dataset import Examples, aligned_empty, shareable
+from tkit_pipelines.ops.alternating_flip import AlternatingFlip
 from tkit_pipelines.ops.cutout import Cutout
 from tkit_pipelines.ops.flip import Flip
 from tkit_pipelines.ops.translate import Translate
@@ -90,6 +91,20 @@ def test_orders_of_epochs_are_unlike():
     # Picture 0 comes first in 1 of 53 epochs or so; every position's mean is near the middle, 26.
     assert abs(np.mean(orders) - 26) < 2
     assert len({order.tobytes() for order in orders}) == 40
+
+
+def test_an_alternating_flip_shows_every_picture_both_ways_in_two_epochs():
+    columns = np.broadcast_to(np.arange(8, dtype=np.uint8)[:, None], (53, 8, 8, 1)).copy()
+    columns[:, 0, :, 0] = np.arange(53)[:, None]  # the first row says which picture it is
+    made = Batches(Examples(columns, np.zeros(53, np.int32)), 2, 53, (AlternatingFlip(),), 7)
+    mirrored = []
+    for epoch in range(4):
+        images = made.batch(epoch, 0)[0].numpy()[..., 0]
+        turned = images[:, 1, 0] == 7
+        mirrored.append(turned[np.argsort(images[:, 0, 0])])
+    np.testing.assert_array_equal(mirrored[1], ~mirrored[0])
+    np.testing.assert_array_equal(mirrored[2:], mirrored[:2])
+    assert 15 <= mirrored[0].sum() <= 38
 
 
 def test_labels_follow_their_pictures():

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from tkit_pipelines.augment import augment
 from tkit_pipelines.images import Images
+from tkit_pipelines.ops.alternating_flip import AlternatingFlip
 from tkit_pipelines.ops.crop import Crop
 from tkit_pipelines.ops.cutout import Cutout
 from tkit_pipelines.ops.flip import Flip
@@ -24,7 +25,12 @@ def pictures(count=64, height=9, width=7, channels=3):
 
 
 def run(images, *ops, seed=SEED):
-    return augment(tf.constant(images), tf.range(len(images)), labels(len(images)), ops, seed)[0].numpy()
+    rows = tf.range(len(images))
+    return augment(tf.constant(images), rows, labels(len(images)), ops, seed, turn(len(images)))[0].numpy()
+
+
+def turn(count):
+    return tf.constant(np.arange(count)[:, None] % 3 == 0)
 
 
 def labels(count, classes=4):
@@ -63,6 +69,12 @@ def test_flip_mirrors_left_to_right():
     images = pictures()
     expected = [image[:, ::-1] if flip else image for image, flip in zip(images, mirrored(64), strict=True)]
     np.testing.assert_array_equal(run(images, Flip()), expected)
+
+
+def test_alternating_flip_mirrors_those_whose_turn_it_is():
+    images = pictures()
+    expected = [image[:, ::-1] if number % 3 == 0 else image for number, image in enumerate(images)]
+    np.testing.assert_array_equal(run(images, AlternatingFlip()), expected)
 
 
 def test_translate_shifts_with_black():

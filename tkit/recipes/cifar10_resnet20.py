@@ -2,17 +2,17 @@
 
     tkit run --recipe cifar10_resnet20 --data tfds:cifar10
 
-The training is cifar10_resnet8's, with more augmentation for the larger network. On CIFAR-10 as JPEGs it reaches 87.3 %
-(10,000 test pictures, one seed).
+Smaller steps than cifar10_resnet8's, warmed up, along a cosine; more augmentation for the larger network.
 """
 
 from tkit.fit.config import Fit
 from tkit.fit.optimizers.muon import Muon
+from tkit.fit.schedules.cosine import Cosine
 from tkit.models.resnet import ResNet
 from tkit.recipe import Recipe
 from tkit_pipelines.images import Images
+from tkit_pipelines.ops.alternating_flip import AlternatingFlip
 from tkit_pipelines.ops.cutout import Cutout
-from tkit_pipelines.ops.flip import Flip
 from tkit_pipelines.ops.translate import Translate
 
 
@@ -26,8 +26,14 @@ def recipe() -> Recipe:
             channels=3,
             batch_size=256,
             validation=0.05,
-            augment=(Flip(), Translate(pixels=3), Cutout(size=8)),
+            augment=(AlternatingFlip(), Translate(pixels=4), Cutout(size=12)),
         ),
         model=ResNet(depth=20),
-        fit=Fit(epochs=60, optimizer=Muon(), l2=2.5e-4, label_smoothing=0.05),
+        fit=Fit(
+            epochs=60,
+            optimizer=Muon(learning_rate=0.31, vector_scale=4, kernel_scale=0.158, kernel_momentum=0.8),
+            schedule=Cosine(warmup=0.1),
+            l2=1.5e-4,
+            label_smoothing=0.05,
+        ),
     )

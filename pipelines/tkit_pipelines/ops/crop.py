@@ -25,7 +25,7 @@ class Crop(Move):
             raise ValueError(f"crop: padding={self.padding} must be less than the picture's size, {height}x{width}")
 
     def sources(
-        self, rows: tf.Tensor, columns: tf.Tensor, height: int, width: int, seed: tf.Tensor
+        self, rows: tf.Tensor, columns: tf.Tensor, height: int, width: int, seed: tf.Tensor, turn: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Coordinates plus the crop's offset, folded back at the borders."""
         import tensorflow as tf

@@ -16,7 +16,7 @@ class Flip(Move):
     kind: Literal["flip"] = "flip"
 
     def sources(
-        self, rows: tf.Tensor, columns: tf.Tensor, height: int, width: int, seed: tf.Tensor
+        self, rows: tf.Tensor, columns: tf.Tensor, height: int, width: int, seed: tf.Tensor, turn: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Columns counted from the other side."""
         import tensorflow as tf

@@ -28,7 +28,7 @@ class Translate(Move):
             raise ValueError(f"translate: pixels={self.pixels} moves a {height}x{width} picture out of itself")
 
     def sources(
-        self, rows: tf.Tensor, columns: tf.Tensor, height: int, width: int, seed: tf.Tensor
+        self, rows: tf.Tensor, columns: tf.Tensor, height: int, width: int, seed: tf.Tensor, turn: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Coordinates less the shift."""
         import tensorflow as tf
