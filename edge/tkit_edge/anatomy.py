@@ -15,11 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tkit_edge import flatbuffer
-from tkit_edge.graph import Graph, Tensor, macs, operator_macs, parameters, values
+from tkit_edge.graph import UNPACKING, Graph, Tensor, macs, operator_macs, parameters, unpacked_from, values
 
 _WEIGHTS_AT, _BIAS_AT = 1, 2  # the places of a layer's inputs
 _LAYERS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "CONV_3D", "TRANSPOSE_CONV", "BATCH_MATMUL"}
-_UNPACKING = {"DEQUANTIZE", "DENSIFY"}
 _NUMERIC = ("float32", "float16", "int16", "int8", "uint8", "int4")
 _INDEX_TYPES = {"int32", "int64", "bool"}
 _BUNDLED_CUSTOM = {"TFLite_Detection_PostProcess", "Mfcc", "AudioSpectrogram", "NumericVerify"}
@@ -148,7 +147,7 @@ def describe(tensor: Tensor) -> str:
 
 def _roles(graph: Graph) -> dict[int, str]:
     """Constants that are a layer's weights or biases, also where an operator unpacks them first."""
-    source = {item.outputs[0]: item.inputs[0] for item in graph.operators if item.name in _UNPACKING and item.outputs}
+    source = unpacked_from(graph)
     roles: dict[int, str] = {}
     for operator in graph.operators:
         if operator.name in _LAYERS:
@@ -168,7 +167,7 @@ def _role_by_look(tensor: Tensor) -> str:
 def _stored(tensor: Tensor, kind: str) -> Stored:
     quantization = "none" if not len(tensor.scales) else "per channel" if len(tensor.scales) > 1 else "per tensor"
     sparsity = codes = None
-    if kind == "weights" and not tensor.sparse and tensor.dtype in _NUMERIC:
+    if kind == "weights" and tensor.dtype in _NUMERIC:
         weights = values(tensor)
         zero = int(tensor.zero_points[0]) if len(tensor.zero_points) else 0
         sparsity = float(np.mean(weights == zero)) if weights.size else None
@@ -213,7 +212,7 @@ def _arithmetic(graph: Graph, stored: list[Stored]) -> str:
     """What the operators compute in, by the types of their inputs and outputs; conversions don't count."""
     computing = [operator for operator in graph.operators if operator.name not in ("QUANTIZE", "DEQUANTIZE")]
     tensors = [graph.tensors[index] for item in computing for index in (*item.inputs, *item.outputs) if index >= 0]
-    unpacked = {output for item in graph.operators if item.name in _UNPACKING for output in item.outputs}
+    unpacked = {output for item in graph.operators if item.name in UNPACKING for output in item.outputs}
     known = {id(graph.tensors[index]) for index in unpacked}
     types = {item.dtype for item in tensors if not len(item.data) and id(item) not in known} - _INDEX_TYPES
     weights = {item.dtype for item in stored if item.kind == "weights"}

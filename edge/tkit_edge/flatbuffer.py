@@ -20,11 +20,14 @@ from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, Operator, Tensor
 from tkit_edge.opnames import BUILTIN_OPERATORS, TENSOR_TYPES, TYPE_BITS
 from tkit_edge.options import LAYOUTS
+from tkit_edge.sparse import Level, Sparsity
 
 MAX_RANK = 16
 # A FlatBuffer may refer to one part any number of times, so a small file can describe an enormous graph. Ten
 # thousand tensors and operators with long names stay under a third of this.
 MAX_DESCRIPTION_BYTES = 16 * 2**20
+_SPARSE_CSR = 1  # a stored dimension that isn't dense
+_INDEX_TYPES = ("", "<i4", "<u2", "<u1")
 TABLE_COST = 64  # bytes charged for a table beside its strings and lists
 
 
@@ -129,18 +132,43 @@ def _tensor(file: _File, table: _Table, buffers: np.ndarray) -> Tensor:
     if buffer >= max(len(buffers), 1):
         raise file.damaged(f"tensor {name!r} has buffer {buffer} of {len(buffers)}")
     data = _buffer(file, _Table(file, int(buffers[buffer]))) if buffer else memoryview(b"")
-    sparse = table.table(6) is not None
+    sparsity = _sparsity(file, table.table(6), name)
     bits = TYPE_BITS.get(dtype)
-    expected = None if bits is None or sparse else (math.prod(shape) * bits + 7) // 8
+    expected = None if bits is None or sparsity is not None else (math.prod(shape) * bits + 7) // 8
     if len(data) and expected is not None and expected != len(data):
         raise file.damaged(f"tensor {name!r} has {len(data)} bytes, its shape and type need {expected}")
+    if sparsity is not None and bits is not None and len(data) * 8 % bits:
+        raise file.damaged(f"the sparse tensor {name!r} has {len(data)} bytes, which no number of {dtype} takes")
     scales, zero_points, axis = np.empty(0, "<f4"), np.empty(0, "<i8"), 0
     quantization = table.table(4)
     if quantization is not None:
         scales, zero_points = quantization.array(2, "<f4"), quantization.array(3, "<i8")
         axis = quantization.number(6, "i", 0)
     signature = table.numbers(7) or shape
-    return Tensor(name, shape, signature, dtype, buffer, data, scales, zero_points, axis, sparse)
+    return Tensor(name, shape, signature, dtype, buffer, data, scales, zero_points, axis, sparsity)
+
+
+def _sparsity(file: _File, table: _Table | None, name: str) -> Sparsity | None:
+    if table is None:
+        return None
+    levels = []
+    for level in table.tables(2):
+        segments, indices = (_index_vector(file, level, field, name) for field in (2, 4))
+        sparse = level.number(0, "b", 0) == _SPARSE_CSR
+        if sparse and (segments is None or indices is None or not len(segments)):
+            raise file.damaged(f"the sparse tensor {name!r} has a level without segments or indices")
+        levels.append(Level(0, segments, indices) if sparse else Level(level.number(1, "i", 0), None, None))
+    return Sparsity(table.numbers(0), table.numbers(1), tuple(levels))
+
+
+def _index_vector(file: _File, level: _Table, field: int, name: str) -> np.ndarray | None:
+    """A union of three vector types: its number is in `field`, its table in the field that follows."""
+    number, table = level.number(field, "B", 0), level.table(field + 1)
+    if table is None:
+        return None
+    if not 0 < number < len(_INDEX_TYPES):
+        raise file.damaged(f"the sparse tensor {name!r} has indices of type {number}")
+    return table.array(0, _INDEX_TYPES[number])
 
 
 def _buffer(file: _File, table: _Table) -> memoryview:

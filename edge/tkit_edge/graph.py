@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from tkit_edge.errors import InputError
+from tkit_edge.sparse import Sparsity, dense
 
+UNPACKING = ("DEQUANTIZE", "DENSIFY")
 # What these cost can't be read off the shapes: loop counts, bodies in other graphs, foreign code.
 _UNCOUNTABLE = """
     CALL IF WHILE STABLEHLO_CASE STABLEHLO_COMPOSITE STABLEHLO_WHILE LSTM RNN SVDF
@@ -39,7 +41,8 @@ class Tensor:
     scales: np.ndarray
     zero_points: np.ndarray
     axis: int
-    sparse: bool
+    sparsity: Sparsity | None
+    """Where the stored values of a constant lie that is stored without its zeros."""
 
     @property
     def size(self) -> int:
@@ -48,13 +51,36 @@ class Tensor:
 
 
 def values(tensor: Tensor) -> np.ndarray:
-    """A constant's values in its shape, 4-bit ones as int8; its type is one that NumPy has, or int4."""
+    """A constant's values in its shape, 4-bit ones as int8; its type is one that NumPy has, or int4.
+
+    Raises:
+        InputError: it is stored without its zeros, and where they were doesn't fit its shape.
+    """
     if tensor.dtype != "int4":
-        return np.frombuffer(tensor.data, np.dtype(tensor.dtype).newbyteorder("<")).reshape(tensor.shape)
+        stored = np.frombuffer(tensor.data, np.dtype(tensor.dtype).newbyteorder("<"))
+        return stored.reshape(tensor.shape) if tensor.sparsity is None else _dense(stored, tensor)
     halves = np.frombuffer(tensor.data, np.uint8)
     # The lower half comes first; shifting it up and, with its sign, down again extends the sign.
     codes = np.stack([halves << 4, halves & 0xF0], axis=-1).view(np.int8) >> 4
+    if tensor.sparsity is not None:
+        return _dense(codes.reshape(-1), tensor)
     return codes.reshape(-1)[: tensor.size].reshape(tensor.shape)
+
+
+def _dense(stored: np.ndarray, tensor: Tensor) -> np.ndarray:
+    assert tensor.sparsity is not None
+    return dense(stored, tensor.shape, tensor.sparsity, tensor.name)
+
+
+def unpacked_from(graph: Graph) -> dict[int, int]:
+    """Tensors that an operator unpacks from a constant when the file is loaded, and the numbers of the constants."""
+    sources: dict[int, int] = {}
+    for operator in graph.operators:
+        if operator.name in UNPACKING and operator.inputs and operator.outputs:
+            first = sources.get(operator.inputs[0], operator.inputs[0])
+            if first >= 0 and len(graph.tensors[first].data):
+                sources[operator.outputs[0]] = first
+    return sources
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 
 import keras
 import numpy as np
@@ -17,7 +18,8 @@ from tkit.fit.engine import train
 from tkit.recipe import load
 from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
-from tkit_edge.graph import values
+from tkit_edge.graph import unpacked_from, values
+from tkit_edge.runtime import Model
 
 QUICK = ("fit.epochs=5", "bench.seconds=0.05", "model.width=8", "export.formats=float32,int8")
 
@@ -34,7 +36,9 @@ def exported(run, variant, fmt="int8"):
 
 def conv_kernels(data):
     graph = flatbuffer.read(data)
-    return [graph.tensors[item.inputs[1]] for item in graph.operators if item.name == "CONV_2D"]
+    sources = unpacked_from(graph)
+    numbers = [item.inputs[1] for item in graph.operators if item.name == "CONV_2D"]
+    return [graph.tensors[sources.get(number, number)] for number in numbers]
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +56,21 @@ def test_every_kernel_has_its_share_of_zeros_in_the_file(run, pruned):
         assert all(proof.holds for proof in found)
 
 
+def test_a_float_file_is_stored_without_its_zeros_unless_that_is_not_wanted(run, pruned):
+    images = run.recipe.data.load(run.recipe.seed).validation.images
+    answers = {}
+    for sparse in ("true", "false"):
+        tkit.export(run, variant=pruned["variant"], overrides=[f"export.sparse={sparse}"])
+        folder = run.folder / pruned["variant"] / "export"
+        data = (folder / "model-float32.tflite").read_bytes()
+        stored = [tensor.sparsity is not None for tensor in conv_kernels(data)]
+        assert set(stored) == {sparse == "true"}
+        answers[sparse] = len(data), Model(data).predict(images)
+        assert all(tensor.sparsity is None for tensor in conv_kernels((folder / "model-int8.tflite").read_bytes()))
+    assert answers["true"][0] < 0.6 * answers["false"][0]
+    np.testing.assert_array_equal(answers["true"][1], answers["false"][1])
+
+
 def test_a_file_without_the_zeros_is_caught(run, pruned):
     kept = model_files.load_kept(run.folder / pruned["variant"])
     found = proofs(exported(run, "float"), kept)
@@ -65,7 +84,9 @@ def test_the_ledger_says_what_pruning_did_not_buy(pruned):
     assert last["zip_bytes"] < 0.7 * first["zip_bytes"]
     assert last["bytes"] == pytest.approx(first["bytes"], rel=0.01)
     assert last["p50_ms"] > 0
-    assert "file no smaller" in pruned["metrics"]["verdicts"][0]
+    said = pruned["metrics"]["verdicts"][0]
+    assert "int8 file no smaller" in said
+    assert re.search(r"float32 file [3-6]\d% smaller", said)
     assert first["pictures"] == 143
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tkit.compress import Kept
 from tkit_edge import flatbuffer
-from tkit_edge.graph import Graph, Tensor, values
+from tkit_edge.graph import Graph, Tensor, unpacked_from, values
 
 _WITH_KERNEL = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 _ENDS = ("QUANTIZE", "DEQUANTIZE")
@@ -35,16 +35,25 @@ def kernels(graph: Graph, layers: Iterable[str]) -> dict[str, Tensor]:
     A tensor's name is a path of scopes; a layer's scope is its name, with a number where it was traced again.
     """
     names = sorted(layers, key=len, reverse=True)
+    sources = unpacked_from(graph)
     found: dict[str, Tensor] = {}
     for operator in graph.operators:
         if operator.name not in _WITH_KERNEL:
             continue
-        tensor = graph.tensors[operator.inputs[1]]
-        scopes = re.split(r"[/;]", tensor.name)
-        owner = next((name for name in names if any(_is_scope(scope, name) for scope in scopes)), None)
+        tensor = graph.tensors[sources.get(operator.inputs[1], operator.inputs[1])]
+        # A kernel stored without its zeros has its operator's name, which at the graph's end is the output's: there the
+        # bias tells. Several layers may share a bias, so the kernel's own name comes first.
+        constants = [tensor, *(graph.tensors[index] for index in operator.inputs[2:] if index >= 0)]
+        owners = (_owner(item.name, names) for item in constants if len(item.data))
+        owner = next((name for name in owners if name is not None), None)
         if owner is not None:
             found[owner] = tensor
     return found
+
+
+def _owner(tensor: str, names: Iterable[str]) -> str | None:
+    scopes = re.split(r"[/;]", tensor)
+    return next((name for name in names if any(_is_scope(scope, name) for scope in scopes)), None)
 
 
 def _is_scope(scope: str, name: str) -> bool:

@@ -47,7 +47,8 @@ class Ledger:
         """Exports what a step made, and notes what the files hold and how right the int8 one is."""
         pictures = self.work.calibration(self.work.recipe.export.calibration_samples)
         with Converter(state.model, pictures, io="int8") as convert:
-            int8, float32 = (converted(convert, fmt, state.kept) for fmt in ("int8", "float32"))
+            sparse = self.work.recipe.export.sparse
+            int8, float32 = (converted(convert, fmt, state.kept, sparse=sparse) for fmt in ("int8", "float32"))
         held_out = self.work.splits.validation
         with chatter_dropped():
             right = Model(int8).predict(held_out.images).argmax(axis=1) == held_out.labels
@@ -126,8 +127,9 @@ class Ledger:
             faster = row["speedup"] / before["speedup"]
             parts = [
                 f"{faster:.2f} times as fast" if abs(faster - 1) > NOTICEABLE else "no faster on this runtime",
-                _smaller(before["bytes"], row["bytes"], "file"),
-                _smaller(before["zip_bytes"], row["zip_bytes"], "zip"),
+                _smaller(before["bytes"], row["bytes"], "int8 file"),
+                _smaller(before["zip_bytes"], row["zip_bytes"], "its zip"),
+                _smaller(before["float32_bytes"], row["float32_bytes"], "float32 file"),
             ]
             said.append(f"{row['step']}: {', '.join(parts)}.")
         first = self.rows[0]

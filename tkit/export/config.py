@@ -36,6 +36,9 @@ class Export(Config):
     """Type of the int8 file's input and output tensors."""
     calibration_samples: int = Field(500, ge=1)
     """Training pictures, stratified by class, that the activation ranges of int8 and int16x8 come from."""
+    sparse: bool = True
+    """Store a pruned model's float32 and float16 kernels without their zeros, where that makes the file smaller. LiteRT
+    loads it; TFLite Micro and GPU delegates don't."""
     parity: Parity = Parity()
     """Bounds of the parity gate."""
 

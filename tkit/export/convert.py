@@ -58,8 +58,12 @@ class Converter:
     ) -> None:
         self.scratch.cleanup()
 
-    def __call__(self, fmt: Format) -> bytes:
+    def __call__(self, fmt: Format, *, sparse: bool = False) -> bytes:
         """The .tflite file of a format.
+
+        Args:
+            fmt: the format.
+            sparse: whether kernels with many zeros are stored without them; LiteRT puts them in again when it loads.
 
         Raises:
             InputError: a layer needs an operator that LiteRT doesn't have built in, or not of 16 bits; it is named.
@@ -67,6 +71,8 @@ class Converter:
         converter = tf.lite.TFLiteConverter.from_saved_model(self.scratch.name)
         if fmt != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if sparse:
+            converter.optimizations = [*converter.optimizations, tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
         if fmt == "float16":
             converter.target_spec.supported_types = [tf.float16]
         if fmt in ("int8", "int16x8") and self.calibration is not None:

@@ -7,17 +7,21 @@ from typing import Any
 import keras
 import numpy as np
 
+from tkit._quiet import chatter_dropped
 from tkit.compress import Kept, Quantized
+from tkit.compress._evidence import kernels
 from tkit.compress._graph import clone, rebuilt
 from tkit.compress._int8_graph import quantized
 from tkit.compress._kernels import LARGEST_CODE, scale_shape, view, with_kernels
 from tkit.export._int4 import packed
 from tkit.export.config import Format
 from tkit.export.convert import Converter
-from tkit_edge import flatbuffer
+from tkit_edge import flatbuffer, runtime
 from tkit_edge.errors import InputError
 
 _ENDS = ("QUANTIZE", "DEQUANTIZE")
+SPARSE_FORMATS = ("float32", "float16")
+"""In the others a zero takes a byte: without them the zip grows, and XNNPACK doesn't load every such file."""
 
 
 def convert_quantized(model: keras.Model, kept: Kept, io: str) -> bytes:
@@ -52,11 +56,29 @@ def convert_quantized(model: keras.Model, kept: Kept, io: str) -> bytes:
     return data
 
 
-def converted(convert: Converter, fmt: Format, kept: Kept) -> bytes:
-    """The file of a variant in a format: int8 as `Quantize` gave it, where it did; all else as `convert` makes it."""
+def converted(convert: Converter, fmt: Format, kept: Kept, *, sparse: bool) -> bytes:
+    """The file of a variant in a format: int8 as `Quantize` gave it, where it did; all else as `convert` makes it.
+
+    With `sparse`, float files of a pruned variant are stored without zeros, where that is smaller, LiteRT loads it and
+    each layer's kernel can be found in it.
+    """
     if fmt == "int8" and kept.quantized is not None:
         return convert_quantized(convert.model, kept, convert.io)
-    return convert(fmt)
+    data = convert(fmt)
+    if sparse and kept.pruned and fmt in SPARSE_FORMATS:
+        without_zeros = convert(fmt, sparse=True)
+        if len(without_zeros) < len(data) and _usable(without_zeros, kept):
+            return without_zeros
+    return data
+
+
+def _usable(data: bytes, kept: Kept) -> bool:
+    try:
+        with chatter_dropped():
+            runtime.load(data)
+    except InputError:
+        return False
+    return kernels(flatbuffer.read(data), kept.pruned).keys() == kept.pruned.keys()
 
 
 def _with_scales(graph: keras.Model, settings: Quantized) -> keras.Model:

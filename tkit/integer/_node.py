@@ -53,7 +53,7 @@ class Node(NamedTuple):
         """
         tensor = self.tensor(number)
         known = "int8" if tensor.dtype == "int4" else tensor.dtype
-        if not len(tensor.data) or tensor.sparse or known != dtype or len(tensor.shape) not in ranks:
+        if not len(tensor.data) or tensor.sparsity is not None or known != dtype or len(tensor.shape) not in ranks:
             expected = f"a {dtype} constant of rank {' or '.join(map(str, ranks))}"
             raise self.error(f"has a {tensor.dtype} input {list(tensor.shape)}; expected {expected}")
         return values(tensor)

@@ -60,7 +60,7 @@ class IntegerModel:
         self.constants = {
             number: values(tensor)
             for number, tensor in enumerate(self.graph.tensors)
-            if len(tensor.data) and not tensor.sparse and tensor.dtype in ("int8", "int4", "int32")
+            if len(tensor.data) and tensor.sparsity is None and tensor.dtype in ("int8", "int4", "int32")
         }
         source = self.graph.tensors[self.graph.inputs[0]]
         self._pixels = pixel_codes(source.dtype, *_quantization(source), "0-255", name)

@@ -59,7 +59,7 @@ def export(run: Run | str | Path, *, variant: str | None = None, overrides: Sequ
     failed: list[str] = []
     with Converter(model, pictures, io=settings.io) as convert:
         for fmt in settings.formats:
-            models[fmt] = converted(convert, fmt, kept)
+            models[fmt] = converted(convert, fmt, kept, sparse=settings.sparse)
             with chatter_dropped():
                 figures[fmt] = parity.compare(fmt, models[fmt], held_out.images, held_out.labels, logits)
             figures[fmt]["bytes"] = len(models[fmt])
