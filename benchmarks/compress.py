@@ -38,7 +38,14 @@ CASES: dict[str, tuple[str, ...]] = {
     "16 clusters, QAT (CQAT)": ("cluster:clusters=16", "quantize:aware=true"),
     "50 % pruned, 16 clusters, QAT (PCQAT)": ("prune:sparsity=0.5", "cluster:clusters=16", "quantize:aware=true"),
     "75 % pruned, 12 clusters, QAT (PCQAT)": ("prune:sparsity=0.75", "cluster:clusters=12", "quantize:aware=true"),
+    "75 % pruned, taught, 12 clusters, QAT (PCQAT)": (
+        "prune:sparsity=0.75,scope=global",
+        "distil:epochs=10",
+        "cluster:clusters=12",
+        "quantize:aware=true",
+    ),
     "channels, 1.5 times as fast": ("channels:speedup=1.5",),
+    "channels, 1.5 times as fast, taught": ("channels:speedup=1.5", "distil"),
     "4-bit weights, trained (QAT)": ("quantize:aware=true,int4=conv2d+dense",),
     "50 % pruned, TFMOT": ("tfmot_prune:sparsity=0.5",),
     "16 clusters, QAT (CQAT), TFMOT": ("tfmot_cluster:clusters=16", "tfmot_quantize"),
@@ -62,7 +69,7 @@ class Base(NamedTuple):
 TRANSFORMER = RESULTS / "transformer.keras"
 BASES = (
     Base("cifar10_resnet8", seeds=3),
-    Base("cifar10_resnet20", cases=(*INT8, "channels, 1.5 times as fast")),
+    Base("cifar10_resnet20", cases=(*INT8, "channels, 1.5 times as fast", "channels, 1.5 times as fast, taught")),
     Base(
         "cifar10_mobilenet",
         ("name=mobilenet", "model.width=0.35", "model.depth=0.34", "fit.epochs=10"),

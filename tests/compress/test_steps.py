@@ -191,16 +191,29 @@ def teacher(tmp_path_factory):
 @pytest.mark.parametrize("settings", ["", ",features=20"])
 def test_a_student_comes_nearer_to_its_teacher(run, teacher, settings):
     made = tkit.compress(run, [f"distil:teacher={teacher.folder},epochs=4{settings}"])
+    folders = (teacher.folder / "float", run.folder / "float", run.folder / made["variant"])
+    before, after = distances(run, *folders)
+    assert after < 0.9 * before
+
+
+def distances(run, teacher, *students):
+    """How far from the teacher's classes each student's are: mean relative entropy on the validation pictures."""
     pictures = run.recipe.data.load(seed=0).validation.images.astype(np.float32)
-    taught, before, after = (
-        keras.ops.softmax(model_files.load(folder)(pictures)).numpy()
-        for folder in (teacher.folder / "float", run.folder / "float", run.folder / made["variant"])
-    )
+    taught, *said = (keras.ops.softmax(model_files.load(folder)(pictures)).numpy() for folder in (teacher, *students))
+    return [np.mean(np.sum(taught * (np.log(taught + 1e-9) - np.log(one + 1e-9)), axis=1)) for one in said]
 
-    def distance(said):
-        return np.mean(np.sum(taught * (np.log(taught + 1e-9) - np.log(said + 1e-9)), axis=1))
 
-    assert distance(after) < 0.9 * distance(before)
+def test_a_pruned_model_learns_from_what_it_was(run, pruned):
+    made = tkit.compress(run, ["distil:epochs=4"], variant=pruned["variant"])
+    assert made["variant"] == "prune-0.75+distil"
+    folders = [run.folder / name for name in ("float", pruned["variant"], made["variant"])]
+    before, after = distances(run, *folders)
+    assert after < 0.9 * before
+    kept = model_files.load_kept(folders[2])
+    model = model_files.load(folders[2])
+    assert kept.pruned
+    for name, share in kept.pruned.items():
+        assert np.mean(model.get_layer(name).kernel.numpy() == 0) >= share >= 0.75
 
 
 def test_features_bring_the_student_s_likenesses_nearer_to_the_teacher_s(run, teacher):
@@ -230,6 +243,7 @@ def test_features_bring_the_student_s_likenesses_nearer_to_the_teacher_s(run, te
         (['cluster:clusters=200,skip=["conv2d"]', "cluster:clusters=1"], "greater than or equal to 2"),
         (["cluster:clusters=100"], "fewer than the 100 clusters"),
         (["distil:teacher=nowhere"], "No run at nowhere"),
+        (["distil"], "can't learn from itself"),
         ([], "No compression steps"),
     ],
 )

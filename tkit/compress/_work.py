@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -27,6 +28,7 @@ class Work:
         recipe: the run's; its augmentation, smoothing and precision hold in fine-tuning too.
         splits: its pictures.
         probabilities: whether the model ends in a softmax.
+        trained: the folder of the model as it was before all compression.
         saving: the checkpoints of the step that is being done.
         remember: JSON of a name that was found before the interruption, or what the function finds now.
         callbacks: those of the step, for progress and logs.
@@ -39,6 +41,7 @@ class Work:
         splits: Splits,
         *,
         probabilities: bool,
+        trained: Path | None = None,
         saving: Callable[[], Saving] = Saving.nowhere,
         remember: Callable[[str, Callable[[], Any]], Any] = lambda name, find: find(),
         callbacks: Callable[[Batches], Sequence[keras.callbacks.Callback]] = lambda batches: (),
@@ -46,7 +49,7 @@ class Work:
     ) -> None:
         self.recipe, self.splits, self.probabilities = recipe, splits, probabilities
         self.batches: Batches = recipe.data.batches(splits.train, len(splits.class_names), recipe.seed)
-        self.remember = remember
+        self.trained, self.remember = trained, remember
         self._saving, self._callbacks, self._max_steps = saving, callbacks, max_steps
 
     @property

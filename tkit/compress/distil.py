@@ -8,6 +8,7 @@ Mori 2019, "Similarity-preserving knowledge distillation", which needs no layers
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -25,12 +26,18 @@ if TYPE_CHECKING:
     from tkit.compress._work import Work
 
 
+_LOGITS = "distil: teacher and student must give logits; one of them ends in a softmax."
+
+
 class Distil(Step):
-    """Trains on with the logits of a teacher, another run on the same classes, and with its features."""
+    """Trains on with the logits of a teacher, and with its features.
+
+    A teacher is another run on the same classes, or the model itself as it was before it was pruned or narrowed.
+    """
 
     kind: Literal["distil"] = "distil"
-    teacher: str
-    """The teacher's run folder."""
+    teacher: str | None = None
+    """The teacher's run folder; null: the model as it was trained, before it was compressed."""
     temperature: float = Field(4.0, gt=0)
     """Divides both logits: the higher, the more the unlikely classes tell."""
     weight: float = Field(0.9, gt=0, le=1)
@@ -54,6 +61,11 @@ class Distil(Step):
 
         if state.kept.clustered or state.kept.quantized:
             raise InputError("distil: the weights are clustered or quantized already. Put distil before those steps.")
+        if self.teacher is None and not state.kept.pruned and not state.kept.shapes:
+            raise InputError(
+                "distil: the model can't learn from itself. Name another run with teacher=RUN, or put distil behind "
+                "prune or channels."
+            )
         teacher = self._teacher(state.model, work)
         masked = _kernels.view(state.model, {name: [("masked", {})] for name in state.kept.pruned})
         objective = _Objective(teacher, self, work.recipe.fit.label_smoothing, _features(state.model))
@@ -64,17 +76,9 @@ class Distil(Step):
         from tkit import model_files
         from tkit.fit.precision import choose
         from tkit.fit.twin import training_twin
-        from tkit.run import Run
 
-        run = Run.open(self.teacher)
-        if run.class_names != tuple(work.splits.class_names):
-            raise InputError(
-                f"distil: {self.teacher} tells {len(run.class_names)} classes apart ({', '.join(run.class_names[:3])} "
-                f"...), the student other ones. A teacher needs the same classes in the same order."
-            )
-        if run.output == "probabilities" or work.probabilities:
-            raise InputError("distil: teacher and student must give logits; one of them ends in a softmax.")
-        model = model_files.load(run.model_folder("float"))
+        folder = self._folder(work)
+        model = model_files.load(folder)
         if model.inputs[0].shape != student.inputs[0].shape:
             raise InputError(
                 f"distil: {self.teacher} takes pictures of {list(model.inputs[0].shape[1:])}, the student of "
@@ -83,6 +87,25 @@ class Distil(Step):
         teacher = training_twin(model, choose(work.recipe.fit.precision, model).policy, 0.0)
         teacher.trainable = False
         return teacher
+
+    def _folder(self, work: Work) -> Path:
+        """Where the teacher's model lies, of a run that can teach this one."""
+        from tkit.run import Run
+
+        if work.probabilities:
+            raise InputError(_LOGITS)
+        if self.teacher is None:
+            assert work.trained is not None
+            return work.trained
+        run = Run.open(self.teacher)
+        if run.class_names != tuple(work.splits.class_names):
+            raise InputError(
+                f"distil: {self.teacher} tells {len(run.class_names)} classes apart ({', '.join(run.class_names[:3])} "
+                f"...), the student other ones. A teacher needs the same classes in the same order."
+            )
+        if run.output == "probabilities":
+            raise InputError(_LOGITS)
+        return run.model_folder("float")
 
 
 class _Objective:

@@ -176,6 +176,7 @@ class _Steps:
             recipe,
             self.splits,
             probabilities=self.run.output == "probabilities",
+            trained=self.run.model_folder("float"),
             saving=lambda: self._saving(self.checkpoints / place),
             remember=lambda name, find: self._remember(self.checkpoints / place / f"{name}.json", find),
             callbacks=lambda batches: self._callbacks(place, batches),
