@@ -2,8 +2,8 @@
 
     tkit run --recipe cifar10_resnet20 --data tfds:cifar10
 
-Smaller steps than cifar10_resnet8's, warmed up, along a cosine; more augmentation for the larger network. On CIFAR-10 as
-JPEGs it reaches 88.2 % (10,000 test pictures, one seed).
+Smaller steps than cifar10_resnet8's, warmed up, along a cosine; more augmentation for the larger network. On CIFAR-10
+as JPEGs it reaches 88.2 % (10,000 test pictures, one seed).
 """
 
 from tkit.fit.config import Fit
