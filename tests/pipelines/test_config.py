@@ -56,7 +56,18 @@ def test_only_files_of_the_package_are_kinds(kind):
 
 def test_every_file_of_ops_holds_its_component():
     assert kinds("tkit_pipelines.ops") == [
-        *("colour", "crop", "cutmix", "cutout", "flip", "mixup", "randaugment", "random_resized_crop", "translate")
+        *(
+            "alternating_flip",
+            "colour",
+            "crop",
+            "cutmix",
+            "cutout",
+            "flip",
+            "mixup",
+            "randaugment",
+            "random_resized_crop",
+            "translate",
+        )
     ]
     assert all(issubclass(component_class("tkit_pipelines.ops", kind), Op) for kind in kinds("tkit_pipelines.ops"))
 
