@@ -4,7 +4,7 @@ import time
 import numpy as np
 import pytest
 
-from tkit_edge import flatbuffer, runtime
+from tkit_edge import anatomy, flatbuffer, runtime
 from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, Operator, macs, parameters
 from tkit_edge.options import LAYOUTS
@@ -91,8 +91,9 @@ def test_foreign_bytes(data):
         flatbuffer.read(data, "my.tflite")
 
 
-def test_random_damage_ends_in_an_input_error_or_a_graph(made):
-    data = (made / "int8.tflite").read_bytes()
+@pytest.mark.parametrize("name", ["int8", "sparse"])
+def test_random_damage_ends_in_an_input_error_or_a_graph(made, name):
+    data = (made / f"{name}.tflite").read_bytes()
     random = np.random.default_rng(0)
     outcomes = set()
     for _ in range(1500):
@@ -102,6 +103,7 @@ def test_random_damage_ends_in_an_input_error_or_a_graph(made):
         try:
             graph = flatbuffer.read(bytes(damaged))
             macs(graph), parameters(graph)
+            anatomy.dissect(bytes(damaged))  # the values too
             outcomes.add("graph")
         except InputError:
             outcomes.add("error")

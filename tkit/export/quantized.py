@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tkit import console
 from tkit._quiet import chatter_dropped
 from tkit.compress import Kept, Quantized
 from tkit.compress._evidence import kernels
@@ -67,18 +68,23 @@ def converted(convert: Converter, fmt: Format, kept: Kept, *, sparse: bool) -> b
     data = convert(fmt)
     if sparse and kept.pruned and fmt in SPARSE_FORMATS:
         without_zeros = convert(fmt, sparse=True)
-        if len(without_zeros) < len(data) and _usable(without_zeros, kept):
-            return without_zeros
+        if len(without_zeros) < len(data):
+            reason = _refused(without_zeros, kept)
+            if reason is None:
+                return without_zeros
+            console.say(f"{fmt}: stored with its zeros: {reason}")
     return data
 
 
-def _usable(data: bytes, kept: Kept) -> bool:
+def _refused(data: bytes, kept: Kept) -> str | None:
+    """Why a file without zeros can't be used."""
     try:
         with chatter_dropped():
             runtime.load(data)
-    except InputError:
-        return False
-    return kernels(flatbuffer.read(data), kept.pruned).keys() == kept.pruned.keys()
+    except InputError as error:
+        return str(error)
+    lost = kept.pruned.keys() - kernels(flatbuffer.read(data), kept.pruned).keys()
+    return f"without them the kernels of {', '.join(sorted(lost))} can't be found again" if lost else None
 
 
 def _with_scales(graph: keras.Model, settings: Quantized) -> keras.Model:
