@@ -23,7 +23,7 @@ def publish(
     """Replaces the section and the README's rows of benchmark `name`, or adds them.
 
     Args:
-        name: the script's, which marks what is its own.
+        name: marks what is its own: the script's, with the machine where each has a section.
         title: the section's heading.
         body: Markdown under it.
         rows: (what, figure) pairs for the README's table.
@@ -36,7 +36,7 @@ def publish(
     section = f"<!-- {name} -->\n## {title}\n\n{body}\n\n{date}: {setup}.\n<!-- /{name} -->\n"
     path = DOCS / page
     text = path.read_text(encoding="utf-8")
-    own = re.compile(rf"<!-- {name} -->\n.*?<!-- /{name} -->\n", re.DOTALL)
+    own = re.compile(rf"<!-- {(mark := re.escape(name))} -->\n.*?<!-- /{mark} -->\n", re.DOTALL)
     text = own.sub(lambda _: section, text) if own.search(text) else f"{text.rstrip()}\n\n{section}"
     path.write_text(text, encoding="utf-8")
     tag = f"<!-- {name} -->"

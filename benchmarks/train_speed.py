@@ -17,7 +17,7 @@ from typing import Any
 
 from _constant import Constant, pictures
 from _report import publish
-from _sides import Turns, compare, epoch_a_turn, ratios, table
+from _sides import Turns, compare, epoch_a_turn, machine, ratios, table
 
 BATCH, STEPS, REPEATS = 128, 60, 5
 GFLOP_AN_IMAGE = 0.245
@@ -169,12 +169,14 @@ its users' fastest documented way on a CPU.
 
 The last side is the rate of one 2048-cubed bfloat16 product ({peak:,.0f} GFLOP/s), in the pictures that it would train
 at 0.245 GFLOP each: tkit reaches {against[MATRIX]:.2f} of it."""
+    # Which precision is the faster one depends on the processor: each has a section and rows of its own.
+    where = machine(measured[TKIT][0])
     rows = [
-        ("ResNet-20 training, images/s: tkit / plain Keras 3 `fit`", f"{against[KERAS]:.2f} x"),
+        (f"ResNet-20 training on {where}, images/s: tkit / plain Keras 3 `fit`", f"{against[KERAS]:.2f} x"),
         ("the same: tkit / tf_keras, mixed bfloat16", f"{against[TF_KERAS]:.2f} x"),
         ("the same: tkit / PyTorch, bfloat16, channels last", f"{against[TORCH]:.2f} x"),
     ]
-    publish("train_speed", "Training speed: ResNet-20, 32x32", body, rows, measured)
+    publish(f"train_speed, {where}", f"Training speed: ResNet-20, 32x32, on {where}", body, rows, measured)
 
 
 if __name__ == "__main__":
