@@ -33,7 +33,10 @@ def test_widths_reach_the_target_where_the_least_importance_is_lost(twins):
     assert choice.widths["second"] < 64 and choice.widths["second"] % 8 == 0
     assert choice.widths["first"] == 64 or choice.widths["second"] <= 16
     assert choice.widths["stem"] == 8  # none is made narrower than the step
-    assert set(choice.halved) == {"first", "second"}
+    assert {name: list(timings) for name, timings in choice.alone.items()} == {
+        "first": [48, 32, 16],
+        "second": [48, 32, 16],
+    }
     keep = kept(importance, choice.widths)
     assert keep["second"].tolist()[:16] == list(range(16))
     assert narrow(twins, keep).get_layer("second").filters == choice.widths["second"]

@@ -47,8 +47,8 @@ class Distil(Step):
     are what the last layer with weights gets, before it is pooled; the paper's weight is about 20."""
     epochs: int = Field(20, ge=1)
     """Passes over the training split."""
-    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = SGD(learning_rate=0.2)
-    """Of the training."""
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] | None = SGD(learning_rate=0.2)
+    """Of the training; null: the one that the run was trained with, which suits a long training."""
 
     @property
     def label(self) -> str:
@@ -69,7 +69,13 @@ class Distil(Step):
         teacher = self._teacher(state.model, work)
         masked = _kernels.view(state.model, {name: [("masked", {})] for name in state.kept.pruned})
         objective = _Objective(teacher, self, work.recipe.fit.label_smoothing, _features(state.model))
-        work.train(masked, epochs=self.epochs, optimizer=self.optimizer, objective=objective, l2=work.recipe.fit.l2)
+        work.train(
+            masked,
+            epochs=self.epochs,
+            optimizer=self.optimizer or work.recipe.fit.optimizer,
+            objective=objective,
+            l2=work.recipe.fit.l2,
+        )
         return State(_kernels.stock(masked), state.kept)
 
     def _teacher(self, student: keras.Model, work: Work) -> keras.Model:
