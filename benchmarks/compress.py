@@ -39,10 +39,10 @@ CASES: dict[str, tuple[str, ...]] = {
     "50 % pruned, 16 clusters, QAT (PCQAT)": ("prune:sparsity=0.5", "cluster:clusters=16", "quantize:aware=true"),
     "75 % pruned, 12 clusters, QAT (PCQAT)": ("prune:sparsity=0.75", "cluster:clusters=12", "quantize:aware=true"),
     "75 % pruned, taught, 12 clusters, QAT (PCQAT)": (
-        "prune:sparsity=0.75,scope=global",
-        "distil:epochs=10",
+        "prune:sparsity=0.75,scope=global,epochs=6",
+        "distil:epochs=22,optimizer=null",
         "cluster:clusters=12",
-        "quantize:aware=true",
+        "quantize:aware=true,epochs=6",
     ),
     "channels, 1.5 times as fast": ("channels:speedup=1.5",),
     "channels, 1.5 times as fast, taught": (
