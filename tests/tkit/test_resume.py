@@ -22,7 +22,14 @@ from tkit.run import Run
 from tkit_edge.errors import InputError
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-SMALL = ("model.width=8", "model.dropout=0.3", "fit.epochs=4", "fit.ema=0.9", "fit.early_stopping=3")
+SMALL = (
+    "model.width=8",
+    "model.dropout=0.3",
+    "fit.epochs=4",
+    "fit.ema=0.9",
+    "fit.lookahead=0.5",
+    "fit.early_stopping=3",
+)
 OFTEN = ("fit.steps_per_execution=3", "fit.checkpoint.steps=5")
 
 

@@ -39,6 +39,8 @@ class Fit(Config):
     """L2 penalty on the kernels, added to the loss (loss += l2 * sum of squares)."""
     ema: float = Field(0.0, ge=0, lt=1)
     """Momentum of an exponential moving average of the weights, which is then what is validated and kept; 0: none."""
+    lookahead: float = Field(0.0, ge=0, lt=1)
+    """Every fifth step draws the weights to a slow average of theirs, whose share ends at this; 0: none."""
     clip_norm: float | None = Field(None, gt=0)
     """Largest global norm of the gradients; larger ones are scaled down."""
     early_stopping: int | None = Field(None, ge=1)

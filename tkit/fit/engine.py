@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tkit.fit.config import Fit
 from tkit.fit.divergence import raise_if_diverged, watch
+from tkit.fit.keras_lookahead import look_ahead
 from tkit.fit.keras_schedule import ScaledFrom
 from tkit.fit.precision import Precision, choose
 from tkit.fit.saving import Saving
@@ -98,6 +99,8 @@ def train(
             use_ema=settings.ema > 0,
             ema_momentum=settings.ema or 0.99,  # Keras wants a value in (0, 1) even where it isn't used
         )
+        if settings.lookahead:
+            look_ahead(optimizer, settings.lookahead, settings.epochs * steps)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         twin.compile(
             optimizer,

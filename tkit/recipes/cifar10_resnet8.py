@@ -9,10 +9,11 @@ Source: mlcommons/tiny for the network. The training is tkit's own: Muon for the
 
 from tkit.fit.config import Fit
 from tkit.fit.optimizers.muon import Muon
+from tkit.fit.schedules.cosine import Cosine
 from tkit.models.resnet import ResNet
 from tkit.recipe import Recipe
 from tkit_pipelines.images import Images
-from tkit_pipelines.ops.flip import Flip
+from tkit_pipelines.ops.alternating_flip import AlternatingFlip
 from tkit_pipelines.ops.translate import Translate
 
 
@@ -26,8 +27,15 @@ def recipe() -> Recipe:
             channels=3,
             batch_size=256,
             validation=0.05,
-            augment=(Flip(), Translate(pixels=2)),
+            augment=(AlternatingFlip(), Translate(pixels=2)),
         ),
         model=ResNet(depth=8),
-        fit=Fit(epochs=45, optimizer=Muon(), l2=2.5e-4, label_smoothing=0.05),
+        fit=Fit(
+            epochs=60,
+            optimizer=Muon(learning_rate=0.31, vector_scale=4, kernel_scale=0.226, kernel_momentum=0.8),
+            schedule=Cosine(warmup=0.1),
+            lookahead=0.77,
+            l2=6.1e-5,
+            label_smoothing=0.05,
+        ),
     )
