@@ -21,7 +21,7 @@ from tkit_edge.errors import InputError
 from tkit_edge.graph import unpacked_from, values
 from tkit_edge.runtime import Model
 
-QUICK = ("fit.epochs=5", "bench.seconds=0.05", "model.width=8", "export.formats=float32,int8")
+QUICK = ("fit.epochs=5", "fit.lookahead=0.5", "bench.seconds=0.05", "model.width=8", "export.formats=float32,int8")
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +214,21 @@ def test_a_pruned_model_learns_from_what_it_was(run, pruned):
     assert kept.pruned
     for name, share in kept.pruned.items():
         assert np.mean(model.get_layer(name).kernel.numpy() == 0) >= share >= 0.75
+
+
+def test_without_an_optimizer_of_its_own_a_step_trains_as_the_run_did(run, pruned, monkeypatch):
+    seen = []
+
+    def watching(model, batches, validation, settings, **keywords):
+        seen.append(settings)
+        return train(model, batches, validation, settings, **keywords)
+
+    monkeypatch.setattr(importlib.import_module("tkit.compress._work"), "train", watching)
+    for optimizer in ("", ",optimizer=null"):
+        tkit.compress(run, [f"distil:epochs=1,temperature=3{optimizer}"], variant=pruned["variant"])
+    own = run.recipe.fit
+    assert [item.optimizer == own.optimizer for item in seen] == [False, True]
+    assert [(item.schedule, item.lookahead) == (own.schedule, own.lookahead) for item in seen] == [False, True]
 
 
 def test_features_bring_the_student_s_likenesses_nearer_to_the_teacher_s(run, teacher):

@@ -75,29 +75,31 @@ class Work:
         model: keras.Model,
         *,
         epochs: int,
-        optimizer: Optimizer,
+        optimizer: Optimizer | None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         objective: Objective | None = None,
         l2: float = 0.0,
     ) -> Outcome:
-        """Fine-tunes `model` in place: one cycle, the last epoch's weights.
+        """Fine-tunes `model` in place; the last epoch's weights are kept.
 
         Args:
             model: what the step has made of the model; its layers may be viewed.
             epochs: of the training split.
-            optimizer: with its peak learning rate.
+            optimizer: with its peak learning rate, for one cycle; None: the run's own, with its schedule and lookahead.
             callbacks: the step's own.
             objective: in place of cross-entropy.
             l2: penalty on the kernels.
         """
+        own = self.recipe.fit
         settings = Fit(
             epochs=epochs,
-            optimizer=optimizer,
-            schedule=OneCycle(warmup=0.1),
-            label_smoothing=self.recipe.fit.label_smoothing,
+            optimizer=optimizer or own.optimizer,
+            schedule=OneCycle(warmup=0.1) if optimizer else own.schedule,
+            lookahead=0.0 if optimizer else own.lookahead,
+            label_smoothing=own.label_smoothing,
             l2=l2,
-            precision=self.recipe.fit.precision,
-            steps_per_execution=self.recipe.fit.steps_per_execution,
+            precision=own.precision,
+            steps_per_execution=own.steps_per_execution,
         )
         validation: tf.data.Dataset = in_order(
             self.splits.validation, len(self.splits.class_names), self.recipe.data.batch_size

@@ -43,7 +43,7 @@ class Channels(Step):
     epochs: int = Field(20, ge=1)
     """Passes over the training split."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] | None = SGD(learning_rate=0.2)
-    """Of the training; null: the one that the run was trained with, which suits a long training."""
+    """Of the training; null: the run's own, with its schedule and lookahead, which suits a long training."""
 
     @property
     def label(self) -> str:
@@ -67,9 +67,7 @@ class Channels(Step):
 
         widths = self.widths if self.widths is not None else work.remember("widths", measured)
         model = narrow(state.model, kept(importance, widths))
-        work.train(
-            model, epochs=self.epochs, optimizer=self.optimizer or work.recipe.fit.optimizer, l2=work.recipe.fit.l2
-        )
+        work.train(model, epochs=self.epochs, optimizer=self.optimizer, l2=work.recipe.fit.l2)
         shapes = {layer.name: tuple(layer.kernel.shape) for layer in with_kernels(model)}
         return State(model, state.kept.model_copy(update={"shapes": shapes}))
 

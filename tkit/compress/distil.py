@@ -48,7 +48,7 @@ class Distil(Step):
     epochs: int = Field(20, ge=1)
     """Passes over the training split."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] | None = SGD(learning_rate=0.2)
-    """Of the training; null: the one that the run was trained with, which suits a long training."""
+    """Of the training; null: the run's own, with its schedule and lookahead, which suits a long training."""
 
     @property
     def label(self) -> str:
@@ -72,7 +72,7 @@ class Distil(Step):
         work.train(
             masked,
             epochs=self.epochs,
-            optimizer=self.optimizer or work.recipe.fit.optimizer,
+            optimizer=self.optimizer,
             objective=objective,
             l2=work.recipe.fit.l2,
         )
