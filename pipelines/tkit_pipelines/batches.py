@@ -97,7 +97,7 @@ class Batches:
         with tf.device("CPU:0"):
             # What takes longest, tracing the ops, is done by the first call only.
             made = self._from(tf.constant(epoch, tf.int64), tf.constant(step, tf.int64))
-            return tf.data.experimental.from_variant(made, self._structure)
+            return without_autotuning(tf.data.experimental.from_variant(made, self._structure))
 
     def _build(self, epoch: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """`dataset` as a variant tensor."""
@@ -155,7 +155,21 @@ def in_order(examples: Examples, num_classes: int, batch_size: int) -> tf.data.D
             return part, tf.one_hot(labels[start:end], num_classes)
 
         starts = tf.data.Dataset.range(0, len(examples), batch_size)
-        return starts.map(cut, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+        made = starts.map(cut, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+        return without_autotuning(made)
+
+
+def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The same elements from as many threads as there are, up to 16, in the place of a number that is searched for.
+
+    The search's thread sleeps twice as long each time, up to a minute, and an iterator that is done with often waits
+    for it to wake (TensorFlow 2.21): up to as long again as it was used.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def _tensors(images: np.ndarray) -> tuple[tf.Tensor, tf.Tensor | None]:
