@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -164,3 +166,27 @@ def test_threads_in_parallel_see_the_same_batches():
     for thread in threads:
         thread.join()
     assert all(same(a, b) for number in (1, 2) for a, b in zip(results[0], results[number], strict=True))
+
+
+USED = """
+import os, time
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # on one core the autotuner's thread never woke in time
+import numpy as np
+from tkit_pipelines.batches import Batches, in_order
+from tkit_pipelines.dataset import Examples
+
+examples = Examples(np.zeros((512, 8, 8, 3), np.uint8), np.zeros(512, np.int32))
+for dataset in (Batches(examples, 2, 32, (), 0).dataset(), in_order(examples, 2, 32).repeat()):
+    iterator, began = iter(dataset.take(10**9)), time.perf_counter()
+    while time.perf_counter() - began < 1.5:
+        next(iterator)
+    began = time.perf_counter()
+    del iterator
+    print(time.perf_counter() - began)
+"""
+
+
+def test_an_iterator_that_is_done_with_ends_at_once():
+    waits = subprocess.run([sys.executable, "-c", USED], stdout=subprocess.PIPE, check=True, text=True).stdout.split()
+    assert len(waits) == 2
+    assert all(float(seconds) < 0.5 for seconds in waits), waits
