@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import math
 import os
 import re
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import tkit
+from tkit.fit import setup
 from tkit.fit.checkpoint import Checkpoint, Checkpoints
 from tkit.lock import locked
 from tkit.recipe import load
@@ -142,6 +144,22 @@ def test_a_recipe_that_was_edited_is_refused_by_what_changed(cut):
     path.write_text(path.read_text().replace('"learning_rate": 0.004', '"learning_rate": 0.005'))
     with pytest.raises(InputError, match=r"fit.optimizer.learning_rate was 0.004, is 0.005"):
         tkit.fit(resume=cut.folder)
+
+
+@pytest.mark.parametrize(("lookahead", "refused"), [("0", False), ("0.5", True)])
+def test_a_setting_that_the_checkpoint_did_not_know_must_have_its_default(lookahead, refused):
+    recipe = load("digits_cnn", [f"fit.lookahead={lookahead}"]).recipe
+    now = {
+        "recipe": recipe.model_dump(mode="json", include={"data", "model", "fit"}),
+        **dict.fromkeys(("data", "precision", "threads", "machine", "versions"), "the same"),
+    }
+    before = json.loads(json.dumps(now))
+    del before["recipe"]["fit"]["lookahead"]
+    if refused:
+        with pytest.raises(InputError, match=r"fit.lookahead was None, is 0.5"):
+            setup.compare(before, now, recipe)
+    else:
+        setup.compare(before, now, recipe)
 
 
 def test_what_training_does_not_depend_on_may_change(cut, whole):

@@ -51,13 +51,17 @@ def use_threads(count: int) -> None:
             return  # TensorFlow has begun already; `compare` refuses
 
 
-def compare(before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Says what differs between the setup of a checkpoint and this one.
+def compare(before: dict[str, Any], now: dict[str, Any], recipe: Recipe) -> None:
+    """Says what differs between the setup of a checkpoint and this one, which is `recipe`'s.
+
+    A setting that the checkpoint's version of tkit didn't have differs unless it has its default.
 
     Raises:
         InputError: something differs that makes it another run.
     """
-    changed = [f"{key} was {old!r}, is {new!r}" for key, old, new in _differences(before["recipe"], now["recipe"])]
+    chosen = recipe.model_dump(mode="json", exclude_defaults=True)
+    differences = _differences(before["recipe"], now["recipe"], chosen)
+    changed = [f"{key} was {old!r}, is {new!r}" for key, old, new in differences]
     if before["data"] != now["data"]:
         changed.append("the pictures or their labels are others")
     for key in ("precision", "threads"):
@@ -73,11 +77,16 @@ def compare(before: dict[str, Any], now: dict[str, Any]) -> None:
             console.say(f"{key} was {before[key]}, is {now[key]}: results may differ in their last bits.")
 
 
-def _differences(before: Any, now: Any, path: str = "") -> list[tuple[str, Any, Any]]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        keys = {**before, **now}
-        return [item for key in keys for item in _differences(before.get(key), now.get(key), f"{path}{key}.")]
-    return [] if before == now else [(path.rstrip("."), before, now)]
+def _differences(before: Any, now: Any, chosen: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return [] if before == now else [(path.rstrip("."), before, now)]
+    chosen = chosen if isinstance(chosen, dict) else {}
+    return [
+        item
+        for key in {**before, **now}
+        if key in before or key in chosen
+        for item in _differences(before.get(key), now.get(key), chosen.get(key), f"{path}{key}.")
+    ]
 
 
 def _digest(splits: Splits) -> str:

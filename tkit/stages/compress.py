@@ -188,7 +188,7 @@ class _Steps:
         checkpoints = Checkpoints(folder, keep.keep)
         start = checkpoints.newest()
         if start is not None:
-            setup.compare(start.facts["setup"], self.setup)
+            setup.compare(start.facts["setup"], self.setup, self.run.recipe)
             console.say(f"going on after {start.facts['epoch']} epochs and {start.facts['step']} steps")
         return Saving(
             checkpoints,

@@ -142,7 +142,7 @@ def _train(
     console.say(f"precision: {precision.policy} ({precision.reason}); {here['threads']} threads")
     done: list[dict[str, float]] = []
     if start is not None:
-        setup.compare(start.facts["setup"], here)
+        setup.compare(start.facts["setup"], here, settings)
         done = start.facts["history"]
         console.say(f"going on after {start.facts['epoch']} epochs and {start.facts['step']} steps")
     run.keep_recipe(settings)
