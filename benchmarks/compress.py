@@ -38,9 +38,9 @@ CASES: dict[str, tuple[str, ...]] = {
     "16 clusters, QAT (CQAT)": ("cluster:clusters=16", "quantize:aware=true"),
     "50 % pruned, 16 clusters, QAT (PCQAT)": ("prune:sparsity=0.5", "cluster:clusters=16", "quantize:aware=true"),
     "75 % pruned, 12 clusters, QAT (PCQAT)": ("prune:sparsity=0.75", "cluster:clusters=12", "quantize:aware=true"),
-    "75 % pruned, taught, 12 clusters, QAT (PCQAT)": (
-        "prune:sparsity=0.75,scope=global,epochs=6",
-        "distil:epochs=22,optimizer=null",
+    "73 % pruned, taught, 12 clusters, QAT (PCQAT)": (
+        "prune:sparsity=0.73,scope=global,epochs=6",
+        "distil:epochs=40,optimizer=null",
         "cluster:clusters=12",
         "quantize:aware=true,epochs=6",
     ),
