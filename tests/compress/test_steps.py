@@ -12,7 +12,7 @@ import tkit
 from tkit import model_files
 from tkit.compress._centroids import kmeans
 from tkit.compress._evidence import kernels, proofs
-from tkit.compress.distil import _features
+from tkit.compress._teaching import features_of
 from tkit.compress.prune import Prune
 from tkit.fit.engine import train
 from tkit.recipe import load
@@ -216,6 +216,17 @@ def test_a_pruned_model_learns_from_what_it_was(run, pruned):
         assert np.mean(model.get_layer(name).kernel.numpy() == 0) >= share >= 0.75
 
 
+@pytest.mark.parametrize(
+    "step", ["cluster:clusters=4,epochs=4,optimizer=sgd:learning_rate=0.05", "quantize:aware=true,epochs=4"]
+)
+def test_a_taught_step_comes_nearer_to_what_the_model_was(run, pruned, step):
+    alone, taught = (
+        tkit.compress(run, [step + more], variant=pruned["variant"])["variant"] for more in ("", ",taught=true")
+    )
+    before, after = distances(run, *(run.folder / name for name in ("float", alone, taught)))
+    assert after < 0.95 * before
+
+
 def test_without_an_optimizer_of_its_own_a_step_trains_as_the_run_did(run, pruned, monkeypatch):
     seen = []
 
@@ -236,7 +247,7 @@ def test_features_bring_the_student_s_likenesses_nearer_to_the_teacher_s(run, te
 
     def likeness(folder):
         model = model_files.load(folder)
-        given = np.asarray(keras.Model(model.inputs[0], model.get_layer(_features(model)).output)(pictures))
+        given = np.asarray(keras.Model(model.inputs[0], model.get_layer(features_of(model)).output)(pictures))
         flat = given.reshape(len(given), -1)
         return flat @ flat.T / np.linalg.norm(flat @ flat.T, axis=1, keepdims=True)
 

@@ -34,6 +34,8 @@ class Cluster(Step):
     """Passes over the training split."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=5e-4, weight_decay=0)
     """Of the fine-tuning."""
+    taught: bool = False
+    """Whether the model as it was before all compression teaches: its logits are nine tenths of the loss."""
 
     @property
     def label(self) -> str:
@@ -46,7 +48,9 @@ class Cluster(Step):
         from tkit.compress._centroids import clusters_of, kmeans
         from tkit.compress._choose import chosen
         from tkit.compress._fold import fold
+        from tkit.compress._teaching import own_lesson
 
+        lesson = own_lesson(state.model, work) if self.taught else None
         model = fold(state.model)
         layers = chosen(model, self.skip, "cluster")
         for layer in layers:
@@ -69,7 +73,7 @@ class Cluster(Step):
             shared = clustered.get_layer(layer.name).views["clustered"]
             shared.scales.assign(scales)
             shared.centroids.assign(centroids)
-        work.train(clustered, epochs=self.epochs, optimizer=self.optimizer)
+        work.train(clustered, epochs=self.epochs, optimizer=self.optimizer, objective=lesson)
         found = {name: clusters_of(clustered.get_layer(name)) for name in names}
         kept = state.kept.model_copy(update={"clustered": {**state.kept.clustered, **found}})
         return State(_kernels.stock(clustered), kept)
