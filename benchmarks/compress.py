@@ -41,8 +41,8 @@ CASES: dict[str, tuple[str, ...]] = {
     "73 % pruned, taught, 12 clusters, QAT (PCQAT)": (
         "prune:sparsity=0.73,scope=global,epochs=6",
         "distil:epochs=40,optimizer=null",
-        "cluster:clusters=12,taught=true",
-        "quantize:aware=true,epochs=6,taught=true",
+        "cluster:clusters=12,teacher=self",
+        "quantize:aware=true,epochs=6,teacher=self",
     ),
     "channels, 1.5 times as fast": ("channels:speedup=1.5",),
     "channels, 1.5 times as fast, taught": (

@@ -221,7 +221,7 @@ def test_a_pruned_model_learns_from_what_it_was(run, pruned):
 )
 def test_a_taught_step_comes_nearer_to_what_the_model_was(run, pruned, step):
     alone, taught = (
-        tkit.compress(run, [step + more], variant=pruned["variant"])["variant"] for more in ("", ",taught=true")
+        tkit.compress(run, [step + more], variant=pruned["variant"])["variant"] for more in ("", ",teacher=self")
     )
     before, after = distances(run, *(run.folder / name for name in ("float", alone, taught)))
     assert after < 0.95 * before

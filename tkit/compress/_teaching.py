@@ -12,14 +12,18 @@ from tkit import model_files
 from tkit.compress._work import Work
 from tkit.fit.precision import choose
 from tkit.fit.twin import training_twin
+from tkit.run import Run
 from tkit_edge.errors import InputError
+
+SELF = "self"
+"""The teacher that is the model as it was trained, before all compression."""
 
 
 class Lesson:
     """The mean over the batch of the teacher's and the labels' cross-entropies, weighted, and the features' loss.
 
     Args:
-        teacher: the model's folder; it takes the student's pictures and tells its classes apart, in logits.
+        teacher: a run's folder, or `self`; it takes the student's pictures and tells its classes apart, in logits.
         student: float32 pixels [batch, height, width, channels] to logits [batch, classes].
         work: the student's settings.
         temperature: divides both logits.
@@ -27,22 +31,22 @@ class Lesson:
         features: weight of the features' loss.
 
     Raises:
-        InputError: teacher or student ends in a softmax, or they take pictures of different sizes.
+        InputError: teacher or student ends in a softmax, or they have other classes or pictures of different sizes.
     """
 
     def __init__(
         self,
-        teacher: Path,
+        teacher: str,
         student: keras.Model,
         work: Work,
         *,
-        temperature: float,
-        weight: float,
+        temperature: float = 4.0,
+        weight: float = 0.9,
         features: float = 0.0,
     ) -> None:
         if work.probabilities:
             raise InputError("Teacher and student must give logits; this model ends in a softmax.")
-        model = model_files.load(teacher)
+        model = model_files.load(_folder(teacher, work))
         if model.inputs[0].shape != student.inputs[0].shape:
             raise InputError(
                 f"The teacher takes pictures of {list(model.inputs[0].shape[1:])}, the student of "
@@ -74,12 +78,6 @@ class Lesson:
         return loss
 
 
-def own_lesson(student: keras.Model, work: Work) -> Lesson:
-    """The model as it was before all compression teaches what has become of it, as `distil` does by default."""
-    assert work.trained is not None
-    return Lesson(work.trained, student, work, temperature=4.0, weight=0.9)
-
-
 def features_of(model: keras.Model) -> str:
     """The layer that gives what the last layer with weights gets, before pooling, flattening and dropout."""
     last = [layer for layer in model.layers if layer.weights][-1]
@@ -97,3 +95,19 @@ def _likeness(features: tf.Tensor) -> tf.Tensor:
     """How alike the batch's pictures are, float32 [batch, batch], each row of length 1."""
     flat = tf.reshape(tf.cast(features, tf.float32), [tf.shape(features)[0], -1])
     return tf.math.l2_normalize(tf.matmul(flat, flat, transpose_b=True), axis=1)
+
+
+def _folder(teacher: str, work: Work) -> Path:
+    """Where the teacher's model lies."""
+    if teacher == SELF:
+        assert work.trained is not None
+        return work.trained
+    run = Run.open(teacher)
+    if run.class_names != tuple(work.splits.class_names):
+        raise InputError(
+            f"{teacher} tells {len(run.class_names)} classes apart ({', '.join(run.class_names[:3])} ...), the student "
+            "other ones. A teacher needs the same classes in the same order."
+        )
+    if run.output == "probabilities":
+        raise InputError(f"Teacher and student must give logits; {teacher} ends in a softmax.")
+    return run.model_folder("float")

@@ -34,8 +34,8 @@ class Cluster(Step):
     """Passes over the training split."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=5e-4, weight_decay=0)
     """Of the fine-tuning."""
-    taught: bool = False
-    """Whether the model as it was before all compression teaches: its logits are nine tenths of the loss."""
+    teacher: str | None = None
+    """A run whose logits are nine tenths of the loss, or `self`, the model as it was before all compression."""
 
     @property
     def label(self) -> str:
@@ -48,9 +48,9 @@ class Cluster(Step):
         from tkit.compress._centroids import clusters_of, kmeans
         from tkit.compress._choose import chosen
         from tkit.compress._fold import fold
-        from tkit.compress._teaching import own_lesson
+        from tkit.compress._teaching import Lesson
 
-        lesson = own_lesson(state.model, work) if self.taught else None
+        lesson = Lesson(self.teacher, state.model, work) if self.teacher else None
         model = fold(state.model)
         layers = chosen(model, self.skip, "cluster")
         for layer in layers:

@@ -7,7 +7,6 @@ Mori 2019, "Similarity-preserving knowledge distillation", which needs no layers
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -51,12 +50,12 @@ class Distil(Step):
     def apply(self, state: State, work: Work) -> State:
         """Zeros stay zeros; shared and quantized weights would not stay so."""
         from tkit.compress import _kernels
-        from tkit.compress._teaching import Lesson
+        from tkit.compress._teaching import SELF, Lesson
 
         if state.kept.clustered or state.kept.quantized:
             raise InputError(
-                "distil: the weights are clustered or quantized already. Put distil before those steps; with "
-                "taught=true they learn from the model as it was."
+                "distil: the weights are clustered or quantized already. Put distil before those steps, and give "
+                "them a teacher of their own."
             )
         if self.teacher is None and not state.kept.pruned and not state.kept.shapes:
             raise InputError(
@@ -65,7 +64,7 @@ class Distil(Step):
             )
         masked = _kernels.view(state.model, {name: [("masked", {})] for name in state.kept.pruned})
         lesson = Lesson(
-            self._folder(work),
+            self.teacher or SELF,
             state.model,
             work,
             temperature=self.temperature,
@@ -74,20 +73,3 @@ class Distil(Step):
         )
         work.train(masked, epochs=self.epochs, optimizer=self.optimizer, objective=lesson, l2=work.recipe.fit.l2)
         return State(_kernels.stock(masked), state.kept)
-
-    def _folder(self, work: Work) -> Path:
-        """Where the teacher's model lies, of a run that can teach this one."""
-        from tkit.run import Run
-
-        if self.teacher is None:
-            assert work.trained is not None
-            return work.trained
-        run = Run.open(self.teacher)
-        if run.class_names != tuple(work.splits.class_names):
-            raise InputError(
-                f"distil: {self.teacher} tells {len(run.class_names)} classes apart ({', '.join(run.class_names[:3])} "
-                f"...), the student other ones. A teacher needs the same classes in the same order."
-            )
-        if run.output == "probabilities":
-            raise InputError(f"distil: teacher and student must give logits; {self.teacher} ends in a softmax.")
-        return run.model_folder("float")

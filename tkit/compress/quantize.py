@@ -61,8 +61,8 @@ class Quantize(Step):
     """Epochs of training, where `aware`."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=3e-4, weight_decay=0.0)
     """Of that training; it begins at what the weights were trained to, so its steps are small."""
-    taught: bool = False
-    """Whether, in that training, the model as it was before all compression teaches, as in `cluster`."""
+    teacher: str | None = None
+    """Of that training: a run whose logits are nine tenths of the loss, or `self`, the model as it was."""
     float_layers: tuple[str, ...] = ()
     """Layers that compute in float, by name; as text `one+another`. What they take and give is int8."""
     int4: tuple[str, ...] = ()
@@ -150,9 +150,9 @@ class Quantize(Step):
         from tkit.compress._fake_quant import FreezeRanges, nudged
         from tkit.compress._int8_graph import int8_graph, quantizers
         from tkit.compress._kernels import stock, view
-        from tkit.compress._teaching import own_lesson
+        from tkit.compress._teaching import Lesson
 
-        lesson = own_lesson(model, work) if self.taught else None
+        lesson = Lesson(self.teacher, model, work) if self.teacher else None
         graph = int8_graph(model, found, self.float_layers, moving=True)
         graph = view(graph, _views(model, kept, rounding))
         _set_views(graph, kept, rounding)
