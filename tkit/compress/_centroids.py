@@ -8,7 +8,6 @@ import keras
 import numpy as np
 
 from tkit.compress import Clusters
-from tkit.compress._kernels import DEAD, scale_shape
 from tkit_edge.errors import InputError
 
 ITERATIONS = 100
@@ -75,27 +74,3 @@ def clusters_of(layer: keras.layers.Layer) -> Clusters:
     centroids = np.sort(clustered.centroids.numpy())
     nearest = np.abs(used[:, None] - centroids[None]).argmin(axis=1)
     return Clusters(centroids=tuple(centroids[np.unique(nearest)].tolist()), scales=tuple(scales.ravel().tolist()))
-
-
-def shared_again(layer: keras.layers.Layer, clusters: Clusters, factors: np.ndarray | None) -> Clusters:
-    """The clusters of a folded layer, whose kernel is brought to them where folding left none.
-
-    A channel that training made negative, or nearly 0, has no positive scale of its own: its weights go to the
-    nearest centroids of a scale that it can have.
-
-    Args:
-        layer: changed in place.
-        clusters: of the layer before it was folded.
-        factors: what each channel was multiplied by; None: nothing was folded.
-    """
-    if factors is None:
-        return clusters
-    kernel = layer.kernel.numpy()
-    shape = scale_shape(layer, kernel.shape)
-    scales = np.asarray(clusters.scales, np.float32) * factors
-    most = np.abs(scales).max()
-    scales = np.where(np.abs(scales) > DEAD * most, np.abs(scales), most).reshape(shape)
-    centroids = np.asarray(clusters.centroids, np.float32)
-    nearest = np.abs((kernel / scales)[..., None] - centroids).argmin(axis=-1)
-    layer.kernel.assign(centroids[nearest] * scales)
-    return Clusters(centroids=clusters.centroids, scales=tuple(scales.ravel().tolist()))

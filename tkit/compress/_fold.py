@@ -28,7 +28,7 @@ def fold(model: keras.Model) -> keras.Model:
     Layer normalizations lose gain and offset, to the dense layers after them or, where others follow, to a 1x1
     depthwise convolution `<name>_affine`.
     """
-    return _batch_folded(layer_folded(model))
+    return _batch_folded(_layer_folded(model))
 
 
 def _batch_folded(model: keras.Model) -> keras.Model:
@@ -60,8 +60,8 @@ def _batch_folded(model: keras.Model) -> keras.Model:
     return copy
 
 
-def layer_folded(model: keras.Model) -> keras.Model:
-    """`model` with layer normalizations that only normalize; `fold`'s part that scales a kernel's inputs apart."""
+def _layer_folded(model: keras.Model) -> keras.Model:
+    """`model` with layer normalizations that only normalize."""
     taken, count = users(model), calls(model)
     norms: dict[str, keras.layers.LayerNormalization] = {}
     into: dict[str, keras.layers.LayerNormalization] = {}

@@ -15,8 +15,6 @@ import tensorflow as tf
 
 LARGEST_CODE = 127
 LARGEST_INT4 = 7
-DEAD = 1e-4
-"""A channel whose largest weight is this share of its layer's has the layer's scale."""
 _SHARES = np.linspace(0.4, 1.0, 61, dtype=np.float32)
 
 
@@ -150,7 +148,7 @@ def code_scales(kernel: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
     axes = [axis for axis, size in enumerate(shape) if size == 1]
     largest = tf.reduce_max(tf.abs(kernel), axes, keepdims=True)
     most = tf.reduce_max(largest)
-    return tf.where(largest > DEAD * most, largest, tf.where(most > 0, most, 1.0)) / LARGEST_CODE
+    return tf.where(largest > 1e-4 * most, largest, tf.where(most > 0, most, 1.0)) / LARGEST_CODE
 
 
 def int4_scales(kernel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from pydantic import Field
 
 from tkit.compress import State, Step
@@ -44,18 +43,15 @@ class Cluster(Step):
         return f"cluster-{self.clusters}"
 
     def apply(self, state: State, work: Work) -> State:
-        """Batch normalization learns along, and is folded in after: it scales whole channels, as the file's scales do.
-
-        Layer normalization is folded in before: its gains would scale a channel's shared values apart.
-        """
+        """Batch normalization is folded in first: it would scale shared values apart."""
         from tkit.compress import _kernels
-        from tkit.compress._centroids import clusters_of, kmeans, shared_again
+        from tkit.compress._centroids import clusters_of, kmeans
         from tkit.compress._choose import chosen
-        from tkit.compress._fold import factors, fold, layer_folded
+        from tkit.compress._fold import fold
         from tkit.compress._teaching import Lesson
 
         lesson = Lesson(self.teacher, state.model, work) if self.teacher else None
-        model = layer_folded(state.model)
+        model = fold(state.model)
         layers = chosen(model, self.skip, "cluster")
         for layer in layers:
             if layer.kernel.shape.num_elements() < self.clusters:
@@ -68,23 +64,16 @@ class Cluster(Step):
         for name in names:
             views.setdefault(name, []).append(("clustered", {"clusters": self.clusters}))
         clustered = _kernels.view(model, views)
-        folding = factors(model)
         for layer in layers:
             kernel = layer.kernel.numpy()
             shape = _kernels.scale_shape(layer, kernel.shape)
             scales = _kernels.LARGEST_CODE * _kernels.code_scales(kernel, shape).numpy()
-            if layer.name in folding:  # so that the scales are positive once folded
-                scales *= np.where(folding[layer.name] < 0, -1, 1).reshape(shape)
             zero = layer.name in state.kept.pruned
             centroids = kmeans((kernel / scales).ravel(), self.clusters, self.start, zero=zero, seed=work.seed)
             shared = clustered.get_layer(layer.name).views["clustered"]
             shared.scales.assign(scales)
             shared.centroids.assign(centroids)
         work.train(clustered, epochs=self.epochs, optimizer=self.optimizer, objective=lesson)
-        trained = _kernels.stock(clustered)
-        folding, folded = factors(trained), fold(trained)
-        found = {}
-        for name in names:
-            clusters = clusters_of(clustered.get_layer(name))
-            found[name] = shared_again(folded.get_layer(name), clusters, folding.get(name))
-        return State(folded, state.kept.model_copy(update={"clustered": {**state.kept.clustered, **found}}))
+        found = {name: clusters_of(clustered.get_layer(name)) for name in names}
+        kept = state.kept.model_copy(update={"clustered": {**state.kept.clustered, **found}})
+        return State(_kernels.stock(clustered), kept)
