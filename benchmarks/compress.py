@@ -44,6 +44,14 @@ CASES: dict[str, tuple[str, ...]] = {
         "cluster:clusters=12,teacher=self",
         "quantize:aware=true,epochs=6,teacher=self",
     ),
+    **{
+        f"{zeros} % pruned, {clusters} clusters, QAT, taught (PCQAT)": (
+            f"prune:sparsity={zeros / 100},scope=global,epochs=6",
+            f"cluster:clusters={clusters},teacher=self,epochs=9",
+            "quantize:aware=true,epochs=4,teacher=self",
+        )
+        for zeros, clusters in ((67, 7), (70, 8))
+    },
     "channels, 1.5 times as fast": ("channels:speedup=1.5",),
     "channels, 1.5 times as fast, taught": (
         "channels:speedup=1.5,epochs=1",
