@@ -1,15 +1,18 @@
-"""Training pictures and a small trained net that the tests of compression share."""
+"""Training pictures, a small trained net and a run that the tests of compression share."""
 
 import keras
 import numpy as np
 import pytest
 
+import tkit
+from tkit.compress.prune import Prune
 from tkit.export.calibration import stratified
 from tkit.fit import engine
 from tkit.fit.config import Fit
 from tkit.fit.optimizers.adamw import AdamW
 from tkit.models import PixelStatistics
 from tkit.models.resnet import ResNet
+from tkit.recipe import load
 from tkit_pipelines.batches import in_order
 from tkit_pipelines.images import Images
 
@@ -32,6 +35,24 @@ class Digits:
         validation = in_order(self.splits.validation, CLASSES, 64)
         settings = Fit(epochs=epochs, optimizer=optimizer, precision="float32", steps_per_execution=5)
         return engine.train(model, self.batches, validation, settings, callbacks=callbacks, **keywords)
+
+
+@pytest.fixture(scope="session")
+def quick():
+    """Overrides for a run of seconds."""
+    return ["fit.epochs=5", "fit.lookahead=0.5", "bench.seconds=0.05", "model.width=8", "export.formats=float32,int8"]
+
+
+@pytest.fixture(scope="session")
+def run(quick, tmp_path_factory):
+    """A quick run on the digits, for the stage."""
+    return tkit.fit(load("digits_cnn", quick), runs_dir=tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def pruned(run):
+    """What the stage says of `run`, three quarters of it pruned."""
+    return tkit.compress(run, [Prune(sparsity=0.75, epochs=2)])
 
 
 @pytest.fixture(scope="session")

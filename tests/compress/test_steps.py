@@ -12,7 +12,6 @@ import tkit
 from tkit import model_files
 from tkit.compress._centroids import kmeans
 from tkit.compress._evidence import kernels, proofs
-from tkit.compress._teaching import features_of
 from tkit.compress.prune import Prune
 from tkit.fit.engine import train
 from tkit.recipe import load
@@ -20,13 +19,6 @@ from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
 from tkit_edge.graph import unpacked_from, values
 from tkit_edge.runtime import Model
-
-QUICK = ("fit.epochs=5", "fit.lookahead=0.5", "bench.seconds=0.05", "model.width=8", "export.formats=float32,int8")
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return tkit.fit(load("digits_cnn", QUICK), runs_dir=tmp_path_factory.mktemp("runs"))
 
 
 def exported(run, variant, fmt="int8"):
@@ -39,11 +31,6 @@ def conv_kernels(data):
     sources = unpacked_from(graph)
     numbers = [item.inputs[1] for item in graph.operators if item.name == "CONV_2D"]
     return [graph.tensors[sources.get(number, number)] for number in numbers]
-
-
-@pytest.fixture(scope="module")
-def pruned(run):
-    return tkit.compress(run, [Prune(sparsity=0.75, epochs=2)])
 
 
 def test_every_kernel_has_its_share_of_zeros_in_the_file(run, pruned):
@@ -155,10 +142,10 @@ def test_the_same_steps_are_not_done_twice(run, pruned):
     assert (run.folder / pruned["variant"] / "weights.npz").stat().st_mtime_ns == before
 
 
-def test_a_compression_that_died_goes_on_as_if_it_had_not(tmp_path, monkeypatch):
+def test_a_compression_that_died_goes_on_as_if_it_had_not(quick, tmp_path, monkeypatch):
     steps = ["prune:sparsity=0.5,epochs=2", "cluster:clusters=16,epochs=1"]
     runs = [
-        tkit.fit(load("digits_cnn", [*QUICK, "fit.checkpoint.steps=20"]), runs_dir=tmp_path / name)
+        tkit.fit(load("digits_cnn", [*quick, "fit.checkpoint.steps=20"]), runs_dir=tmp_path / name)
         for name in ("whole", "cut")
     ]
     whole = tkit.compress(runs[0], steps)
@@ -180,83 +167,6 @@ def test_a_compression_that_died_goes_on_as_if_it_had_not(tmp_path, monkeypatch)
     tkit.compress(runs[1], steps)
     ours, theirs = (model_files.load(item.folder / whole["variant"]).get_weights() for item in runs)
     assert all(np.array_equal(one, other) for one, other in zip(ours, theirs, strict=True))
-
-
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory):
-    wider = load("digits_cnn", ["fit.epochs=8", "model.width=16"])
-    return tkit.fit(wider, runs_dir=tmp_path_factory.mktemp("teacher"))
-
-
-@pytest.mark.parametrize("settings", ["", ",features=20"])
-def test_a_student_comes_nearer_to_its_teacher(run, teacher, settings):
-    made = tkit.compress(run, [f"distil:teacher={teacher.folder},epochs=4{settings}"])
-    folders = (teacher.folder / "float", run.folder / "float", run.folder / made["variant"])
-    before, after = distances(run, *folders)
-    assert after < 0.9 * before
-
-
-def distances(run, teacher, *students):
-    """How far from the teacher's classes each student's are: mean relative entropy on the validation pictures."""
-    pictures = run.recipe.data.load(seed=0).validation.images.astype(np.float32)
-    taught, *said = (keras.ops.softmax(model_files.load(folder)(pictures)).numpy() for folder in (teacher, *students))
-    return [np.mean(np.sum(taught * (np.log(taught + 1e-9) - np.log(one + 1e-9)), axis=1)) for one in said]
-
-
-def test_a_pruned_model_learns_from_what_it_was(run, pruned):
-    made = tkit.compress(run, ["distil:epochs=4"], variant=pruned["variant"])
-    assert made["variant"] == "prune-0.75+distil"
-    folders = [run.folder / name for name in ("float", pruned["variant"], made["variant"])]
-    before, after = distances(run, *folders)
-    assert after < 0.9 * before
-    kept = model_files.load_kept(folders[2])
-    model = model_files.load(folders[2])
-    assert kept.pruned
-    for name, share in kept.pruned.items():
-        assert np.mean(model.get_layer(name).kernel.numpy() == 0) >= share >= 0.75
-
-
-@pytest.mark.parametrize(
-    "step", ["cluster:clusters=4,epochs=4,optimizer=sgd:learning_rate=0.05", "quantize:aware=true,epochs=4"]
-)
-def test_a_taught_step_comes_nearer_to_what_the_model_was(run, pruned, step):
-    alone, taught = (
-        tkit.compress(run, [step + more], variant=pruned["variant"])["variant"] for more in ("", ",teacher=self")
-    )
-    before, after = distances(run, *(run.folder / name for name in ("float", alone, taught)))
-    assert after < 0.95 * before
-
-
-def test_without_an_optimizer_of_its_own_a_step_trains_as_the_run_did(run, pruned, monkeypatch):
-    seen = []
-
-    def watching(model, batches, validation, settings, **keywords):
-        seen.append(settings)
-        return train(model, batches, validation, settings, **keywords)
-
-    monkeypatch.setattr(importlib.import_module("tkit.compress._work"), "train", watching)
-    for optimizer in ("", ",optimizer=null"):
-        tkit.compress(run, [f"distil:epochs=1,temperature=3{optimizer}"], variant=pruned["variant"])
-    own = run.recipe.fit
-    assert [item.optimizer == own.optimizer for item in seen] == [False, True]
-    assert [(item.schedule, item.lookahead) == (own.schedule, own.lookahead) for item in seen] == [False, True]
-
-
-def test_features_bring_the_student_s_likenesses_nearer_to_the_teacher_s(run, teacher):
-    pictures = run.recipe.data.load(seed=0).validation.images.astype(np.float32)
-
-    def likeness(folder):
-        model = model_files.load(folder)
-        given = np.asarray(keras.Model(model.inputs[0], model.get_layer(features_of(model)).output)(pictures))
-        flat = given.reshape(len(given), -1)
-        return flat @ flat.T / np.linalg.norm(flat @ flat.T, axis=1, keepdims=True)
-
-    taught = likeness(teacher.folder / "float")
-    apart = []
-    for settings in ("", ",features=20"):
-        made = tkit.compress(run, [f"distil:teacher={teacher.folder},epochs=4{settings}"])
-        apart.append(np.mean((likeness(run.folder / made["variant"]) - taught) ** 2))
-    assert apart[1] < 0.8 * apart[0]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ import tensorflow as tf
 from tkit.fit import engine
 from tkit.fit.checkpoint import Checkpoints
 from tkit.fit.config import Fit
-from tkit.fit.keras_lookahead import look_ahead
 from tkit.fit.optimizers.adamw import AdamW
 from tkit.fit.optimizers.muon import Muon
 from tkit.fit.saving import Saving
@@ -94,22 +93,6 @@ def test_muon_trains_under_the_engine_whatever_the_steps_per_execution():
     assert accuracy > 0.9
     for weight, same in zip(one, other, strict=True):
         np.testing.assert_array_equal(weight, same)
-
-
-def test_lookahead_draws_the_weights_to_their_slow_average_every_fifth_step():
-    optimizer = keras.optimizers.SGD(0.1)
-    look_ahead(optimizer, share=0.8, total_steps=20)
-    weight, gradient = keras.Variable([1.0, -2.0]), np.array([0.5, 1.0], np.float32)
-    optimizer.build([weight])
-    fast, slow = np.array([1.0, -2.0]), None
-    for step in range(1, 21):
-        optimizer.apply([tf.constant(gradient)])
-        fast = fast - 0.1 * gradient
-        if step % 5 == 0:
-            kept = 0.8 * (step / 20) ** 3 if step > 5 else 0.0
-            slow = fast if slow is None else kept * slow + (1 - kept) * fast
-            fast = slow
-        np.testing.assert_allclose(weight, fast, rtol=1e-5, err_msg=f"step {step}")
 
 
 def test_the_twin_penalizes_kernels_and_keeps_outputs_and_normalization_in_float32():

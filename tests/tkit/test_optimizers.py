@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tkit.fit.config import Fit
+from tkit.fit.keras_lookahead import look_ahead
 from tkit.fit.optimizers.muon import Muon
 from tkit.fit.optimizers.sgd import SGD
 
@@ -59,3 +60,19 @@ def test_schedules_have_their_shape(schedule, expected):
 def test_learning_rates_scale_with_the_batch():
     assert Fit(optimizer="sgd:learning_rate=0.4").optimizer.scaled(128) == pytest.approx(0.2)
     assert Fit(optimizer="adamw:learning_rate=0.4").optimizer.scaled(64) == pytest.approx(0.2)
+
+
+def test_lookahead_draws_the_weights_to_their_slow_average_every_fifth_step():
+    optimizer = keras.optimizers.SGD(0.1)
+    look_ahead(optimizer, share=0.8, total_steps=20)
+    weight, gradient = keras.Variable([1.0, -2.0]), np.array([0.5, 1.0], np.float32)
+    optimizer.build([weight])
+    fast, slow = np.array([1.0, -2.0]), None
+    for step in range(1, 21):
+        optimizer.apply([tf.constant(gradient)])
+        fast = fast - 0.1 * gradient
+        if step % 5 == 0:
+            kept = 0.8 * (step / 20) ** 3 if step > 5 else 0.0
+            slow = fast if slow is None else kept * slow + (1 - kept) * fast
+            fast = slow
+        np.testing.assert_allclose(weight, fast, rtol=1e-5, err_msg=f"step {step}")
