@@ -10,8 +10,9 @@ import pytest
 
 import tkit
 from tkit import model_files
-from tkit.compress._centroids import kmeans
+from tkit.compress._centroids import codebook, kmeans
 from tkit.compress._evidence import kernels, proofs
+from tkit.compress._kernels import rounded_up
 from tkit.compress.prune import Prune
 from tkit.fit.engine import train
 from tkit.recipe import load
@@ -101,6 +102,38 @@ def test_clusters_keep_the_zeros(run, pruned):
         shared = layer.kernel.numpy() / np.float32(clusters.scales)
         assert len(np.unique(np.round(shared, 3))) <= 8
         assert np.mean(shared == 0) >= 0.75
+
+
+def test_all_layers_share_one_set_of_codes(run, pruned):
+    steps = ["cluster:clusters=7,scope=global,epochs=1", "quantize:aware=true,epochs=1"]
+    made = tkit.compress(run, steps, variant=pruned["variant"])["variant"]
+    kept = model_files.load_kept(run.folder / made)
+    data = exported(run, made)
+    tensors = kernels(flatbuffer.read(data), kept.clustered)
+    assert len(tensors) == 5
+    assert 4 <= len(np.unique(np.concatenate([values(tensor).ravel() for tensor in tensors.values()]))) <= 7
+    assert all(np.mean(values(tensors[name]) == 0) >= 0.75 for name in kept.pruned)
+    assert all(proof.holds for proof in proofs(data, kept))
+
+
+def test_a_codebook_and_its_scales_find_what_is_there():
+    random = np.random.default_rng(0)
+    codes = np.array([-1.0, -0.6, 0.0, 0.3, 1.0], np.float32)
+    shapes = [(1, 1, 1, 8), (1, 6)]
+    scales = [127 * rounded_up(random.uniform(0.001, 0.1, shape)) for shape in shapes]
+    kernels = [random.choice(codes, (3, 3, 4, 8)), random.choice(codes, (40, 6))]
+    kernels = [(kernel * scale).astype(np.float32) for kernel, scale in zip(kernels, scales, strict=True)]
+    centroids, found = codebook(kernels, shapes, 5, "kmeans++", zero=True, seed=0)
+    assert np.allclose(centroids, codes, atol=1e-3)
+    assert all(np.allclose(*pair, rtol=1e-6) for pair in zip(found, scales, strict=True))
+
+
+def test_scales_of_four_bits_are_no_smaller_and_at_most_an_eighth_larger():
+    scales = np.random.default_rng(0).uniform(1e-6, 10, 1000).astype(np.float32)
+    rounded = rounded_up(scales)
+    mantissas, _ = np.frexp(rounded)
+    assert np.all(mantissas * 16 == np.round(mantissas * 16))
+    assert np.all((rounded >= scales) & (rounded <= scales * 1.125))
 
 
 def test_two_of_four_holds_in_the_file_along_the_inputs(run):

@@ -48,7 +48,12 @@ def test_a_pruned_model_learns_from_what_it_was(run, pruned):
 
 
 @pytest.mark.parametrize(
-    "step", ["cluster:clusters=4,epochs=4,optimizer=sgd:learning_rate=0.05", "quantize:aware=true,epochs=4"]
+    "step",
+    [
+        "prune:sparsity=0.8,epochs=4",
+        "cluster:clusters=4,epochs=4,optimizer=sgd:learning_rate=0.05",
+        "quantize:aware=true,epochs=4",
+    ],
 )
 def test_a_taught_step_comes_nearer_to_what_the_model_was(run, pruned, step):
     alone, taught = (

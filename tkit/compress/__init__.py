@@ -26,6 +26,8 @@ class Clusters(Config):
     """Distinct values from -1 to 1, rising."""
     scales: tuple[float, ...]
     """One a channel."""
+    fixed: bool = False
+    """Whether all layers have these centroids, so that training leaves them as they are."""
 
 
 class Quantized(Config):

@@ -2,20 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import keras
 import numpy as np
 
 from tkit.compress import Clusters
+from tkit.compress._kernels import LARGEST_CODE, code_scales, rounded_up
 from tkit_edge.errors import InputError
 
 ITERATIONS = 100
+ROUNDS = 6
+Start = Literal["kmeans++", "density", "linear"]
+_SHARES = np.linspace(0.3, 1.0, 22, dtype=np.float32)
 
 
-def kmeans(
-    values: np.ndarray, clusters: int, start: Literal["kmeans++", "density", "linear"], *, zero: bool, seed: int
-) -> np.ndarray:
+def codebook(
+    kernels: Sequence[np.ndarray],
+    shapes: Sequence[tuple[int, ...]],
+    clusters: int,
+    start: Start,
+    *,
+    zero: bool,
+    seed: int,
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The centroids that all kernels share, rising, and the scales of each: by turns, each to the other's least error.
+
+    Args:
+        kernels: float32, as Keras has them.
+        shapes: of their scales.
+        clusters: at most the number of distinct weights.
+        start: where the centroids begin.
+        zero: whether one centroid is 0.
+        seed: of kmeans++.
+    """
+    scales = [channel_scales(kernel, shape) for kernel, shape in zip(kernels, shapes, strict=True)]
+    for _ in range(ROUNDS):
+        pairs = zip(kernels, scales, strict=True)
+        values = np.concatenate([(kernel / scale).ravel() for kernel, scale in pairs])
+        centroids = kmeans(values, clusters, start, zero=zero, seed=seed)
+        centroids /= np.abs(centroids).max()
+        scales = [_best(kernel, shape, centroids) for kernel, shape in zip(kernels, shapes, strict=True)]
+    return centroids, scales
+
+
+def channel_scales(kernel: np.ndarray, shape: tuple[int, ...], share: float = 1.0) -> np.ndarray:
+    """Scales of `shape`: a share of each channel's largest weight, such that the scale of an int8 code has 4 bits."""
+    return LARGEST_CODE * rounded_up(code_scales(kernel, shape).numpy() * share)
+
+
+def _best(kernel: np.ndarray, shape: tuple[int, ...], centroids: np.ndarray) -> np.ndarray:
+    """The scales of `shape` with which the centroids are nearest to each channel's weights."""
+    axes = tuple(axis for axis, size in enumerate(shape) if size == 1)
+    between = (centroids[1:] + centroids[:-1]) / 2
+
+    def error(scales: np.ndarray) -> np.ndarray:
+        shared = centroids[np.searchsorted(between, kernel / scales)]
+        return np.sum((shared * scales - kernel) ** 2, axis=axes, keepdims=True)
+
+    choices = np.stack([channel_scales(kernel, shape, share) for share in _SHARES])
+    best = np.argmin([error(scales) for scales in choices], axis=0)
+    return np.take_along_axis(choices, best[None], axis=0)[0]
+
+
+def kmeans(values: np.ndarray, clusters: int, start: Start, *, zero: bool, seed: int) -> np.ndarray:
     """Centroids of values, rising; float32 [clusters].
 
     Args:
@@ -73,4 +124,8 @@ def clusters_of(layer: keras.layers.Layer) -> Clusters:
     used = np.unique(np.asarray(layer.kernel) / scales)
     centroids = np.sort(clustered.centroids.numpy())
     nearest = np.abs(used[:, None] - centroids[None]).argmin(axis=1)
-    return Clusters(centroids=tuple(centroids[np.unique(nearest)].tolist()), scales=tuple(scales.ravel().tolist()))
+    return Clusters(
+        centroids=tuple(centroids[np.unique(nearest)].tolist()),
+        scales=tuple(scales.ravel().tolist()),
+        fixed=clustered.fixed,
+    )

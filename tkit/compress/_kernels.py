@@ -48,14 +48,18 @@ class Clustered(View):
 
     Weights get the straight-through gradient (Bengio et al. 2013), and so move from one cluster to another; centroids
     get the sum of their weights' gradients. A centroid that begins as 0 stays 0.
+
+    Args:
+        clusters: how many.
+        fixed: the centroids stay what they are; weights move among them.
     """
 
-    def __init__(self, clusters: int) -> None:
-        self.clusters = clusters
+    def __init__(self, clusters: int, fixed: bool = False) -> None:
+        self.clusters, self.fixed = clusters, fixed
 
     def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
         self.centroids = layer.add_weight(
-            name="centroids", shape=(self.clusters,), initializer="zeros", trainable=True, autocast=False
+            name="centroids", shape=(self.clusters,), initializer="zeros", trainable=not self.fixed, autocast=False
         )
         self.scales = layer.add_weight(
             name="scales", shape=scale_shape(layer, shape), initializer="ones", trainable=False, autocast=False
@@ -71,7 +75,7 @@ class Clustered(View):
         return (shared + (weights - tf.stop_gradient(weights))) * scales
 
     def get_config(self) -> dict[str, Any]:
-        return {"clusters": self.clusters}
+        return {"clusters": self.clusters, "fixed": self.fixed}
 
 
 class FakeQuantized(View):
@@ -149,6 +153,12 @@ def code_scales(kernel: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
     largest = tf.reduce_max(tf.abs(kernel), axes, keepdims=True)
     most = tf.reduce_max(largest)
     return tf.where(largest > 1e-4 * most, largest, tf.where(most > 0, most, 1.0)) / LARGEST_CODE
+
+
+def rounded_up(scales: np.ndarray) -> np.ndarray:
+    """Positive scales rounded up to numbers of 4 significant bits, which a zip stores in a third of the bytes."""
+    mantissas, exponents = np.frexp(scales)
+    return np.ldexp(np.ceil(mantissas * 16) / 16, exponents).astype(np.float32)
 
 
 def int4_scales(kernel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

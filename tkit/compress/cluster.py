@@ -26,6 +26,8 @@ class Cluster(Step):
     kind: Literal["cluster"] = "cluster"
     clusters: int = Field(16, ge=2, le=256)
     """Distinct values of a kernel, the 0 of pruned weights among them."""
+    scope: Literal["layer", "global"] = "layer"
+    """`layer`: each kernel has values of its own; `global`: all kernels have the same, which zips smaller."""
     start: Literal["kmeans++", "density", "linear"] = "kmeans++"
     """Where k-means begins: `kmeans++`, at equal shares of the weights (`density`), at equal distances (`linear`)."""
     skip: tuple[str, ...] = ()
@@ -45,7 +47,7 @@ class Cluster(Step):
     def apply(self, state: State, work: Work) -> State:
         """Batch normalization is folded in first: it would scale shared values apart."""
         from tkit.compress import _kernels
-        from tkit.compress._centroids import clusters_of, kmeans
+        from tkit.compress._centroids import channel_scales, clusters_of, codebook, kmeans
         from tkit.compress._choose import chosen
         from tkit.compress._fold import fold
         from tkit.compress._teaching import Lesson
@@ -59,21 +61,28 @@ class Cluster(Step):
                     f"cluster: {layer.name!r} has {layer.kernel.shape.num_elements()} weights, fewer than the "
                     f"{self.clusters} clusters asked for. Ask for fewer, or add it to skip."
                 )
-        names = [layer.name for layer in layers]
+        together = self.scope == "global"
         views: dict[str, list] = {name: [("masked", {})] for name in state.kept.pruned}
-        for name in names:
-            views.setdefault(name, []).append(("clustered", {"clusters": self.clusters}))
-        clustered = _kernels.view(model, views)
         for layer in layers:
-            kernel = layer.kernel.numpy()
-            shape = _kernels.scale_shape(layer, kernel.shape)
-            scales = _kernels.LARGEST_CODE * _kernels.code_scales(kernel, shape).numpy()
-            zero = layer.name in state.kept.pruned
-            centroids = kmeans((kernel / scales).ravel(), self.clusters, self.start, zero=zero, seed=work.seed)
+            views.setdefault(layer.name, []).append(("clustered", {"clusters": self.clusters, "fixed": together}))
+        clustered = _kernels.view(model, views)
+        kernels = [layer.kernel.numpy() for layer in layers]
+        zeros = [layer.name in state.kept.pruned for layer in layers]
+        shapes = [_kernels.scale_shape(layer, layer.kernel.shape) for layer in layers]
+        if together:
+            centroids, scales = codebook(kernels, shapes, self.clusters, self.start, zero=any(zeros), seed=work.seed)
+            found = [centroids] * len(layers)
+        else:
+            scales = [channel_scales(*pair) for pair in zip(kernels, shapes, strict=True)]
+            found = [
+                kmeans((kernel / scale).ravel(), self.clusters, self.start, zero=zero, seed=work.seed)
+                for kernel, scale, zero in zip(kernels, scales, zeros, strict=True)
+            ]
+        for layer, centroids, scale in zip(layers, found, scales, strict=True):
             shared = clustered.get_layer(layer.name).views["clustered"]
-            shared.scales.assign(scales)
             shared.centroids.assign(centroids)
+            shared.scales.assign(scale)
         work.train(clustered, epochs=self.epochs, optimizer=self.optimizer, objective=lesson)
-        found = {name: clusters_of(clustered.get_layer(name)) for name in names}
-        kept = state.kept.model_copy(update={"clustered": {**state.kept.clustered, **found}})
+        made = {layer.name: clusters_of(clustered.get_layer(layer.name)) for layer in layers}
+        kept = state.kept.model_copy(update={"clustered": {**state.kept.clustered, **made}})
         return State(_kernels.stock(clustered), kept)

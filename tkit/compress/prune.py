@@ -44,6 +44,8 @@ class Prune(Step):
     """Passes over the training split."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = SGD(learning_rate=0.1)
     """Of the fine-tuning."""
+    teacher: str | None = None
+    """A run whose logits are nine tenths of the loss, or `self`, the model as it was before all compression."""
 
     @field_validator("block")
     @classmethod
@@ -73,6 +75,7 @@ class Prune(Step):
         from tkit.compress import _kernels
         from tkit.compress._choose import chosen
         from tkit.compress._masks import Masks, MaskSchedule, sparsity_of
+        from tkit.compress._teaching import Lesson
 
         masks = Masks(self.sparsity, self._pattern, self.block, self.scope == "global")
         candidates = chosen(state.model, self.skip, "prune")
@@ -90,7 +93,14 @@ class Prune(Step):
             total=self.epochs * work.steps_per_epoch,
             gradual=self.schedule == "polynomial",
         )
-        work.train(masked, epochs=self.epochs, optimizer=self.optimizer, callbacks=[schedule], l2=work.recipe.fit.l2)
+        work.train(
+            masked,
+            epochs=self.epochs,
+            optimizer=self.optimizer,
+            callbacks=[schedule],
+            objective=Lesson(self.teacher, state.model, work) if self.teacher else None,
+            l2=work.recipe.fit.l2,
+        )
         model = _kernels.stock(masked)
         pruned = {layer.name: sparsity_of(model.get_layer(layer.name)) for layer in layers}
         return State(model, state.kept.model_copy(update={"pruned": {**state.kept.pruned, **pruned}}))

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from tkit import console
-from tkit.compress import Clusters, Kept, Quantized, State, Step
+from tkit.compress import Kept, Quantized, State, Step
 from tkit.fit.optimizers import Optimizer
 from tkit.fit.optimizers.adamw import AdamW
 from tkit_pipelines.config import OneOf
@@ -178,7 +178,7 @@ def _folded(kept: Kept, factors: dict[str, np.ndarray]) -> Kept:
     clustered = {}
     for name, clusters in kept.clustered.items():
         scales = np.asarray(clusters.scales, np.float32) * factors.get(name, np.float32(1))
-        clustered[name] = Clusters(centroids=clusters.centroids, scales=tuple(scales.tolist()))
+        clustered[name] = clusters.model_copy(update={"scales": tuple(scales.tolist())})
     return kept.model_copy(update={"clustered": clustered})
 
 
@@ -213,7 +213,8 @@ def _views(model: keras.Model, kept: Kept, rounding: Rounding) -> dict[str, list
         if layer.name in kept.pruned:
             views.append(("masked", {}))
         if layer.name in kept.clustered:
-            views.append(("clustered", {"clusters": len(kept.clustered[layer.name].centroids)}))
+            clusters = kept.clustered[layer.name]
+            views.append(("clustered", {"clusters": len(clusters.centroids), "fixed": clusters.fixed}))
         if layer.name not in rounding.float_layers:
             settings = {"fixed": layer.name in rounding.fixed, "largest": rounding.largest(layer.name)}
             views.append(("fake_quantized", settings))
@@ -257,6 +258,6 @@ def _rounded(model: keras.Model, kept: Kept, ranges: dict[str, tuple[float, floa
         elif clusters is not None:
             signs = np.sign(np.reshape(clusters.scales, own.shape))
             centroids = np.unique(codes * signs) / LARGEST_CODE
-            clustered[layer.name] = Clusters(centroids=tuple(centroids.tolist()), scales=clusters.scales)
+            clustered[layer.name] = clusters.model_copy(update={"centroids": tuple(centroids.tolist())})
     settings = Quantized(scales=scales, ranges=ranges, float_layers=rounding.float_layers, int4=rounding.int4)
     return State(model, kept.model_copy(update={"clustered": clustered, "quantized": settings}))
