@@ -54,6 +54,12 @@ CASES: dict[str, tuple[str, ...]] = {
         "cluster:clusters=8,teacher=self,epochs=9",
         "quantize:aware=true,epochs=4,teacher=self",
     ),
+    "66 % pruned, 12 clusters for all layers, QAT, taught (PCQAT)": (
+        "prune:sparsity=0.66,scope=global,teacher=self",
+        "distil:epochs=30,optimizer=null",
+        "cluster:clusters=12,scope=global,teacher=self,epochs=8",
+        "quantize:aware=true,epochs=5,teacher=self",
+    ),
     "channels, 1.5 times as fast": ("channels:speedup=1.5",),
     "channels, 1.5 times as fast, taught": (
         "channels:speedup=1.5,epochs=1",

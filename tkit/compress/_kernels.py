@@ -125,6 +125,25 @@ class Converted(View):
         return tf.reshape(rounded, kernel.shape)
 
 
+class Recentre(keras.callbacks.Callback):
+    """Begins each epoch but the first with every weight of the named layers in the middle of its cluster or code.
+
+    Straight-through steps take weights to the edges between two values, where each step moves them to and fro (Nagel et
+    al. 2022, "Overcoming oscillations in quantization-aware training"), and with them what the layer computes.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.names = tuple(names)
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Nothing where training goes on within an epoch: it has begun before."""
+        if epoch and int(self.model.optimizer.iterations.numpy()) == epoch * self.params["steps"]:
+            for name in self.names:
+                layer = self.model.get_layer(name)
+                layer._kernel.assign(layer.viewed())
+
+
 VIEWS: dict[str, type[View]] = {
     "masked": Masked,
     "clustered": Clustered,
@@ -189,12 +208,15 @@ def _viewed(base: type[keras.layers.Layer]) -> type[keras.layers.Layer]:
             for view in self.views.values():
                 view.build(self, tuple(self._kernel.shape))
 
-        @property
-        def kernel(self) -> Any:
+        def viewed(self) -> tf.Tensor:
             kernel = tf.convert_to_tensor(self._kernel)
             for view in self.views.values():
                 kernel = view(kernel)
-            return tf.cast(kernel, self.compute_dtype)
+            return kernel
+
+        @property
+        def kernel(self) -> Any:
+            return tf.cast(self.viewed(), self.compute_dtype)
 
         @kernel.setter
         def kernel(self, variable: Any) -> None:

@@ -34,7 +34,7 @@ class Cluster(Step):
     """Layers that stay as they are, by name or by kind (`dense`, `depthwiseconv2d`)."""
     epochs: int = Field(5, ge=1)
     """Passes over the training split."""
-    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=5e-4, weight_decay=0)
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=1e-3, weight_decay=0)
     """Of the fine-tuning."""
     teacher: str | None = None
     """A run whose logits are nine tenths of the loss, or `self`, the model as it was before all compression."""
@@ -82,7 +82,13 @@ class Cluster(Step):
             shared = clustered.get_layer(layer.name).views["clustered"]
             shared.centroids.assign(centroids)
             shared.scales.assign(scale)
-        work.train(clustered, epochs=self.epochs, optimizer=self.optimizer, objective=lesson)
+        work.train(
+            clustered,
+            epochs=self.epochs,
+            optimizer=self.optimizer,
+            callbacks=[_kernels.Recentre([layer.name for layer in layers])],
+            objective=lesson,
+        )
         made = {layer.name: clusters_of(clustered.get_layer(layer.name)) for layer in layers}
         kept = state.kept.model_copy(update={"clustered": {**state.kept.clustered, **made}})
         return State(_kernels.stock(clustered), kept)

@@ -149,7 +149,7 @@ class Quantize(Step):
         """Trains `model`'s weights as the device will have them; the ranges after."""
         from tkit.compress._fake_quant import FreezeRanges, nudged
         from tkit.compress._int8_graph import int8_graph, quantizers
-        from tkit.compress._kernels import stock, view
+        from tkit.compress._kernels import Recentre, stock, view
         from tkit.compress._teaching import Lesson
 
         lesson = Lesson(self.teacher, model, work) if self.teacher else None
@@ -162,7 +162,7 @@ class Quantize(Step):
             graph,
             epochs=self.epochs,
             optimizer=self.optimizer,
-            callbacks=[FreezeRanges(work.steps_per_epoch, until)],
+            callbacks=[FreezeRanges(work.steps_per_epoch, until), Recentre([*rounding.fixed])],
             objective=lesson,
         )
         trained = stock(graph)
