@@ -60,6 +60,11 @@ CASES: dict[str, tuple[str, ...]] = {
         "cluster:clusters=12,scope=global,teacher=self,epochs=8",
         "quantize:aware=true,epochs=5,teacher=self",
     ),
+    "65.5 % pruned, 12 clusters for all layers, QAT, taught (PCQAT)": (
+        "prune:sparsity=0.655,scope=global,teacher=self,epochs=24",
+        "cluster:clusters=12,scope=global,teacher=self,epochs=6",
+        "quantize:aware=true,epochs=4,teacher=self",
+    ),
     "channels, 1.5 times as fast": ("channels:speedup=1.5",),
     "channels, 1.5 times as fast, taught": (
         "channels:speedup=1.5,epochs=1",

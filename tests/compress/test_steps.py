@@ -12,7 +12,7 @@ import tkit
 from tkit import model_files
 from tkit.compress._centroids import codebook, kmeans
 from tkit.compress._evidence import kernels, proofs
-from tkit.compress._kernels import rounded_up
+from tkit.compress._kernels import Recentre, rounded_up, view
 from tkit.compress.prune import Prune
 from tkit.fit.engine import train
 from tkit.recipe import load
@@ -134,6 +134,23 @@ def test_scales_of_four_bits_are_no_smaller_and_at_most_an_eighth_larger():
     mantissas, _ = np.frexp(rounded)
     assert np.all(mantissas * 16 == np.round(mantissas * 16))
     assert np.all((rounded >= scales) & (rounded <= scales * 1.125))
+
+
+@pytest.mark.parametrize(("epoch", "steps", "moves"), [(0, 0, False), (2, 20, True), (2, 25, False)])
+def test_an_epoch_begins_in_the_middle_of_the_clusters(epoch, steps, moves):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="logits")])
+    viewed = view(model, {"logits": [("clustered", {"clusters": 3, "fixed": True})]})
+    layer = viewed.get_layer("logits")
+    layer.views["clustered"].centroids.assign([-0.5, 0.0, 0.5])
+    viewed.compile("sgd", "mse")
+    viewed.optimizer.iterations.assign(steps)
+    before, shared = layer._kernel.numpy(), np.asarray(layer.kernel)
+    callback = Recentre(["logits"])
+    callback.set_model(viewed)
+    callback.set_params({"steps": 10})
+    callback.on_epoch_begin(epoch)
+    assert set(np.unique(shared)) <= {-0.5, 0.0, 0.5}
+    assert np.array_equal(layer._kernel.numpy(), shared if moves else before)
 
 
 def test_two_of_four_holds_in_the_file_along_the_inputs(run):
