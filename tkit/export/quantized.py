@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import keras
@@ -117,6 +118,7 @@ def _dense_as_convolutions(graph: keras.Model, wanted: dict[str, np.ndarray]) ->
     if not dense:
         return graph
     made: dict[str, keras.layers.Layer] = {}
+    calls: Counter[str] = Counter()
 
     def call(node: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         layer = node.operation
@@ -128,9 +130,12 @@ def _dense_as_convolutions(graph: keras.Model, wanted: dict[str, np.ndarray]) ->
                 layer.units, 1, activation=layer.activation, use_bias=layer.use_bias, name=layer.name
             )
         size = arguments[0].shape[1:]
-        pixels = keras.layers.Reshape((1, int(np.prod(size[:-1])), size[-1]))
+        # Names of their own: Keras counts those that it makes up, and the file's bytes would depend on the count.
+        calls[layer.name] += 1
+        before, after = (f"{layer.name}_{what}{calls[layer.name]}" for what in ("pixels", "units"))
+        pixels = keras.layers.Reshape((1, int(np.prod(size[:-1])), size[-1]), name=before)
         outputs = made[layer.name](pixels(arguments[0]))
-        return keras.layers.Reshape((*size[:-1], layer.units))(outputs)
+        return keras.layers.Reshape((*size[:-1], layer.units), name=after)(outputs)
 
     copy = rebuilt(graph, lambda tensor: tensor, call)
     for name, layer in made.items():
