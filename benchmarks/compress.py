@@ -242,9 +242,9 @@ def dropped(row: dict[str, Any]) -> str:
 
 
 def drops(seeds: list[dict[str, Any]]) -> str:
-    """One seed's drop, or the mean of several and their range."""
+    """One seed's drop and its interval, or the mean of several and their range."""
     if len(seeds) == 1:
-        return f"{dropped(seeds[0])[:-1]}, 95 %)"
+        return dropped(seeds[0])
     points = [100 * row["drop"] for row in seeds]
     return f"{fmean(points):+.2f} ({min(points):+.2f} to {max(points):+.2f}, {len(points)} seeds)"
 
@@ -256,7 +256,8 @@ def report(rows: list[dict[str, Any]]) -> None:
         "| model | case | seed | int8 | drop in points (95 %) | zip, times smaller | times as fast | minutes | on |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for row in sorted(rows, key=lambda row: (row["run"], row["epochs"], order[row["case"]], row["seed"])):
+    rows = sorted(rows, key=lambda row: (row["run"], row["epochs"], order[row["case"]], row["seed"]))
+    for row in rows:
         minutes = "" if row["minutes"] is None else row["minutes"]
         lines.append(
             f"| {row['run']}, {row['epochs']} epochs: {row['float']:.2%} | {row['case']} | {row['seed']} "
@@ -270,12 +271,12 @@ def report(rows: list[dict[str, Any]]) -> None:
         "interrupted and went on.\n\n" + "\n".join(lines)
     )
     shown: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
-    for row in sorted(rows, key=lambda row: row["seed"]):
+    for row in rows:
         if row["case"] in SHOWN:
             shown.setdefault((row["run"], row["epochs"], row["case"]), []).append(row)
     main_rows = [
         (
-            f"{run}, {epochs} epochs, {case}: int8 accuracy, drop in points, zip, latency",
+            f"{run}, {epochs} epochs, {case}: int8 accuracy, drop in points (95 %, or range of seeds), zip, latency",
             f"{fmean(row['int8'] for row in seeds):.2%}, {drops(seeds)}, "
             f"{fmean(row['zip_ratio'] for row in seeds):.2f} times smaller, "
             f"{fmean(row['speedup'] for row in seeds):.2f} times as fast",

@@ -85,12 +85,12 @@ def kmeans(values: np.ndarray, clusters: int, start: Start, *, zero: bool, seed:
         raise InputError(f"A kernel has {len(points) + zero} distinct weights, fewer than {clusters} clusters.")
     points, weights = points.astype(np.float64), weights.astype(np.float64)
     found = _begin(points, weights, wanted, start, np.random.default_rng(seed))
+    # In one dimension a cluster is an interval: sums over it are differences of running sums.
+    total = np.concatenate([[0.0], np.cumsum(weights)])
+    moment = np.concatenate([[0.0], np.cumsum(weights * points)])
     for _ in range(ITERATIONS):
-        # In one dimension a cluster is an interval: sums over it are differences of running sums.
         edges = np.searchsorted(points, (found[1:] + found[:-1]) / 2)
         bounds = np.concatenate([[0], edges, [len(points)]])
-        total = np.concatenate([[0.0], np.cumsum(weights)])
-        moment = np.concatenate([[0.0], np.cumsum(weights * points)])
         counts = total[bounds[1:]] - total[bounds[:-1]]
         means = (moment[bounds[1:]] - moment[bounds[:-1]]) / np.maximum(counts, 1e-12)
         moved = np.sort(np.where(counts > 0, means, found))
