@@ -8,7 +8,8 @@ import pytest
 
 import tkit
 from tkit import model_files
-from tkit.compress._teaching import features_of
+from tkit.compress._teaching import Lesson, features_of
+from tkit.compress._work import Work
 from tkit.fit.engine import train
 from tkit.recipe import load
 
@@ -25,6 +26,19 @@ def test_a_student_comes_nearer_to_its_teacher(run, teacher, settings):
     folders = (teacher.folder / "float", run.folder / "float", run.folder / made["variant"])
     before, after = distances(run, *folders)
     assert after < 0.9 * before
+
+
+def test_the_loss_is_the_divergence_from_the_teacher(run, teacher):
+    splits = run.recipe.data.load(seed=0)
+    work = Work(run.recipe, splits, probabilities=False)
+    pictures = splits.validation.images.astype(np.float32)
+    student = model_files.load(run.folder / "float")
+    losses = []
+    for teaches in (run, teacher):
+        lesson = Lesson(str(teaches.folder), student, work, temperature=1.0, weight=1.0)
+        losses.append(float(lesson(pictures, np.eye(10)[splits.validation.labels], student(pictures), ())))
+    apart = distances(run, teacher.folder / "float", run.folder / "float")
+    assert losses == pytest.approx([0.0, *apart], rel=0.02, abs=1e-3)
 
 
 def distances(run, teacher, *students):

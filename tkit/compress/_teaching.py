@@ -20,7 +20,10 @@ SELF = "self"
 
 
 class Lesson:
-    """The mean over the batch of the teacher's and the labels' cross-entropies, weighted, and the features' loss.
+    """The batch's mean divergence from the teacher and cross-entropy of the labels, weighted, and the features' loss.
+
+    The divergence is Kullback and Leibler's of both softmaxes at a temperature (Hinton et al. 2015): 0 where the
+    student says what the teacher says.
 
     Args:
         teacher: a run's folder, or `self`; it takes the student's pictures and tells its classes apart, in logits.
@@ -67,10 +70,10 @@ class Lesson:
         self, pictures: tf.Tensor, labels: tf.Tensor, outputs: tf.Tensor, features: Sequence[tf.Tensor]
     ) -> tf.Tensor:
         taught, *shown = tf.nest.flatten(self.teacher(pictures, training=False))
-        said = tf.nn.softmax(tf.cast(taught, tf.float32) / self.temperature)
+        said = tf.stop_gradient(tf.nn.log_softmax(tf.cast(taught, tf.float32) / self.temperature))
         heard = tf.nn.log_softmax(tf.cast(outputs, tf.float32) / self.temperature)
         # T squared keeps the gradients' size when T changes.
-        soft = -tf.reduce_mean(tf.reduce_sum(tf.stop_gradient(said) * heard, axis=1)) * self.temperature**2
+        soft = tf.reduce_mean(tf.reduce_sum(tf.exp(said) * (said - heard), axis=1)) * self.temperature**2
         loss = self.weight * soft + (1.0 - self.weight) * self.labels(labels, outputs)
         for own, wanted in zip(features, shown, strict=True):
             apart = _likeness(own) - tf.stop_gradient(_likeness(wanted))
