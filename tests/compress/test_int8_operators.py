@@ -7,9 +7,9 @@ import tensorflow as tf
 from keras import layers
 
 from tkit.compress import Kept
-from tkit.compress._attention import by_head
 from tkit.compress._fold import fold
 from tkit.compress._int8_graph import int8_graph, quantized, quantizers
+from tkit.compress._one_job_layers import one_job_layers
 from tkit.compress._ranges import ranges
 from tkit.compress.quantize import Rounding, _rounded
 from tkit.export.quantized import convert_quantized
@@ -58,6 +58,16 @@ OPERATORS = {
     "relu": lambda x: layers.ReLU()(x),
     "relu6": lambda x: layers.Activation("relu6")(x),
     "leaky relu": lambda x: layers.LeakyReLU()(x),
+    "conv + silu": lambda x: conv(activation="silu")(x),
+    "depthwise + normalization + silu": lambda x: layers.Activation("silu")(
+        layers.BatchNormalization()(layers.DepthwiseConv2D(3)(x))
+    ),
+    "hard silu": lambda x: layers.Activation("hard_silu")(x),
+    "hard sigmoid": lambda x: layers.Activation("hard_sigmoid")(x),
+    "separable": lambda x: layers.SeparableConv2D(6, 3, padding="same", activation="relu")(x),
+    "sum of three": lambda x: layers.ReLU()(layers.Add()([x, conv(4)(x), layers.MaxPooling2D(3, 1, "same")(x)])),
+    "number + relu": lambda x: layers.ReLU()(layers.Rescaling(1.0, 0.7)(x)),
+    "augmentation": lambda x: conv()(layers.RandomFlip()(layers.RandomRotation(0.1)(x))),
     "dropout": lambda x: conv()(layers.Dropout(0.5)(x)),
     "padding": lambda x: layers.ZeroPadding2D(1)(x),
     "normalization": lambda x: layers.BatchNormalization(
@@ -81,7 +91,7 @@ def net(operator):
 
 
 def rounded(model, images, method="minmax"):
-    made = fold(by_head(model))
+    made = fold(one_job_layers(model))
     return _rounded(made, Kept(), ranges(made, images, method), Rounding({}))
 
 

@@ -234,7 +234,7 @@ def test_a_compression_that_died_goes_on_as_if_it_had_not(quick, tmp_path, monke
     [
         (["prun:sparsity=0.5"], "Did you mean 'prune'"),
         (["prune:sparsity=1.0"], "less than 1"),
-        (['prune:sparsity=0.5,skip=["conv9"]'], "no layer or kind of that name"),
+        (['prune:sparsity=0.5,skip=conv9'], "no layer or kind of that name"),
         (["prune:pattern=4:2"], "0 < N < M"),
         (['cluster:clusters=200,skip=["conv2d"]', "cluster:clusters=1"], "greater than or equal to 2"),
         (["cluster:clusters=100"], "fewer than the 100 clusters"),

@@ -7,9 +7,9 @@ step preserves it and the exported file can be checked against it.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from tkit_pipelines.config import Component, Config
 
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     import keras
 
     from tkit.compress._work import Work
+
+
+def _split(value: Any) -> Any:
+    return tuple(value.split("+")) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+"""Names of layers; as text `one+another`."""
 
 
 class Clusters(Config):
@@ -68,6 +76,17 @@ class Step(Component):
     @abstractmethod
     def label(self) -> str:
         """The step's part of the variant's name, such as `prune-0.5`."""
+
+    def check(self, model: keras.Model, work: Work) -> None:
+        """Whether the step can be done at all, before anything is trained.
+
+        Args:
+            model: what the first step takes; an earlier step may have changed it by the time this one is done.
+            work: training pictures and the engine.
+
+        Raises:
+            InputError: the model or the settings don't allow it, with the layer or the field named.
+        """
 
     @abstractmethod
     def apply(self, state: State, work: Work) -> State:

@@ -114,10 +114,11 @@ def _affine(layer: keras.layers.Layer, tensor: Any, rule: Any, rounded: Any, num
     factor, offset = affine_of(layer)  # type: ignore[misc]  # the rule is theirs only
     name = _numbered(layer.name, number)
     if np.size(factor) == 1:
-        for part, site in zip(("scaled", "shifted"), rule.sites, strict=True):
-            numbers = (float(factor), 0.0) if part == "scaled" else (1.0, float(offset))
-            tensor = rounded(layers.Rescaling(*numbers, name=f"{name}_{part}")(tensor), site)
-        return tensor
+        *scaled, last = rule.sites
+        for site in scaled:
+            tensor = rounded(layers.Rescaling(float(factor), name=f"{name}_scaled")(tensor), site)
+        rest = layers.Rescaling(1.0 if scaled else float(factor), float(offset), name=f"{name}_shifted")(tensor)
+        return rounded(rest, last) if rule.rounds else rest
     scaling = layers.DepthwiseConv2D(1, name=name, trainable=False)
     scaled = scaling(tensor)
     scaling.set_weights([np.reshape(factor, (1, 1, -1, 1)), offset])

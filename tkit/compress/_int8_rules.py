@@ -32,8 +32,12 @@ _SAME = (
     layers.Permute,
     layers.ZeroPadding2D,
     layers.Cropping2D,
-    layers.Dropout,  # these only train
+    layers.Identity,
+)
+_NOISE = (
+    layers.Dropout,
     layers.SpatialDropout2D,
+    layers.AlphaDropout,
     layers.GaussianNoise,
     layers.GaussianDropout,
 )
@@ -115,7 +119,7 @@ class Rules:
         before = [self._sites[id(tensor)] for tensor in node.input_tensors]
         if layer.name in self._float:
             return Rule("plain", (name,), not self._all_float(node))
-        if isinstance(layer, _SAME):
+        if isinstance(layer, _SAME) or _only_trains(layer):
             return Rule("plain", (before[0],), False)
         if isinstance(layer, _ROUNDED):
             return Rule("plain", (before[0],), True)
@@ -130,7 +134,7 @@ class Rules:
             return self._affine(layer, node, before[0], name)
         if layer.name in self._kernels or (isinstance(layer, _MERGES) and len(before) == 2):
             return self._linear(layer, node, name)
-        function = function_of(layer)
+        function = None if layer.weights else function_of(layer)
         if function in _FUSED:
             return Rule("plain", (name,), True)
         if function in _BOUNDED or function in _FREE:
@@ -157,7 +161,8 @@ class Rules:
         factor, offset = (float(item) for item in numbers)
         exact = self.fixed.get(self.root(before)) == PIXELS and factor > 0 and 0 <= -offset / factor <= CODES
         if not exact:
-            return Rule("affine", (f"{name}_scaled", name), True)
+            sites = [name] if factor == 1 or offset == 0 else [f"{name}_scaled", name]
+            return Rule("affine", tuple(sites), not self._before_relu(node))
         # Codes stay as they are: the scaling is in the range alone, and the shift is a whole number of codes.
         scale = float(np.float32(factor))
         below = round(-offset / factor)
@@ -190,6 +195,12 @@ class Rules:
         for other in roots[1:]:
             self._roots[other] = roots[0]
         return roots[0]
+
+
+def _only_trains(layer: keras.layers.Layer) -> bool:
+    """Whether a layer gives what it takes once training is over."""
+    augments = type(layer).__name__.startswith("Random") and not isinstance(layer, layers.RandomCrop)
+    return isinstance(layer, _NOISE) or augments
 
 
 def _is_last(norm: keras.layers.LayerNormalization) -> bool:

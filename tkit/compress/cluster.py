@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from tkit.compress import State, Step
+from tkit.compress import Names, State, Step
 from tkit.fit.optimizers import Optimizer
 from tkit.fit.optimizers.adamw import AdamW
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import OneOf
 
 if TYPE_CHECKING:
+    import keras
+
     from tkit.compress._work import Work
 
 
@@ -30,8 +32,8 @@ class Cluster(Step):
     """`layer`: each kernel has values of its own; `global`: all kernels have the same, which zips smaller."""
     start: Literal["kmeans++", "density", "linear"] = "kmeans++"
     """Where k-means begins: `kmeans++`, at equal shares of the weights (`density`), at equal distances (`linear`)."""
-    skip: tuple[str, ...] = ()
-    """Layers that stay as they are, by name or by kind (`dense`, `depthwiseconv2d`)."""
+    skip: Names = ()
+    """Layers that stay as they are, by name or by kind; as text `one+another` or `dense+depthwiseconv2d`."""
     epochs: int = Field(5, ge=1)
     """Passes over the training split."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=1e-3, weight_decay=0)
@@ -44,23 +46,22 @@ class Cluster(Step):
         """Such as `cluster-16`."""
         return f"cluster-{self.clusters}"
 
+    def check(self, model: keras.Model, work: Work) -> None:
+        """Raises InputError where a kernel has fewer weights than clusters, or `skip` names a layer that isn't there."""
+        from tkit.compress._fold import fold
+
+        self._layers(fold(model))
+
     def apply(self, state: State, work: Work) -> State:
         """Batch normalization is folded in first: it would scale shared values apart."""
         from tkit.compress import _kernels
         from tkit.compress._centroids import channel_scales, clusters_of, codebook, kmeans
-        from tkit.compress._choose import chosen
         from tkit.compress._fold import fold
         from tkit.compress._teaching import Lesson
 
         lesson = Lesson(self.teacher, state.model, work) if self.teacher else None
         model = fold(state.model)
-        layers = chosen(model, self.skip, "cluster")
-        for layer in layers:
-            if layer.kernel.shape.num_elements() < self.clusters:
-                raise InputError(
-                    f"cluster: {layer.name!r} has {layer.kernel.shape.num_elements()} weights, fewer than the "
-                    f"{self.clusters} clusters asked for. Ask for fewer, or add it to skip."
-                )
+        layers = self._layers(model)
         together = self.scope == "global"
         views: dict[str, list] = {name: [("masked", {})] for name in state.kept.pruned}
         for layer in layers:
@@ -92,3 +93,15 @@ class Cluster(Step):
         made = {layer.name: clusters_of(clustered.get_layer(layer.name)) for layer in layers}
         kept = state.kept.model_copy(update={"clustered": {**state.kept.clustered, **made}})
         return State(_kernels.stock(clustered), kept)
+
+    def _layers(self, folded: keras.Model) -> list[keras.layers.Layer]:
+        from tkit.compress._choose import chosen
+
+        layers = chosen(folded, self.skip, "cluster")
+        for layer in layers:
+            if layer.kernel.shape.num_elements() < self.clusters:
+                raise InputError(
+                    f"cluster: {layer.name!r} has {layer.kernel.shape.num_elements()} weights, fewer than the "
+                    f"{self.clusters} clusters asked for. Ask for fewer, or add it to skip."
+                )
+        return layers

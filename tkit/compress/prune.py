@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tkit import console
-from tkit.compress import State, Step
+from tkit.compress import Names, State, Step
 from tkit.fit.optimizers import Optimizer
 from tkit.fit.optimizers.sgd import SGD
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import OneOf
 
 if TYPE_CHECKING:
+    import keras
+
+    from tkit.compress._masks import Masks
     from tkit.compress._work import Work
 
 
@@ -38,8 +41,8 @@ class Prune(Step):
     """N:M, such as `2:4`: at most N of M neighbouring inputs of a filter stay; in the place of `sparsity`."""
     block: tuple[int, int] = (1, 1)
     """Inputs x outputs that become 0 together, by their mean magnitude."""
-    skip: tuple[str, ...] = ()
-    """Layers that stay as they are, by name or by kind (`dense`, `depthwiseconv2d`)."""
+    skip: Names = ()
+    """Layers that stay as they are, by name or by kind; as text `one+another` or `dense+depthwiseconv2d`."""
     epochs: int = Field(10, ge=1)
     """Passes over the training split."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = SGD(learning_rate=0.1)
@@ -70,22 +73,19 @@ class Prune(Step):
         """Such as `prune-0.5` or `prune-2of4`."""
         return f"prune-{self.sparsity:g}" if self.pattern is None else f"prune-{self.pattern.replace(':', 'of')}"
 
+    def check(self, model: keras.Model, work: Work) -> None:
+        """Raises InputError where no kernel can be pruned so, or `skip` names a layer that isn't there."""
+        self._layers(model)
+
     def apply(self, state: State, work: Work) -> State:
         """Masked fine-tuning; zeros of before stay zeros."""
         from tkit.compress import _kernels
-        from tkit.compress._choose import chosen
-        from tkit.compress._masks import Masks, MaskSchedule, sparsity_of
+        from tkit.compress._masks import MaskSchedule, sparsity_of
         from tkit.compress._teaching import Lesson
 
-        masks = Masks(self.sparsity, self._pattern, self.block, self.scope == "global")
-        candidates = chosen(state.model, self.skip, "prune")
-        layers = [layer for layer in candidates if masks.fits(layer)]
-        dense = [layer.name for layer in candidates if not masks.fits(layer)]
-        size = self.pattern or f"{self.block[0]}x{self.block[1]}"
-        if not layers:
-            raise InputError(f"prune: {size} divides the kernel of no layer. Choose another size.")
+        layers, masks, dense = self._layers(state.model)
         if dense:
-            console.say(f"prune: {size} doesn't divide the kernels of {', '.join(dense)}: they stay dense")
+            console.say(f"prune: {self._size} doesn't divide the kernels of {', '.join(dense)}: they stay dense")
         masked = _kernels.view(state.model, {name: [("masked", {})] for name in self._masked(state, layers)})
         schedule = MaskSchedule(
             masks,
@@ -104,6 +104,22 @@ class Prune(Step):
         model = _kernels.stock(masked)
         pruned = {layer.name: sparsity_of(model.get_layer(layer.name)) for layer in layers}
         return State(model, state.kept.model_copy(update={"pruned": {**state.kept.pruned, **pruned}}))
+
+    def _layers(self, model: keras.Model) -> tuple[list[keras.layers.Layer], Masks, list[str]]:
+        """The layers that are pruned, their masks, and the names of those whose kernels don't allow it."""
+        from tkit.compress._choose import chosen
+        from tkit.compress._masks import Masks
+
+        masks = Masks(self.sparsity, self._pattern, self.block, self.scope == "global")
+        candidates = chosen(model, self.skip, "prune")
+        layers = [layer for layer in candidates if masks.fits(layer)]
+        if not layers:
+            raise InputError(f"prune: {self._size} divides the kernel of no layer. Choose another size.")
+        return layers, masks, [layer.name for layer in candidates if not masks.fits(layer)]
+
+    @property
+    def _size(self) -> str:
+        return self.pattern or f"{self.block[0]}x{self.block[1]}"
 
     @property
     def _pattern(self) -> tuple[int, int] | None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from tkit import console
-from tkit.compress import Kept, Quantized, State, Step
+from tkit.compress import Kept, Names, Quantized, State, Step
 from tkit.fit.optimizers import Optimizer
 from tkit.fit.optimizers.adamw import AdamW
 from tkit_pipelines.config import OneOf
@@ -63,20 +63,23 @@ class Quantize(Step):
     """Of that training; it begins at what the weights were trained to, so its steps are small."""
     teacher: str | None = None
     """Of that training: a run whose logits are nine tenths of the loss, or `self`, the model as it was."""
-    float_layers: tuple[str, ...] = ()
+    float_layers: Names = ()
     """Layers that compute in float, by name; as text `one+another`. What they take and give is int8."""
-    int4: tuple[str, ...] = ()
+    int4: Names = ()
     """Layers whose weights have 4 bits, half the bytes, by name or kind; as text `one+another` or `conv2d+dense`."""
-
-    @field_validator("float_layers", "int4", mode="before")
-    @classmethod
-    def _names(cls, value: Any) -> Any:
-        return tuple(value.split("+")) if isinstance(value, str) else value
 
     @property
     def label(self) -> str:
         """`int8` or `int8-qat`, with weights in 4 bits `int4` or `int4-qat`."""
         return ("int4" if self.int4 else "int8") + ("-qat" if self.aware else "")
+
+    def check(self, model: keras.Model, work: Work) -> None:
+        """Raises InputError where int8 has no rule for a layer, or there are fewer calibration pictures than classes."""
+        from tkit.compress._fold import fold
+        from tkit.compress._int8_rules import Rules
+
+        self._pictures(model, work)
+        Rules(fold(model), self.float_layers)
 
     def apply(self, state: State, work: Work) -> State:
         """The folded model with weights that are int8 codes times scales, and the ranges of its activations.

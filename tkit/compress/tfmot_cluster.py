@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from tkit.compress import Clusters, State, Step
+from tkit.compress import Clusters, Names, State, Step
 from tkit.compress.cluster import Cluster
 from tkit.fit.optimizers import Optimizer
 from tkit_edge.errors import InputError
@@ -27,8 +27,8 @@ class TfmotCluster(Step):
     kind: Literal["tfmot_cluster"] = "tfmot_cluster"
     clusters: int = Field(Cluster().clusters, ge=2, le=256)
     """Distinct values of a kernel."""
-    skip: tuple[str, ...] = ()
-    """Layers that stay as they are, by name or by kind (`dense`, `depthwiseconv2d`)."""
+    skip: Names = ()
+    """Layers that stay as they are, by name or by kind; as text `one+another` or `dense+depthwiseconv2d`."""
     epochs: int = Field(Cluster().epochs, ge=1)
     """Passes over the training split."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = Cluster().optimizer

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from tkit.compress import State, Step
+from tkit.compress import Names, State, Step
 from tkit.compress.prune import Prune
 from tkit.fit.optimizers import Optimizer
 from tkit_pipelines.config import OneOf
@@ -24,8 +24,8 @@ class TfmotPrune(Step):
     kind: Literal["tfmot_prune"] = "tfmot_prune"
     sparsity: float = Field(Prune().sparsity, gt=0, lt=1)
     """Share of the weights that become 0."""
-    skip: tuple[str, ...] = ()
-    """Layers that stay as they are, by name or by kind (`dense`, `depthwiseconv2d`)."""
+    skip: Names = ()
+    """Layers that stay as they are, by name or by kind; as text `one+another` or `dense+depthwiseconv2d`."""
     epochs: int = Field(Prune().epochs, ge=1)
     """Passes over the training split."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = Prune().optimizer

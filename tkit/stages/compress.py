@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from tkit import console, files, model_files
 from tkit.compress import State, Step
-from tkit.compress._attention import by_head
+from tkit.compress._one_job_layers import one_job_layers
 from tkit.compress._ledger import Ledger
 from tkit.compress._work import Work
 from tkit.fit import setup
@@ -74,6 +74,9 @@ def compress(
         tf.config.experimental.enable_op_determinism()
         splits = load_data(run.recipe.data, run.recipe.seed)
         state = _state(source)
+        checked = Work(run.recipe, splits, probabilities=run.output == "probabilities")
+        for step in chosen:
+            step.check(state.model, checked)
         folder = run.folder / name
         console.say(f"{folder}: {' -> '.join([variant, *(step.label for step in chosen)])}")
         inputs = [source / "architecture.json", source / "weights.npz"]
@@ -126,7 +129,7 @@ def parse(steps: Sequence[Step | str] | None, recipe: Recipe) -> tuple[Step, ...
 
 
 def _state(folder: Path) -> State:
-    return State(by_head(model_files.load(folder)), model_files.load_kept(folder))
+    return State(one_job_layers(model_files.load(folder)), model_files.load_kept(folder))
 
 
 def _place(run: Run, variant: str, steps: Sequence[Step], described: list[dict[str, Any]]) -> tuple[str, bool]:
