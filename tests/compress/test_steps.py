@@ -176,7 +176,7 @@ def test_two_of_four_holds_in_the_file_along_the_inputs(run):
 
 
 def test_blocks_and_a_global_threshold(run):
-    made = tkit.compress(run, [Prune(sparsity=0.5, block=(4, 2), epochs=1)])
+    made = tkit.compress(run, [Prune(sparsity=0.5, block="4x2", epochs=1)])
     model = model_files.load(run.folder / made["variant"])
     kernel = model.get_layer("stage2_2_conv").kernel.numpy()
     blocks = kernel.reshape(-1, 4, kernel.shape[-1] // 2, 2)
@@ -234,7 +234,7 @@ def test_a_compression_that_died_goes_on_as_if_it_had_not(quick, tmp_path, monke
     [
         (["prun:sparsity=0.5"], "Did you mean 'prune'"),
         (["prune:sparsity=1.0"], "less than 1"),
-        (['prune:sparsity=0.5,skip=conv9'], "no layer or kind of that name"),
+        (["prune:sparsity=0.5,skip=conv9"], "no layer or kind of that name"),
         (["prune:pattern=4:2"], "0 < N < M"),
         (['cluster:clusters=200,skip=["conv2d"]', "cluster:clusters=1"], "greater than or equal to 2"),
         (["cluster:clusters=100"], "fewer than the 100 clusters"),

@@ -85,7 +85,7 @@ def test_without_an_optimizer_of_its_own_a_step_trains_as_the_run_did(run, prune
         return train(model, batches, validation, settings, **keywords)
 
     monkeypatch.setattr(importlib.import_module("tkit.compress._work"), "train", watching)
-    for optimizer in ("", ",optimizer=null"):
+    for optimizer in ("", ",as_run=true"):
         tkit.compress(run, [f"distil:epochs=1,temperature=3{optimizer}"], variant=pruned["variant"])
     own = run.recipe.fit
     assert [item.optimizer == own.optimizer for item in seen] == [False, True]

@@ -17,6 +17,7 @@ from tkit.fit.optimizers import Optimizer
 from tkit.fit.saving import Saving
 from tkit.fit.schedules.one_cycle import OneCycle
 from tkit.recipe import Recipe
+from tkit_edge.errors import DivergedError
 from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.dataset import Examples, Splits
 
@@ -104,14 +105,21 @@ class Work:
         validation: tf.data.Dataset = in_order(
             self.splits.validation, len(self.splits.class_names), self.recipe.data.batch_size
         )
-        return train(
-            model,
-            self.batches,
-            validation,
-            settings,
-            callbacks=(*callbacks, *self._callbacks(self.batches)),
-            max_steps=self._max_steps,
-            saving=self._saving(),
-            objective=objective,
-            probabilities=self.probabilities,
-        )
+        try:
+            return train(
+                model,
+                self.batches,
+                validation,
+                settings,
+                callbacks=(*callbacks, *self._callbacks(self.batches)),
+                max_steps=self._max_steps,
+                saving=self._saving(),
+                objective=objective,
+                probabilities=self.probabilities,
+            )
+        except DivergedError as error:
+            rate = settings.optimizer.learning_rate
+            raise DivergedError(
+                f"{str(error).partition('.')[0]}, at a peak learning rate of {rate:g}. Give the step a lower one, such "
+                f"as optimizer=sgd:learning_rate={rate / 10:g} or optimizer=adamw:learning_rate=0.0005."
+            ) from error

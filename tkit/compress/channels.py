@@ -14,7 +14,6 @@ from pydantic import Field
 from tkit import console
 from tkit.compress import State, Step
 from tkit.fit.optimizers import Optimizer
-from tkit.fit.optimizers.sgd import SGD
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import OneOf
 
@@ -42,8 +41,10 @@ class Channels(Step):
     """Channels left of each group, by its first layer, in the place of `speedup`; null: found by measuring."""
     epochs: int = Field(20, ge=1)
     """Passes over the training split."""
-    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] | None = SGD(learning_rate=0.2)
-    """Of the training; null: the run's own, with its schedule and lookahead, which suits a long training."""
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] | None = None
+    """Of the training; null: SGD at 0.2, or AdamW where batch normalization doesn't follow nearly all kernels."""
+    as_run: bool = False
+    """Whether training has the run's own optimizer, schedule and lookahead, which suits a long one."""
 
     @property
     def label(self) -> str:
@@ -55,6 +56,7 @@ class Channels(Step):
         from tkit.compress._channel_latency import choose, kept
         from tkit.compress._kernels import with_kernels
         from tkit.compress._narrow import narrow
+        from tkit.compress._suited import suited
 
         if state.kept.pruned or state.kept.clustered or state.kept.quantized:
             raise InputError("channels: the model is pruned, clustered or quantized already. Put channels before.")
@@ -67,7 +69,8 @@ class Channels(Step):
 
         widths = self.widths if self.widths is not None else work.remember("widths", measured)
         model = narrow(state.model, kept(importance, widths))
-        work.train(model, epochs=self.epochs, optimizer=self.optimizer, l2=work.recipe.fit.l2)
+        optimizer = None if self.as_run else self.optimizer or suited(model, 0.2)
+        work.train(model, epochs=self.epochs, optimizer=optimizer, l2=work.recipe.fit.l2)
         shapes = {layer.name: tuple(layer.kernel.shape) for layer in with_kernels(model)}
         return State(model, state.kept.model_copy(update={"shapes": shapes}))
 

@@ -47,7 +47,7 @@ class Cluster(Step):
         return f"cluster-{self.clusters}"
 
     def check(self, model: keras.Model, work: Work) -> None:
-        """Raises InputError where a kernel has fewer weights than clusters, or `skip` names a layer that isn't there."""
+        """Raises InputError where a kernel has fewer weights than clusters, or `skip` names what isn't there."""
         from tkit.compress._fold import fold
 
         self._layers(fold(model))

@@ -13,7 +13,6 @@ from pydantic import Field
 
 from tkit.compress import State, Step
 from tkit.fit.optimizers import Optimizer
-from tkit.fit.optimizers.sgd import SGD
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import OneOf
 
@@ -39,8 +38,10 @@ class Distil(Step):
     are what the last layer with weights gets, before it is pooled; the paper's weight is about 20."""
     epochs: int = Field(20, ge=1)
     """Passes over the training split."""
-    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] | None = SGD(learning_rate=0.2)
-    """Of the training; null: the run's own, with its schedule and lookahead, which suits a long training."""
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] | None = None
+    """Of the training; null: SGD at 0.2, or AdamW where batch normalization doesn't follow nearly all kernels."""
+    as_run: bool = False
+    """Whether training has the run's own optimizer, schedule and lookahead, which suits a long one."""
 
     @property
     def label(self) -> str:
@@ -50,6 +51,7 @@ class Distil(Step):
     def apply(self, state: State, work: Work) -> State:
         """Zeros stay zeros; shared and quantized weights would not stay so."""
         from tkit.compress import _kernels
+        from tkit.compress._suited import suited
         from tkit.compress._teaching import SELF, Lesson
 
         if state.kept.clustered or state.kept.quantized:
@@ -71,5 +73,6 @@ class Distil(Step):
             weight=self.weight,
             features=self.features,
         )
-        work.train(masked, epochs=self.epochs, optimizer=self.optimizer, objective=lesson, l2=work.recipe.fit.l2)
+        optimizer = None if self.as_run else self.optimizer or suited(state.model, 0.2)
+        work.train(masked, epochs=self.epochs, optimizer=optimizer, objective=lesson, l2=work.recipe.fit.l2)
         return State(_kernels.stock(masked), state.kept)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from tkit import console
 from tkit.compress import Names, State, Step
 from tkit.fit.optimizers import Optimizer
-from tkit.fit.optimizers.sgd import SGD
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import OneOf
 
@@ -40,15 +39,20 @@ class Prune(Step):
     pattern: str | None = None
     """N:M, such as `2:4`: at most N of M neighbouring inputs of a filter stay; in the place of `sparsity`."""
     block: tuple[int, int] = (1, 1)
-    """Inputs x outputs that become 0 together, by their mean magnitude."""
+    """Inputs x outputs that become 0 together, by their mean magnitude; as text `4x1`."""
     skip: Names = ()
     """Layers that stay as they are, by name or by kind; as text `one+another` or `dense+depthwiseconv2d`."""
     epochs: int = Field(10, ge=1)
     """Passes over the training split."""
-    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = SGD(learning_rate=0.1)
-    """Of the fine-tuning."""
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] | None = None
+    """Of the fine-tuning; null: SGD at 0.1, or AdamW where batch normalization doesn't follow nearly all kernels."""
     teacher: str | None = None
     """A run whose logits are nine tenths of the loss, or `self`, the model as it was before all compression."""
+
+    @field_validator("block", mode="before")
+    @classmethod
+    def _sizes(cls, block: Any) -> Any:
+        return tuple(block.split("x")) if isinstance(block, str) else block
 
     @field_validator("block")
     @classmethod
@@ -81,6 +85,7 @@ class Prune(Step):
         """Masked fine-tuning; zeros of before stay zeros."""
         from tkit.compress import _kernels
         from tkit.compress._masks import MaskSchedule, sparsity_of
+        from tkit.compress._suited import suited
         from tkit.compress._teaching import Lesson
 
         layers, masks, dense = self._layers(state.model)
@@ -96,7 +101,7 @@ class Prune(Step):
         work.train(
             masked,
             epochs=self.epochs,
-            optimizer=self.optimizer,
+            optimizer=self.optimizer or suited(state.model, 0.1),
             callbacks=[schedule],
             objective=Lesson(self.teacher, state.model, work) if self.teacher else None,
             l2=work.recipe.fit.l2,

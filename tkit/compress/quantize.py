@@ -74,7 +74,7 @@ class Quantize(Step):
         return ("int4" if self.int4 else "int8") + ("-qat" if self.aware else "")
 
     def check(self, model: keras.Model, work: Work) -> None:
-        """Raises InputError where int8 has no rule for a layer, or there are fewer calibration pictures than classes."""
+        """Raises InputError where int8 has no rule for a layer, or calibration has fewer pictures than classes."""
         from tkit.compress._fold import fold
         from tkit.compress._int8_rules import Rules
 

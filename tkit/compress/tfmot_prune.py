@@ -12,6 +12,7 @@ from pydantic import Field
 from tkit.compress import Names, State, Step
 from tkit.compress.prune import Prune
 from tkit.fit.optimizers import Optimizer
+from tkit.fit.optimizers.sgd import SGD
 from tkit_pipelines.config import OneOf
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class TfmotPrune(Step):
     """Layers that stay as they are, by name or by kind; as text `one+another` or `dense+depthwiseconv2d`."""
     epochs: int = Field(Prune().epochs, ge=1)
     """Passes over the training split."""
-    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = Prune().optimizer
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = SGD(learning_rate=0.1)
     """Of the fine-tuning: `sgd` or `adamw`."""
 
     @property

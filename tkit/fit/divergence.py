@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tkit_edge.errors import DivergedError
@@ -33,11 +36,19 @@ def watch(twin: keras.Model) -> tf.Variable:
     return first
 
 
+_REMEDY = "Try a lower fit.optimizer.learning_rate, a longer fit.schedule.warmup, or fit.clip_norm=1."
+
+
 def raise_if_diverged(first_bad_step: tf.Variable, steps_per_epoch: int) -> None:
     """Raises DivergedError, with the step and the epoch, once `watch` has recorded a step."""
     step = int(first_bad_step.numpy())
     if step:
         raise DivergedError(
-            f"The loss stopped being finite at step {step} (epoch {(step - 1) // steps_per_epoch + 1}). Try a lower "
-            "fit.optimizer.learning_rate, a longer fit.schedule.warmup, or fit.clip_norm=1."
+            f"The loss stopped being finite at step {step} (epoch {(step - 1) // steps_per_epoch + 1}). {_REMEDY}"
         )
+
+
+def raise_if_not_finite(weights: Sequence[np.ndarray]) -> None:
+    """Raises DivergedError for trained weights that aren't numbers: a variance may overflow where the loss doesn't."""
+    if not all(np.isfinite(array).all() for array in weights):
+        raise DivergedError(f"Some weights are infinite or no numbers after training. {_REMEDY}")

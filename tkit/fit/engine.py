@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 
 from tkit.fit.config import Fit
-from tkit.fit.divergence import raise_if_diverged, watch
+from tkit.fit.divergence import raise_if_diverged, raise_if_not_finite, watch
 from tkit.fit.keras_lookahead import look_ahead
 from tkit.fit.keras_schedule import ScaledFrom
 from tkit.fit.precision import Precision, choose
@@ -77,7 +77,7 @@ def train(
 
     Raises:
         InputError: `freeze_epochs` for a model without frozen layers.
-        DivergedError: a loss that is not finite, with the step at which it appeared.
+        DivergedError: a loss that is not finite, with the step at which it appeared, or weights that are not.
         StoppedError: `saving` wrote a checkpoint after a signal.
     """
     precision = choose(settings.precision, model)
@@ -151,6 +151,7 @@ def train(
         with _Averaged(twin, settings.ema > 0):
             state.keep(len(state.history) - 1, math.inf, twin.get_weights())
     assert state.kept_weights is not None
+    raise_if_not_finite(state.kept_weights)
     twin.set_weights(state.kept_weights)
     every.on_train_end(state.history[-1])
     for layer in model.layers:

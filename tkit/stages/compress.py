@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from tkit import console, files, model_files
 from tkit.compress import State, Step
-from tkit.compress._one_job_layers import one_job_layers
 from tkit.compress._ledger import Ledger
+from tkit.compress._one_job_layers import one_job_layers
 from tkit.compress._work import Work
 from tkit.fit import setup
 from tkit.fit.checkpoint import Checkpoints

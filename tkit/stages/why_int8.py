@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from tkit import console, files, model_files
 from tkit._quiet import chatter_dropped
 from tkit.compress import State
-from tkit.compress._one_job_layers import one_job_layers
 from tkit.compress._blame import Blamed, blame
 from tkit.compress._blame_picture import blame_png
 from tkit.compress._effect import compared
+from tkit.compress._one_job_layers import one_job_layers
 from tkit.compress._remedies import written
 from tkit.compress._work import Work
 from tkit.compress.quantize import Quantize
