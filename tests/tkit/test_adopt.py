@@ -115,8 +115,10 @@ def test_nested_models_augmentation_and_arithmetic_become_stock_layers(tmp_path)
     inputs = keras.Input((10, 12, 3))
     x = layers.RandomFlip()(inputs) / 127.5 - 1.0
     base = keras.Sequential([keras.Input((10, 12, 3)), layers.Conv2D(4, 3, name="conv"), layers.ReLU()], name="base")
-    x = base(x)
+    x = keras.activations.relu(base(x))
     x = layers.Conv2D(4, 3, name="conv", padding="same")(x) + x
+    for function in ("relu", "relu6", "sigmoid", "silu", "hard_silu", "hard_sigmoid", "tanh"):
+        x = x + getattr(keras.ops, function)(x)
     outputs = layers.Dense(3)(layers.Flatten()(x))
     model = keras.Model(inputs, outputs)
     found = read(saved(model, tmp_path), None)

@@ -30,7 +30,12 @@ _MEMBERS = {"metadata.json": 1 << 20, "config.json": MAX_CONFIG_BYTES, "model.we
 _END = struct.Struct("<4s4H2IH")  # the zip's end record, APPNOTE 4.3.16
 _MAX_DIRECTORY = 4096  # bytes of the zip's directory; three members take about 200
 _MODELS = ("Functional", "Sequential")
-_ARITHMETIC = ("Add", "Subtract", "Multiply", "TrueDivide", "Divide")  # what `_keras_graph` makes layers of
+# What `_keras_graph` makes layers of.
+_OPERATIONS = {
+    "keras.src.ops.numpy": ("Add", "Subtract", "Multiply", "TrueDivide", "Divide", "Tanh"),
+    "keras.src.ops.nn": ("Relu", "Relu6", "Sigmoid", "Silu", "HardSilu", "HardSigmoid"),
+    "keras.src.activations.activations": ("ReLU",),
+}
 _FILTERS = {1, 2, 3}  # of HDF5: deflate, shuffle, checksum; others may be libraries that it loads from the disk
 
 
@@ -143,7 +148,7 @@ def _check_config(config: dict[str, Any], path: Path) -> None:
                 f"{path}: layer {name!r} is a {kind}, which isn't a class of Keras's own. Replace it by stock layers "
                 "and save again, or train the model through a recipe's Python file: --recipe ./mine.py"
             )
-        if module == "keras.src.ops.numpy" and kind in _ARITHMETIC:
+        if kind in _OPERATIONS.get(module, ()):
             layer["class_name"], layer["module"] = "Add", "keras.layers"  # harmless, and a layer is made of it
             layer.pop("registered_name", None)
         elif module.startswith("keras.src.ops"):

@@ -11,6 +11,16 @@ import numpy as np
 
 from tkit_edge.errors import InputError
 
+_ACTIVATIONS = {
+    "Relu": "relu",
+    "ReLU": "relu",
+    "Relu6": "relu6",
+    "Sigmoid": "sigmoid",
+    "Silu": "silu",
+    "HardSilu": "hard_silu",
+    "HardSigmoid": "hard_sigmoid",
+    "Tanh": "tanh",
+}
 _PASSING = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Dropout)
 
 
@@ -27,7 +37,7 @@ def flat(model: keras.Model, scale: tuple[float, float] | None, path: Path) -> k
         if isinstance(operation, keras.Model):
             return lambda tensors, **_: _through(operation, tensors, inline)
         if not isinstance(operation, keras.layers.Layer):
-            return lambda *arguments, **_: _arithmetic(operation, arguments, path)
+            return lambda *arguments, **_: _as_layer(operation, arguments, path)
         name, number = operation.name, 1
         while taken.setdefault(operation.name, operation) is not operation:
             number += 1
@@ -42,9 +52,12 @@ def _through(model: keras.Model, tensors: Any, inline: Any) -> Any:
     return functional._run_through_graph(tensors, operation_fn=inline)
 
 
-def _arithmetic(operation: Any, arguments: tuple[Any, ...], path: Path) -> Any:
-    """`x + y`, `x * 2`, `x / 127.5` and the like as layers."""
+def _as_layer(operation: Any, arguments: tuple[Any, ...], path: Path) -> Any:
+    """`x + y`, `x * 2`, `x / 127.5`, `keras.ops.relu(x)` and the like as layers."""
     kind = type(operation).__name__
+    bent = any(getattr(operation, name, None) for name in ("negative_slope", "max_value", "threshold"))
+    if kind in _ACTIVATIONS and len(arguments) == 1 and not bent:
+        return keras.layers.Activation(_ACTIVATIONS[kind])(arguments[0])
     if len(arguments) == 2:
         left, right = arguments
         tensors = [isinstance(item, keras.KerasTensor) for item in arguments]
