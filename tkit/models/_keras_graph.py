@@ -21,6 +21,7 @@ _ACTIVATIONS = {
     "HardSigmoid": "hard_sigmoid",
     "Tanh": "tanh",
 }
+_MERGES = {"Add": keras.layers.Add, "Subtract": keras.layers.Subtract, "Multiply": keras.layers.Multiply}
 _PASSING = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Dropout)
 
 
@@ -32,17 +33,23 @@ def flat(model: keras.Model, scale: tuple[float, float] | None, path: Path) -> k
     inputs = keras.Input(model.inputs[0].shape[1:], name="image")
     scaled = inputs if scale is None else keras.layers.Rescaling(*scale, name="pixels")(inputs)
     taken = {"image": None, "pixels": None}
+    made: dict[Any, keras.layers.Layer] = {}
 
     def inline(operation: Any) -> Any:
         if isinstance(operation, keras.Model):
             return lambda tensors, **_: _through(operation, tensors, inline)
-        if not isinstance(operation, keras.layers.Layer):
-            return lambda *arguments, **_: _as_layer(operation, arguments, path)
         name, number = operation.name, 1
         while taken.setdefault(operation.name, operation) is not operation:
             number += 1
             operation.name = f"{name}_{number}"
-        return operation
+        if isinstance(operation, keras.layers.Layer):
+            return operation
+
+        def call(*arguments: Any, **_: Any) -> Any:
+            layer, tensors = _as_layer(operation, arguments, path)
+            return made.setdefault(operation, layer)(tensors)
+
+        return call
 
     return keras.Model(inputs, _through(model, scaled, inline), name=model.name)
 
@@ -52,37 +59,39 @@ def _through(model: keras.Model, tensors: Any, inline: Any) -> Any:
     return functional._run_through_graph(tensors, operation_fn=inline)
 
 
-def _as_layer(operation: Any, arguments: tuple[Any, ...], path: Path) -> Any:
-    """`x + y`, `x * 2`, `x / 127.5`, `keras.ops.relu(x)` and the like as layers."""
-    kind = type(operation).__name__
-    bent = any(getattr(operation, name, None) for name in ("negative_slope", "max_value", "threshold"))
+def _as_layer(operation: Any, arguments: tuple[Any, ...], path: Path) -> tuple[keras.layers.Layer, Any]:
+    """`x + y`, `x * 2`, `x / 127.5`, `keras.ops.relu(x)` and the like as a layer, and what it takes."""
+    kind, name = type(operation).__name__, operation.name
+    bent = any(getattr(operation, setting, None) for setting in ("negative_slope", "max_value", "threshold"))
     if kind in _ACTIVATIONS and len(arguments) == 1 and not bent:
-        return keras.layers.Activation(_ACTIVATIONS[kind])(arguments[0])
+        return keras.layers.Activation(_ACTIVATIONS[kind], name=name), arguments[0]
     if len(arguments) == 2:
         left, right = arguments
         tensors = [isinstance(item, keras.KerasTensor) for item in arguments]
-        merges = {"Add": keras.layers.Add, "Subtract": keras.layers.Subtract, "Multiply": keras.layers.Multiply}
-        if all(tensors) and kind in merges:
-            return merges[kind]()([left, right])
+        if all(tensors) and kind in _MERGES:
+            return _MERGES[kind](name=name), [left, right]
         number = left if tensors[1] else right
         if any(tensors) and isinstance(number, (int, float)):
-            tensor = right if tensors[1] else left
-            if kind == "Add":
-                return keras.layers.Rescaling(1.0, number)(tensor)
-            if kind == "Multiply":
-                return keras.layers.Rescaling(number)(tensor)
-            if kind == "Subtract":
-                return (
-                    keras.layers.Rescaling(1.0, -number)(tensor)
-                    if tensors[0]
-                    else (keras.layers.Rescaling(-1.0, number)(tensor))
-                )
-            if kind in ("TrueDivide", "Divide") and tensors[0] and number:
-                return keras.layers.Rescaling(1.0 / number)(tensor)
+            scales = _scales(kind, number, first=tensors[0])
+            if scales is not None:
+                return keras.layers.Rescaling(*scales, name=name), right if tensors[1] else left
     raise InputError(
         f"{path}: {operation.name!r} is the bare operation {kind} in a form that tkit makes no layer of. Replace it by "
         "a stock layer (such as Rescaling, Add, Multiply) and save again."
     )
+
+
+def _scales(kind: str, number: float, *, first: bool) -> tuple[float, float] | None:
+    """Scale and offset of an operation on a tensor, which comes first or second, and a number."""
+    if kind == "Add":
+        return 1.0, number
+    if kind == "Multiply":
+        return number, 0.0
+    if kind == "Subtract":
+        return (1.0, -number) if first else (-1.0, number)
+    if kind in ("TrueDivide", "Divide") and first and number:
+        return 1.0 / number, 0.0
+    return None
 
 
 def float32(model: keras.Model) -> keras.Model:
