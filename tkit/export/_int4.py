@@ -25,10 +25,10 @@ class _Builder(flatbuffers.Builder):
         return super().StartVector(elemSize, numElems, _ALIGNMENT if elemSize == 1 else alignment)
 
 
-def packed(data: bytes, layers: Iterable[str]) -> bytes:
-    """The file with the kernels of the named layers in 4 bits; their codes are from -7 to 7 already."""
-    found = flatbuffer.read(data)
-    names = {tensor.name for tensor in kernels(found, layers).values()}
+def packed(data: bytes, layers: Iterable[str], among: Iterable[str]) -> bytes:
+    """The file with the kernels of `layers`, of all those `among` which they are, in 4 bits; codes are -7 to 7."""
+    found = kernels(flatbuffer.read(data), among)
+    names = {found[layer].name for layer in layers if layer in found}
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(data), 0))
     (graph,) = model.subgraphs
     for tensor in graph.tensors:

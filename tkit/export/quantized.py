@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,7 +15,7 @@ from tkit.compress import Kept, Quantized
 from tkit.compress._evidence import kernels
 from tkit.compress._graph import clone, rebuilt
 from tkit.compress._int8_graph import quantized
-from tkit.compress._kernels import LARGEST_CODE, scale_shape, view, with_kernels
+from tkit.compress._kernels import LARGEST_CODE, kernel_names, scale_shape, view, with_kernels
 from tkit.export._int4 import packed
 from tkit.export.config import Format
 from tkit.export.convert import Converter
@@ -42,7 +43,7 @@ def convert_quantized(model: keras.Model, kept: Kept, io: str) -> bytes:
     with Converter(_with_scales(quantized(model, settings), settings), None, io=io) as convert:
         data = convert("int8")
     if settings.int4:
-        data = packed(data, settings.int4)
+        data = packed(data, settings.int4, kernel_names(model))
     if not settings.float_layers:
         graph = flatbuffer.read(data)
         floats = {
@@ -70,21 +71,21 @@ def converted(convert: Converter, fmt: Format, kept: Kept, *, sparse: bool) -> b
     if sparse and kept.pruned and fmt in SPARSE_FORMATS:
         without_zeros = convert(fmt, sparse=True)
         if len(without_zeros) < len(data):
-            reason = _refused(without_zeros, kept)
+            reason = _refused(without_zeros, kept, kernel_names(convert.model))
             if reason is None:
                 return without_zeros
             console.say(f"{fmt}: stored with its zeros: {reason}")
     return data
 
 
-def _refused(data: bytes, kept: Kept) -> str | None:
+def _refused(data: bytes, kept: Kept, layers: Sequence[str]) -> str | None:
     """Why a file without zeros can't be used."""
     try:
         with chatter_dropped():
             runtime.load(data)
     except InputError as error:
         return str(error)
-    lost = kept.pruned.keys() - kernels(flatbuffer.read(data), kept.pruned).keys()
+    lost = kept.pruned.keys() - kernels(flatbuffer.read(data), {*layers, *kept.pruned}).keys()
     return f"without them the kernels of {', '.join(sorted(lost))} can't be found again" if lost else None
 
 

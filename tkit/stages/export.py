@@ -12,6 +12,7 @@ import numpy as np
 from tkit import console, files, model_files
 from tkit._quiet import chatter_dropped
 from tkit.compress._evidence import proofs
+from tkit.compress._kernels import kernel_names
 from tkit.export import calibration, parity
 from tkit.export.convert import Converter
 from tkit.export.quantized import converted
@@ -64,7 +65,8 @@ def export(run: Run | str | Path, *, variant: str | None = None, overrides: Sequ
                 figures[fmt] = parity.compare(fmt, models[fmt], held_out.images, held_out.labels, logits)
             figures[fmt]["bytes"] = len(models[fmt])
             problems = parity.failures(fmt, figures[fmt], settings.parity)
-            broken = [proof for proof in proofs(models[fmt], kept) if not proof.holds] if fmt in JUDGED else []
+            judged = proofs(models[fmt], kept, kernel_names(model)) if fmt in JUDGED else []
+            broken = [proof for proof in judged if not proof.holds]
             problems += [f"{fmt}: {item.layer}: promised {item.promise}, found {item.found}" for item in broken]
             failed += problems
             console.say(_line(fmt, figures[fmt], "FAILED" if problems else "ok"))
