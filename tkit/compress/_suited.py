@@ -11,13 +11,13 @@ from tkit.fit.optimizers import Optimizer
 from tkit.fit.optimizers.adamw import AdamW
 from tkit.fit.optimizers.sgd import SGD
 
-RATE = 1e-3
+RATE = 3e-3
 _BARE_SHARE = 0.1
 
 
 def suited(model: keras.Model, rate: float) -> Optimizer:
     """Nesterov SGD at `rate` where batch normalization follows kernels with nine tenths of `model`'s weights, as it
-    makes their size no matter; else AdamW at 1e-3, which says so. The layer that makes the outputs doesn't count.
+    makes their size no matter; else AdamW at 3e-3, which says so. The layer that makes the outputs doesn't count.
     """
     normalized = factors(model).keys()
     ends = {tensor._keras_history.operation.name for tensor in model.outputs}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
+import numpy as np
 from pydantic import Field
 
 from tkit.compress import Names, State, Step
@@ -99,9 +100,11 @@ class Cluster(Step):
 
         layers = chosen(folded, self.skip, "cluster")
         for layer in layers:
-            if layer.kernel.shape.num_elements() < self.clusters:
+            kernel = layer.kernel.numpy()
+            distinct = len(np.unique(kernel))
+            if distinct < self.clusters:
                 raise InputError(
-                    f"cluster: {layer.name!r} has {layer.kernel.shape.num_elements()} weights, fewer than the "
+                    f"cluster: {layer.name!r} has {kernel.size} weights, {distinct} of them distinct, fewer than the "
                     f"{self.clusters} clusters asked for. Ask for fewer, or add it to skip."
                 )
         return layers
