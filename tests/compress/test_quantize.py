@@ -257,3 +257,29 @@ def test_ends_may_be_float(trained, work):
 def test_labels_name_the_variant():
     assert Quantize().label == "int8"
     assert Quantize(aware=True).label == "int8-qat"
+
+
+def test_a_batch_normalization_that_cannot_be_folded_is_in_the_file_and_trained_around(work):
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 1), name="image")
+    x = layers.Rescaling(1 / 63, -1.0, name="normalize")(inputs)
+    x = layers.Conv2D(16, 3, padding="same", activation="relu", name="conv")(x)
+    y = layers.BatchNormalization(momentum=0.9, name="after_relu")(x)
+    x = layers.Concatenate(name="dense_block")([x, layers.Conv2D(16, 3, padding="same", name="more")(y)])
+    x = layers.ReLU(name="relu")(layers.BatchNormalization(momentum=0.9, name="before_relu")(x))
+    outputs = layers.Dense(10, name="logits")(layers.GlobalAveragePooling2D(name="pool")(x))
+    model = keras.Model(inputs, outputs)
+    work.train(model, epochs=12, optimizer=AdamW(learning_rate=0.01))
+    state = Quantize(aware=True, epochs=2).apply(State(model, Kept()), work)
+    data = convert_quantized(state.model, state.kept, "int8")
+    assert {tensor.dtype for tensor in flatbuffer.read(data).tensors} <= {"int8", "int32"}
+    held_out = work.splits.validation
+    right = [
+        np.mean(answers.argmax(axis=1) == held_out.labels)
+        for answers in (
+            model.predict(held_out.images.astype(np.float32), verbose=0),
+            Model(data).predict(held_out.images),
+        )
+    ]
+    assert right[0] > 0.9
+    assert right[1] > right[0] - 0.03

@@ -185,7 +185,7 @@ def _search(
         best = max((timing.ratio for _, timing in tried), default=1.0)
         raise BoundError(
             f"Narrowing makes the int8 model {best:.2f} x faster at most, {target:g} x was asked for. Ask for less, or "
-            "allow narrower groups by a smaller step."
+            "give widths of your own: channels:widths=..."
         )
     return [*(item for item in tried if item is not found), found]
 

@@ -152,6 +152,7 @@ class Quantize(Step):
         """Trains `model`'s weights as the device will have them; the ranges after."""
         from tkit.compress._fake_quant import FreezeRanges, nudged
         from tkit.compress._int8_graph import int8_graph, quantizers
+        from tkit.compress._int8_rules import affine_of
         from tkit.compress._kernels import Recentre, stock, view
         from tkit.compress._teaching import Lesson
 
@@ -170,7 +171,8 @@ class Quantize(Step):
         )
         trained = stock(graph)
         for layer in model.layers:
-            if layer.trainable_weights:
+            # A batch normalization that couldn't be folded scales by numbers, which aren't trained.
+            if layer.trainable_weights and affine_of(layer) is None:
                 layer.set_weights(trained.get_layer(layer.name).get_weights())
         made = quantizers(graph)
         return {name: nudged(float(item.low.numpy()), float(item.high.numpy())) for name, item in made.items()}
