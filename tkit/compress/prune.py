@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from tkit.compress._work import Work
 
 
+RATE = 0.1
+"""Peak learning rate of SGD, where the network bears it."""
+
+
 class Prune(Step):
     """Sets a share of each kernel's weights to 0, by magnitude, and fine-tunes the rest."""
 
@@ -101,7 +105,7 @@ class Prune(Step):
         work.train(
             masked,
             epochs=self.epochs,
-            optimizer=self.optimizer or suited(state.model, 0.1),
+            optimizer=self.optimizer or suited(state.model, RATE),
             callbacks=[schedule],
             objective=Lesson(self.teacher, state.model, work) if self.teacher else None,
             l2=work.recipe.fit.l2,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from tkit.compress import Names, State, Step
-from tkit.compress.prune import Prune
+from tkit.compress.prune import RATE, Prune
 from tkit.fit.optimizers import Optimizer
 from tkit.fit.optimizers.sgd import SGD
 from tkit_pipelines.config import OneOf
@@ -29,7 +29,7 @@ class TfmotPrune(Step):
     """Layers that stay as they are, by name or by kind; as text `one+another` or `dense+depthwiseconv2d`."""
     epochs: int = Field(Prune().epochs, ge=1)
     """Passes over the training split."""
-    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = SGD(learning_rate=0.1)
+    optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = SGD(learning_rate=RATE)
     """Of the fine-tuning: `sgd` or `adamw`."""
 
     @property
