@@ -45,6 +45,8 @@ def _check(top: Fields) -> None:
         part = top.part("recipe_origin")
         part.get("sha256", str)
         _require(_is_path(part.get("path", str)), part, "path", "a path")
+    if "dry_run" in top.value:
+        top.get("dry_run", bool)
     stages = top.part("stages")
     for key in stages.value:
         variant, _, stage = key.rpartition("/")
@@ -62,6 +64,10 @@ def _check_entry(entry: Fields, stage: str) -> None:
     metrics = entry.part("metrics")
     if stage in ("fit", "adopt"):
         entry.texts("class_names")
+        if "data" in entry.value:
+            data = entry.part("data")
+            data.get("source", str)
+            data.get("sha256", str)
         output = entry.value.get("output", "logits")
         _require(output in ("logits", "probabilities"), entry, "output", "logits or probabilities")
     if stage == "evaluate":

@@ -50,10 +50,14 @@ class Run:
         self._locked = False
 
     @classmethod
-    def create(cls, loaded: Loaded, runs_dir: str | Path | None = None) -> Run:
-        """A new folder <runs>/<name>-<n> with the next free n; never one that exists."""
+    def create(cls, loaded: Loaded, runs_dir: str | Path | None = None, *, dry_run: bool = False) -> Run:
+        """A new folder <runs>/<name>-<n> with the next free n; never one that exists.
+
+        The path of the recipe's data is made absolute.
+        """
         parent = runs_folder(runs_dir)
-        name = loaded.recipe.name
+        recipe = loaded.recipe.model_copy(update={"data": loaded.recipe.data.located()})
+        name = recipe.name
         try:
             parent.mkdir(parents=True, exist_ok=True)
             number = max((_number(path, name) for path in parent.glob(f"{name}-*")), default=0) + 1
@@ -69,16 +73,17 @@ class Run:
                 "tkit": tkit.__version__,
                 "created": _now(),
                 "recipe_origin": loaded.origin._asdict() if loaded.origin else None,
+                "dry_run": dry_run,
                 "stages": {},
             }
-            files.write_bytes(folder / "recipe.json", _json(loaded.recipe))
+            files.write_bytes(folder / "recipe.json", _json(recipe))
             files.write_json(folder / manifest.NAME, content)
         except OSError as error:
             raise InputError(
                 f"Cannot write a run folder in {parent}: {error.strerror}. Choose another place with --runs-dir or "
                 "TKIT_RUNS."
             ) from error
-        return cls(folder, loaded.recipe, content)
+        return cls(folder, recipe, content)
 
     @classmethod
     def open(cls, run: str | Path) -> Run:
@@ -115,6 +120,16 @@ class Run:
                 f"Train again: tkit fit --recipe {self.folder / 'recipe.json'}"
             )
         return made[-1]
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether all its stages are two steps long."""
+        return bool(self.manifest.get("dry_run", False))
+
+    @property
+    def data(self) -> dict[str, str]:
+        """The place and the digest of the data that the `float` variant was made with; empty where none was kept."""
+        return self._origin.get("data", {})
 
     @property
     def class_names(self) -> tuple[str, ...]:

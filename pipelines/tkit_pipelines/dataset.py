@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 ALIGNMENT = 64
 # A class this many times as large as another is worth a remark.
 IMBALANCE = 3
+DIGESTED = 4096
+"""Images of each part that a digest reads, evenly spread; a set may be far larger than memory."""
 
 
 class Bad(NamedTuple):
@@ -141,6 +144,16 @@ class Splits:
                 f"{counts[least]:,} of {self.class_names[least]!r}; data.balance=weights or oversample evens them out"
             )
         return lines
+
+
+def digest(*parts: Examples) -> str:
+    """SHA-256 over all labels of the parts, in their order, and over some of the images."""
+    found = hashlib.sha256()
+    for examples in parts:
+        found.update(np.ascontiguousarray(examples.labels).data)
+        some = np.linspace(0, len(examples.labels) - 1, DIGESTED).astype(np.int64)
+        found.update(np.ascontiguousarray(examples.images[np.unique(some)]).data)
+    return found.hexdigest()
 
 
 def stored(images: np.ndarray | Rows) -> tuple[np.ndarray, np.ndarray | None]:

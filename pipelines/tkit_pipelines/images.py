@@ -13,7 +13,7 @@ from tkit_pipelines.config import Component, OneOf
 from tkit_pipelines.dataset import Examples, Splits
 from tkit_pipelines.memory import Budget
 from tkit_pipelines.op import Op
-from tkit_pipelines.resolve import resolve
+from tkit_pipelines.resolve import located, resolve
 from tkit_pipelines.source import Loaded, Shape
 from tkit_pipelines.spatial import FAR
 from tkit_pipelines.stratify import TEST_FRACTION, TEST_SEED, stratified
@@ -59,6 +59,10 @@ class Images(Component):
         if self.batch_size * height * width >= FAR:
             raise ValueError(f"batch_size x height x width must be less than {FAR:,} pixels: lower batch_size")
         return self
+
+    def located(self) -> Images:
+        """The same data, its path absolute."""
+        return self.model_copy(update={"source": located(self.source)})
 
     def load(self, seed: int) -> Splits:
         """The pictures in training, validation and test parts.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
+import os
 import pkgutil
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -44,6 +47,26 @@ def resolve(text: str) -> Source:
             f"Give the path of one that exists, or a name: {', '.join(known)}."
         )
     raise InputError(f"data {text!r} is neither a known name nor an existing path.{did_you_mean(text, known)}")
+
+
+def located(text: str) -> str:
+    """What was typed after `--data` with its path made absolute, so that it means the same wherever it is read."""
+    named, _ = _table()
+    return text if not text or text.partition(":")[0] in named else str(Path(text).expanduser().absolute())
+
+
+def stamp(text: str) -> str | None:
+    """Changes when a file below the path that was typed after `--data` does; None for a name."""
+    path = Path(located(text))
+    if text.partition(":")[0] in _table()[0] or not path.exists():
+        return None
+    files = [path] if path.is_file() else [Path(top) / name for top, _, names in os.walk(path) for name in names]
+    found = hashlib.sha256()
+    for file in sorted(files):
+        with suppress(OSError):  # a dangling link, which the source will name
+            state = file.stat()
+            found.update(f"{file}\0{state.st_size}\0{state.st_mtime_ns}\n".encode(errors="surrogateescape"))
+    return found.hexdigest()
 
 
 @cache

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from tkit import console
@@ -13,10 +11,8 @@ from tkit.recipe import Recipe
 from tkit.run import versions
 from tkit_edge import machine
 from tkit_edge.errors import InputError
-from tkit_pipelines.dataset import Splits
+from tkit_pipelines.dataset import Splits, digest
 
-DIGESTED = 4096
-"""Pictures of each split that the digest reads, evenly spread; a set may be far larger than memory."""
 _FREE = ("name", "bench", "compress", "export")
 """Parts of a recipe that training doesn't depend on."""
 
@@ -29,7 +25,7 @@ def of(recipe: Recipe, splits: Splits, policy: str) -> dict[str, Any]:
     values["data"] = {key: value for key, value in values["data"].items() if key != "source"}
     return {
         "recipe": values,
-        "data": _digest(splits),
+        "data": digest(splits.train, splits.validation),
         "precision": policy,
         "threads": threads(),
         "machine": machine.describe()["cpu"],
@@ -87,13 +83,3 @@ def _differences(before: Any, now: Any, chosen: Any, path: str = "") -> list[tup
         if key in before or key in chosen
         for item in _differences(before.get(key), now.get(key), chosen.get(key), f"{path}{key}.")
     ]
-
-
-def _digest(splits: Splits) -> str:
-    """SHA-256 over all labels of the training and validation split, in their order, and over some of the pictures."""
-    digest = hashlib.sha256()
-    for examples in (splits.train, splits.validation):
-        digest.update(np.ascontiguousarray(examples.labels).data)
-        some = np.linspace(0, len(examples.labels) - 1, DIGESTED).astype(np.int64)
-        digest.update(np.ascontiguousarray(examples.images[np.unique(some)]).data)
-    return digest.hexdigest()

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from tkit import console
 from tkit.compress import Step
-from tkit.recipe import Loaded, Recipe, load
+from tkit.recipe import Loaded, Recipe, load, with_overrides
 from tkit.run import Run
-from tkit_pipelines.dataset import Splits
+from tkit_edge.errors import InputError
+from tkit_pipelines.dataset import Splits, digest
 from tkit_pipelines.images import Images
+from tkit_pipelines.resolve import stamp
 
 DRY_RUN_STEPS = 2
 
 
-def as_loaded(recipe: Recipe | Loaded | str | Path) -> Loaded:
-    """A recipe with its origin, from an object, a name or a path."""
-    if isinstance(recipe, Loaded):
-        return recipe
+def as_loaded(recipe: Recipe | Loaded | str | Path, overrides: Sequence[str] = ()) -> Loaded:
+    """A recipe with its origin, from an object, a name or a path, and the overrides applied."""
     if isinstance(recipe, Recipe):
-        return Loaded(recipe, None)
-    return load(recipe)
+        recipe = Loaded(recipe, None)
+    if isinstance(recipe, Loaded):
+        return recipe._replace(recipe=with_overrides(recipe.recipe, overrides))
+    return load(recipe, overrides)
 
 
 def as_run(run: Run | str | Path) -> Run:
@@ -28,10 +32,59 @@ def as_run(run: Run | str | Path) -> Run:
     return run if isinstance(run, Run) else Run.open(run)
 
 
-@lru_cache(maxsize=1)
 def load_data(data: Images, seed: int) -> Splits:
-    """The splits; the stages of one process share them."""
+    """The splits; the stages of one process share them while no file changes."""
+    return _loaded(data, seed, stamp(data.source))
+
+
+@lru_cache(maxsize=1)
+def _loaded(data: Images, seed: int, stamp: str | None) -> Splits:
     return data.load(seed)
+
+
+def identity(data: Images, splits: Splits) -> dict[str, str]:
+    """Where data was read and what it was, for the manifest: every later stage compares it."""
+    return {"source": data.source, "sha256": digest(splits.train, splits.validation, splits.test)}
+
+
+def data_of(run: Run, recipe: Recipe | None = None) -> Splits:
+    """A run's data, found to be what its model was made with.
+
+    Args:
+        run: the run.
+        recipe: the run's recipe with a stage's overrides; `data.source` may say where the data is now.
+
+    Raises:
+        InputError: other classes, with both lists, or other images; or the data can't be read.
+    """
+    recipe = recipe or run.recipe
+    splits = load_data(recipe.data, recipe.seed)
+    source, wanted = recipe.data.source, run.class_names
+    if splits.class_names != wanted:
+        raise InputError(
+            f"The classes of data {source!r} are not those that {run.folder} was made with: expected "
+            f"{named(wanted)}, received {named(splits.class_names)}. Labels would be wrong. Bring the class names "
+            "back, or make a new run of this data."
+        )
+    if run.data and identity(recipe.data, splits)["sha256"] != run.data["sha256"]:
+        raise InputError(
+            f"The images of data {source!r} are not those that {run.folder} was made with (read then from "
+            f"{run.data['source']!r}; other digest). If the data has moved, say where it is now: data.source=PATH. "
+            "If it has changed, make a new run of it."
+        )
+    return splits
+
+
+def named(names: Sequence[str]) -> str:
+    """Names of classes for a message: how many, and the first of them."""
+    return f"{len(names)} ({', '.join(names[:8])}{' ...' if len(names) > 8 else ''})"
+
+
+def refuse_unused(subject: str, **arguments: object) -> None:
+    """Raises InputError where any of the arguments, which have no meaning for `subject`, is given."""
+    given = [name for name, value in arguments.items() if value not in (None, False, ())]
+    if given:
+        raise InputError(f"{subject} has no use for {', '.join(given)}.")
 
 
 def dry_steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -42,16 +95,18 @@ def dry_steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 
 
 def dry(recipe: Recipe) -> Recipe:
-    """The recipe on synthetic pictures of its true shapes, two steps long, with bounds an untrained model keeps."""
-    data = recipe.data.model_copy(update={"source": "synthetic"})
+    """The recipe two steps long, with bounds that an untrained model keeps.
+
+    Its data is read as it is; what would have to be downloaded gives way to synthetic images of the same shape, which
+    is said.
+    """
+    data = recipe.data
+    if data.source.startswith("tfds:"):
+        console.say(f"dry run: {data.source} is not read; synthetic images of the recipe's shape instead")
+        data = data.model_copy(update={"source": "synthetic"})
     fit = recipe.fit.model_copy(update={"epochs": 1, "steps_per_execution": 1})
     parity = recipe.export.parity.model_copy(update={"samples": DRY_RUN_STEPS, "agreement": 0.0, "drop": 1.0})
     export = recipe.export.model_copy(update={"calibration_samples": DRY_RUN_STEPS, "parity": parity})
     bench = recipe.bench.model_copy(update={"seconds": 0.05})
     changes = {"name": f"dry-{recipe.name}", "data": data, "fit": fit, "export": export, "bench": bench}
     return recipe.model_copy(update=changes)
-
-
-def is_dry(recipe: Recipe) -> bool:
-    """Whether `dry` made this recipe."""
-    return recipe.name.startswith("dry-")

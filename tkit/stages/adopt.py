@@ -11,7 +11,7 @@ from tkit import console, files, model_files
 from tkit.models.keras_file import KerasFile, Pixels
 from tkit.recipe import Loaded, Recipe
 from tkit.run import Run, runs_folder
-from tkit.stages._common import load_data
+from tkit.stages._common import identity, load_data
 from tkit_edge.errors import InputError
 from tkit_pipelines.images import Images
 
@@ -48,14 +48,15 @@ def adopt(path: str | Path, *, data: str, pixels: Pixels | None = None, runs_dir
     recipe = Recipe(
         name=name,
         # As keras.utils.image_dataset_from_directory resizes, which is how most Keras models were fed.
-        data=Images(source=data, image_size=(height, width), channels=channels, resize="stretch"),
+        data=Images(source=data, image_size=(height, width), channels=channels, resize="stretch").located(),
         model=KerasFile(path=str(path.resolve()), sha256=sha256, pixels=pixels),
     )
-    existing = _existing(recipe, runs_dir)
+    splits = load_data(recipe.data, recipe.seed)
+    data_found = identity(recipe.data, splits)
+    existing = _existing(recipe, data_found, runs_dir)
     if existing is not None:
         console.say(f"{existing.folder}: made of this file and data before")
         return existing
-    splits = load_data(recipe.data, recipe.seed)
     found = with_outputs(found, len(splits.class_names), str(path))
     run = Run.create(Loaded(recipe, None), runs_dir)
     outputs = model_files.save(found.model, run.folder / "float")
@@ -70,6 +71,7 @@ def adopt(path: str | Path, *, data: str, pixels: Pixels | None = None, runs_dir
         pixels=found.pixels,
         output=found.output,
         class_names=list(splits.class_names),
+        data=data_found,
         parameters=found.model.count_params(),
     )
     console.say(
@@ -79,14 +81,14 @@ def adopt(path: str | Path, *, data: str, pixels: Pixels | None = None, runs_dir
     return run
 
 
-def _existing(recipe: Recipe, runs_dir: str | Path | None) -> Run | None:
+def _existing(recipe: Recipe, data: dict[str, str], runs_dir: str | Path | None) -> Run | None:
     """The newest run that an earlier call made of the same file, data and pixels."""
     for manifest in sorted(runs_folder(runs_dir).glob(f"{recipe.name}-*/manifest.json"), key=_changed, reverse=True):
         try:
             run = Run.open(manifest.parent)
         except InputError:
             continue
-        if run.recipe == recipe and "float/adopt" in run.manifest["stages"]:
+        if run.recipe == recipe and "float/adopt" in run.manifest["stages"] and run.data == data:
             return run
     return None
 

@@ -13,7 +13,7 @@ import numpy as np
 from tkit import files
 from tkit.recipe import with_overrides
 from tkit.run import Run
-from tkit.stages._common import as_run, is_dry, load_data
+from tkit.stages._common import as_run, data_of
 from tkit.stages.bench_file import measure
 
 DRY_RUN_TEST_PICTURES = 16
@@ -36,8 +36,8 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
     variant = variant or run.variant
     folder = run.whole("export", variant)
     recipe = with_overrides(run.recipe, overrides)
-    test = load_data(recipe.data, recipe.seed).test
-    limit = DRY_RUN_TEST_PICTURES if is_dry(recipe) else None
+    test = data_of(run, recipe).test
+    limit = DRY_RUN_TEST_PICTURES if run.dry_run else None
     report, table = folder / "bench" / "bench.json", folder / "bench" / "bench.txt"
     report.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tkit-bench-") as scratch:

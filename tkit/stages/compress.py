@@ -27,7 +27,7 @@ from tkit.fit.saving import Saving
 from tkit.fit.tensorboard import TensorBoardLog
 from tkit.recipe import Recipe, describe
 from tkit.run import Run
-from tkit.stages._common import DRY_RUN_STEPS, as_run, dry_steps, is_dry, load_data
+from tkit.stages._common import DRY_RUN_STEPS, as_run, data_of, dry_steps
 from tkit_edge.errors import InputError
 from tkit_edge.json_file import read_json
 from tkit_pipelines.batches import Batches
@@ -63,6 +63,7 @@ def compress(
     began = time.perf_counter()
     run = as_run(run)
     chosen = parse(steps, run.recipe)
+    chosen = dry_steps(chosen) if run.dry_run else chosen
     source = run.model_folder(variant)
     described = [step.model_dump(mode="json") for step in chosen]
     with run.lock():
@@ -72,7 +73,7 @@ def compress(
             return run.summary("compress", name)
         keras.utils.set_random_seed(run.recipe.seed)
         tf.config.experimental.enable_op_determinism()
-        splits = load_data(run.recipe.data, run.recipe.seed)
+        splits = data_of(run)
         state = _state(source)
         checked = Work(run.recipe, splits, probabilities=run.output == "probabilities")
         for step in chosen:
@@ -109,7 +110,7 @@ def compress(
 
 
 def parse(steps: Sequence[Step | str] | None, recipe: Recipe) -> tuple[Step, ...]:
-    """The steps; those of the recipe where none are given, shortened where the recipe is a dry run's.
+    """The steps; those of the recipe where none are given.
 
     Raises:
         InputError: none, an unknown one, or a setting that isn't one.
@@ -125,7 +126,7 @@ def parse(steps: Sequence[Step | str] | None, recipe: Recipe) -> tuple[Step, ...
             "No compression steps: expected some, such as prune:sparsity=0.5 quantize:aware=true, or a recipe with "
             "compress=(...)."
         )
-    return dry_steps(recipe.compress) if is_dry(recipe) else recipe.compress
+    return recipe.compress
 
 
 def _state(folder: Path) -> State:
@@ -183,7 +184,7 @@ class _Steps:
             saving=lambda: self._saving(self.checkpoints / place),
             remember=lambda name, find: self._remember(self.checkpoints / place / f"{name}.json", find),
             callbacks=lambda batches: self._callbacks(place, batches),
-            max_steps=DRY_RUN_STEPS if is_dry(recipe) else None,
+            max_steps=DRY_RUN_STEPS if self.run.dry_run else None,
         )
 
     def _saving(self, folder: Path) -> Saving:

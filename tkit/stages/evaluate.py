@@ -14,11 +14,11 @@ from tkit.evaluate import metrics, pictures
 from tkit.evaluate.subjects import KERAS, Subject, of_bundle, of_run, of_tflite
 from tkit.models.keras_file import Pixels
 from tkit.run import Run
-from tkit.stages._common import as_run, load_data
+from tkit.stages._common import as_run, data_of, load_data, named, refuse_unused
 from tkit.stages.adopt import adopt
 from tkit_edge.errors import InputError
 from tkit_edge.predict import probabilities
-from tkit_pipelines.dataset import Examples
+from tkit_pipelines.dataset import Examples, Splits
 from tkit_pipelines.images import Images
 from tkit_pipelines.progress import progress
 
@@ -69,38 +69,44 @@ def evaluate(
     if path is not None and (path.suffix == ".tflite" or (path / "bundle.json").is_file()):
         if data is None:
             raise InputError(f"{path} needs labelled pictures: --data DATA (a folder with one folder a class).")
-        with of_tflite(path, pixels) if path.suffix == ".tflite" else of_bundle(path, format) as opened:
+        bare = path.suffix == ".tflite"
+        unused = {"format": format} if bare else {"pixels": pixels}
+        refuse_unused(f"{path}, an exported file,", variant=variant, runs_dir=runs_dir, **unused)
+        with of_tflite(path, pixels) if bare else of_bundle(path, format) as opened:
             height, width, channels = opened.model.shape
-            source = Images(source=data, image_size=(height, width), channels=channels)
-            result, shown = _measure(opened, source, 0, split, mirror)
+            resize = opened.model.resize
+            source = Images(source=data, image_size=(height, width), channels=channels, resize=resize)
+            result, shown = _measure(opened, data, load_data(source, 0), split, mirror)
         return _write(result, shown, Path(output)) if output is not None else result
     run = as_run(subject)
+    if path is not None:
+        refuse_unused(f"{run.folder}, a run,", pixels=pixels, runs_dir=runs_dir)
     variant = variant or run.variant
-    source = run.recipe.data if data is None else run.recipe.data.model_copy(update={"source": data})
+    other = None if data is None else run.recipe.data.model_copy(update={"source": data})
+    splits = data_of(run) if other is None else load_data(other, run.recipe.seed)
     with of_run(run, variant, format or KERAS) as opened:
-        result, shown = _measure(opened, source, run.recipe.seed, split, mirror)
+        result, shown = _measure(opened, data or run.recipe.data.source, splits, split, mirror)
     if output is not None or data is not None:
         return result if output is None else _write(result, shown, Path(output))
     return _record(run, variant, result, shown, began)
 
 
 def _measure(
-    subject: Subject, source: Images, seed: int, split: Split, mirror: bool
+    subject: Subject, source: str, splits: Splits, split: Split, mirror: bool
 ) -> tuple[dict[str, Any], np.ndarray]:
     """The figures, and the pictures of the mistakes that are shown."""
-    splits = load_data(source, seed)
     labels = subject.model.labels
     if len(labels) != len(splits.class_names) or (subject.named and labels != splits.class_names):
         raise InputError(
-            f"The classes of data {source.source!r} are not those of {subject.file}: expected {_named(labels)}, "
-            f"received {_named(splits.class_names)}."
+            f"The classes of data {source!r} are not those of {subject.file}: expected {named(labels)}, "
+            f"received {named(splits.class_names)}."
         )
     examples: Examples = getattr(splits, split)
     shares = _classify(subject, examples, mirror)
     wrong = metrics.mistakes(examples.labels, shares, SHOWN_MISTAKES)
     result = {
         "model": {"file": str(subject.file), "format": subject.format, "sha256": files.sha256(subject.file)},
-        "data": source.source,
+        "data": source,
         "split": split,
         "mirror": mirror,
         **metrics.figures(examples.labels, shares, splits.class_names),
@@ -170,7 +176,3 @@ def _model_file(result: dict[str, Any], run: Run) -> Path:
     path = Path(result["model"]["file"])
     top, resolved = run.folder.resolve(), path.resolve()
     return run.folder / resolved.relative_to(top) if resolved.is_relative_to(top) else path
-
-
-def _named(names: tuple[str, ...]) -> str:
-    return f"{len(names)} ({', '.join(names[:8])}{' ...' if len(names) > 8 else ''})"

@@ -18,7 +18,7 @@ from tkit.export.convert import Converter
 from tkit.export.quantized import converted
 from tkit.recipe import with_overrides
 from tkit.run import Run
-from tkit.stages._common import as_run, load_data
+from tkit.stages._common import as_run, data_of
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError
 from tkit_pipelines.dataset import Examples
@@ -49,7 +49,7 @@ def export(run: Run | str | Path, *, variant: str | None = None, overrides: Sequ
     variant = variant or run.variant
     folder = run.model_folder(variant)
     recipe = with_overrides(run.recipe, overrides)
-    splits = load_data(recipe.data, recipe.seed)
+    splits = data_of(run, recipe)
     model, kept = model_files.load(folder), model_files.load_kept(folder)
     settings = recipe.export
     pictures = calibration.stratified(splits.train, settings.calibration_samples, recipe.seed)

@@ -24,7 +24,7 @@ from tkit.models import Model, PixelStatistics
 from tkit.models._own import plain
 from tkit.recipe import Loaded, Recipe
 from tkit.run import Run
-from tkit.stages._common import DRY_RUN_STEPS, as_loaded, as_run, dry, load_data
+from tkit.stages._common import DRY_RUN_STEPS, as_loaded, as_run, dry, identity, load_data, refuse_unused
 from tkit_edge.errors import InputError
 from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.config import kinds
@@ -52,10 +52,10 @@ def fit(
     Args:
         recipe: a recipe, a loaded one, or a name or path for `tkit.load_recipe`.
         resume: a run or its folder, in place of a recipe; training goes on from its newest checkpoint.
-        overrides: changes to the resumed run's recipe that its training doesn't depend on: `export.`, `bench.`,
-            `fit.checkpoint.`, and `data.source` where the pictures are the same.
+        overrides: changes to the recipe, such as "fit.epochs=5"; to a resumed run's only those that its training
+            doesn't depend on: `export.`, `bench.`, `fit.checkpoint.`, and `data.source` where the images are the same.
         runs_dir: where run folders live; $TKIT_RUNS or ./runs by default.
-        dry_run: two steps on synthetic pictures of the recipe's shapes.
+        dry_run: two steps, on the recipe's own data where that needs no download.
         callbacks: Keras callbacks of your own, after tkit's.
 
     Returns:
@@ -71,19 +71,19 @@ def fit(
     if (recipe is None) == (resume is None):
         raise InputError("Expected a recipe, or a run to resume: one of the two.")
     if resume is not None:
+        refuse_unused("A resumed run", runs_dir=runs_dir, dry_run=dry_run)
         return _resume(as_run(resume), overrides, clock, began, callbacks)
     assert recipe is not None
-    loaded = as_loaded(recipe)
+    loaded = as_loaded(recipe, overrides)
     if dry_run:
         loaded = loaded._replace(recipe=dry(loaded.recipe))
     splits = _data(loaded.recipe, clock, quiet=dry_run)
     batches = loaded.recipe.data.batches(splits.train, len(splits.class_names), loaded.recipe.seed)
     model = build(loaded.recipe.model, splits)
     clock.mark("model")
-    run = Run.create(loaded, runs_dir)
+    run = Run.create(loaded, runs_dir, dry_run=dry_run)
     with run.lock():
-        max_steps = DRY_RUN_STEPS if dry_run else None
-        return _train(run, run.recipe, model, splits, batches, clock, began, max_steps=max_steps, own=callbacks)
+        return _train(run, run.recipe, model, splits, batches, clock, began, own=callbacks)
 
 
 def _resume(
@@ -129,7 +129,6 @@ def _train(
     began: float,
     *,
     start: Checkpoint | None = None,
-    max_steps: int | None = None,
     own: tuple[keras.callbacks.Callback, ...],
 ) -> Run:
     classes = len(splits.class_names)
@@ -170,7 +169,7 @@ def _train(
             in_order(splits.validation, classes, settings.data.batch_size),
             settings.fit,
             callbacks=(clock, HistoryFile(run.folder / "history.csv", done), log, progress, *own),
-            max_steps=max_steps,
+            max_steps=DRY_RUN_STEPS if run.dry_run else None,
             saving=saving,
         )
     finally:
@@ -188,6 +187,7 @@ def _train(
         precision=outcome.precision._asdict(),
         devices=outcome.replicas,
         class_names=list(splits.class_names),
+        data=identity(settings.data, splits),
         parameters=model.count_params(),
     )
     return run

@@ -10,7 +10,7 @@ from tkit import console
 from tkit.evaluate.subjects import Subject, of_bundle, of_keras, of_run, of_tflite
 from tkit.models.keras_file import Pixels
 from tkit.run import Run
-from tkit.stages._common import as_run
+from tkit.stages._common import as_run, refuse_unused
 from tkit_edge.predict import DEFAULT_TOP, Prediction
 from tkit_edge.predict import predict as classify
 
@@ -55,11 +55,12 @@ def _open(
 ) -> AbstractContextManager[Subject]:
     if not isinstance(subject, Run):
         path = Path(subject)
-        if path.suffix == ".keras":
-            return of_keras(path, pixels)
-        if path.suffix == ".tflite":
-            return of_tflite(path, pixels)
+        if path.suffix in (".keras", ".tflite"):
+            refuse_unused(f"{path}, a model file,", variant=variant, format=format)
+            return of_keras(path, pixels) if path.suffix == ".keras" else of_tflite(path, pixels)
         if (path / "bundle.json").is_file():
+            refuse_unused(f"{path}, a bundle,", variant=variant, pixels=pixels)
             return of_bundle(path, format)
     run = as_run(subject)
+    refuse_unused(f"{run.folder}, a run,", pixels=pixels)
     return of_run(run, variant or run.variant, format)

@@ -22,7 +22,7 @@ from tkit.compress.quantize import Quantize
 from tkit.export.quantized import convert_quantized
 from tkit.recipe import describe
 from tkit.run import Run
-from tkit.stages._common import as_run, load_data
+from tkit.stages._common import as_run, data_of
 from tkit_edge.errors import InputError
 from tkit_edge.runtime import Model
 from tkit_pipelines.config import parse_component
@@ -65,7 +65,7 @@ def why_int8(
     state = State(one_job_layers(model_files.load(source)), model_files.load_kept(source))
     if state.kept.quantized is not None:
         raise InputError(f"{variant} is quantized already. Ask about the variant that it was made of: --variant NAME")
-    splits = load_data(run.recipe.data, run.recipe.seed)
+    splits = data_of(run)
     drawn = np.random.default_rng(run.recipe.seed).permutation(len(splits.validation))[:samples]
     held_out = splits.validation.take(np.sort(drawn))
     work = Work(run.recipe, splits, probabilities=run.output == "probabilities")
