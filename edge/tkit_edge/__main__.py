@@ -10,16 +10,13 @@ import importlib.util
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import tkit_edge
-from tkit_edge import files
+from tkit_edge import check, files, predict
 from tkit_edge.bench import DEFAULT_KERNELS, DEFAULT_SECONDS, bench
 from tkit_edge.bundle import Bundle
-from tkit_edge.check import SHARE_TOLERANCE, STEP_TOLERANCE, check, check_pictures
 from tkit_edge.errors import BoundError, InputError, TkitError
-from tkit_edge.predict import DEFAULT_TOP, classifier, default_format, predict, raise_failures
 from tkit_edge.runtime import KERNELS
 from tkit_edge.table import table
 
@@ -58,33 +55,33 @@ def _bench(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     bundle = Bundle.read(options.bundle)
-    outcomes = check(bundle)
-    for outcome in outcomes:
-        print(outcome.line())
-    failed = [outcome.format for outcome in outcomes if outcome.failed]
-    if importlib.util.find_spec("PIL") is None:
-        print("pictures not checked: Pillow is not installed (pip install pillow)")
+    outcomes = check.check(bundle)
+    pictures = None if importlib.util.find_spec("PIL") is None else check.check_pictures(bundle)
+    if options.json:
+        print(json.dumps(check.document(bundle, outcomes, pictures), indent=2))
     else:
-        pictures = check_pictures(bundle)
-        print(pictures.line())
-        failed += ["pictures"] * bool(pictures.failed)
+        for outcome in outcomes:
+            print(outcome.line())
+        print(pictures.line() if pictures else "images not checked: Pillow is not installed (pip install pillow)")
+    failed = [outcome.format for outcome in outcomes if outcome.failed]
+    failed += ["images"] * bool(pictures and pictures.failed)
     if failed:
         raise BoundError(f"{options.bundle} does not run here as where it was exported: {', '.join(failed)}.")
 
 
 def _predict(options: argparse.Namespace) -> None:
     bundle = Bundle.read(options.bundle)
-    fmt = options.format or default_format(bundle)
+    fmt = options.format or predict.default_format(bundle)
     print(f"{bundle.path(fmt)}", file=sys.stderr)
-    with classifier(bundle, fmt, options.threads) as model:
-        found = predict(options.images, model, options.top)
+    with predict.classifier(bundle, fmt, options.threads) as model:
+        found = predict.predict(options.images, model, options.top)
     if options.json:
-        print(json.dumps({"model": str(bundle.path(fmt)), "predictions": [asdict(item) for item in found]}, indent=2))
+        print(json.dumps(predict.document(str(bundle.path(fmt)), found), indent=2))
     else:
         for item in found:
             if item.error is None:
                 print(item.line())
-    raise_failures(found)
+    predict.raise_failures(found)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -125,10 +122,12 @@ def _parser() -> argparse.ArgumentParser:
         help="does this device compute what the exporting machine did",
         description="Run a bundle's golden samples through each of its files and compare with the expected "
         "outputs. Another top-1 class fails where the expected one led by more than "
-        f"{STEP_TOLERANCE} steps of a quantized output, or {SHARE_TOLERANCE:.0%} of a float one's largest logit.",
+        f"{check.STEP_TOLERANCE} steps of a quantized output, or "
+        f"{check.SHARE_TOLERANCE:.0%} of a float one's largest logit.",
         epilog="Example: tkit-edge check export",
     )
     made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
+    made.add_argument("--json", action="store_true", help="print JSON")
     made.set_defaults(command=_check)
     made = commands.add_parser(
         "predict",
@@ -140,7 +139,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
     made.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files, or folders of them")
     made.add_argument("--format", help="the bundle's file (default: int8 where there is one, else the first)")
-    made.add_argument("--top", type=int, default=DEFAULT_TOP, help="classes shown of each (default: %(default)s)")
+    made.add_argument(
+        "--top", type=int, default=predict.DEFAULT_TOP, help="classes shown of each (default: %(default)s)"
+    )
     made.add_argument("--threads", type=int, default=1, help="how many the kernels may use (default: %(default)s)")
     made.add_argument("--json", action="store_true", help="print JSON")
     made.set_defaults(command=_predict)

@@ -60,6 +60,7 @@ class Result:
     parameters: int
     threads: int
     kernels: str
+    """Those that ran: "builtin" where XNNPACK was asked for and takes none of the file's operators."""
     load_ms: float
     first_ms: float
     p50_ms: float
@@ -79,6 +80,8 @@ class Result:
 class Report:
     """All that one call of `bench` measured."""
 
+    kind: str
+    """"bench"."""
     version: int
     machine: dict[str, Any]
     runtime: dict[str, str]
@@ -177,6 +180,7 @@ def bench(
             for kernel in dict.fromkeys(kernels)
             for count in chosen
         ]
+        configurations = _loaded(configurations)
         _measure(configurations, seconds, progress)
         accuracies: dict[Path, Accuracy] = {}
         if test is not None and labels is not None:
@@ -184,6 +188,7 @@ def bench(
                 own = [configuration for configuration in configurations if configuration.file is file]
                 accuracies[file.path] = _accuracy(own, Path(test), labels, progress)
     return Report(
+        kind="bench",
         version=VERSION,
         machine=machine.describe(),
         runtime={"name": found.name, "version": found.version},
@@ -194,11 +199,20 @@ def bench(
     )
 
 
-def _measure(configurations: list[_Configuration], seconds: float, progress: Callable[[str], None]) -> None:
+def _loaded(configurations: list[_Configuration]) -> list[_Configuration]:
+    """Those that differ in what really runs, loaded."""
     for item in configurations:
         item.worker.ask("start")  # so that none still starts while another is measured
+    kept: dict[tuple[Path, int, str], _Configuration] = {}
     for item in configurations:
         item.loaded = item.worker.ask("load")
+        item.kernels = item.loaded.pop("kernels")
+        kept.setdefault((item.file.path, item.threads, item.kernels), item)
+    return list(kept.values())
+
+
+def _measure(configurations: list[_Configuration], seconds: float, progress: Callable[[str], None]) -> None:
+    for item in configurations:
         item.worker.ask("run", seconds=seconds * WARM_UP, runs=MIN_RUNS)
     for number in range(ROUNDS):
         for item in configurations:

@@ -6,7 +6,9 @@ failure where the expected logits were clear: where the first class led the seco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +18,8 @@ from tkit_edge.errors import InputError
 from tkit_edge.images import DECODER_TOLERANCE, LOSSY, decode
 from tkit_edge.isolated import IsolatedModel
 
+VERSION = 1
+"""Of the JSON document."""
 STEP_TOLERANCE = 8
 """Of a quantized output: the lead, in steps of its scale, up to which another top-1 class is no failure."""
 SHARE_TOLERANCE = 0.02
@@ -105,6 +109,18 @@ class Pictures:
                 f"{DECODER_TOLERANCE})"
             )
         return f"{text}: FAILED on samples {', '.join(map(str, self.failed))}" if self.failed else f"{text}: ok"
+
+
+def document(bundle: Bundle, outcomes: Sequence[Outcome], pictures: Pictures | None) -> dict[str, Any]:
+    """What was checked as JSON values; `pictures` is None where they couldn't be decoded here."""
+    return {
+        "kind": "check",
+        "version": VERSION,
+        "bundle": str(bundle.folder),
+        "ok": not any(item.failed for item in (*outcomes, *([pictures] if pictures else []))),
+        "files": [asdict(item) for item in outcomes],
+        "images": asdict(pictures) if pictures else None,
+    }
 
 
 def check_pictures(bundle: Bundle) -> Pictures:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from tkit_edge.images import SUFFIXES, decode
 from tkit_edge.isolated import IsolatedModel
 
 DEFAULT_TOP = 5
+VERSION = 1
+"""Of the JSON document."""
 _CHUNK = 32  # pictures decoded before they are classified
 
 
@@ -120,6 +123,12 @@ def predict(paths: Sequence[Path], model: Classifier, top: int = DEFAULT_TOP) ->
         first = done[0].error if done else f"expected pictures ({', '.join(SUFFIXES)}) in {paths[0]}."
         raise InputError(f"None of {len(done)} pictures could be read: {first}")
     return done
+
+
+def document(model: str, predictions: Sequence[Prediction]) -> dict[str, Any]:
+    """Predictions as JSON values; `model` is what made them."""
+    found = [asdict(item) for item in predictions]
+    return {"kind": "predictions", "version": VERSION, "model": model, "predictions": found}
 
 
 def raise_failures(predictions: Sequence[Prediction]) -> None:

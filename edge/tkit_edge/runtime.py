@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import math
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,6 +88,14 @@ def interpreter(model: str | os.PathLike[str] | bytes, threads: int, kernels: st
     return made
 
 
+def ran(interpreter: Any, kernels: str) -> str:
+    """The kernels that really run: "builtin" where XNNPACK was asked for and took over no operator."""
+    details = getattr(interpreter, "_get_ops_details", None)  # both runtimes have it; it isn't documented
+    if kernels != "xnnpack" or details is None or any(item["op_name"] == "DELEGATE" for item in details()):
+        return kernels
+    return "builtin"
+
+
 def check_pictures(images: np.ndarray, shape: tuple[int, ...], name: str) -> None:
     """Raises InputError unless `images` are uint8 [n, *shape], what the file called `name` takes."""
     if images.dtype != np.uint8 or images.shape[1:] != shape:
@@ -125,15 +134,15 @@ class Model:
         self._interpreter = load(model, threads, kernels)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         shapes = [tuple(int(size) for size in item["shape"]) for item in (*inputs, *outputs)]
-        if len(inputs) != 1 or len(outputs) != 1 or len(shapes[0]) != 4 or shapes[0][0] != 1:
+        if len(inputs) != 1 or len(outputs) != 1 or not _classifies(*shapes):
             raise InputError(
-                f"{self.name} is no image classifier: expected an input [1, height, width, channels] and one "
-                f"output, received inputs {shapes[: len(inputs)]} and outputs {shapes[len(inputs) :]}."
+                f"{self.name} is no image classifier: expected an input [1, height, width, channels] and one output "
+                f"[1, classes], received inputs {shapes[: len(inputs)]} and outputs {shapes[len(inputs) :]}."
             )
         self.input_shape = shapes[0][1:]
         """Height, width and channels."""
         self._input, self._output = inputs[0], outputs[0]
-        self.outputs = int(np.prod(self._output["shape"]))
+        self.outputs = shapes[1][-1]
         """The number of classes."""
         scale, zero_point = self._input["quantization"]
         self._codes = pixel_codes(self._input["dtype"], scale, zero_point, pixels, self.name)
@@ -161,6 +170,11 @@ class Model:
                 raise InputError(f"{self.name} fails when it runs: {error}") from error
             row[:] = dequantized(self._interpreter.get_tensor(self._output["index"]), scale, zero_point).reshape(-1)
         return logits
+
+
+def _classifies(taken: tuple[int, ...], given: tuple[int, ...]) -> bool:
+    """Whether shapes are those of one image and of one row of scores, around which axes of size 1 may stand."""
+    return len(taken) == 4 and taken[0] == 1 and len(given) > 1 and math.prod(given[:-1]) == 1 and given[-1] > 0
 
 
 def pixel_codes(type_: Any, scale: float, zero_point: int, pixels: str, name: str) -> np.ndarray:

@@ -87,7 +87,9 @@ def _are_counts(value: Any) -> bool:
 
 def _is_load(value: Any) -> bool:
     keys = {"load_ms", "first_ms", "peak_memory", "model_memory"}
-    return isinstance(value, dict) and set(value) == keys and all(map(_is_number, value.values()))
+    if not isinstance(value, dict) or set(value) != {*keys, "kernels"} or value["kernels"] not in runtime.KERNELS:
+        return False
+    return all(_is_number(value[key]) for key in keys)
 
 
 def _is_open(value: Any) -> bool:
@@ -117,8 +119,8 @@ class Session:
     def start(self) -> None:
         """Answers once the process is up."""
 
-    def load(self) -> dict[str, float]:
-        """Loads the file and runs it once; times in ms, memory in bytes."""
+    def load(self) -> dict[str, Any]:
+        """Loads the file and runs it once; times in ms, memory in bytes, and the kernels that really run."""
         before = peak_memory()
         began = time.perf_counter_ns()
         self._interpreter = runtime.interpreter(self.path, self.threads, self.kernels)
@@ -129,6 +131,7 @@ class Session:
         return {
             **{"load_ms": (loaded - began) / 1e6, "first_ms": first / 1e6},
             **{"peak_memory": peak, "model_memory": peak - before},
+            "kernels": runtime.ran(self._interpreter, self.kernels),
         }
 
     def run(self, seconds: float, runs: int) -> list[int]:

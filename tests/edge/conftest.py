@@ -47,6 +47,9 @@ for name in sys.argv[2:]:
         dtype = tf.int16 if name == "int16x8" else tf.as_dtype(name)
         converter.inference_input_type = converter.inference_output_type = dtype
     open(f"{out}/{name}.tflite", "wb").write(converter.convert())
+map_ = keras.Model(model.inputs, model.layers[-3].output)  # a row of scores for each pixel
+map_.export(saved, verbose=False)
+open(f"{out}/map.tflite", "wb").write(tf.lite.TFLiteConverter.from_saved_model(saved).convert())
 for layer in model.layers:  # three quarters of each kernel become 0
     if layer.weights:
         kernel, bias = layer.get_weights()

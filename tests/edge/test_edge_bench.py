@@ -81,6 +81,11 @@ def test_one_file_as_json(made):
     assert (result["file"], result["format"], result["accuracy"]) == ("float32.tflite", None, None)
 
 
+def test_a_row_names_the_kernels_that_ran(made):
+    report = bench(made / "int16x8.tflite", threads=[1], seconds=0.02)  # XNNPACK takes no operator of 16 bits
+    assert [result.kernels for result in report.results] == ["builtin"]
+
+
 def test_threads_are_one_and_all_cores_by_default(made, monkeypatch):
     for cores, expected in ((1, [1]), (2, [1, 2])):
         monkeypatch.setattr("tkit_edge.machine.cores", lambda cores=cores: cores)

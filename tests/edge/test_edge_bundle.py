@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tkit_edge.__main__ import main
 from tkit_edge.bundle import Bundle
 from tkit_edge.check import check, check_pictures
 from tkit_edge.errors import InputError
@@ -232,3 +233,11 @@ def test_write_refuses_a_file_with_other_pixels(made, pictures, tmp_path):
             encoded=files,
         )
     assert not (tmp_path / "x").exists()
+
+
+def test_the_check_as_json(bundle, capsys):
+    assert main(["check", str(bundle.folder), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["kind"], document["version"], document["ok"]) == ("check", 1, True)
+    assert [item["format"] for item in document["files"]] == ["float32", "int8", "int16x8"]
+    assert document["images"]["differing"] == []

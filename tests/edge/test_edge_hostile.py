@@ -205,6 +205,7 @@ def lives(pid):
     [
         ("load", {"load_ms": float("nan"), "first_ms": 1, "peak_memory": 1, "model_memory": 1}, b""),
         ("load", {"load_ms": 1}, b""),
+        ("load", {"load_ms": 1, "first_ms": 1, "peak_memory": 1, "model_memory": 1, "kernels": "x" * 99}, b""),
         ("run", ["1"], b""),
         ("classify", {"0": 1}, b""),
         ("open", [8, 8, 3], b""),

@@ -47,6 +47,13 @@ def test_pictures_of_another_size_or_type(made, images):
         Model(made / "int8.tflite").predict(images)
 
 
+def test_a_map_is_not_taken_for_a_row_of_scores(made):
+    with pytest.raises(
+        InputError, match=r"expected .* one output \[1, classes\], received .* outputs \[\(1, 4, 4, 4\)\]"
+    ):
+        Model(made / "map.tflite")
+
+
 @pytest.mark.parametrize("options", [{"kernels": "gpu"}, {"threads": 0}])
 def test_wrong_options(made, options):
     with pytest.raises(InputError):

@@ -74,7 +74,9 @@ def test_the_command_names_bad_pictures_and_prints_the_others(made, capsys):
         main(["predict", str(run.folder), str(bad), str(folder / "pictures" / "1.png"), "--json"])
     document = json.loads(capsys.readouterr().out)
     assert stopped.value.code == 2
-    assert ["bad.png" in document[0]["image"], document[1]["error"]] == [True, None]
+    assert (document["kind"], document["version"]) == ("predictions", 1)
+    unread, read = document["predictions"]
+    assert ["bad.png" in unread["image"], read["error"]] == [True, None]
 
 
 def test_another_jpeg_decoder_stays_within_the_stated_bound_and_another_decoding_does_not():

@@ -13,7 +13,6 @@ Examples:
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,11 +51,11 @@ def command(
     as_json: bool,
 ) -> None:
     """`tkit predict`."""
-    from tkit_edge.predict import raise_failures
+    from tkit_edge.predict import document, raise_failures
 
     with _options.results(as_json) as show:
         _options.silence_tensorflow()
         found = tkit.predict(subject, images, top=top, variant=variant, format=format, pixels=pixels)
         lines = [item.line() for item in found if item.error is None]
-        show([asdict(item) for item in found], "\n".join(lines))
+        show(document(str(subject), found), "\n".join(lines))
     raise_failures(found)
