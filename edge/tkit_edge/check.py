@@ -117,7 +117,7 @@ def document(bundle: Bundle, outcomes: Sequence[Outcome], pictures: Pictures | N
         "kind": "check",
         "version": VERSION,
         "bundle": str(bundle.folder),
-        "ok": not any(item.failed for item in (*outcomes, *([pictures] if pictures else []))),
+        "ok": not any(item.failed for item in outcomes) and not (pictures and pictures.failed),
         "files": [asdict(item) for item in outcomes],
         "images": asdict(pictures) if pictures else None,
     }
