@@ -14,7 +14,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from tkit.compress._graph import calls, clone, nodes, rebuilt
+from tkit.compress._graph import Part, fresh, loaded, names, nodes, rewritten
 
 _PLAIN = {"attention_axes": (None, (1,)), "sliding_window": (None,), "use_gate": (False,)}
 
@@ -23,31 +23,17 @@ def by_head(model: keras.Model) -> keras.Model:
     """A copy of a functional `model` whose attention is dense layers, equal up to rounding; `model` if it has none.
 
     Attention `x` becomes, for its first head, `x_query_0`, `x_key_0`, `x_value_0`, `x_scores_0`, `x_softmax_0` and
-    `x_context_0`; `x_heads` concatenates the heads, and the output's projection is `x`. Attention with a mask, over
-    several axes, or called more than once stays as it is.
+    `x_context_0`; `x_heads` concatenates the heads, and the output's projection is `x`. Attention with a mask or over
+    several axes, or whose scores are asked for, stays as it is.
     """
-    count = calls(model)
-    plain = {node.operation.name for node in nodes(model) if count[node.operation.name] == 1 and _is_plain(node)}
-    if not plain:
-        return model
-    made: dict[str, keras.layers.Layer] = {}
+    masked = {node.operation.name for node in nodes(model) if not _is_plain(node)}
+    used = names(model)
 
-    def call(node: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    def replace(node: Any) -> Part | None:
         layer = node.operation
-        if layer.name in plain:
-            return _heads(layer, *_inputs(arguments, keywords))
-        if not isinstance(layer, keras.layers.Layer):
-            return layer(*arguments, **keywords)
-        if layer.name not in made:
-            made[layer.name] = clone(layer)
-        return made[layer.name](*arguments, **keywords)
+        return None if layer.name in masked else _heads(layer, used)
 
-    copy = rebuilt(model, lambda tensor: tensor, call)
-    for name, layer in made.items():
-        old = model.get_layer(name)
-        layer.set_weights(old.get_weights())
-        layer.trainable = old.trainable
-    return copy
+    return rewritten(model, replace)
 
 
 def _is_plain(node: Any) -> bool:
@@ -73,38 +59,51 @@ def _inputs(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, 
     return given["query"], given["value"], given["value"] if key is None else key
 
 
-def _heads(attention: Any, query: Any, value: Any, key: Any) -> Any:
+def _heads(attention: Any, used: set[str]) -> Part:
     """The layers in the place of `attention`, with its weights: [batch, tokens, features] in and out."""
     bias = attention.use_bias
     # Scaling the queries, not the scores, saves the device an operator.
-    parts = {
-        "query": (attention._query_dense, query, 1 / math.sqrt(attention.key_dim)),
-        "key": (attention._key_dense, key, 1.0),
-        "value": (attention._value_dense, value, 1.0),
+    sources = {
+        "query": (attention._query_dense, 1 / math.sqrt(attention.key_dim)),
+        "key": (attention._key_dense, 1.0),
+        "value": (attention._value_dense, 1.0),
     }
-    contexts = []
+
+    def named(part: str) -> str:
+        return fresh(f"{attention.name}_{part}", used)
+
+    heads: list[dict[str, Part]] = []
     for head in range(attention.num_heads):
-        name = f"{attention.name}_{{}}_{head}".format
-        projected = {}
-        for part, (source, tensor, factor) in parts.items():
+        parts: dict[str, Part] = {}
+        for part, (source, factor) in sources.items():
             kernel = source.kernel.numpy()[:, head] * factor  # [features, heads, size]
             weights = [kernel, source.bias.numpy()[head] * factor] if bias else [kernel]
-            projected[part] = _dense(name(part), weights, tensor, attention)
-        scores = layers.Dot((2, 2), name=name("scores"))([projected["query"], projected["key"]])
-        shares = layers.Softmax(name=name("softmax"))(scores)
+            parts[part] = _dense(named(f"{part}_{head}"), weights, attention.trainable)
+        parts["scores"] = layers.Dot((2, 2), name=named(f"scores_{head}"))
+        parts["softmax"] = layers.Softmax(name=named(f"softmax_{head}"))
         if attention.dropout:
-            shares = layers.Dropout(attention.dropout, seed=attention.seed, name=name("dropout"))(shares)
-        contexts.append(layers.Dot((2, 1), name=name("context"))([shares, projected["value"]]))
-    joined = layers.Concatenate(name=f"{attention.name}_heads")(contexts) if len(contexts) > 1 else contexts[0]
+            rate, seed = attention.dropout, attention.seed
+            parts["dropout"] = layers.Dropout(rate, seed=seed, name=named(f"dropout_{head}"))
+        parts["context"] = layers.Dot((2, 1), name=named(f"context_{head}"))
+        heads.append(parts)
+    join = layers.Concatenate(name=named("heads")) if len(heads) > 1 else None
     kernel = attention._output_dense.kernel.numpy()  # [heads, size, features]
     weights = [kernel.reshape(-1, kernel.shape[-1])]
     weights += [attention._output_dense.bias.numpy()] if bias else []
-    return _dense(attention.name, weights, joined, attention)
+    project = _dense(attention.name, weights, attention.trainable)
+
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        tensors = dict(zip(("query", "value", "key"), _inputs(arguments, keywords), strict=True))
+        contexts = []
+        for parts in heads:
+            projected = {part: parts[part](tensors[part]) for part in sources}
+            shares = parts["softmax"](parts["scores"]([projected["query"], projected["key"]]))
+            shares = parts["dropout"](shares) if "dropout" in parts else shares
+            contexts.append(parts["context"]([shares, projected["value"]]))
+        return project(join(contexts) if join else contexts[0])
+
+    return call
 
 
-def _dense(name: str, weights: list[Any], tensor: Any, attention: Any) -> Any:
-    layer = layers.Dense(weights[0].shape[-1], use_bias=len(weights) > 1, name=name)
-    output = layer(tensor)
-    layer.set_weights(weights)
-    layer.trainable = attention.trainable
-    return output
+def _dense(name: str, weights: list[Any], trainable: bool) -> Part:
+    return loaded(layers.Dense(weights[0].shape[-1], use_bias=len(weights) > 1, name=name), weights, trainable)

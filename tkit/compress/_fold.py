@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tkit.compress._graph import calls, clone, nodes, rebuilt, users
+from tkit.compress._graph import Part, calls, chained, clone, copied, fresh, loaded, names, nodes, rewritten, users
 from tkit.compress._kernels import scale_shape
 
 _LINEAR = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Conv2DTranspose, keras.layers.Dense)
@@ -33,81 +33,69 @@ def fold(model: keras.Model) -> keras.Model:
 
 def _batch_folded(model: keras.Model) -> keras.Model:
     folded = _pairs(model)
-    norms = {norm.name for norm in folded.values()}
-    made: dict[str, keras.layers.Layer] = {}
+    norms = {id(norm) for norm in folded.values()}
 
-    def call(node: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    def replace(node: Any) -> Part | None:
         layer = node.operation
-        if layer.name in norms:
-            return arguments[0]
-        if not isinstance(layer, keras.layers.Layer):
-            return layer(*arguments, **keywords)
-        if layer.name not in made:
-            made[layer.name] = clone(layer, **({"use_bias": True} if layer.name in folded else {}))
-        return made[layer.name](*arguments, **keywords)
+        if id(layer) in norms:
+            return lambda tensor, **_: tensor
+        if layer.name not in folded:
+            return copied(layer)
+        factor, offset = affine(folded[layer.name])
+        kernel = layer.kernel.numpy()
+        bias = layer.bias.numpy() if layer.use_bias else 0.0
+        weights = [kernel * factor.reshape(scale_shape(layer, kernel.shape)), bias * factor + offset]
+        return loaded(clone(layer, use_bias=True), weights, layer.trainable)
 
-    copy = rebuilt(model, lambda tensor: tensor, call)
-    for name, layer in made.items():
-        old = model.get_layer(name)
-        layer.trainable = old.trainable
-        if name not in folded:
-            layer.set_weights(old.get_weights())
-            continue
-        factor, offset = affine(folded[name])
-        kernel = old.kernel.numpy()
-        bias = old.bias.numpy() if old.use_bias else 0.0
-        layer.set_weights([kernel * factor.reshape(scale_shape(old, kernel.shape)), bias * factor + offset])
-    return copy
+    return rewritten(model, replace)
 
 
 def _layer_folded(model: keras.Model) -> keras.Model:
     """`model` with layer normalizations that only normalize."""
     taken, count = users(model), calls(model)
-    norms: dict[str, keras.layers.LayerNormalization] = {}
+    norms: set[str] = set()
     into: dict[str, keras.layers.LayerNormalization] = {}
     for node in nodes(model):
         layer = node.operation
         if type(layer) is not keras.layers.LayerNormalization or count[layer.name] > 1 or not _plain(layer):
             continue
-        norms[layer.name] = layer
+        norms.add(layer.name)
         after = [user and user.operation for user in taken[id(node.outputs[0])]]
         if all(type(user) is keras.layers.Dense and count[user.name] == 1 for user in after):
             into.update((user.name, layer) for user in after)
     if not norms:
         return model
-    made: dict[str, keras.layers.Layer] = {}
+    within = {norm.name for norm in into.values()}
+    used = names(model)
 
-    def call(node: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    def replace(node: Any) -> Part | None:
         layer = node.operation
-        if not isinstance(layer, keras.layers.Layer):
-            return layer(*arguments, **keywords)
-        if layer.name not in made:
-            changes = {"scale": False, "center": False} if layer.name in norms else {}
-            made[layer.name] = clone(layer, **changes, **({"use_bias": True} if layer.name in into else {}))
-        output = made[layer.name](*arguments, **keywords)
-        if layer.name not in norms or norms[layer.name] in into.values():
-            return output
-        made[f"{layer.name}_affine"] = affine = keras.layers.DepthwiseConv2D(1, name=f"{layer.name}_affine")
-        return _as_pixels(affine, output)
+        if layer.name in norms:
+            bare = clone(layer, scale=False, center=False)
+            return bare if layer.name in within else chained(bare, _affine(layer, used))
+        if layer.name not in into:
+            return None
+        gain, offset = _gain(into[layer.name])
+        kernel, bias = layer.kernel.numpy(), layer.bias.numpy() if layer.use_bias else 0.0
+        return loaded(clone(layer, use_bias=True), [kernel * gain[:, None], bias + offset @ kernel], layer.trainable)
 
-    copy = rebuilt(model, lambda tensor: tensor, call)
-    for name, layer in made.items():
-        if name.removesuffix("_affine") in norms:
-            norm = norms[name.removesuffix("_affine")]
-            layer.trainable = norm.trainable
-            if name not in norms:
-                gain, offset = _gain(norm)
-                layer.set_weights([gain[None, None, :, None], offset])
-            continue
-        old = model.get_layer(name)
-        layer.trainable = old.trainable
-        if name not in into:
-            layer.set_weights(old.get_weights())
-            continue
-        gain, offset = _gain(into[name])
-        kernel, bias = old.kernel.numpy(), old.bias.numpy() if old.use_bias else 0.0
-        layer.set_weights([kernel * gain[:, None], bias + offset @ kernel])
-    return copy
+    return rewritten(model, replace)
+
+
+def _affine(norm: keras.layers.LayerNormalization, used: set[str]) -> Part:
+    """Gain and offset as a depthwise convolution, which takes [batch, (tokens,) channels] as a row of pixels."""
+    name = fresh(f"{norm.name}_affine", used)
+    gain, offset = _gain(norm)
+    scaling = loaded(keras.layers.DepthwiseConv2D(1, name=name), [gain[None, None, :, None], offset], norm.trainable)
+    size = tuple(norm.input.shape[1:])
+    if len(size) == 3:
+        return scaling
+    row = (1, *size) if len(size) == 2 else (1, 1, *size)
+    return chained(
+        keras.layers.Reshape(row, name=fresh(f"{name}_row", used)),
+        scaling,
+        keras.layers.Reshape(size, name=fresh(f"{name}_back", used)),
+    )
 
 
 def _plain(norm: keras.layers.LayerNormalization) -> bool:
@@ -121,17 +109,6 @@ def _gain(norm: keras.layers.LayerNormalization) -> tuple[np.ndarray, np.ndarray
     size = norm.input.shape[-1]
     gain = norm.gamma.numpy() if norm.scale else np.ones(size, np.float32)
     return gain, norm.beta.numpy() if norm.center else np.zeros(size, np.float32)
-
-
-def _as_pixels(layer: keras.layers.Layer, tensor: Any) -> Any:
-    """A convolution of [batch, channels] or [batch, tokens, channels], which it takes as a row of pixels."""
-    size = tuple(tensor.shape[1:])
-    if len(size) == 3:
-        return layer(tensor)
-    row = (1, *size) if len(size) == 2 else (1, 1, *size)
-    return keras.layers.Reshape(size, name=f"{layer.name}_back")(
-        layer(keras.layers.Reshape(row, name=f"{layer.name}_row")(tensor))
-    )
 
 
 def factors(model: keras.Model) -> dict[str, np.ndarray]:

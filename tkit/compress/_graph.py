@@ -10,6 +10,8 @@ import keras
 
 Call = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
 """From a node of the old graph and the new tensors that it takes, the new tensors that it gives."""
+Part = Callable[..., Any]
+"""What is called in the place of a layer, with the layer's arguments."""
 
 
 def nodes(model: keras.Model) -> Iterator[Any]:
@@ -47,9 +49,81 @@ def rebuilt(model: keras.Model, start: Callable[[keras.KerasTensor], keras.Keras
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs[0] if single else outputs, name=model.name)
 
 
+def rewritten(model: keras.Model, replace: Callable[[Any], Part | None]) -> keras.Model:
+    """A copy of `model` with other layers in the place of some; `model` itself where none is replaced.
+
+    Args:
+        model: a functional model; bare operations are called again.
+        replace: from a layer's first node, what is called in its place in all of its nodes; None: a copy of the layer.
+    """
+    parts: dict[int, Part | None] = {}
+    for node in nodes(model):
+        if id(node.operation) not in parts:
+            parts[id(node.operation)] = replace(node)
+    if not any(parts.values()):
+        return model
+    made = {id(item): parts[id(item)] or copied(item) for item in model.operations if id(item) in parts}
+
+    def call(node: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        return made[id(node.operation)](*arguments, **keywords)
+
+    return rebuilt(model, lambda tensor: tensor, call)
+
+
+def copied(operation: Any) -> Part:
+    """A copy of a layer, with weights of its own; a bare operation itself."""
+    if not isinstance(operation, keras.layers.Layer):
+        return operation
+    return loaded(clone(operation), operation.get_weights(), operation.trainable)
+
+
+def loaded(layer: keras.layers.Layer, weights: list[Any], trainable: bool = True) -> Part:
+    """`layer`, which gets its weights as soon as its first call has made them."""
+    waiting = [weights]
+
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        outputs = layer(*arguments, **keywords)
+        if waiting:
+            layer.set_weights(waiting.pop())
+            layer.trainable = trainable
+        return outputs
+
+    return call
+
+
+def chained(*parts: Part) -> Part:
+    """Calls one after the other, each with what the one before gave."""
+
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        outputs = parts[0](*arguments, **keywords)
+        for part in parts[1:]:
+            outputs = part(outputs)
+        return outputs
+
+    return call
+
+
+def names(model: keras.Model) -> set[str]:
+    """Of all layers and bare operations."""
+    return {operation.name for operation in model.operations}
+
+
+def fresh(name: str, taken: set[str]) -> str:
+    """`name`, or the first of `name__2`, `name__3` ... that isn't taken; it is from now on."""
+    made, number = name, 1
+    while made in taken:
+        number += 1
+        made = f"{name}__{number}"
+    taken.add(made)
+    return made
+
+
 def clone(layer: keras.layers.Layer, **changes: Any) -> keras.layers.Layer:
-    """A new layer of the same settings but for `changes`; a Lambda itself, as Keras doesn't make its code again."""
-    if isinstance(layer, keras.layers.Lambda):
+    """A new layer of the same settings but for `changes`.
+
+    A bare operation is itself, and so is a Lambda, as Keras doesn't make its code again.
+    """
+    if isinstance(layer, keras.layers.Lambda) or not isinstance(layer, keras.layers.Layer):
         return layer
     return type(layer).from_config({**layer.get_config(), **changes})
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tkit.compress import Clusters
-from tkit.compress._graph import clone, rebuilt
+from tkit.compress._graph import Part, chained, clone, copied, fresh, loaded, names, rewritten
 from tkit.compress._kernels import scale_shape
 from tkit_edge.errors import InputError
 
@@ -30,37 +30,21 @@ def unfold(model: keras.Model, clustered: Mapping[str, Clusters]) -> keras.Model
                 f"TFMOT keeps weights shared that are equal in a whole kernel, and those of {name!r} have a scale a "
                 "channel and an activation after. Give the activation a layer of its own, or use quantize:aware=true."
             )
-    made: dict[str, keras.layers.Layer] = {}
+    used = names(model)
 
-    def call(node: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    def replace(node: Any) -> Part | None:
         layer = node.operation
-        if not isinstance(layer, keras.layers.Layer):
-            return layer(*arguments, **keywords)
-        if layer.name not in made:
-            made[layer.name] = clone(layer)
-        output = made[layer.name](*arguments, **keywords)
         if layer.name not in scales:
-            return output
-        norm = made.setdefault(
-            f"{layer.name}_scales", keras.layers.BatchNormalization(trainable=False, name=f"{layer.name}_scales")
-        )
-        return norm(output)
-
-    copy = rebuilt(model, lambda tensor: tensor, call)
-    for layer in (layer for layer in model.layers if layer.name in made):
-        name = layer.name
-        if name not in scales:
-            made[name].set_weights(layer.get_weights())
-            continue
-        own, kernel = scales[name], layer.kernel.numpy()
+            return copied(layer)
+        own, kernel = scales[layer.name], layer.kernel.numpy()
         shaped = own.reshape(scale_shape(layer, kernel.shape))
         values = np.divide(kernel, shaped, out=np.zeros_like(kernel), where=shaped != 0)
-        centroids = np.asarray(clustered[name].centroids, np.float32)
-        nearest = centroids[np.searchsorted((centroids[1:] + centroids[:-1]) / 2, values)]
-        norm = made[f"{name}_scales"]
-        bias = []
+        centroids = np.asarray(clustered[layer.name].centroids, np.float32)
+        weights = [centroids[np.searchsorted((centroids[1:] + centroids[:-1]) / 2, values)]]
         if layer.use_bias:
-            bias = [np.divide(layer.bias.numpy(), own, out=np.zeros_like(own), where=own != 0)]
-        made[name].set_weights([nearest, *bias])
-        norm.set_weights([own, np.zeros_like(own), np.zeros_like(own), np.full_like(own, 1 - norm.epsilon)])
-    return copy
+            weights.append(np.divide(layer.bias.numpy(), own, out=np.zeros_like(own), where=own != 0))
+        norm = keras.layers.BatchNormalization(name=fresh(f"{layer.name}_scales", used))
+        statistics = [own, np.zeros_like(own), np.zeros_like(own), np.full_like(own, 1 - norm.epsilon)]
+        return chained(loaded(clone(layer), weights, layer.trainable), loaded(norm, statistics, trainable=False))
+
+    return rewritten(model, replace)

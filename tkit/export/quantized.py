@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from tkit import console
 from tkit._quiet import chatter_dropped
 from tkit.compress import Kept, Quantized
 from tkit.compress._evidence import kernels
-from tkit.compress._graph import clone, rebuilt
+from tkit.compress._graph import Part, fresh, loaded, names, rewritten
 from tkit.compress._int8_graph import quantized
 from tkit.compress._kernels import LARGEST_CODE, kernel_names, scale_shape, view, with_kernels
 from tkit.export._int4 import packed
@@ -118,30 +117,25 @@ def _dense_as_convolutions(graph: keras.Model, wanted: dict[str, np.ndarray]) ->
     dense = {name for name in wanted if isinstance(graph.get_layer(name), keras.layers.Dense)}
     if not dense:
         return graph
-    made: dict[str, keras.layers.Layer] = {}
-    calls: Counter[str] = Counter()
+    used = names(graph)
 
-    def call(node: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    def replace(node: Any) -> Part | None:
         layer = node.operation
         if layer.name not in dense:
-            made.setdefault(layer.name, clone(layer))
-            return made[layer.name](*arguments, **keywords)
-        if layer.name not in made:
-            made[layer.name] = keras.layers.Conv2D(
-                layer.units, 1, activation=layer.activation, use_bias=layer.use_bias, name=layer.name
-            )
-        size = arguments[0].shape[1:]
-        # Names of their own: Keras counts those that it makes up, and the file's bytes would depend on the count.
-        calls[layer.name] += 1
-        before, after = (f"{layer.name}_{what}{calls[layer.name]}" for what in ("pixels", "units"))
-        pixels = keras.layers.Reshape((1, int(np.prod(size[:-1])), size[-1]), name=before)
-        outputs = made[layer.name](pixels(arguments[0]))
-        return keras.layers.Reshape((*size[:-1], layer.units), name=after)(outputs)
+            return None
+        kernel, *bias = layer.get_weights()
+        made = keras.layers.Conv2D(
+            layer.units, 1, activation=layer.activation, use_bias=layer.use_bias, name=layer.name
+        )
+        convolution = loaded(made, [kernel[None, None], *bias], layer.trainable)
 
-    copy = rebuilt(graph, lambda tensor: tensor, call)
-    for name, layer in made.items():
-        values = graph.get_layer(name).get_weights()
-        if name in dense:
-            values[0] = values[0][None, None]
-        layer.set_weights(values)
-    return copy
+        def call(tensor: Any) -> Any:
+            size = tensor.shape[1:]
+            # Names of their own: Keras counts those that it makes up, and the file's bytes would depend on the count.
+            before, after = (fresh(f"{layer.name}_{what}1", used) for what in ("pixels", "units"))
+            pixels = keras.layers.Reshape((1, int(np.prod(size[:-1])), size[-1]), name=before)(tensor)
+            return keras.layers.Reshape((*size[:-1], layer.units), name=after)(convolution(pixels))
+
+        return call
+
+    return rewritten(graph, replace)
