@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 
 import tkit.recipes
 from tkit import user_recipe
+from tkit.bench_config import Bench
 from tkit.compress import Step
 from tkit.export.config import Export
 from tkit.fit.config import Fit
@@ -28,13 +29,6 @@ from tkit_pipelines.images import Images
 
 MAX_JSON_BYTES = 2**20  # of a recipe
 _SHOWN = 200  # characters of a wrong value, in a message
-
-
-class Bench(Config):
-    """What is measured of each exported file, through the LiteRT runtime."""
-
-    seconds: float = Field(1.0, gt=0)
-    """Measuring time of each file at each thread count and kernel set, in seconds."""
 
 
 class Recipe(Config):
@@ -167,7 +161,7 @@ def replace(config: Any, key: str, value: str, path: str = "", own: Kinds | None
         return (*config[: int(name)], changed, *config[int(name) + 1 :])
     if not isinstance(config, Config) or name not in type(config).model_fields:
         valid = type(config).model_fields if isinstance(config, Config) else ()
-        raise InputError(f"Unknown key {here!r}.{did_you_mean(name, valid)}")
+        raise InputError(f"Unknown key {here!r}.{did_you_mean(here, (path + field for field in valid))}")
     current = getattr(config, name)
     if rest:
         new = replace(current, rest, value, f"{here}.", own)

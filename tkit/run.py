@@ -86,7 +86,7 @@ class Run:
         return cls(folder, recipe, content)
 
     @classmethod
-    def open(cls, run: str | Path) -> Run:
+    def open(cls, run: str | Path, runs_dir: str | Path | None = None) -> Run:
         """The run at a path, or of that name in the runs folder.
 
         Raises:
@@ -100,11 +100,12 @@ class Run:
                 f"{folder} is an exported file, expected a run: exported files are neither trained nor compressed any "
                 "more. Take the run or the .keras model that it came from."
             )
-        if not folder.exists() and (runs_folder() / folder).exists():
-            folder = runs_folder() / folder
+        top = runs_folder(runs_dir)
+        if not folder.exists() and (top / folder).exists():
+            folder = top / folder
         path = folder / manifest.NAME
         if not path.is_file():
-            known = [item.parent.name for item in runs_folder().glob("*/manifest.json")]
+            known = [item.parent.name for item in top.glob("*/manifest.json")]
             hint = did_you_mean(folder.name, known) if known else " `tkit fit --recipe NAME` makes one."
             raise InputError(f"No run at {run}: expected a run folder with a manifest.json.{hint}")
         content = manifest.read(folder)  # before the recipe: one of a newer tkit says so

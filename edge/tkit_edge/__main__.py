@@ -45,6 +45,7 @@ def _bench(options: argparse.Namespace) -> None:
         formats=options.formats,
         seconds=options.seconds,
         test=options.test,
+        also=options.also,
         progress=lambda line: print(line, file=sys.stderr, flush=True),
     )
     text = json.dumps(report.as_dict(), indent=2)
@@ -114,6 +115,14 @@ def _parser() -> argparse.ArgumentParser:
         help="measuring time of each configuration (default: %(default)s)",
     )
     made.add_argument("--test", type=Path, metavar="FILE", help="an .npz file with images and labels, for the accuracy")
+    made.add_argument(
+        "--also",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="another .tflite file, measured in the same rounds; may be given again",
+    )
     made.add_argument("--json", action="store_true", help="print JSON instead of the table")
     made.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to a file too")
     made.set_defaults(command=_bench)

@@ -146,6 +146,7 @@ def bench(
     formats: Sequence[str] | None = None,
     seconds: float = DEFAULT_SECONDS,
     test: str | Path | None = None,
+    also: Sequence[str | Path] = (),
     progress: Callable[[str], None] = lambda line: None,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> Report:
@@ -158,6 +159,7 @@ def bench(
         formats: the bundle's files to measure; all by default.
         seconds: measuring time of each configuration.
         test: an .npz file with `images` and `labels`, for the accuracy.
+        also: other .tflite files that are measured in the same rounds, to be compared with; without accuracy.
         progress: is called with a short line for each configuration measured.
         timeout: seconds that a worker's one answer may take.
 
@@ -173,6 +175,7 @@ def bench(
     found = runtime.find()
     subjects = _files(Path(path), formats)
     labels = None if test is None else _labels(Path(test), subjects)
+    judged, subjects = subjects, [*subjects, *(_file(Path(other), None) for other in also)]
     with ExitStack() as stack:
         configurations = [
             _Configuration(file, count, kernel, stack.enter_context(Worker(file.path, count, kernel, timeout)), {}, [])
@@ -184,7 +187,7 @@ def bench(
         _measure(configurations, seconds, progress)
         accuracies: dict[Path, Accuracy] = {}
         if test is not None and labels is not None:
-            for file in subjects:
+            for file in judged:
                 own = [configuration for configuration in configurations if configuration.file is file]
                 accuracies[file.path] = _accuracy(own, Path(test), labels, progress)
     return Report(

@@ -18,9 +18,18 @@ class InputError(TkitError):
 
 
 class BoundError(TkitError):
-    """A measured figure is past the bound the recipe sets (a parity gate, for one)."""
+    """A measured figure is past the bound the recipe sets (a parity gate, for one).
+
+    Args:
+        message: what was measured, and the bound.
+        figures: all that was measured, as JSON values.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, figures: object = None) -> None:
+        super().__init__(message)
+        self.figures = figures
 
 
 class DivergedError(TkitError):

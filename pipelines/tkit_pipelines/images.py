@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from tkit_edge.errors import InputError
 from tkit_pipelines.balance import Balance
@@ -35,7 +35,7 @@ class Images(Component):
     source: str
     """`digits`, `synthetic[:CLASSES]`, `tfds:NAME`, or the path of a folder, an archive, an .npz or a .csv file."""
     image_size: tuple[PositiveInt, PositiveInt]
-    """Height and width in pixels."""
+    """Height and width in pixels; one number for a square."""
     channels: Literal[1, 3] = 3
     """3 for colour (RGB), 1 for grey."""
     resize: Literal["crop", "stretch"] = "crop"
@@ -50,6 +50,12 @@ class Images(Component):
     classes more often, up to the largest class in an epoch."""
     augment: tuple[Annotated[Op, OneOf("tkit_pipelines.ops")], ...] = ()
     """Ops applied to training batches, in order."""
+
+    @field_validator("image_size", mode="before")
+    @classmethod
+    def _square(cls, size: Any) -> Any:
+        sides = [size] if isinstance(size, int) else size
+        return [*sides, *sides] if isinstance(sides, list | tuple) and len(sides) == 1 else size
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

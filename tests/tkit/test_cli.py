@@ -89,7 +89,7 @@ def test_show_schema_is_the_json_schema():
     [
         (["fti"], "Unknown command 'fti'. Did you mean 'fit'?"),
         (["show", "digits_cn"], "Unknown recipe 'digits_cn'. Did you mean 'digits_cnn'?"),
-        (["fit", "--recipe", "digits_cnn", "fit.epoch=3"], "Unknown key 'fit.epoch'. Did you mean 'epochs'?"),
+        (["fit", "--recipe", "digits_cnn", "fit.epoch=3"], "Unknown key 'fit.epoch'. Did you mean 'fit.epochs'?"),
         (
             ["fit", "--recipe", "digits_cnn", "--fit.epochs=3"],
             "Overrides are written without dashes: fit.epochs=VALUE",

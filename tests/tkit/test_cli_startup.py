@@ -1,5 +1,6 @@
 """What the light commands import, and what the shell's completion offers."""
 
+import json
 import os
 import subprocess
 import sys
@@ -67,6 +68,25 @@ def test_override_keys_are_those_of_the_recipe_on_the_line():
     assert {"fit.optimizer.learning_rate=", "fit.optimizer.weight_decay="} < set(keys)
     assert "fit.optimizer.momentum=" not in keys
     assert "fit.optimizer.momentum=" in completions("tkit", "fit", "--recipe", "cifar10_cnn", "fit.opt")[1]
+    assert not heavy & {"tensorflow", "keras"}
+
+
+def test_a_recipe_without_its_option_values_of_keys_and_fields_of_steps_are_completed(tmp_path):
+    assert completions("tkit", "run", "digi") == (set(), ["digits_cnn", "digits_cnn_edge"])
+    assert "fit.optimizer.momentum=" in completions("tkit", "run", "cifar10_cnn", "fit.opt")[1]
+    assert completions("tkit", "run", "digits_cnn", "model=res")[1] == ["model=resnet"]
+    assert completions("tkit", "run", "digits_cnn", "data.skip_bad=")[1] == [
+        "data.skip_bad=true",
+        "data.skip_bad=false",
+    ]
+    assert completions("tkit", "run", "digits_cnn", "export.io=u")[1] == ["export.io=uint8"]
+    assert "prune:sparsity=0.5,epochs=" in completions("tkit", "compress", "x", "prune:sparsity=0.5,ep")[1]
+    entry = {"inputs": {}, "outputs": {}, "metrics": {"int8": {}}, "class_names": ["a", "b"]}
+    stages = {"float/fit": entry, "float/export": entry, "prune-0.5/compress": entry}
+    (tmp_path / "manifest.json").write_text(json.dumps({"version": 1, "stages": stages}))
+    assert completions("tkit", "export", str(tmp_path), "--variant", "p")[1] == ["prune-0.5"]
+    heavy, found = completions("tkit", "evaluate", str(tmp_path), "--format", "")
+    assert found == ["keras", "int8"]
     assert not heavy & {"tensorflow", "keras"}
 
 

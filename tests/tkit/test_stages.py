@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import tkit
-from tkit.recipe import Bench, load
+from tkit.bench_config import Bench
+from tkit.recipe import load
+from tkit.stages.evaluate import require
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError, InputError
 
@@ -121,6 +123,34 @@ def test_any_tflite_file_is_measured_and_a_damaged_one_refused(run, tmp_path):
         assert done.returncode == 2
         assert done.stderr.startswith(f"Error: {path}")
         assert "Traceback" not in done.stderr
+
+
+def test_a_narrowed_bench_measures_what_was_asked_for_and_a_missed_budget_ends_with_3_and_figures(run):
+    narrow = ["--formats", "int8,float32", "--threads", "1", "--kernels", "xnnpack", "--seconds", "0.05", "--json"]
+    command = [sys.executable, "-m", "tkit", "bench"]
+    bundle = str(run.folder / "float" / "export")
+    done = subprocess.run([*command, bundle, *narrow], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["results"]
+    assert [(row["format"], row["threads"], row["kernels"]) for row in rows] == [
+        ("int8", 1, "xnnpack"),
+        ("float32", 1, "xnnpack"),
+    ]
+    reference = f"{bundle}/model-int16x8.tflite"
+    missed = [*narrow, "--max-bytes", "10", "--max-p50-ratio", "1e-6", "--reference", reference]
+    done = subprocess.run([*command, bundle, *missed], capture_output=True, text=True)
+    assert done.returncode == 3
+    assert "bytes, at most 10" in done.stderr
+    document = json.loads(done.stdout)
+    assert (document["kind"], len(document["figures"]["past"])) == ("past-bound", 2)
+    assert [row["file"] for row in document["figures"]["results"]][-1] == "model-int16x8.tflite"
+
+
+def test_an_accuracy_that_is_too_low_ends_with_3(run, capsys):
+    result = tkit.evaluate(run, format="int8")
+    require(result, result["accuracy"])
+    with pytest.raises(BoundError, match=r"on 359 test images: expected at least .* by the lower end"):
+        require(result, result["accuracy"], by_interval=True)
 
 
 @pytest.mark.slow

@@ -1,9 +1,10 @@
-"""What the shell may complete: recipes, override keys, runs. Called on every Tab, so nothing here is slow."""
+"""What the shell may complete. Called on every Tab, so nothing here is slow."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import click
 
@@ -13,12 +14,17 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from tkit.recipe import Recipe
+    from tkit_pipelines.config import Config
 
 
 def _item(value: str, kind: str = "plain") -> CompletionItem:
     from click.shell_completion import CompletionItem
 
     return CompletionItem(value, type=kind)
+
+
+def _begun(values: Iterator[str] | list[str], incomplete: str) -> list[CompletionItem]:
+    return [_item(value) for value in values if value.startswith(incomplete)]
 
 
 def files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -28,22 +34,32 @@ def files(context: click.Context, parameter: click.Parameter, incomplete: str) -
 
 def recipes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Recipe names, or paths once what is typed begins no name."""
-    names = [name for name in tkit.recipes.names() if name.startswith(incomplete)]
-    return [_item(name) for name in names] or files(context, parameter, incomplete)
+    return _begun(tkit.recipes.names(), incomplete) or files(context, parameter, incomplete)
 
 
 def override_keys(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """`fit.epochs=` and the like: the keys of the recipe on the line, else of the first one."""
-    if "=" in incomplete:
-        return []
+    """`fit.epochs=` and the like, and the values of keys that have a list of them."""
     from tkit.recipe import load
     from tkit_edge.errors import InputError
 
+    typed = [item for item in context.params.get("overrides") or () if "=" not in item]
     try:
-        recipe = load(context.params.get("recipe") or tkit.recipes.names()[0]).recipe
+        recipe = load(context.params.get("recipe") or next(iter(typed), tkit.recipes.names()[0])).recipe
     except InputError:
         return []
-    return [_item(f"{key}=") for key in _keys(recipe) if key.startswith(incomplete)]
+    key, equals, _ = incomplete.partition("=")
+    if equals:
+        return _begun([f"{key}={value}" for value in _values(recipe, key)], incomplete)
+    return _begun([f"{name}=" for name in _keys(recipe)], incomplete)
+
+
+def recipe_then_override_keys(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """A recipe's name where none is on the line yet, else override keys."""
+    named = context.params.get("recipe") or context.params.get("resume") or context.params.get("overrides")
+    found = [] if named else _begun(tkit.recipes.names(), incomplete)
+    return found or override_keys(context, parameter, incomplete)
 
 
 def _keys(recipe: Recipe) -> Iterator[str]:
@@ -62,17 +78,81 @@ def _keys(recipe: Recipe) -> Iterator[str]:
     return walk(recipe, "")
 
 
+def _values(recipe: Recipe, key: str) -> list[str]:
+    """What a key may be set to, where that is a list: kinds of components, words, true and false."""
+    from tkit_pipelines.config import Config
+
+    config: Any = recipe
+    *parents, name = key.split(".")
+    for parent in parents:
+        config = getattr(config, parent, None)
+    if not isinstance(config, Config) or name not in type(config).model_fields:
+        return []
+    return _choices(type(config), name)
+
+
+def _choices(config: type[Config], name: str) -> list[str]:
+    """The words that a field takes, and the kinds of its components."""
+    from tkit_pipelines.config import OneOf, kinds
+
+    field = config.model_fields[name]
+    waiting, found = [field.annotation, *field.metadata], []
+    while waiting:
+        item = waiting.pop(0)
+        if isinstance(item, OneOf):
+            found += kinds(item.package)
+        elif item is bool:
+            found += ["true", "false"]
+        elif get_origin(item) is Literal:
+            found += [str(value) for value in get_args(item)]
+        else:
+            waiting += [*get_args(item), *getattr(item, "__metadata__", ())]
+    return list(dict.fromkeys(found))
+
+
 def runs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The run folders, newest first, or paths once what is typed begins none."""
     from tkit.run import runs_folder
 
-    found = sorted(runs_folder().glob("*/manifest.json"), key=lambda file: file.stat().st_mtime, reverse=True)
-    names = [str(file.parent) for file in found if str(file.parent).startswith(incomplete)]
-    return [_item(name) for name in names] or files(context, parameter, incomplete)
+    top = runs_folder(context.params.get("runs_dir"))
+    found = sorted(top.glob("*/manifest.json"), key=lambda file: file.stat().st_mtime, reverse=True)
+    return _begun([str(file.parent) for file in found], incomplete) or files(context, parameter, incomplete)
+
+
+def variants(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The variants of the run on the line."""
+    return _begun(list(dict.fromkeys(key.rpartition("/")[0] for key in _stages(context))), incomplete)
+
+
+def formats(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """What the run on the line was exported as."""
+    listed = [name for key, entry in _stages(context).items() if key.endswith("/export") for name in entry["metrics"]]
+    return _begun(list(dict.fromkeys(["keras", *listed])), incomplete)
+
+
+def _stages(context: click.Context) -> dict[str, Any]:
+    """The finished stages of the run on the line."""
+    from tkit import manifest
+    from tkit.run import runs_folder
+    from tkit_edge.errors import InputError
+
+    # Behind an option whose value is being typed, click leaves the arguments unassigned.
+    run = context.params.get("run") or context.params.get("subject") or next(iter(context.args), None)
+    for folder in (Path(run), runs_folder(context.params.get("runs_dir")) / run) if run else ():
+        try:
+            return manifest.read(folder)["stages"]
+        except InputError:
+            continue
+    return {}
 
 
 def steps(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The kinds of compression steps."""
-    from tkit_pipelines.config import kinds
+    """The kinds of compression steps, and the fields of the one that is typed."""
+    from tkit_pipelines.config import component_class, kinds
 
-    return [_item(kind) for kind in kinds("tkit.compress") if kind.startswith(incomplete)]
+    kind, colon, rest = incomplete.partition(":")
+    if not colon or kind not in kinds("tkit.compress"):
+        return _begun(kinds("tkit.compress"), incomplete)
+    before, comma, _ = rest.rpartition(",")
+    fields = [name for name in component_class("tkit.compress", kind).model_fields if name != "kind"]
+    return _begun([f"{kind}:{before}{comma}{name}=" for name in fields], incomplete)

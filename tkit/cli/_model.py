@@ -11,8 +11,8 @@ import click
 from tkit.cli import _complete, _options
 
 if TYPE_CHECKING:
+    from tkit.bench_config import Bench
     from tkit.models.keras_file import Pixels
-    from tkit.recipe import Bench
     from tkit.run import Run
 
 run_or_keras_argument = click.argument(
@@ -37,7 +37,10 @@ def takes_a_model(command: Callable) -> Callable:
 
 
 format_option = click.option(
-    "--format", metavar="NAME", help="Which file of it: keras, float32, float16, dynamic, int8, int16x8."
+    "--format",
+    metavar="NAME",
+    shell_complete=_complete.formats,
+    help="Which file of it: keras, float32, float16, dynamic, int8, int16x8.",
 )
 
 
@@ -49,7 +52,7 @@ def open_run(path: Path, data: str | None, pixels: Pixels | None, runs_dir: Path
     if path.suffix != ".keras":
         if data is not None or pixels is not None:
             raise InputError(f"--data and --pixels go with a .keras file; {path} has them in its recipe.")
-        return tkit.Run.open(path)
+        return tkit.Run.open(path, runs_dir)
     if data is None:
         raise InputError(f"{path} needs pictures to work with: --data DATA (a folder with one folder a class).")
     _options.silence_tensorflow()
@@ -58,7 +61,8 @@ def open_run(path: Path, data: str | None, pixels: Pixels | None, runs_dir: Path
 
 def file_settings(path: Path, data: str | None, pixels: Pixels | None, overrides: tuple[str, ...]) -> Bench:
     """How a bare .tflite file is measured; InputError for options that it has no use for."""
-    from tkit.recipe import Bench, replace
+    from tkit.bench_config import Bench
+    from tkit.recipe import replace
     from tkit_edge.errors import InputError
 
     if data is not None or pixels is not None:

@@ -49,12 +49,22 @@ runs_dir_option = click.option(
     "--runs-dir",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Where run folders are made. [default: $TKIT_RUNS, else ./runs]",
+    help="Where run folders are. [default: $TKIT_RUNS, else ./runs]",
 )
 dry_run_option = click.option("--dry-run", is_flag=True, help="Two steps of every stage, on the recipe's true shapes.")
-variant_option = click.option("--variant", metavar="NAME", help="Which of the run's models. [default: the newest]")
+variant_option = click.option(
+    "--variant",
+    metavar="NAME",
+    shell_complete=_complete.variants,
+    help="Which of the run's models. [default: the newest]",
+)
 from_variant_option = click.option(
-    "--variant", metavar="NAME", default="float", show_default=True, help="Which of the run's models it begins with."
+    "--variant",
+    metavar="NAME",
+    default="float",
+    show_default=True,
+    shell_complete=_complete.variants,
+    help="Which of the run's models it begins with.",
 )
 json_option = click.option(
     "--json",
@@ -65,6 +75,9 @@ json_option = click.option(
 run_argument = click.argument("run", type=click.Path(path_type=Path), shell_complete=_complete.runs)
 overrides_argument = click.argument(
     "overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=_complete.override_keys
+)
+recipe_and_overrides_argument = click.argument(
+    "overrides", nargs=-1, metavar="[RECIPE] [KEY=VALUE]...", shell_complete=_complete.recipe_then_override_keys
 )
 
 
@@ -77,8 +90,14 @@ def begin_or_resume(
     dry_run: bool,
     overrides: tuple[str, ...],
 ) -> dict[str, Any]:
-    """The arguments of `tkit.fit` and `tkit.run`; UsageError for options that a resumed run can't have."""
+    """The arguments of `tkit.fit` and `tkit.run`; UsageError for options that a resumed run can't have.
+
+    The recipe may stand without --recipe, before the overrides.
+    """
     if resume is None:
+        if recipe is None and overrides and "=" not in overrides[0]:
+            recipe, *rest = overrides
+            overrides = tuple(rest)
         return {"recipe": load(recipe, overrides, data, skip_bad), "runs_dir": runs_dir, "dry_run": dry_run}
     given = {"--recipe": recipe, "--skip-bad": skip_bad, "--runs-dir": runs_dir, "--dry-run": dry_run}
     for option, value in given.items():
@@ -125,16 +144,24 @@ def results(as_json: bool) -> Iterator[Callable[[Any, str], None]]:
     """Gives a function that prints a command's result: its JSON document, or its text.
 
     With `as_json`, whatever else is printed until the block ends goes to standard error, what native code and
-    child processes print too, so that standard output is one JSON document or, after an error, empty.
+    child processes print too, so that standard output is one JSON document: the result, or the figures of a bound that
+    was missed. After another error it is empty.
     """
     if not as_json:
         yield lambda document, text: click.echo(text) if text else None
         return
+    from tkit_edge.errors import BoundError
+
     kept: list[Any] = []
-    with _stdout_to_stderr():
-        yield lambda document, text: kept.append(document)
-    for document in kept:
-        print_json(document)
+    try:
+        with _stdout_to_stderr():
+            yield lambda document, text: kept.append(document)
+    except BoundError as error:
+        kept = [{"kind": "past-bound", "version": 1, "error": str(error), "figures": error.figures}]
+        raise
+    finally:
+        for document in kept:
+            print_json(document)
 
 
 @contextmanager

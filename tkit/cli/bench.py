@@ -2,21 +2,27 @@
 
 Each file runs through the LiteRT runtime in a process of its own, with 1 and n
 threads, with and without XNNPACK. A .keras file of your own becomes a run first (it
-needs --data) and is exported where it wasn't yet; any .tflite file is measured as
-it is, without accuracy.
+needs --data) and is exported where it wasn't yet; a bundle and any .tflite file are
+measured as they are, without accuracy. A figure past a bound ends with 3.
 
 Examples:
   tkit bench runs/digits_cnn-1
-  tkit bench runs/digits_cnn-1 bench.seconds=5
+  tkit bench runs/digits_cnn-1 --formats int8 --threads 1 --kernels xnnpack --seconds 5
+  tkit bench runs/digits_cnn-1 --max-bytes 60000 --max-p50-ratio 0.5 --at-least 0.9
+  tkit bench runs/digits_cnn-1 --reference last-release.tflite --max-p50-ratio 1.05
   tkit bench model.keras --data ./pictures --pixels 0-1
   tkit bench model.tflite
+  tkit bench runs/digits_cnn-1/float/export
   tkit bench runs/digits_cnn-1 --json
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 import tkit
 from tkit.cli import _model, _options
@@ -26,9 +32,32 @@ if TYPE_CHECKING:
     from tkit.models.keras_file import Pixels
 
 
+_SHORT = {
+    "formats": ("bench.formats", "Which files, such as int8,float32."),
+    "threads": ("bench.threads", "Thread counts, such as 1,4."),
+    "kernels": ("bench.kernels", "Of xnnpack, builtin, reference."),
+    "seconds": ("bench.seconds", "Measuring time of each row."),
+    "max_bytes": ("bench.budget.bytes", "Largest int8 file, in bytes."),
+    "max_p50_ms": ("bench.budget.p50_ms", "Largest p50 of it, in ms."),
+    "max_p50_ratio": ("bench.budget.p50_ratio", "Largest p50 of it, as a multiple of the reference's."),
+    "reference": ("bench.budget.reference", "A format, or another .tflite file. [default: float32]"),
+    "max_memory": ("bench.budget.peak_memory", "Largest peak memory, in bytes."),
+    "at_least": ("bench.budget.accuracy", "Lowest accuracy on the test images, such as 0.9."),
+}
+
+
+def _short_options(command: Callable) -> Callable:
+    """An option for each override of `_SHORT`."""
+    for name, (key, text) in reversed(_SHORT.items()):
+        option = f"--{name.replace('_', '-')}"
+        command = click.option(option, name, metavar="VALUE", help=f"{text} Short for {key}=VALUE.")(command)
+    return command
+
+
 @tkit_command(__doc__)
 @_model.takes_a_model
 @_options.variant_option
+@_short_options
 @_options.json_option
 @_options.overrides_argument
 def command(
@@ -39,10 +68,13 @@ def command(
     variant: str | None,
     as_json: bool,
     overrides: tuple[str, ...],
+    **short: str | None,
 ) -> None:
     """`tkit bench`."""
+    given = [f"{_SHORT[name][0]}={value}" for name, value in short.items() if value is not None]
+    overrides = (*given, *overrides)
     with _options.results(as_json) as show:
-        if run.suffix == ".tflite":
+        if run.suffix == ".tflite" or (run / "bundle.json").is_file():
             measured = tkit.bench_file(run, _model.file_settings(run, data, pixels, overrides))
             return show(measured.metrics, measured.table)
         opened = _model.open_run(run, data, pixels, runs_dir)

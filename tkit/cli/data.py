@@ -32,7 +32,8 @@ def _size(context: click.Context, option: click.Parameter, value: str | None) ->
     if value is None:
         return None
     try:
-        height, width = (int(part) for part in value.split(","))
+        sides = [int(part) for part in value.split(",")]
+        height, width = sides * 2 if len(sides) == 1 else sides
     except ValueError:
         raise click.BadParameter(f"expected HEIGHT,WIDTH in pixels, such as 32,32; received {value!r}.") from None
     return height, width

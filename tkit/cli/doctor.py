@@ -23,14 +23,15 @@ from tkit.cli._command import tkit_command
 
 @tkit_command(__doc__)
 @click.argument("run", required=False, type=click.Path(path_type=Path), shell_complete=_complete.runs)
+@_options.runs_dir_option
 @_options.json_option
-def command(run: Path | None, as_json: bool) -> None:
+def command(run: Path | None, runs_dir: Path | None, as_json: bool) -> None:
     """`tkit doctor`."""
     from tkit_edge.errors import BoundError
 
     with _options.results(as_json) as show:
         _options.silence_tensorflow()
-        found = tkit.doctor(run)
+        found = tkit.doctor(run, runs_dir=runs_dir)
         lines: list[str] = []
         for section, facts in found.facts.items():
             width = max((len(name) for name in facts), default=0)

@@ -9,6 +9,7 @@ Examples:
   tkit evaluate runs/digits_cnn-1 --format int8 --split validation
   tkit evaluate model.keras --data ./pictures --pixels 0-1
   tkit evaluate runs/digits_cnn-1 --mirror
+  tkit evaluate runs/digits_cnn-1 --format int8 --at-least 0.9 --by-interval
   tkit evaluate model.tflite --data ./pictures --output results --json
 """
 
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 @click.option(
     "--mirror", is_flag=True, help="Average the scores of each picture and its mirror image (test-time flip)."
 )
+@click.option("--at-least", metavar="SHARE", type=click.FloatRange(0, 1), help="End with 3 below this accuracy: 0.9.")
+@click.option("--by-interval", is_flag=True, help="Compare --at-least with the lower end of the 95 % interval.")
 @click.option("--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Write results here.")
 @_options.runs_dir_option
 @_options.json_option
@@ -54,6 +57,8 @@ def command(
     format: str | None,
     pixels: Pixels | None,
     mirror: bool,
+    at_least: float | None,
+    by_interval: bool,
     output: Path | None,
     runs_dir: Path | None,
     as_json: bool,
@@ -61,8 +66,12 @@ def command(
     """`tkit evaluate`."""
     from tkit.cli._evaluation import text
 
+    if by_interval and at_least is None:
+        raise click.UsageError("--by-interval says how --at-least is compared: give both.")
     with _options.results(as_json) as show:
         _options.silence_tensorflow()
+        from tkit.stages.evaluate import require
+
         result = tkit.evaluate(
             subject,
             data=data,
@@ -74,4 +83,6 @@ def command(
             output=output,
             runs_dir=runs_dir,
         )
+        if at_least is not None:
+            require(result, at_least, by_interval=by_interval)
         show(result, text(result))

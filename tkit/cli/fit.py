@@ -5,7 +5,7 @@ Ctrl-C saves the training; --resume goes on with it as if nothing had been.
 Overrides are dotted keys of the recipe; `tkit show RECIPE` lists them.
 
 Examples:
-  tkit fit --recipe digits_cnn
+  tkit fit digits_cnn
   tkit fit --recipe cifar10_cnn --data ./pictures fit.epochs=5 model.depth=4
   tkit fit --recipe ./mine.py --dry-run
   tkit fit --recipe runs/digits_cnn-1/recipe.json
@@ -28,7 +28,7 @@ from tkit.cli._command import tkit_command
 @_options.runs_dir_option
 @_options.dry_run_option
 @_options.json_option
-@_options.overrides_argument
+@_options.recipe_and_overrides_argument
 def command(
     recipe: str | None,
     resume: Path | None,

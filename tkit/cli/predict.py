@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @_options.variant_option
 @_model.format_option
 @_model.pixels_option
+@_options.runs_dir_option
 @_options.json_option
 def command(
     subject: Path,
@@ -48,6 +49,7 @@ def command(
     variant: str | None,
     format: str | None,
     pixels: Pixels | None,
+    runs_dir: Path | None,
     as_json: bool,
 ) -> None:
     """`tkit predict`."""
@@ -55,7 +57,7 @@ def command(
 
     with _options.results(as_json) as show:
         _options.silence_tensorflow()
-        found = tkit.predict(subject, images, top=top, variant=variant, format=format, pixels=pixels)
+        found = tkit.predict(subject, images, top=top, variant=variant, format=format, pixels=pixels, runs_dir=runs_dir)
         lines = [item.line() for item in found if item.error is None]
         show(document(str(subject), found), "\n".join(lines))
     raise_failures(found)

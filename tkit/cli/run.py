@@ -5,7 +5,7 @@ Ctrl-C saves the training; --resume goes on with it as if nothing had been.
 Overrides are dotted keys of the recipe; `tkit show RECIPE` lists them.
 
 Examples:
-  tkit run --recipe digits_cnn
+  tkit run digits_cnn
   tkit run --recipe cifar10_resnet8 --data tfds:cifar10 fit.epochs=10
   tkit run --recipe cifar10_cnn --data ./pictures.zip --runs-dir /tmp/runs
   tkit run --recipe ./mine.py --dry-run
@@ -28,7 +28,7 @@ from tkit.cli._command import tkit_command
 @_options.runs_dir_option
 @_options.dry_run_option
 @_options.json_option
-@_options.overrides_argument
+@_options.recipe_and_overrides_argument
 def command(
     recipe: str | None,
     resume: Path | None,

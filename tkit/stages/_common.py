@@ -27,9 +27,9 @@ def as_loaded(recipe: Recipe | Loaded | str | Path, overrides: Sequence[str] = (
     return load(recipe, overrides)
 
 
-def as_run(run: Run | str | Path) -> Run:
-    """A run, from an object or a path."""
-    return run if isinstance(run, Run) else Run.open(run)
+def as_run(run: Run | str | Path, runs_dir: str | Path | None = None) -> Run:
+    """A run, from an object, a path, or a name in the runs folder."""
+    return run if isinstance(run, Run) else Run.open(run, runs_dir)
 
 
 def load_data(data: Images, seed: int) -> Splits:

@@ -14,7 +14,7 @@ from tkit import files
 from tkit.recipe import with_overrides
 from tkit.run import Run
 from tkit.stages._common import as_run, data_of
-from tkit.stages.bench_file import measure
+from tkit.stages.bench_file import keep, measure
 
 DRY_RUN_TEST_PICTURES = 16
 
@@ -30,6 +30,10 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
 
     Returns:
         The stage's manifest entry; `metrics` is what tkit_edge reports. The same as a table is in `bench/bench.txt`.
+
+    Raises:
+        InputError: no whole export, or other data than the run was made with.
+        BoundError: a figure past `bench.budget`; what was measured is kept all the same.
     """
     began = time.perf_counter()
     run = as_run(run)
@@ -46,7 +50,7 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
         metrics, text = measure(folder / "export", recipe.bench, "--test", str(pictures))
     files.write_json(report, metrics)
     files.write_bytes(table, text.encode())
-    return run.finish(
+    entry = run.finish(
         "bench",
         variant,
         inputs=sorted((folder / "export").glob("*.tflite")),
@@ -54,3 +58,5 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
         metrics=metrics,
         seconds=time.perf_counter() - began,
     )
+    keep(recipe.bench, metrics["results"])
+    return entry

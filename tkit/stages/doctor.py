@@ -48,11 +48,12 @@ class Diagnosis(NamedTuple):
     """Worth knowing; everything works."""
 
 
-def doctor(run: Run | str | Path | None = None) -> Diagnosis:
+def doctor(run: Run | str | Path | None = None, *, runs_dir: str | Path | None = None) -> Diagnosis:
     """The environment that tkit finds itself in; with a run, whether its files and its checkpoints are whole.
 
     Args:
         run: a run or its folder, to be checked too.
+        runs_dir: where runs are, and a run's name is looked up; $TKIT_RUNS or ./runs by default.
 
     Example:
         >>> tkit.doctor().problems
@@ -62,9 +63,9 @@ def doctor(run: Run | str | Path | None = None) -> Diagnosis:
     notes: list[Finding] = []
     facts = {"system": _system(notes), "packages": _packages(problems), "extras": _extras()}
     facts["computation"] = _computation(problems)
-    facts["folders"] = _folders(problems)
+    facts["folders"] = _folders(problems, runs_folder(runs_dir))
     if run is not None:
-        run = as_run(run)
+        run = as_run(run, runs_dir)
         facts["run"] = _run(run, problems, notes)
         facts["checkpoints"] = _checkpoints(run, problems)
     return Diagnosis(facts, problems, notes)
@@ -153,10 +154,10 @@ def _device(tf: Any, device: Any) -> str:
     return tf.config.experimental.get_device_details(device).get("device_name", device.name)
 
 
-def _folders(problems: list[Finding]) -> dict[str, Any]:
+def _folders(problems: list[Finding], runs: Path) -> dict[str, Any]:
     facts = {}
     datasets = Path(os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets")
-    for name, path in (("cache", cache_dir()), ("datasets", datasets), ("runs", runs_folder().resolve())):
+    for name, path in (("cache", cache_dir()), ("datasets", datasets), ("runs", runs.resolve())):
         there = next(parent for parent in (path, *path.parents) if parent.exists())
         used = _size(_bytes_below(path)) if path.exists() else "not made yet"
         facts[name] = f"{path} ({used}; {_size(shutil.disk_usage(there).free)} free)"

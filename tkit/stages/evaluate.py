@@ -16,7 +16,7 @@ from tkit.models.keras_file import Pixels
 from tkit.run import Run
 from tkit.stages._common import as_run, data_of, load_data, named, refuse_unused
 from tkit.stages.adopt import adopt
-from tkit_edge.errors import InputError
+from tkit_edge.errors import BoundError, InputError
 from tkit_edge.predict import probabilities
 from tkit_pipelines.dataset import Examples, Splits
 from tkit_pipelines.images import Images
@@ -51,7 +51,7 @@ def evaluate(
         pixels: what pixels a .keras or .tflite file takes, where it doesn't show it.
         mirror: average the scores of each picture and its mirror image (test-time flip): twice the work on the device.
         output: a folder for the JSON and the pictures; a run's results on its own data lie in <variant>/evaluate/.
-        runs_dir: where the run of a .keras file is made.
+        runs_dir: where a run's name is looked up, and where the run of a .keras file is made.
 
     Returns:
         What `metrics.figures` gives, with model, data, split, mistakes and `folder`, where it was written.
@@ -78,9 +78,9 @@ def evaluate(
             source = Images(source=data, image_size=(height, width), channels=channels, resize=resize)
             result, shown = _measure(opened, data, load_data(source, 0), split, mirror)
         return _write(result, shown, Path(output)) if output is not None else result
-    run = as_run(subject)
+    run = as_run(subject, runs_dir)
     if path is not None:
-        refuse_unused(f"{run.folder}, a run,", pixels=pixels, runs_dir=runs_dir)
+        refuse_unused(f"{run.folder}, a run,", pixels=pixels)
     variant = variant or run.variant
     other = None if data is None else run.recipe.data.model_copy(update={"source": data})
     splits = data_of(run) if other is None else load_data(other, run.recipe.seed)
@@ -114,6 +114,17 @@ def _measure(
         "folder": None,
     }
     return result, np.stack([examples.images[item["index"]] for item in wrong]) if wrong else examples.images[:0]
+
+
+def require(result: dict[str, Any], at_least: float, *, by_interval: bool = False) -> None:
+    """Raises BoundError where the accuracy of a `result` of `evaluate`, or its interval's lower end, is too low."""
+    low, high = result["interval"]
+    if not (low if by_interval else result["accuracy"]) >= at_least:
+        raise BoundError(
+            f"Accuracy {result['accuracy']:.2%} (95 % {low:.2%} to {high:.2%}) on {result['samples']:,} "
+            f"{result['split']} images: expected at least {at_least:.2%}{' by the lower end' if by_interval else ''}.",
+            result,
+        )
 
 
 def _classify(subject: Subject, examples: Examples, mirror: bool) -> np.ndarray:

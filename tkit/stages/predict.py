@@ -23,6 +23,7 @@ def predict(
     variant: str | None = None,
     format: str | None = None,
     pixels: Pixels | None = None,
+    runs_dir: str | Path | None = None,
 ) -> list[Prediction]:
     """The likeliest classes of picture files.
 
@@ -34,6 +35,7 @@ def predict(
         variant: of a run; the newest by default.
         format: "keras" or an exported format; int8 where it is exported, else what there is.
         pixels: what pixels a .keras or .tflite file takes, where it doesn't show it.
+        runs_dir: where a run's name is looked up; $TKIT_RUNS or ./runs by default.
 
     Returns:
         One prediction a picture, in order; a picture that can't be read has an `error`.
@@ -45,13 +47,17 @@ def predict(
         >>> tkit.predict("runs/digits_cnn-1", ["seven.png"])[0].classes[0].label
         '7'
     """
-    with _open(subject, variant, format, pixels) as opened:
+    with _open(subject, variant, format, pixels, runs_dir) as opened:
         console.say(f"{opened.file}" + ("" if opened.named else ": classes are numbers, in the order of its outputs"))
         return classify([Path(image) for image in images], opened.model, top)
 
 
 def _open(
-    subject: Run | str | Path, variant: str | None, format: str | None, pixels: Pixels | None
+    subject: Run | str | Path,
+    variant: str | None,
+    format: str | None,
+    pixels: Pixels | None,
+    runs_dir: str | Path | None,
 ) -> AbstractContextManager[Subject]:
     if not isinstance(subject, Run):
         path = Path(subject)
@@ -61,6 +67,6 @@ def _open(
         if (path / "bundle.json").is_file():
             refuse_unused(f"{path}, a bundle,", variant=variant, pixels=pixels)
             return of_bundle(path, format)
-    run = as_run(subject)
+    run = as_run(subject, runs_dir)
     refuse_unused(f"{run.folder}, a run,", pixels=pixels)
     return of_run(run, variant or run.variant, format)

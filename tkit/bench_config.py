@@ -1,0 +1,46 @@
+"""What is measured of exported files, and what they may cost."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from tkit.export.config import Format
+from tkit_pipelines.config import Config
+
+Kernels = Literal["xnnpack", "builtin", "reference"]
+
+
+class Budget(Config):
+    """What one exported file may cost; null: anything. A figure past it ends the command with exit code 3."""
+
+    format: Format = "int8"
+    """The file that is judged."""
+    bytes: PositiveInt | None = None
+    """Largest size, in bytes."""
+    p50_ms: float | None = Field(None, gt=0)
+    """Largest median latency of its fastest configuration, in ms: compare on one quiet machine only."""
+    p50_ratio: float | None = Field(None, gt=0)
+    """The same as a multiple of the reference's, which is measured in the same rounds."""
+    reference: str = "float32"
+    """What `p50_ratio` is compared with: another exported format, or the path of a .tflite file."""
+    peak_memory: PositiveInt | None = None
+    """Largest resident memory of the process that runs it, Python and numpy included, in bytes."""
+    accuracy: float | None = Field(None, ge=0, le=1)
+    """Lowest accuracy on the test images."""
+
+
+class Bench(Config):
+    """What is measured of each exported file, through the LiteRT runtime."""
+
+    seconds: float = Field(1.0, gt=0)
+    """Measuring time of each file at each thread count and kernel set, in seconds."""
+    formats: tuple[Format, ...] = ()
+    """Which files; all that were exported where none is named."""
+    threads: tuple[PositiveInt, ...] = ()
+    """Thread counts; 1 and all cores where none is named."""
+    kernels: tuple[Kernels, ...] = ("xnnpack", "builtin")
+    """`xnnpack` (the runtime's default), `builtin` (its own optimized kernels), `reference` (its plain ones)."""
+    budget: Budget = Budget()
+    """What the file that ships may cost."""
