@@ -1,7 +1,10 @@
 """A run's data: every stage compares it with what the model was made with; overrides and dry runs of the Python API."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -120,6 +123,31 @@ def test_overrides_count_without_resume_too(tmp_path):
 def test_an_argument_without_a_use_is_refused(made, call, argument):
     with pytest.raises(InputError, match=f"has no use for {argument}"):
         call(made)
+
+
+THREADS = """
+import os, sys
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(sys.argv[1])])
+import tkit
+run = tkit.fit("digits_cnn", overrides=["fit.epochs=1", *sys.argv[3:]], runs_dir=sys.argv[2])
+print(run.entry("fit")["threads"])
+"""
+
+
+def test_machines_of_different_size_agree_with_one_number_of_threads(tmp_path):
+    def weights(cores, *overrides, **variables):
+        command = [sys.executable, "-c", THREADS, str(cores), str(tmp_path), *overrides]
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **variables}, timeout=600)
+        assert done.stdout.split()[-1] == "2", done.stderr
+        return next(iter(sorted(tmp_path.glob("*/float/weights.npz"))[-1:])).read_bytes()
+
+    assert weights(1, "fit.threads=2") == weights(2, TKIT_THREADS="2")
+
+
+def test_a_wrong_number_of_threads_is_one_message(tmp_path, monkeypatch):
+    monkeypatch.setenv("TKIT_THREADS", "many")
+    with pytest.raises(InputError, match="TKIT_THREADS='many': expected a number of threads from 1 to"):
+        tkit.fit("digits_cnn", runs_dir=tmp_path)
 
 
 def test_a_dry_run_is_a_fact_and_no_matter_of_a_name(tmp_path):

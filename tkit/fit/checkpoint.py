@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tkit import console, files
+from tkit.fit.config import MAX_THREADS
 from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
 from tkit_edge.files import read_arrays
@@ -24,7 +25,6 @@ from tkit_edge.json_file import parse_json
 
 CHECKPOINTS = "checkpoints"
 """The folder of a run's."""
-MAX_THREADS = 4096
 SUFFIX = ".checkpoint"
 _DIGEST = hashlib.sha256().digest_size
 _FACTS = "facts"

@@ -12,6 +12,8 @@ from tkit.fit.schedules import Schedule
 from tkit.fit.schedules.one_cycle import OneCycle
 from tkit_pipelines.config import Config, OneOf
 
+MAX_THREADS = 4096
+
 
 class Checkpointing(Config):
     """When a run that is being trained is saved, so that it can go on; each epoch's end is always saved."""
@@ -51,6 +53,9 @@ class Fit(Config):
     """Multiplies the learning rate from then on: trained layers need smaller steps than a new head."""
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
     """Compute precision; `auto` chooses by hardware and model and says why."""
+    threads: int | None = Field(None, ge=1, le=MAX_THREADS)
+    """Threads that TensorFlow's kernels share; null: $TKIT_THREADS, else all cores. Weights depend on it in their last
+    bits: with one number, machines of different size agree."""
     steps_per_execution: int = Field(20, ge=1)
     """Training steps that run in one call into TensorFlow."""
     checkpoint: Checkpointing = Checkpointing()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import tensorflow as tf
 
 from tkit import console
+from tkit.fit.config import MAX_THREADS
 from tkit.recipe import Recipe
 from tkit.run import versions
 from tkit_edge import machine
 from tkit_edge.errors import InputError
 from tkit_pipelines.dataset import Splits, digest
 
+VARIABLE = "TKIT_THREADS"
 _FREE = ("name", "bench", "compress", "export")
 """Parts of a recipe that training doesn't depend on."""
 
@@ -38,13 +41,25 @@ def threads() -> int:
     return tf.config.threading.get_intra_op_parallelism_threads() or machine.cores()
 
 
-def use_threads(count: int) -> None:
-    """Has the kernels share their work among `count` threads, as the interrupted run did."""
-    if count != threads():
+def use_threads(count: int | None) -> None:
+    """Has the kernels share their work among `count` threads, else among $TKIT_THREADS, else among all cores.
+
+    Raises:
+        InputError: TensorFlow has begun with another number in this process, or the variable is no number of threads.
+    """
+    text = os.environ.get(VARIABLE, "")
+    if count is None and text:
+        if not text.isdecimal() or not 1 <= int(text) <= MAX_THREADS:
+            raise InputError(f"{VARIABLE}={text!r}: expected a number of threads from 1 to {MAX_THREADS}.")
+        count = int(text)
+    if count is not None and count != threads():
         try:
             tf.config.threading.set_intra_op_parallelism_threads(count)
-        except RuntimeError:
-            return  # TensorFlow has begun already; `compare` refuses
+        except RuntimeError as error:
+            raise InputError(
+                f"{count} threads were asked for, and TensorFlow has begun with {threads()} in this process: set "
+                f"{VARIABLE} or fit.threads before TensorFlow is used, or start a new process."
+            ) from error
 
 
 def compare(before: dict[str, Any], now: dict[str, Any], recipe: Recipe) -> None:

@@ -71,6 +71,7 @@ def compress(
         if done:
             console.say(f"{run.folder / name}: these steps are done.")
             return run.summary("compress", name)
+        setup.use_threads(run.recipe.fit.threads)
         keras.utils.set_random_seed(run.recipe.seed)
         tf.config.experimental.enable_op_determinism()
         splits = data_of(run)
@@ -103,6 +104,7 @@ def compress(
             source=variant,
             steps=described,
             parameters=state.model.count_params(),
+            threads=setup.threads(),
         )
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     console.say(ledger.text())

@@ -99,17 +99,16 @@ def _resume(
             return run
         recipe = run.changed(overrides)
         start = Checkpoints(run.folder / CHECKPOINTS, recipe.fit.checkpoint.keep).newest()
-        if start is not None:
-            setup.use_threads(start.facts["setup"]["threads"])
-        splits = _data(recipe, clock, quiet=False)
+        splits = _data(recipe, clock, quiet=False, threads=start and start.facts["setup"]["threads"])
         batches = recipe.data.batches(splits.train, len(splits.class_names), recipe.seed)
         model = build(recipe.model, splits)
         clock.mark("model")
         return _train(run, recipe, model, splits, batches, clock, began, start=start, own=own)
 
 
-def _data(recipe: Recipe, clock: StartClock, quiet: bool) -> Splits:
+def _data(recipe: Recipe, clock: StartClock, quiet: bool, threads: int | None = None) -> Splits:
     """The splits, and the seeds of everything else."""
+    setup.use_threads(threads or recipe.fit.threads)
     keras.utils.set_random_seed(recipe.seed)
     tf.config.experimental.enable_op_determinism()
     splits = load_data(recipe.data, recipe.seed)
@@ -184,6 +183,7 @@ def _train(
         metrics={**kept, "epochs": len(outcome.history), "kept_epoch": outcome.kept_epoch + 1},
         seconds=time.perf_counter() - began,
         start=clock.facts(),
+        threads=here["threads"],
         precision=outcome.precision._asdict(),
         devices=outcome.replicas,
         class_names=list(splits.class_names),
