@@ -35,6 +35,9 @@ class Files(Protocol):
     def encoded(self, row: int) -> bytes | None:
         """The bytes of the file of picture `row`, None where there are no files."""
 
+    def file(self, row: int) -> str | None:
+        """The name of the file of image `row`, None where there are no files."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -106,6 +109,10 @@ class Examples:
             InputError: the file has changed, or can't be read any more.
         """
         return None if self.origin is None else self.origin.source.encoded(int(self.origin.rows[index]))
+
+    def file(self, index: int) -> str | None:
+        """The name of the file that image `index` was decoded from; None where the source has no files."""
+        return None if self.origin is None else self.origin.source.file(int(self.origin.rows[index]))
 
     def _origin(self, indices: np.ndarray) -> Origin | None:
         return None if self.origin is None else Origin(self.origin.source, self.origin.rows[indices])

@@ -68,6 +68,10 @@ class EncodedSource(Source):
         """The bytes of the file of picture `row`; None where pictures are no files of their own."""
         return None
 
+    def file(self, row: int) -> str | None:
+        """The name of the file of image `row`; None where images are no files of their own."""
+        return None
+
     def load(self, shape: Shape, skip_bad: bool = False) -> Loaded:
         """All pictures, from the cache where it holds them, else decoded into it.
 

@@ -68,13 +68,13 @@ def size(png):
 def test_pictures_are_pngs_for_any_number_of_classes_and_mistakes():
     names = ["a $dollar$ class", *(f"class {number}" for number in range(29))]
     images = np.zeros((7, 8, 8, 1), np.uint8)
-    wrong = [{"true": 0, "predicted": 1, "confidence": 0.9}] * 7
-    assert size(pictures.confusion_png(np.eye(30, dtype=int), names)) > (400, 400)
-    one, many = (size(pictures.mistakes_png(images[:n], wrong[:n], names)) for n in (1, 7))
+    wrong = [{"true": 0, "predicted": 1, "confidence": 0.9, "index": 0, "file": None}] * 7
+    assert size(pictures.confusion_png(np.eye(30, dtype=int), names, "test")) > (400, 400)
+    one, many = (size(pictures.mistakes_png(images[:n], wrong[:n], names, "test")) for n in (1, 7))
     assert many[1] > one[1]
-    assert size(pictures.mistakes_png(images[:0], [], names)) == one
+    assert size(pictures.mistakes_png(images[:0], [], names, "test"))[1] > 10
     calibration = metrics.calibration(np.array([0]), np.float32([[0.9, 0.1]]))
-    assert size(pictures.reliability_png(calibration))[0] > 100
+    assert size(pictures.reliability_png(calibration, "test"))[0] > 100
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +151,27 @@ def test_a_bundle_and_a_bare_file_give_the_same_figures(run, tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         *("confusion.png", "evaluate.json", "mistakes.png", "reliability.png")
     ]
+
+
+def test_mistakes_name_the_file_and_both_classes(tmp_path):
+    noise = np.random.default_rng(0)
+    for name in ("猫", "dog"):
+        for number in range(10):
+            path = tmp_path / "pets" / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(noise.integers(0, 256, (8, 8), np.uint8)).save(path)
+    model = keras.Sequential([keras.Input((8, 8, 1)), layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(2)])
+    model.layers[-1].bias.assign([100.0, 0.0])  # whatever is shown: a dog
+    model.save(tmp_path / "dogs.keras")
+    folder = tmp_path / "results"
+    tkit.evaluate(
+        tmp_path / "dogs.keras", data=str(tmp_path / "pets"), runs_dir=tmp_path / "runs", output=folder, split="train"
+    )
+    found = json.loads((folder / "evaluate.json").read_text())["mistakes"]
+    assert found
+    for item in found:
+        assert (item["true_class"], item["predicted_class"]) == ("猫", "dog")
+        assert Image.open(item["file"]).size == (8, 8) and "/pets/猫/" in item["file"]
 
 
 def test_a_keras_file_is_adopted_and_its_probabilities_taken_as_they_are(tmp_path):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from tkit.compress._blame import Findings
+from tkit.plotting import all_shortened, png
 
 SHOWN = 12
 BARS = 128
@@ -26,7 +25,7 @@ def blame_png(findings: Findings) -> bytes:
     shown = findings.places[:SHOWN]
     figure = Figure(figsize=(10, 3.4 + 0.34 * len(shown) + 2.6), layout="constrained")
     bars, values = figure.subplots(2, height_ratios=(1 + 0.34 * len(shown), 2.6))
-    names = [f"{item.place.layer} {item.place.part}".replace("$", r"\$") for item in shown]
+    names = all_shortened([f"{item.place.layer} {item.place.part}".replace("$", r"\$") for item in shown], 40)
     rows = np.arange(len(shown))[::-1]
     sizes = [item.effect.divergence for item in shown]
     bars.barh(rows, sizes, color=[COLOURS[item.cause.name] for item in shown])
@@ -49,6 +48,4 @@ def blame_png(findings: Findings) -> bytes:
         values.axvline(end, color="tab:red", linestyle="--")
     values.set_xlabel(f"{names[0]}: values in float; dashed, the ends of the int8 codes")
     values.set_ylabel("values")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=80)
-    return buffer.getvalue()
+    return png(figure)

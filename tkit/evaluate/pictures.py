@@ -1,86 +1,139 @@
-"""Pictures of an evaluation, as PNG bytes: confusion matrix, reliability diagram, the most confident mistakes."""
+"""Plots of an evaluation, as PNG bytes: confusion matrix, reliability diagram, the most confident mistakes."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from tkit.plotting import all_shortened, ending, lettering, png, wrapped
+from tkit_edge.accuracy import wilson
+from tkit_edge.text import counted
+
 COLUMNS = 6
+COUNTED = 20
+"""Classes up to which a confusion matrix shows the number of images in each cell."""
+NAMED = 200
+"""Classes up to which each one is named beside a confusion matrix."""
+NAME_COLUMNS, TITLE_COLUMNS = 28, 30
+IMAGE_INCHES = 2.1
+FEW = 10
+"""Images below which a bin's accuracy is drawn hollow: it says little."""
 
 
-def confusion_png(matrix: np.ndarray, class_names: Sequence[str]) -> bytes:
-    """A confusion matrix as a PNG: int [classes, classes], rows the true class, columns the predicted one."""
-    size = max(4.0, min(16.0, 0.5 * len(class_names) + 2))
-    figure = Figure(figsize=(size, size), layout="constrained")
-    axes = figure.subplots()
+def confusion_png(matrix: np.ndarray, class_names: Sequence[str], split: str) -> bytes:
+    """A confusion matrix as a PNG.
+
+    Args:
+        matrix: int [classes, classes], rows the true class, columns the predicted one.
+        class_names: the classes in order.
+        split: of the images that were classified, for the title.
+    """
+    classes, total = len(class_names), int(matrix.sum())
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    ticks = range(len(class_names))
-    axes.set_xticks(ticks, _plain(class_names), rotation=90)
-    axes.set_yticks(ticks, _plain(class_names))
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    if len(class_names) <= 20:
-        for row in ticks:
-            for column in ticks:
-                colour = "white" if share[row, column] > 0.5 else "black"
-                axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=colour, fontsize=8)
-    return _png(figure)
+    cell = float(np.interp(classes, (2, COUNTED, 60, NAMED), (1.2, 0.5, 0.22, 0.11)))
+    side = cell * min(classes, NAMED)
+    every = -(-classes // NAMED)
+    ticks = range(0, classes, every)
+    with lettering(class_names) as (names, _):
+        figure = Figure(figsize=(side, side))
+        axes = figure.add_axes((0, 0, 1, 1))
+        shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+        labels = all_shortened(names, NAME_COLUMNS)[::every]
+        font = min(9.0, 60 * cell)
+        axes.set_xticks(ticks, labels, rotation=90, fontsize=font)
+        axes.set_yticks(ticks, labels, fontsize=font)
+        axes.set_xlabel("predicted class", fontsize=10 + side / 4)
+        axes.set_ylabel("true class", fontsize=10 + side / 4)
+        bar = figure.colorbar(shown, cax=figure.add_axes((1 + 0.2 / side, 0, 0.2 / side, 1)))
+        bar.set_label("share of the true class's images")
+        bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        title = f"Confusion matrix\n{counted(total, f'{split} image')}, accuracy {np.trace(matrix) / max(total, 1):.2%}"
+        title += f"; of {classes:,} classes 1 in {every} is named" if every > 1 else ""
+        axes.set_title(title, fontsize=10 + side / 4)
+        if classes <= COUNTED:
+            _count_cells(axes, matrix, share)
+        return png(figure)
 
 
-def reliability_png(calibration: dict[str, Any]) -> bytes:
-    """Accuracy against confidence, a bar a bin, and the share of pictures in each; `metrics.calibration` gives it."""
-    figure = Figure(figsize=(5, 6), layout="constrained")
-    upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+def _count_cells(axes: Any, matrix: np.ndarray, share: np.ndarray) -> None:
+    for (row, column), count in np.ndenumerate(matrix):
+        colour = "white" if share[row, column] > 0.5 else "black" if count else "lightgrey"
+        size = 9 if count < 10_000 else 6
+        axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=size)
+
+
+def reliability_png(calibration: dict[str, Any], split: str) -> bytes:
+    """Accuracy against confidence, one bar per bin, over the number of images in each; `metrics.calibration` gives it.
+
+    Each accuracy has its 95 % interval, and bins of fewer than `FEW` images are hollow.
+    """
     bins = [item for item in calibration["bins"] if item["samples"]]
-    middles = [(item["from"] + item["to"]) / 2 for item in bins]
     width = 1 / len(calibration["bins"])
-    upper.bar(middles, [item["accuracy"] for item in bins], width, edgecolor="white", label="accuracy")
-    upper.plot([item["confidence"] for item in bins], [item["accuracy"] for item in bins], "o", color="black", ms=4)
-    upper.plot([0, 1], [0, 1], "--", color="grey", label="confidence as it should be")
-    upper.set_ylabel("accuracy")
-    upper.set_xlim(0, 1)
-    upper.set_ylim(0, 1)
-    upper.set_title(f"calibration error {calibration['error']:.2%}")
-    upper.legend(loc="upper left")
-    total = sum(item["samples"] for item in bins)
-    lower.bar(middles, [item["samples"] / total for item in bins], width, edgecolor="white", color="grey")
-    lower.set_ylabel("pictures")
-    lower.set_xlabel("confidence")
-    return _png(figure)
+    middles = [(item["from"] + item["to"]) / 2 for item in bins]
+    counts = [item["samples"] for item in bins]
+    figure = Figure(figsize=(6, 7), layout="constrained")
+    upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    for label, chosen, style in (
+        ("accuracy", [count >= FEW for count in counts], {"color": "tab:blue"}),
+        (f"of fewer than {FEW} images", [count < FEW for count in counts], {"color": "none", "ls": ":"}),
+    ):
+        shown = [(middle, item["accuracy"]) for middle, item, yes in zip(middles, bins, chosen, strict=True) if yes]
+        if shown:
+            upper.bar(*zip(*shown, strict=True), width * 0.92, edgecolor="tab:blue", label=label, **style)
+    for middle, item in zip(middles, bins, strict=True):
+        interval = wilson(round(item["accuracy"] * item["samples"]), item["samples"])
+        upper.vlines(middle, *interval, color="black", lw=1, label="95 % interval" if item is bins[0] else None)
+    upper.plot([0, 1], [0, 1], "--", color="grey", label="perfectly calibrated")
+    upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
+    upper.set_title(f"{counted(sum(counts), f'{split} image')}, expected calibration error {calibration['error']:.2%}")
+    figure.legend(*upper.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    lower.bar(middles, counts, width * 0.92, color="grey")
+    for middle, count in zip(middles, counts, strict=True):
+        lower.annotate(f"{count:,}", (middle, count), (0, 2), textcoords="offset points", ha="center", fontsize=7)
+    lower.margins(y=0.2)
+    lower.set(ylabel="images", xlabel="confidence (probability of the predicted class)")
+    for axes, axis in ((upper, upper.yaxis), (lower, lower.xaxis)):
+        axis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.spines[["top", "right"]].set_visible(False)
+    return png(figure)
 
 
-def mistakes_png(images: np.ndarray, mistakes: Sequence[dict[str, Any]], class_names: Sequence[str]) -> bytes:
-    """A grid of wrongly classified pictures with what `metrics.mistakes` says of each.
+def mistakes_png(
+    images: np.ndarray, mistakes: Sequence[dict[str, Any]], class_names: Sequence[str], split: str
+) -> bytes:
+    """A grid of wrongly classified images: true class, predicted class with its confidence, and file of each.
 
     Args:
         images: uint8 [n, height, width, channels].
-        mistakes: true class, predicted class and confidence of each.
+        mistakes: what `tkit.evaluate` returns of each.
         class_names: the classes in order.
+        split: which the images are of.
     """
-    rows = max(1, -(-len(mistakes) // COLUMNS))
-    figure = Figure(figsize=(2.2 * COLUMNS, 2.7 * rows), layout="constrained")
-    grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    for axes in grid:
-        axes.axis("off")
-    for axes, image, item in zip(grid, images, mistakes, strict=False):  # the last row may have empty places
-        axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
-        true, predicted = _plain([class_names[item["true"]], class_names[item["predicted"]]])
-        axes.set_title(f"{true}\n{predicted} {item['confidence']:.0%}", fontsize=9)
-    figure.suptitle("true class, answer and its confidence" if mistakes else "no mistakes")
-    return _png(figure)
-
-
-def _plain(names: Sequence[str]) -> list[str]:
-    """Names that matplotlib doesn't read as formulas."""
-    return [name.replace("$", r"\$") for name in names]
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=80)
-    return buffer.getvalue()
+    files = [item["file"] or f"image {item['index']:,}" for item in mistakes]
+    with lettering(class_names, files) as (names, files):
+        titles = [
+            "\n".join(
+                [
+                    wrapped(f"true: {names[item['true']]}", TITLE_COLUMNS, 3),
+                    wrapped(f"predicted: {names[item['predicted']]}, {item['confidence']:.0%}", TITLE_COLUMNS, 4),
+                    ending(file, TITLE_COLUMNS),
+                ]
+            )
+            for item, file in zip(mistakes, files, strict=True)
+        ]
+        tall = IMAGE_INCHES * (images.shape[1] / images.shape[2] if len(images) else 0)
+        row = tall + 0.15 * max((title.count("\n") + 1 for title in titles), default=1) + 0.2  # inches
+        width, height = (IMAGE_INCHES + 0.25) * COLUMNS, row * max(1, -(-len(mistakes) // COLUMNS))
+        figure = Figure(figsize=(width, height))
+        for number, (image, title) in enumerate(zip(images, titles, strict=True)):
+            left, bottom = number % COLUMNS / COLUMNS, 1 - (number // COLUMNS + 1) * row / height
+            axes = figure.add_axes((left, bottom, IMAGE_INCHES / width, tall / height))
+            axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255)
+            axes.set_title(title, fontsize=8, loc="left")
+            axes.axis("off")
+        wrong = f"The {counted(len(mistakes), 'most confident mistake')}" if mistakes else "No mistakes"
+        figure.text(0, 1 + 0.1 / height, f"{wrong} on {split} images", fontsize=12)
+        return png(figure)

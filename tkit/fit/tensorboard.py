@@ -90,7 +90,7 @@ class TensorBoardLog(keras.callbacks.Callback):
         matrix = np.zeros((len(self.class_names),) * 2, np.int64)
         np.add.at(matrix, (labels, logits.argmax(axis=1)), 1)
         with self.held_out.as_default(step=self.epoch + 1):
-            picture = tf.io.decode_png(confusion_png(matrix, self.class_names), channels=3)
+            picture = tf.io.decode_png(confusion_png(matrix, self.class_names, "validation"), channels=3)
             tf.summary.image("confusion matrix", picture[None])
         self.train.close()
         self.held_out.close()

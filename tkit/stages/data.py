@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import io
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tkit import files
 from tkit_edge.errors import InputError
+from tkit_edge.text import counted
 
 if TYPE_CHECKING:
+    from tkit_pipelines.source import Shape
     from tkit_pipelines.survey import Survey
 
 IMAGE_SIZE, CHANNELS = (64, 64), 3
 """At which pictures are compared and shown, where nothing is said."""
-CLASSES_SHOWN = 30
+CLASSES_SHOWN = 300
+IMAGE_INCHES, NAME_INCHES, NAME_COLUMNS = 0.7, 2.0, 28
 
 
 def data(
@@ -64,20 +70,50 @@ def data(
 
 
 def grid_png(found: Survey) -> bytes:
-    """A PNG with a row of pictures for each class."""
+    """A PNG with one row of images per class; past `CLASSES_SHOWN` classes it says how many are left out."""
     from matplotlib.figure import Figure
 
-    shown = [(name, pictures) for name, pictures in found.shown.items() if pictures][:CLASSES_SHOWN]
-    columns = max((len(pictures) for _, pictures in shown), default=1)
-    figure = Figure(figsize=(1.2 * columns + 2, 1.2 * max(len(shown), 1)), layout="constrained")
-    grid = figure.subplots(max(len(shown), 1), columns, squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for row, (name, pictures) in zip(grid, shown, strict=False):
-        # Plain text: a class name may hold a $, which would begin a formula.
-        row[0].text(-0.1, 0.5, name, transform=row[0].transAxes, ha="right", va="center", parse_math=False)
-        for axes, picture in zip(row, pictures, strict=False):
-            axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    return buffer.getvalue()
+    from tkit.plotting import all_shortened, lettering, png
+
+    having = [index for index, name in enumerate(found.class_names) if found.shown[name]]
+    chosen = having[:CLASSES_SHOWN]
+    shown = [found.shown[found.class_names[index]] for index in chosen]
+    blocks = round(math.sqrt(len(shown) / 9)) or 1  # of rows side by side: about as wide as high
+    rows = -(-len(shown) // blocks) or 1
+    columns = max(map(len, shown), default=1)
+    tall, wide = IMAGE_INCHES * rows, IMAGE_INCHES * columns * found.shape.width / found.shape.height
+    with lettering(found.class_names) as (names, _):
+        short = all_shortened(names, NAME_COLUMNS)
+        names = [short[index] for index in chosen]
+        figure = Figure(figsize=(blocks * (wide + NAME_INCHES), tall))
+        for block in range(blocks):
+            part = slice(block * rows, (block + 1) * rows)
+            left = (block + NAME_INCHES / (wide + NAME_INCHES)) / blocks
+            axes = figure.add_axes((left, 0, wide / (wide + NAME_INCHES) / blocks, 1))
+            montage = _montage(shown[part], rows, columns, found.shape)
+            axes.imshow(montage, aspect="auto")
+            height = len(montage) / rows
+            axes.set_yticks([(row + 0.48) * height for row in range(len(names[part]))], names[part], fontsize=8)
+            axes.tick_params(length=0)
+            axes.set_xticks([])
+            axes.spines[:].set_visible(False)
+        figure.text(0, 1 + 0.15 / tall, _grid_title(len(found.class_names), len(having), len(chosen)), fontsize=11)
+        return png(figure)
+
+
+def _grid_title(classes: int, having: int, shown: int) -> str:
+    title = counted(classes, "class", "classes")
+    title += f", {classes - having:,} without images" if having < classes else ""
+    return title + (f"; the first {shown:,} are shown, {having - shown:,} are left out" if shown < having else "")
+
+
+def _montage(classes: Sequence[Sequence[np.ndarray]], rows: int, columns: int, shape: Shape) -> np.ndarray:
+    """Images side by side, one row per class, on white: uint8 [height, width, 3]."""
+    gap = 1 + shape.height // 40
+    height, width = shape.height + gap, shape.width + gap
+    canvas = np.full((rows * height, columns * width, 3), 255, np.uint8)
+    for row, images in enumerate(classes):
+        for column, image in enumerate(images):
+            top, left = row * height, column * width
+            canvas[top : top + shape.height, left : left + shape.width] = image
+    return canvas

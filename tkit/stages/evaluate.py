@@ -54,7 +54,8 @@ def evaluate(
         runs_dir: where a run's name is looked up, and where the run of a .keras file is made.
 
     Returns:
-        What `metrics.figures` gives, with model, data, split, mistakes and `folder`, where it was written.
+        What `metrics.figures` gives, with model, data, split, mistakes (file, true and predicted class, confidence) and
+        `folder`, where it was written.
 
     Raises:
         InputError: something that can't be evaluated, or data whose classes aren't the model's.
@@ -103,7 +104,15 @@ def _measure(
         )
     examples: Examples = getattr(splits, split)
     shares = _classify(subject, examples, mirror)
-    wrong = metrics.mistakes(examples.labels, shares, SHOWN_MISTAKES)
+    wrong = [
+        {
+            **item,
+            "file": examples.file(item["index"]),
+            "true_class": splits.class_names[item["true"]],
+            "predicted_class": splits.class_names[item["predicted"]],
+        }
+        for item in metrics.mistakes(examples.labels, shares, SHOWN_MISTAKES)
+    ]
     result = {
         "model": {"file": str(subject.file), "format": subject.format, "sha256": files.sha256(subject.file)},
         "data": source,
@@ -145,11 +154,11 @@ def _classify(subject: Subject, examples: Examples, mirror: bool) -> np.ndarray:
 
 def _write(result: dict[str, Any], shown: np.ndarray, folder: Path) -> dict[str, Any]:
     """The JSON and the pictures, in `folder`."""
-    names = [item["name"] for item in result["per_class"]]
+    names, split = [item["name"] for item in result["per_class"]], result["split"]
     result = {**result, "folder": str(folder)}
-    files.write_bytes(folder / "confusion.png", pictures.confusion_png(np.array(result["confusion"]), names))
-    files.write_bytes(folder / "reliability.png", pictures.reliability_png(result["calibration"]))
-    files.write_bytes(folder / "mistakes.png", pictures.mistakes_png(shown, result["mistakes"], names))
+    files.write_bytes(folder / "confusion.png", pictures.confusion_png(np.array(result["confusion"]), names, split))
+    files.write_bytes(folder / "reliability.png", pictures.reliability_png(result["calibration"], split))
+    files.write_bytes(folder / "mistakes.png", pictures.mistakes_png(shown, result["mistakes"], names, split))
     files.write_json(folder / "evaluate.json", result)
     return result
 

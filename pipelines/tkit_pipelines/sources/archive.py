@@ -86,6 +86,10 @@ class Archive(EncodedSource, PathSource):
                     return archive.read(name)
             return _read_member(self._stream, *self._members.files[name])
 
+    def file(self, row: int) -> str:
+        """The archive, and the name of image `row` in it."""
+        return f"{self.path}: {self._names[row]}"
+
     @cached_property
     def _zipped(self) -> bool:
         return not _is_gzip(self.path) and zipfile.is_zipfile(self.path)

@@ -76,6 +76,10 @@ class CsvFile(EncodedSource, PathSource):
             raise InputError(f"{self._rows[row].path}: there was no such file.")
         return files.read_unchanged(self._rows[row].path, state)
 
+    def file(self, row: int) -> str:
+        """The path of image `row`."""
+        return str(self._rows[row].path)
+
     @cached_property
     def _states(self) -> list[files.State | None]:
         """Each row's file as it is now; None where there is none."""

@@ -55,6 +55,10 @@ class Folder(EncodedSource, PathSource):
         name = self._names[row]
         return files.read_unchanged(self.path / name, self._listing[0][name])
 
+    def file(self, row: int) -> str:
+        """The path of image `row`."""
+        return str(self.path / self._names[row])
+
     @cached_property
     def _layout(self) -> Layout:
         return read_layout(*self._listing, str(self.path))
