@@ -34,7 +34,7 @@ def lettering(names: Sequence[str], files: Sequence[str] = ()) -> Iterator[tuple
     """
     plain = [_visible(name) for name in (*names, *files)]
     families, missing = _fonts("".join(sorted(set("".join(plain)))))
-    squares = str.maketrans(dict.fromkeys(missing, MISSING))
+    squares = {ord(character): MISSING for character in missing}
     drawn = [name.translate(squares) for name in plain]
     numbered = [
         name if name == whole and name else f"{index}: {name}"
@@ -101,7 +101,7 @@ def _visible(name: str) -> str:
     """Without control characters, joiners and variation selectors, which fonts draw as boxes."""
     text = "".join(" " if character.isspace() else character for character in unicodedata.normalize("NFC", name))
     hidden = {item for item in text if unicodedata.category(item) in ("Cc", "Cf", "Cs")} | _VARIANTS
-    return text.translate(str.maketrans(dict.fromkeys(hidden, "")))
+    return "".join(character for character in text if character not in hidden)
 
 
 @cache
