@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tkit_edge import files, model_file
+from tkit_edge import files, keras_resize, model_file
 from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
 from tkit_edge.images import decode, encode_png, suffix
@@ -31,7 +31,11 @@ from tkit_edge.runtime import Model
 VERSION = 1
 TASK = "image-classification"
 PIXELS = "raw 0-255"
-RESIZES = {"crop": "cover-crop, bilinear", "stretch": "stretch, bilinear"}
+RESIZES = {
+    "crop": "cover-crop, bilinear",
+    "stretch": "stretch, bilinear",
+    **{name: f"{name}, bilinear without antialiasing" for name in keras_resize.RESIZES},
+}
 OUTPUTS = ("logits", "probabilities")
 MAX_JSON_BYTES = 4 * 2**20
 MAX_GOLDEN_BYTES = 256 * 2**20  # unpacked
@@ -75,7 +79,7 @@ class Bundle:
     width: int
     channels: int
     resize: str
-    """"crop" or "stretch": how pictures of other sizes are brought to this one (`tkit_edge.images`)."""
+    """How images are decoded and brought to this size: one of `tkit_edge.images.RESIZES`."""
     output: str
     """"logits", or "probabilities" where the model ends in a softmax or sigmoid."""
     models: Mapping[str, ModelFile]
@@ -105,7 +109,7 @@ class Bundle:
             encoded: the pictures' own files, which `decode` must give the very pixels of; PNGs are made where there
                 is none.
             output: "logits" or "probabilities".
-            resize: "crop" or "stretch".
+            resize: one of `tkit_edge.images.RESIZES`.
 
         Raises:
             InputError: an encoded picture with other pixels, a model whose input or output doesn't fit the pictures
@@ -184,7 +188,7 @@ class Bundle:
         resize = next((name for name, rule in RESIZES.items() if rule == size.get("resize", str)), None)
         if resize is None:
             known = ", ".join(map(repr, RESIZES.values()))
-            raise InputError(f"{path}: resize is {size.get('resize', str)!r}, this tkit-edge knows {known}.")
+            raise InputError(f"{path}: resize is {size.get('resize', str)!r}, this tkit-edge knows {known}. Update tkit-edge.")
         bundle = cls(
             folder=folder,
             labels=tuple(top.texts("labels")),

@@ -1,16 +1,21 @@
 """From an encoded picture to the pixels that a model sees: one implementation for training and device.
 
-The rule, in this order:
+JPEG, PNG, BMP, WebP, or GIF (its first frame), by one of two families of rules.
 
-1. JPEG, PNG, BMP, WebP, or GIF (its first frame); turned upright as its EXIF orientation says.
+"crop" and "stretch", what tkit's recipes use:
+
+1. Turned upright as its EXIF orientation says.
 2. Of more than 8 bits a channel, the high byte. Transparent pixels are laid over black. Then converted to RGB
-   (3 channels)
-   or to grey by ITU-R 601 luma (1 channel).
-3. A picture that has the wanted size already is left untouched. Any other, with "crop", is scaled until it covers
+   (3 channels) or to grey by ITU-R 601 luma (1 channel).
+3. An image that has the wanted size already is left untouched. Any other, with "crop", is scaled until it covers
    the size, and what stands out is cut off evenly; in one step and at fractional positions, so that a long thin
-   picture costs no memory. With "stretch" it is scaled to the size whatever its own proportions, as
-   `keras.utils.image_dataset_from_directory` does. The filter is Pillow's bilinear one, which averages when it
-   shrinks.
+   image costs no memory. With "stretch" it is scaled to the size whatever its aspect ratio. The filter is Pillow's
+   bilinear one, which averages when it shrinks.
+
+"keras", "keras-crop" and "keras-pad", what a model saw that was trained through
+`keras.utils.image_dataset_from_directory` (with `crop_to_aspect_ratio=True`, `pad_to_aspect_ratio=True`): TensorFlow's
+decoding (`tensorflow_pixels`: EXIF orientation is ignored, alpha dropped), then Keras's resizing without averaging
+(`keras_resize`), rounded to whole numbers.
 """
 
 from __future__ import annotations
@@ -20,7 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tkit_edge import keras_resize
 from tkit_edge.errors import InputError
+from tkit_edge.tensorflow_pixels import sampler
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,7 +49,7 @@ More than that is another decoding (upsampling, colour profile, fast transform),
 MAX_PIXELS = 80_000_000
 """Pictures with more are refused before they are decoded: as RGB they would take over 240 MB."""
 _MODES = {1: "L", 3: "RGB"}
-RESIZES = ("crop", "stretch")
+RESIZES = ("crop", "stretch", *keras_resize.RESIZES)
 
 
 def decode(
@@ -55,7 +62,7 @@ def decode(
         height: of the result, in pixels.
         width: of the result, in pixels.
         channels: 1 (grey) or 3 (RGB).
-        resize: "crop" or "stretch": how another size is brought to this one.
+        resize: one of `RESIZES`: the rule.
         name: what error messages call the picture.
 
     Returns:
@@ -69,12 +76,14 @@ def decode(
     if channels not in _MODES or height < 1 or width < 1:
         raise InputError(f"Expected 1 or 3 channels and a size of at least 1x1, received {height}x{width}x{channels}.")
     if resize not in RESIZES:
-        raise InputError(f"Unknown resize {resize!r}: expected {' or '.join(RESIZES)}.")
+        raise InputError(f"Unknown resize {resize!r}: expected one of {', '.join(RESIZES)}.")
     pillow = _pillow()
     try:
         with pillow.Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise pillow.Image.DecompressionBombError(f"it has {image.width} x {image.height} pixels")
+            if resize in keras_resize.RESIZES:
+                return keras_resize.resized(sampler(image, channels), image.size[::-1], (height, width), resize)
             upright = pillow.ImageOps.exif_transpose(image)
             pixels = _to_mode(pillow, upright, _MODES[channels])
             if pixels.size != (width, height) and resize == "stretch":

@@ -31,7 +31,7 @@ class Classifier:
     """uint8 pictures [n, height, width, channels] to outputs, float32 [n, classes]."""
     shape: tuple[int, int, int]
     resize: str
-    """"crop" or "stretch"."""
+    """One of `tkit_edge.images.RESIZES`."""
     output: str
     """"logits" or "probabilities"."""
     labels: tuple[str, ...]

@@ -21,7 +21,7 @@ from tkit_pipelines.source import Loaded, Shape, Source
 
 # Part of every cache key: raise it when decoding or resizing gives other pixels, or when an entry's form
 # changes.
-DECODE_VERSION = 2
+DECODE_VERSION = 3
 # A task for a thread: enough pictures that handing it over costs nothing, few enough bytes to hold several.
 TASK_PICTURES, TASK_BYTES = 64, 8 << 20
 SKIP_HINT = "Repair or remove it, or go on without such files: --skip-bad (data.skip_bad=true)."

@@ -38,8 +38,10 @@ class Images(Component):
     """Height and width in pixels; one number for a square."""
     channels: Literal[1, 3] = 3
     """3 for colour (RGB), 1 for grey."""
-    resize: Literal["crop", "stretch"] = "crop"
-    """Pictures of other sizes: `crop` scales them until they cover the size and cuts off evenly, `stretch` bends."""
+    resize: Literal["crop", "stretch", "keras", "keras-crop", "keras-pad"] = "crop"
+    """Images of other sizes: `crop` scales them until they cover the size and cuts off evenly, `stretch` ignores the
+    aspect ratio; both average where they shrink. The `keras` ones give what `keras.utils.image_dataset_from_directory`
+    gives, with `crop_to_aspect_ratio` or `pad_to_aspect_ratio`."""
     batch_size: PositiveInt = 128
     validation: float = Field(default=0.1, gt=0, lt=1)
     """The part of the training pictures, of each class, that is held out for choices and gates."""

@@ -15,7 +15,7 @@ from tkit_pipelines.dataset import Bad, Examples
 
 
 class Shape(NamedTuple):
-    """The size that pictures are brought to, and how (`tkit_edge.images`)."""
+    """The size that pictures are brought to, and the rule: one of `tkit_edge.images.RESIZES`."""
 
     height: int
     width: int
