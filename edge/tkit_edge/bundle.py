@@ -188,7 +188,9 @@ class Bundle:
         resize = next((name for name, rule in RESIZES.items() if rule == size.get("resize", str)), None)
         if resize is None:
             known = ", ".join(map(repr, RESIZES.values()))
-            raise InputError(f"{path}: resize is {size.get('resize', str)!r}, this tkit-edge knows {known}. Update tkit-edge.")
+            raise InputError(
+                f"{path}: resize is {size.get('resize', str)!r}, this tkit-edge knows {known}. Update tkit-edge."
+            )
         bundle = cls(
             folder=folder,
             labels=tuple(top.texts("labels")),

@@ -35,7 +35,7 @@ def resized(sample: Sampler, source: tuple[int, int], target: tuple[int, int], r
 
 
 def _crop(source: tuple[int, int], target: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Where the largest centred part of the target's proportions begins, and its size; in float32, as Keras finds it."""
+    """Where the largest centred part of the target's proportions begins, and its size; in Keras's float32."""
     (height, width), (target_height, target_width) = source, target
     across = int(np.float32(height * target_width) / np.float32(target_height))
     down = int(np.float32(width * target_height) / np.float32(target_width))

@@ -141,5 +141,5 @@ def test_stretch_keeps_everything_and_crop_keeps_proportions():
     assert stretched[:, -1].min() == 255
     wide[:, :4], wide[:, 12:] = 77, 77  # what a crop of the middle cuts off
     assert 77 not in decode(encode_png(wide), 8, 8, 3, "crop")
-    with pytest.raises(InputError, match="Unknown resize 'fit': expected one of crop, stretch, keras, keras-crop, keras-pad"):
+    with pytest.raises(InputError, match="Unknown resize 'fit': expected one of crop, stretch, keras"):
         decode(encode_png(wide), 8, 8, 3, "fit")
