@@ -100,6 +100,16 @@ def with_overrides(recipe: Recipe, overrides: Sequence[str], own: Kinds | None =
     return recipe
 
 
+def data_with_overrides(data: Images, overrides: Sequence[str]) -> Images:
+    """A data set's settings with overrides such as "data.resize=keras-crop" applied, where there is no recipe."""
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or not key.startswith("data."):
+            raise InputError(f"Expected an override of the form data.KEY=VALUE here, received {override!r}.")
+        data = replace(data, key.removeprefix("data."), value, "data.")
+    return data
+
+
 def _from_json(path: Path) -> tuple[Recipe, Origin | None, Kinds]:
     origin = user_recipe.origin_beside(path)
     try:

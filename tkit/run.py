@@ -232,6 +232,14 @@ class Run:
         variant = variant or self.variant
         return {"run": str(self.folder), "variant": variant, "stage": stage, **self.entry(stage, variant)}
 
+    def with_overrides(self, overrides: Sequence[str]) -> Run:
+        """The same run for one command, its recipe changed; nothing is written.
+
+        Raises:
+            InputError: an unknown key, or a value of the wrong type.
+        """
+        return Run(self.folder, with_overrides(self.recipe, overrides), self.manifest) if overrides else self
+
     def changed(self, overrides: Sequence[str]) -> Recipe:
         """The recipe with overrides of what a training that has begun doesn't depend on.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tkit_edge.errors import InputError
 from tkit_pipelines.augment import augment
 from tkit_pipelines.balance import Balance, Oversample, class_weights
 from tkit_pipelines.dataset import Examples, shareable, stored
@@ -32,14 +31,11 @@ class Batches:
         examples: The pictures, kept in memory once: TensorFlow reads the array itself where it can, and a
             memory-mapped one from its file.
         num_classes: The width of the one-hot labels.
-        batch_size: Pictures a batch.
+        batch_size: Pictures a batch; all of them where there are fewer.
         ops: Augmentation, in order.
         seed: The run's.
         balance: `weights` adds a third element to each batch: float32 [B], each picture's weight in the loss, by
             its (mixed) label. `oversample` makes an epoch longer: every class comes as often as the largest.
-
-    Raises:
-        InputError: there are fewer pictures than a batch holds.
 
     Example:
         >>> batches = Batches(splits.train, 10, 128, (Flip(),), seed=0)
@@ -58,12 +54,7 @@ class Batches:
     ) -> None:
         import tensorflow as tf
 
-        if len(examples) < batch_size:
-            raise InputError(
-                f"batch_size={batch_size}, but there are only {len(examples)} training pictures. "
-                f"Set data.batch_size to at most {len(examples)}, or add pictures."
-            )
-        self.batch_size = batch_size
+        self.batch_size = min(batch_size, len(examples))
         self._ops = tuple(ops)
         self._num_classes = num_classes
         with tf.device("CPU:0"):
@@ -75,7 +66,7 @@ class Batches:
             self._oversample = Oversample(examples.labels) if balance == "oversample" else None
             self._weights = tf.constant(class_weights(examples.labels, num_classes)) if balance == "weights" else None
         drawn = len(examples) if self._oversample is None else self._oversample.size
-        self.steps_per_epoch = drawn // batch_size
+        self.steps_per_epoch = drawn // self.batch_size
         scalar = tf.TensorSpec((), tf.int64)
         self._from = tf.function(self._build, input_signature=[scalar, scalar], autograph=False)
 

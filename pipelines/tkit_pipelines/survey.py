@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tkit_edge import keras_resize
 from tkit_edge.errors import InputError
 from tkit_edge.images import FORMATS
 from tkit_pipelines.dataset import Bad, Examples
@@ -166,7 +167,8 @@ def _look(picture: Picture, shape: Shape) -> _Look:
 
     assert isinstance(data, bytes)  # an error was raised by `pixels`
     with PIL.Image.open(io.BytesIO(data), formats=FORMATS) as header:
-        orientation = header.getexif().get(ORIENTATION, UPRIGHT)
+        turns = shape.resize not in keras_resize.RESIZES
+        orientation = header.getexif().get(ORIENTATION, UPRIGHT) if turns else UPRIGHT
         width, height = header.size if orientation < 5 else header.size[::-1]
         return _Look(image, (height, width), f"{header.format} {header.mode}", orientation != UPRIGHT)
 

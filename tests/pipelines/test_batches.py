@@ -10,7 +10,6 @@ import threading
 import numpy as np
 import pytest
 
-from tkit_edge.errors import InputError
 from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.dataset import Examples, aligned_empty, shareable
 from tkit_pipelines.ops.alternating_flip import AlternatingFlip
@@ -123,9 +122,9 @@ def test_shapes_are_static():
     assert labels.shape == (10, 5)
 
 
-def test_fewer_pictures_than_a_batch_is_an_input_error():
-    with pytest.raises(InputError, match="batch_size=54, but there are only 53"):
-        batches(batch_size=54)
+def test_a_batch_holds_what_there_is_where_that_is_less():
+    made = batches(batch_size=54)
+    assert (made.batch_size, made.steps_per_epoch) == (53, 1)
 
 
 def test_in_order_gives_everything_once_with_a_partial_last_batch():

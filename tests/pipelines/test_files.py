@@ -116,10 +116,11 @@ def test_names_that_contradict_each_other_are_refused(tmp_path, tree, write, nam
     refused(write["zip"](tmp_path / "odd.zip", {**tree, name: b"x"}), "also a file|two entries")
 
 
-def test_a_batch_larger_than_the_data_is_explained(tmp_path, tree, write):
+def test_a_batch_holds_what_there_is(tmp_path, tree, write):
     data = Images(source=str(write["folder"](tmp_path / "small", tree)), image_size=(4, 4), channels=1)
-    with pytest.raises(InputError, match="batch_size=128, but there are only 14"):
-        data.batches(data.load(0).train, 2, 0)
+    batches = data.batches(data.load(0).train, 2, 0)
+    assert (batches.batch_size, batches.steps_per_epoch) == (14, 1)
+    assert batches.batch(0, 0)[0].shape[0] == 14
 
 
 @pytest.mark.parametrize("name", ["../out.png", "/etc/out.png", "train/../../out.png", "..\\out.png", "C:/out.png"])

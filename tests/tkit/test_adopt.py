@@ -287,8 +287,24 @@ def test_a_model_file_without_data_says_what_it_needs(tmp_path, capsys):
         tkit.export(path)
 
 
-def test_an_adopted_models_pictures_are_stretched_on_the_device_too(tmp_path, data):
-    run = tkit.adopt(saved(classifier(layers.Rescaling(1 / 255)), tmp_path), data=data)
+@pytest.mark.parametrize("overrides", [[], ["data.resize=keras-crop"]])
+def test_an_adopted_model_sees_on_the_device_too_what_kerass_loader_gives(tmp_path, data, overrides, capsys):
+    run = tkit.adopt(saved(classifier(layers.Rescaling(1 / 255)), tmp_path), data=data, overrides=overrides)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "image_dataset_from_directory" in said and "data.resize=keras-crop" in said
+    assert "outputs: 0 class0, 1 class1, 2 class2" in said
     tkit.export(run, overrides=["export.formats=float32"])
-    assert run.recipe.data.resize == "stretch"
-    assert Bundle.read(run.folder / "float" / "export").resize == "stretch"
+    wanted = "keras-crop" if overrides else "keras"
+    bundle = Bundle.read(run.folder / "float" / "export")
+    assert (run.recipe.data.resize, bundle.resize) == (wanted, wanted)
+    with Image.open(bundle.picture(0)) as image:
+        pixels = np.asarray(image)
+    part = pixels[:, 3:27] if overrides else pixels  # 20x31 for 10x12
+    expected = np.asarray(keras.ops.image.resize(part.astype(np.float32), (10, 12), antialias=False))
+    assert np.abs(bundle.golden().images[0] - expected).mean() < 2  # Pillow's JPEG pixels, nearly TensorFlow's
+
+
+def test_the_size_is_the_models(tmp_path, data):
+    path = saved(classifier(layers.Rescaling(1 / 255)), tmp_path)
+    with pytest.raises(InputError, match="takes images of 10x12x3: data.image_size"):
+        tkit.adopt(path, data=data, overrides=["data.image_size=32,32"])

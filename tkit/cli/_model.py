@@ -32,8 +32,11 @@ pixels_option = click.option(
 
 
 def takes_a_model(command: Callable) -> Callable:
-    """RUN|FILE, --data, --pixels and --runs-dir, which `open_run` makes a run of."""
-    return run_or_keras_argument(data_option(pixels_option(_options.runs_dir_option(command))))
+    """RUN|FILE, --data, --pixels, --skip-bad and --runs-dir, which `open_run` makes a run of."""
+    options = (run_or_keras_argument, data_option, pixels_option, _options.skip_bad_option, _options.runs_dir_option)
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 format_option = click.option(
@@ -44,19 +47,32 @@ format_option = click.option(
 )
 
 
-def open_run(path: Path, data: str | None, pixels: Pixels | None, runs_dir: Path | None) -> Run:
-    """The run at `path`, or the run that a .keras file and its data become."""
+def open_run(
+    path: Path,
+    data: str | None,
+    pixels: Pixels | None,
+    runs_dir: Path | None,
+    skip_bad: bool,
+    overrides: tuple[str, ...],
+) -> Run:
+    """The run at `path`, or the run that a .keras file and its data become, for a command with these overrides.
+
+    Those of `data` are what the run of a .keras file is made with; the others hold for this command.
+    """
     import tkit
     from tkit_edge.errors import InputError
 
+    overrides = (*_options.skip(skip_bad), *overrides)
     if path.suffix != ".keras":
         if data is not None or pixels is not None:
             raise InputError(f"--data and --pixels go with a .keras file; {path} has them in its recipe.")
-        return tkit.Run.open(path, runs_dir)
+        return tkit.Run.open(path, runs_dir).with_overrides(overrides)
     if data is None:
         raise InputError(f"{path} needs pictures to work with: --data DATA (a folder with one folder a class).")
     _options.silence_tensorflow()
-    return tkit.adopt(path, data=data, pixels=pixels, runs_dir=runs_dir)
+    lasting = [item for item in overrides if item.startswith("data.")]
+    run = tkit.adopt(path, data=data, pixels=pixels, runs_dir=runs_dir, overrides=lasting)
+    return run.with_overrides([item for item in overrides if item not in lasting])
 
 
 def file_settings(path: Path, data: str | None, pixels: Pixels | None, overrides: tuple[str, ...]) -> Bench:

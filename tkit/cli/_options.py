@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -117,8 +118,18 @@ def load(recipe: str | None, overrides: tuple[str, ...], data: str | None = None
     if recipe is None:
         raise click.UsageError("Missing option '--recipe' (or '--resume', to go on with a run).")
 
-    skip = ["data.skip_bad=true"] if skip_bad else []
-    return load(recipe, [*_source(data), *skip, *overrides])
+    return load(recipe, [*_source(data), *skip(skip_bad), *overrides])
+
+
+def skip(skip_bad: bool) -> list[str]:
+    """The override that --skip-bad is short for."""
+    return ["data.skip_bad=true"] if skip_bad else []
+
+
+def split_overrides(arguments: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Positional arguments apart: those that aren't overrides, and overrides such as "data.batch_size=16"."""
+    overrides = tuple(item for item in arguments if re.match(r"[a-z_]+\.[^:=/]*=", item))
+    return tuple(item for item in arguments if item not in overrides), overrides
 
 
 def silence_tensorflow() -> None:

@@ -64,6 +64,7 @@ def command(
     run: Path,
     data: str | None,
     pixels: Pixels | None,
+    skip_bad: bool,
     runs_dir: Path | None,
     variant: str | None,
     as_json: bool,
@@ -77,9 +78,9 @@ def command(
         if run.suffix == ".tflite" or (run / "bundle.json").is_file():
             measured = tkit.bench_file(run, _model.file_settings(run, data, pixels, overrides))
             return show(measured.metrics, measured.table)
-        opened = _model.open_run(run, data, pixels, runs_dir)
+        opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
         _options.silence_tensorflow()
         if run.suffix == ".keras" and "float/export" not in opened.manifest["stages"]:
             tkit.export(opened)
-        tkit.bench(opened, variant=variant, overrides=overrides)
+        tkit.bench(opened, variant=variant)
         show(opened.summary("bench", variant), _options.bench_table(opened, variant))

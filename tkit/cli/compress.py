@@ -8,6 +8,7 @@ Examples:
   tkit compress runs/digits_cnn-1 prune:sparsity=0.5
   tkit compress runs/digits_cnn-1 prune:sparsity=0.5 cluster:clusters=16
   tkit compress model.keras --data ./pictures --pixels 0-1 prune:pattern=2:4
+  tkit compress model.keras --data ./pictures --skip-bad data.batch_size=16 cluster
   tkit compress runs/digits_cnn-1 prune:sparsity=0.75,epochs=5 --json
 """
 
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
 @_model.takes_a_model
 @_options.from_variant_option
 @_options.json_option
-@click.argument("steps", nargs=-1, metavar="[STEP[:KEY=VALUE,...]]...", shell_complete=_complete.steps)
+@click.argument("steps", nargs=-1, metavar="[STEP[:KEY=VALUE,...]|KEY=VALUE]...", shell_complete=_complete.steps)
 def command(
     run: Path,
     data: str | None,
     pixels: Pixels | None,
+    skip_bad: bool,
     runs_dir: Path | None,
     variant: str,
     as_json: bool,
@@ -42,7 +44,8 @@ def command(
 ) -> None:
     """`tkit compress`."""
     with _options.results(as_json) as show:
-        opened = _model.open_run(run, data, pixels, runs_dir)
+        steps, overrides = _options.split_overrides(steps)
+        opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
         _options.silence_tensorflow()
         made = tkit.compress(opened, steps or None, variant=variant)
         show(made, str(opened.folder / made["variant"]))

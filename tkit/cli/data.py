@@ -7,6 +7,7 @@ Examples:
   tkit data ./pictures
   tkit data ./pictures.zip --output grid.png
   tkit data ./labels.csv --image-size 96,96 --channels 1
+  tkit data ./pictures data.resize=keras
   tkit data tfds:cifar10 --json
 """
 
@@ -51,6 +52,7 @@ def _size(context: click.Context, option: click.Parameter, value: str | None) ->
 @click.option("--skip-bad", is_flag=True, help="Don't count damaged files as a problem, as with data.skip_bad=true.")
 @click.option("--output", metavar="FILE.png", type=click.Path(path_type=Path), help="A picture of a few of each class.")
 @_options.json_option
+@_options.overrides_argument
 def command(
     source: str,
     image_size: tuple[int, int] | None,
@@ -58,6 +60,7 @@ def command(
     skip_bad: bool,
     output: Path | None,
     as_json: bool,
+    overrides: tuple[str, ...],
 ) -> None:
     """`tkit data`."""
     with _options.results(as_json) as show:
@@ -69,6 +72,7 @@ def command(
             image_size=image_size,
             channels=None if channels is None else int(channels),
             skip_bad=skip_bad,
+            overrides=overrides,
             output=output,
         )
         show(_document(found), "\n".join(map(_printable, _lines(found))))

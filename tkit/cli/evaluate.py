@@ -8,6 +8,7 @@ Examples:
   tkit evaluate runs/digits_cnn-1
   tkit evaluate runs/digits_cnn-1 --format int8 --split validation
   tkit evaluate model.keras --data ./pictures --pixels 0-1
+  tkit evaluate model.keras --data ./pictures --skip-bad data.resize=keras-crop
   tkit evaluate runs/digits_cnn-1 --mirror
   tkit evaluate runs/digits_cnn-1 --format int8 --at-least 0.9 --by-interval
   tkit evaluate model.tflite --data ./pictures --output results --json
@@ -47,8 +48,10 @@ if TYPE_CHECKING:
 @click.option("--at-least", metavar="SHARE", type=click.FloatRange(0, 1), help="End with 3 below this accuracy: 0.9.")
 @click.option("--by-interval", is_flag=True, help="Compare --at-least with the lower end of the 95 % interval.")
 @click.option("--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Write results here.")
+@_options.skip_bad_option
 @_options.runs_dir_option
 @_options.json_option
+@_options.overrides_argument
 def command(
     subject: Path,
     data: str | None,
@@ -60,8 +63,10 @@ def command(
     at_least: float | None,
     by_interval: bool,
     output: Path | None,
+    skip_bad: bool,
     runs_dir: Path | None,
     as_json: bool,
+    overrides: tuple[str, ...],
 ) -> None:
     """`tkit evaluate`."""
     from tkit.cli._evaluation import text
@@ -82,6 +87,7 @@ def command(
             mirror=mirror,
             output=output,
             runs_dir=runs_dir,
+            overrides=(*_options.skip(skip_bad), *overrides),
         )
         if at_least is not None:
             require(result, at_least, by_interval=by_interval)

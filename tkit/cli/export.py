@@ -8,6 +8,7 @@ Examples:
   tkit export runs/digits_cnn-1
   tkit export runs/digits_cnn-1 export.io=uint8 export.formats=int8
   tkit export model.keras --data ./pictures --pixels 0-1
+  tkit export model.keras --data ./pictures --skip-bad data.resize=keras-crop
   tkit export runs/digits_cnn-1 --json
 """
 
@@ -33,6 +34,7 @@ def command(
     run: Path,
     data: str | None,
     pixels: Pixels | None,
+    skip_bad: bool,
     runs_dir: Path | None,
     variant: str | None,
     as_json: bool,
@@ -40,7 +42,7 @@ def command(
 ) -> None:
     """`tkit export`."""
     with _options.results(as_json) as show:
-        opened = _model.open_run(run, data, pixels, runs_dir)
+        opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
         _options.silence_tensorflow()
-        tkit.export(opened, variant=variant, overrides=overrides)
+        tkit.export(opened, variant=variant)
         show(opened.summary("export", variant), str(opened.variant_folder(variant) / "export"))

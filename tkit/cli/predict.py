@@ -7,7 +7,7 @@ read are named; the others are classified all the same, and the command ends wit
 Examples:
   tkit predict runs/digits_cnn-1 seven.png
   tkit predict runs/digits_cnn-1/float/export ./pictures --top 3 --format float32
-  tkit predict model.keras cat.jpg --pixels 0-1
+  tkit predict model.keras cat.jpg --pixels 0-1 data.resize=keras-crop
   tkit predict runs/digits_cnn-1 ./pictures --json
 """
 
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import click
 
 import tkit
+from tkit import console
 from tkit.cli import _complete, _model, _options
 from tkit.cli._command import tkit_command
 
@@ -30,10 +31,9 @@ if TYPE_CHECKING:
 @click.argument("subject", metavar="RUN|FILE|BUNDLE", type=click.Path(path_type=Path), shell_complete=_complete.runs)
 @click.argument(
     "images",
-    metavar="IMAGE...",
+    metavar="IMAGE... [data.resize=RULE]",
     nargs=-1,
     required=True,
-    type=click.Path(path_type=Path),
     shell_complete=_complete.files,
 )
 @click.option("--top", type=click.IntRange(min=1), default=5, help="Classes shown of each picture. [default: 5]")
@@ -41,15 +41,17 @@ if TYPE_CHECKING:
 @_model.format_option
 @_model.pixels_option
 @_options.runs_dir_option
+@click.option("--skip-bad", is_flag=True, help="Go past damaged images: they are named, and the command ends with 0.")
 @_options.json_option
 def command(
     subject: Path,
-    images: tuple[Path, ...],
+    images: tuple[str, ...],
     top: int,
     variant: str | None,
     format: str | None,
     pixels: Pixels | None,
     runs_dir: Path | None,
+    skip_bad: bool,
     as_json: bool,
 ) -> None:
     """`tkit predict`."""
@@ -57,7 +59,26 @@ def command(
 
     with _options.results(as_json) as show:
         _options.silence_tensorflow()
-        found = tkit.predict(subject, images, top=top, variant=variant, format=format, pixels=pixels, runs_dir=runs_dir)
+        images, overrides = _options.split_overrides(images)
+        resize = None
+        for override in overrides:
+            key, _, resize = override.partition("=")
+            if key != "data.resize":
+                raise click.UsageError(f"predict takes data.resize=RULE alone, received {override!r}.")
+        found = tkit.predict(
+            subject,
+            images,
+            top=top,
+            variant=variant,
+            format=format,
+            pixels=pixels,
+            runs_dir=runs_dir,
+            resize=resize,
+        )
         lines = [item.line() for item in found if item.error is None]
         show(document(str(subject), found), "\n".join(lines))
-    raise_failures(found)
+    if not skip_bad:
+        raise_failures(found)
+    for item in found:
+        if item.error is not None:
+            console.say(item.error)

@@ -29,15 +29,16 @@ if TYPE_CHECKING:
 
 @tkit_command(__doc__)
 @_model.takes_a_model
-@click.argument("step", default="quantize", metavar="[quantize:KEY=VALUE,...]", shell_complete=_complete.steps)
+@click.argument("steps", nargs=-1, metavar="[quantize:KEY=VALUE,...|KEY=VALUE]...", shell_complete=_complete.steps)
 @_options.from_variant_option
 @click.option("--samples", metavar="N", type=int, default=500, show_default=True, help="Validation pictures, at most.")
 @_options.json_option
 def command(
     run: Path,
-    step: str,
+    steps: tuple[str, ...],
     data: str | None,
     pixels: Pixels | None,
+    skip_bad: bool,
     runs_dir: Path | None,
     variant: str,
     samples: int,
@@ -47,7 +48,10 @@ def command(
     from tkit.cli._blame import text
 
     with _options.results(as_json) as show:
-        opened = _model.open_run(run, data, pixels, runs_dir)
+        steps, overrides = _options.split_overrides(steps)
+        if len(steps) > 1:
+            raise click.UsageError(f"Expected one step, received {' '.join(steps)}.")
+        opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
         _options.silence_tensorflow()
-        result = tkit.why_int8(opened, step, variant=variant, samples=samples)
+        result = tkit.why_int8(opened, *steps, variant=variant, samples=samples)
         show(result, text(result))

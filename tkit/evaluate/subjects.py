@@ -97,7 +97,7 @@ def of_keras(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
 
 def _numbered(run: Outputs, shape: tuple[int, int, int], outputs: int, output: str, path: Path, format: str) -> Subject:
     labels = tuple(str(number) for number in range(max(outputs, 2)))
-    return Subject(Classifier(_two_scores(run, outputs, output), shape, "crop", output, labels), path, format, False)
+    return Subject(Classifier(_two_scores(run, outputs, output), shape, "keras", output, labels), path, format, False)
 
 
 def _two_scores(run: Outputs, outputs: int, output: str) -> Outputs:

@@ -4,24 +4,44 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tkit import console, files, model_files
 from tkit.models.keras_file import KerasFile, Pixels
-from tkit.recipe import Loaded, Recipe
+from tkit.recipe import Loaded, Recipe, with_overrides
 from tkit.run import Run, runs_folder
 from tkit.stages._common import identity, load_data
 from tkit_edge.errors import InputError
 from tkit_pipelines.images import Images
 
+SHOWN = 20
+"""Classes named when a model is adopted."""
+_LOADER = "data: images as keras.utils.image_dataset_from_directory loads them"
+_RULES = {
+    "keras": f"{_LOADER} (data.resize=keras). Say it where training did otherwise: data.resize=keras-crop or keras-pad "
+    "for its crop_to_aspect_ratio or pad_to_aspect_ratio, crop or stretch for averaging (Pillow) resizing",
+    "keras-crop": f"{_LOADER} with crop_to_aspect_ratio=True (data.resize=keras-crop)",
+    "keras-pad": f"{_LOADER} with pad_to_aspect_ratio=True (data.resize=keras-pad)",
+    "crop": "data: images turned upright, scaled with averaging and cropped (data.resize=crop)",
+    "stretch": "data: images turned upright and stretched with averaging (data.resize=stretch)",
+}
+
 
 @files.writing()
-def adopt(path: str | Path, *, data: str, pixels: Pixels | None = None, runs_dir: str | Path | None = None) -> Run:
+def adopt(
+    path: str | Path,
+    *,
+    data: str,
+    pixels: Pixels | None = None,
+    runs_dir: str | Path | None = None,
+    overrides: Sequence[str] = (),
+) -> Run:
     """A run whose `float` variant is the model in a .keras file; every command works on it like on any other.
 
-    Pictures of another size than the model's are stretched to it, as `keras.utils.image_dataset_from_directory` does.
-    The run that an earlier call made of the same file, data and pixels is used again.
+    Images are decoded and resized as `keras.utils.image_dataset_from_directory` does (`data.resize=keras`). The run
+    that an earlier call made of the same file, data, pixels and overrides is used again.
 
     Args:
         path: the .keras file: a functional or Sequential image classifier of stock layers.
@@ -29,6 +49,7 @@ def adopt(path: str | Path, *, data: str, pixels: Pixels | None = None, runs_dir
         pixels: what the model was trained on: "0-255", "0-1" or "-1-1"; needed unless it begins with its own
             Rescaling or Normalization of raw pixels.
         runs_dir: where run folders live; $TKIT_RUNS or ./runs by default.
+        overrides: of the run's recipe, such as "data.resize=keras-crop" or "data.skip_bad=true".
 
     Raises:
         InputError: the file can't be taken, with what to do; or the data doesn't fit it.
@@ -47,10 +68,15 @@ def adopt(path: str | Path, *, data: str, pixels: Pixels | None = None, runs_dir
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).lstrip("_.-") or "model"
     recipe = Recipe(
         name=name,
-        # As keras.utils.image_dataset_from_directory resizes, which is how most Keras models were fed.
-        data=Images(source=data, image_size=(height, width), channels=channels, resize="stretch").located(),
+        data=Images(source=data, image_size=(height, width), channels=channels, resize="keras").located(),
         model=KerasFile(path=str(path.resolve()), sha256=sha256, pixels=pixels),
     )
+    recipe = with_overrides(recipe, overrides)
+    if (*recipe.data.image_size, recipe.data.channels) != found.input_shape:
+        raise InputError(
+            f"{path} takes images of {height}x{width}x{channels}: data.image_size and data.channels are the model's "
+            "and can't be changed. data.resize says how images are brought to that size."
+        )
     splits = load_data(recipe.data, recipe.seed)
     data_found = identity(recipe.data, splits)
     existing = _existing(recipe, data_found, runs_dir)
@@ -78,7 +104,17 @@ def adopt(path: str | Path, *, data: str, pixels: Pixels | None = None, runs_dir
         f"{run.folder}: {path.name}, {found.model.count_params():,} parameters; takes pictures of {height}x{width}, "
         f"pixels {found.pixels}; gives {found.output} of {len(splits.class_names)} classes"
     )
+    console.say(_RULES[recipe.data.resize])
+    for line in (_order(splits.class_names), *splits.remarks()):
+        console.say(f"data: {line}")
     return run
+
+
+def _order(names: Sequence[str]) -> str:
+    """Which output is which class: what a person can compare with their training."""
+    shown = [f"{number} {name}" for number, name in enumerate(names)]
+    shown = shown if len(shown) <= SHOWN else [*shown[: SHOWN - 2], "...", shown[-1]]
+    return f"classes in the order of the outputs: {', '.join(shown)}"
 
 
 def _existing(recipe: Recipe, data: dict[str, str], runs_dir: str | Path | None) -> Run | None:

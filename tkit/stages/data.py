@@ -29,6 +29,7 @@ def data(
     image_size: tuple[int, int] | None = None,
     channels: int | None = None,
     skip_bad: bool = False,
+    overrides: Sequence[str] = (),
     output: str | Path | None = None,
 ) -> Survey:
     """Reads a data set whole and says what it is: counts, sizes, damage, repeats, what would stop training.
@@ -38,6 +39,7 @@ def data(
         image_size: height and width in pixels at which pictures are compared and shown; 64 x 64 by default.
         channels: 1 or 3 (the default).
         skip_bad: damaged files are no problem; they are listed in any case.
+        overrides: such as "data.resize=keras".
         output: a .png file to write, with a few pictures of each class.
 
     Returns:
@@ -50,6 +52,8 @@ def data(
         >>> tkit.data("./pictures", image_size=(32, 32)).problems
         []
     """
+    from tkit.recipe import data_with_overrides
+    from tkit_pipelines.images import Images
     from tkit_pipelines.source import Shape
     from tkit_pipelines.survey import survey
 
@@ -60,7 +64,10 @@ def data(
         raise InputError(f"image_size={height},{width}: expected a height and a width of at least 1 pixel.")
     if output is not None and Path(output).suffix.lower() != ".png":
         raise InputError(f"output={output}: expected the name of a .png file.")
-    found = survey(str(source), Shape(height, width, channels or CHANNELS), skip_bad)
+    wanted = Images(source=str(source), image_size=(height, width), channels=channels or CHANNELS, skip_bad=skip_bad)
+    wanted = data_with_overrides(wanted, overrides)
+    shape = Shape(*wanted.image_size, wanted.channels, wanted.resize)
+    found = survey(wanted.source, shape, wanted.skip_bad)
     if output is not None:
         try:
             files.write_bytes(Path(output), grid_png(found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from tkit import files
 from tkit.evaluate import metrics, pictures
 from tkit.evaluate.subjects import KERAS, Subject, of_bundle, of_run, of_tflite
 from tkit.models.keras_file import Pixels
+from tkit.recipe import data_with_overrides
 from tkit.run import Run
 from tkit.stages._common import as_run, data_of, load_data, named, refuse_unused
 from tkit.stages.adopt import adopt
@@ -39,6 +41,7 @@ def evaluate(
     mirror: bool = False,
     output: str | Path | None = None,
     runs_dir: str | Path | None = None,
+    overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Accuracy with its interval, figures a class, confusion matrix, calibration and the most confident mistakes.
 
@@ -52,6 +55,7 @@ def evaluate(
         mirror: average the scores of each picture and its mirror image (test-time flip): twice the work on the device.
         output: a folder for the JSON and the pictures; a run's results on its own data lie in <variant>/evaluate/.
         runs_dir: where a run's name is looked up, and where the run of a .keras file is made.
+        overrides: of the data, such as "data.skip_bad=true" or "data.resize=keras-crop".
 
     Returns:
         What `metrics.figures` gives, with model, data, split, mistakes (file, true and predicted class, confidence) and
@@ -65,7 +69,7 @@ def evaluate(
     if path is not None and path.suffix == ".keras":
         if data is None:
             raise InputError(f"{path} needs labelled pictures: --data DATA (a folder with one folder a class).")
-        subject, data = adopt(path, data=data, pixels=pixels, runs_dir=runs_dir), None
+        subject, data = adopt(path, data=data, pixels=pixels, runs_dir=runs_dir, overrides=overrides), None
         path = None
     if path is not None and (path.suffix == ".tflite" or (path / "bundle.json").is_file()):
         if data is None:
@@ -77,9 +81,10 @@ def evaluate(
             height, width, channels = opened.model.shape
             resize = opened.model.resize
             source = Images(source=data, image_size=(height, width), channels=channels, resize=resize)
+            source = data_with_overrides(source, overrides)
             result, shown = _measure(opened, data, load_data(source, 0), split, mirror)
         return _write(result, shown, Path(output)) if output is not None else result
-    run = as_run(subject, runs_dir)
+    run = as_run(subject, runs_dir).with_overrides(overrides)
     if path is not None:
         refuse_unused(f"{run.folder}, a run,", pixels=pixels)
     variant = variant or run.variant

@@ -137,6 +137,10 @@ def _train(
         f"{run.folder}: {model.name}, {model.count_params():,} parameters; {len(splits.train.labels):,} training, "
         f"{len(splits.validation.labels):,} validation and {len(splits.test.labels):,} test pictures, {classes} classes"
     )
+    if batches.batch_size < settings.data.batch_size:
+        console.say(
+            f"data: batches of {batches.batch_size}, not {settings.data.batch_size}: there are no more training images"
+        )
     console.say(f"precision: {precision.policy} ({precision.reason}); {here['threads']} threads")
     done: list[dict[str, float]] = []
     if start is not None:

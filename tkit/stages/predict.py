@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from tkit import console
@@ -24,6 +25,7 @@ def predict(
     format: str | None = None,
     pixels: Pixels | None = None,
     runs_dir: str | Path | None = None,
+    resize: str | None = None,
 ) -> list[Prediction]:
     """The likeliest classes of picture files.
 
@@ -36,6 +38,7 @@ def predict(
         format: "keras" or an exported format; int8 where it is exported, else what there is.
         pixels: what pixels a .keras or .tflite file takes, where it doesn't show it.
         runs_dir: where a run's name is looked up; $TKIT_RUNS or ./runs by default.
+        resize: as `data.resize`; what the run or bundle says by default, "keras" for a bare file.
 
     Returns:
         One prediction a picture, in order; a picture that can't be read has an `error`.
@@ -49,7 +52,8 @@ def predict(
     """
     with _open(subject, variant, format, pixels, runs_dir) as opened:
         console.say(f"{opened.file}" + ("" if opened.named else ": classes are numbers, in the order of its outputs"))
-        return classify([Path(image) for image in images], opened.model, top)
+        model = opened.model if resize is None else replace(opened.model, resize=resize)
+        return classify([Path(image) for image in images], model, top)
 
 
 def _open(
