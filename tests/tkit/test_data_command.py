@@ -161,7 +161,7 @@ def test_every_kind_of_source_can_be_looked_at(good, name, monkeypatch, capsys):
     [
         (["./nowhere"], "there is no such file or folder"),
         (["digit"], "Did you mean 'digits'"),
-        (["digits", "--image-size", "32"], "expected HEIGHT,WIDTH in pixels, such as 32,32; received '32'"),
+        (["digits", "--image-size", "1,2,3"], "expected HEIGHT,WIDTH in pixels, such as 32,32; received '1,2,3'"),
         (["digits", "--image-size", "0,4"], "at least 1 pixel"),
         (["digits", "--channels", "2"], "'2' is not one of '1', '3'"),
         (["digits", "--output", "grid.jpg"], "expected the name of a .png file"),
