@@ -28,7 +28,7 @@ class Cluster(Step):
 
     kind: Literal["cluster"] = "cluster"
     clusters: int = Field(16, ge=2, le=256)
-    """Distinct values of a kernel, the 0 of pruned weights among them."""
+    """Distinct values of a kernel, the 0 of pruned weights among them; a kernel that has fewer keeps those it has."""
     scope: Literal["layer", "global"] = "layer"
     """`layer`: each kernel has values of its own; `global`: all kernels have the same, which zips smaller."""
     start: Literal["kmeans++", "density", "linear"] = "kmeans++"
@@ -48,7 +48,7 @@ class Cluster(Step):
         return f"cluster-{self.clusters}"
 
     def check(self, model: keras.Model, work: Work) -> None:
-        """Raises InputError where a kernel has fewer weights than clusters, or `skip` names what isn't there."""
+        """Raises InputError where all kernels have fewer weights than clusters, or `skip` names what isn't there."""
         from tkit.compress._fold import fold
 
         self._layers(fold(model))
@@ -64,10 +64,6 @@ class Cluster(Step):
         model = fold(state.model)
         layers = self._layers(model)
         together = self.scope == "global"
-        views: dict[str, list] = {name: [("masked", {})] for name in state.kept.pruned}
-        for layer in layers:
-            views.setdefault(layer.name, []).append(("clustered", {"clusters": self.clusters, "fixed": together}))
-        clustered = _kernels.view(model, views)
         kernels = [layer.kernel.numpy() for layer in layers]
         zeros = [layer.name in state.kept.pruned for layer in layers]
         shapes = [_kernels.scale_shape(layer, layer.kernel.shape) for layer in layers]
@@ -76,10 +72,15 @@ class Cluster(Step):
             found = [centroids] * len(layers)
         else:
             scales = [channel_scales(*pair) for pair in zip(kernels, shapes, strict=True)]
+            domains = [(kernel / scale).ravel() for kernel, scale in zip(kernels, scales, strict=True)]
             found = [
-                kmeans((kernel / scale).ravel(), self.clusters, self.start, zero=zero, seed=work.seed)
-                for kernel, scale, zero in zip(kernels, scales, zeros, strict=True)
+                kmeans(values, min(self.clusters, len(np.unique(values))), self.start, zero=zero, seed=work.seed)
+                for values, zero in zip(domains, zeros, strict=True)
             ]
+        views: dict[str, list] = {name: [("masked", {})] for name in state.kept.pruned}
+        for layer, centroids in zip(layers, found, strict=True):
+            views.setdefault(layer.name, []).append(("clustered", {"clusters": len(centroids), "fixed": together}))
+        clustered = _kernels.view(model, views)
         for layer, centroids, scale in zip(layers, found, scales, strict=True):
             shared = clustered.get_layer(layer.name).views["clustered"]
             shared.centroids.assign(centroids)
@@ -99,12 +100,10 @@ class Cluster(Step):
         from tkit.compress._choose import chosen
 
         layers = chosen(folded, self.skip, "cluster")
-        for layer in layers:
-            kernel = layer.kernel.numpy()
-            distinct = len(np.unique(kernel))
-            if distinct < self.clusters:
-                raise InputError(
-                    f"cluster: {layer.name!r} has {kernel.size} weights, {distinct} of them distinct, fewer than the "
-                    f"{self.clusters} clusters asked for. Ask for fewer, or add it to skip."
-                )
-        return layers
+        distinct = {layer.name: len(np.unique(layer.kernel.numpy())) for layer in layers}
+        if max(distinct.values()) < self.clusters:
+            raise InputError(
+                f"cluster: no kernel has as many as {self.clusters} distinct weights: expected clusters of at most "
+                f"{max(distinct.values())}, the number of the largest kernel. Ask for fewer."
+            )
+        return [layer for layer in layers if distinct[layer.name] > 1]
