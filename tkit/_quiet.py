@@ -42,6 +42,7 @@ def silence() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", module=r"(tensorflow|keras|h5py|google)\.")
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it may not write its cache
     if "tensorflow" in sys.modules:
         _raise_log_levels()
     elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):

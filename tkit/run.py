@@ -112,9 +112,14 @@ class Run:
         return cls(folder, load(folder / "recipe.json").recipe, content)
 
     @property
+    def variants(self) -> list[str]:
+        """The variants whose model is made, the newest last."""
+        return [key.rpartition("/")[0] for key in self.manifest["stages"] if key.rpartition("/")[2] in MAKING]
+
+    @property
     def variant(self) -> str:
         """The newest variant: `float`, or the last that compression made."""
-        made = [key.rpartition("/")[0] for key in self.manifest["stages"] if key.rpartition("/")[2] in MAKING]
+        made = self.variants
         if not made:
             raise InputError(
                 f"{self.folder} holds no trained model: its training didn't finish. "
@@ -158,9 +163,15 @@ class Run:
 
     def entry(self, stage: str, variant: str | None = None) -> dict[str, Any]:
         """The manifest entry of a finished stage; InputError naming the command that makes it."""
-        key = f"{variant or self.variant}/{stage}"
+        variant = variant or self.variant
+        key = f"{variant}/{stage}"
         if key not in self.manifest["stages"]:
-            raise InputError(f"{self.folder} has no finished {key}. Make it: tkit {stage} {self.folder}")
+            chosen = f" --variant {variant}" if variant != self.variant else ""
+            others = [name for name in self.variants if f"{name}/{stage}" in self.manifest["stages"]]
+            instead = f"; or take a variant that has it: --variant {others[-1]}" if others else ""
+            raise InputError(
+                f"{self.folder} has no finished {key}. Make it: tkit {stage} {self.folder}{chosen}{instead}"
+            )
         return self.manifest["stages"][key]
 
     def whole(self, stage: str, variant: str) -> Path:

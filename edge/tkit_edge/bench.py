@@ -168,6 +168,7 @@ def bench(
 
     Example: `bench("export", formats=["int8"], threads=[1]).results[0].p50_ms`
     """
+    where = machine.describe()  # before this measurement is a load of its own
     chosen = _chosen_threads(threads)
     _check_kernels(kernels)
     if not 0 < seconds < math.inf:
@@ -193,7 +194,7 @@ def bench(
     return Report(
         kind="bench",
         version=VERSION,
-        machine=machine.describe(),
+        machine=where,
         runtime={"name": found.name, "version": found.version},
         python=platform.python_version(),
         date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tkit_edge.bench import Report, Result
+from tkit_edge.machine import busy
 
 _COLUMNS = (
     *("file", "size KB", "MACs M", "threads", "kernels", "load ms", "first ms"),
@@ -53,6 +54,9 @@ def _row(result: Result) -> tuple[str, ...]:
 
 def _notes(report: Report) -> list[str]:
     notes = []
+    warning = busy(report.machine)
+    if warning:
+        notes.append(warning)
     for result in {item.file: item for item in report.results}.values():
         accuracy = result.accuracy
         if accuracy is not None:

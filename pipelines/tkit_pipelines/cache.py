@@ -62,6 +62,71 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tkit"
 
 
+class Held(NamedTuple):
+    """One entry of the cache, as a person sees it."""
+
+    folder: Path
+    source: str
+    """What it was decoded from."""
+    shape: tuple[int, ...]
+    """Height, width and channels."""
+    images: int
+    bytes: int
+
+
+def held() -> list[Held]:
+    """What the cache holds, the largest first; damaged and unfinished entries too, without a source."""
+    folders = [folder for folder in (cache_dir() / "decoded").glob("*") if folder.is_dir()]
+    return sorted(map(_held, folders), key=lambda item: -item.bytes)
+
+
+def clear() -> int:
+    """Deletes all that the cache holds but what is being written; gives the bytes that were freed.
+
+    Raises:
+        InputError: a folder can't be deleted.
+    """
+    freed = 0
+    for item in held():
+        lock = _lock(item.folder) if ".partial-" in item.folder.name else None
+        if ".partial-" in item.folder.name and lock is None and fcntl is not None:
+            continue
+        try:
+            shutil.rmtree(item.folder)
+        except OSError as error:
+            raise InputError(f"Cannot delete {item.folder}: {error.strerror}.") from error
+        finally:
+            if lock is not None:
+                os.close(lock)
+        freed += item.bytes
+    return freed
+
+
+def _held(folder: Path) -> Held:
+    source, count = "unfinished or damaged", 0
+    shape: tuple[int, ...] = ()
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        meta = json.loads((folder / "meta.json").read_text())
+        source, shape = str(next(iter(meta["key"]["source"].values()))), tuple(meta["key"]["shape"][:3])
+        count = int(np.load(folder / "labels.npy", mmap_mode="r", allow_pickle=False).shape[0])
+    return Held(folder, source, shape, count, bytes_below(folder))
+
+
+def bytes_below(folder: Path) -> int:
+    """The bytes of all files below a folder; links are not followed."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            file = os.path.join(path, name)
+            total += 0 if os.path.islink(file) or not os.path.exists(file) else os.path.getsize(file)
+    return total
+
+
+def size_text(count: int) -> str:
+    """Bytes for people, in decimal units."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+
+
 def entry(key: dict[str, Any]) -> Path:
     """The folder that holds, or will hold, the entry of `key` (JSON values)."""
     return cache_dir() / "decoded" / hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]

@@ -7,10 +7,12 @@ import sys
 import numpy as np
 import pytest
 
+from tkit_edge import machine
 from tkit_edge.accuracy import wilson
 from tkit_edge.bench import bench
 from tkit_edge.errors import InputError
 from tkit_edge.runtime import Model
+from tkit_edge.table import table
 from tkit_edge.worker import Worker
 
 
@@ -177,3 +179,18 @@ def test_check_command_passes_and_fails(bundle):
     assert "does not run here" in done.stderr
     (bundle.folder / "model-int8.tflite").write_bytes(b"")
     assert "model-int8.tflite" in edge("check", bundle.folder, code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("load", "cores", "warns"), [(0.4, 2, False), (3.2, 2, True), (3.2, 8, False), (None, 1, False)]
+)
+def test_a_busy_machine_is_said(load, cores, warns):
+    warning = machine.busy({"load_average": load, "cores": cores})
+    assert (warning is not None) == warns
+    assert not warns or "load average 3.2 on 2 cores" in warning
+
+
+def test_the_report_has_the_load_before_it_began(made):
+    report = bench(made / "int8.tflite", kernels=["xnnpack"], threads=[1], seconds=0.02)
+    assert report.machine["load_average"] == pytest.approx(machine.load_average(), abs=5)
+    assert ("was busy" in table(report)) == (machine.busy(report.machine) is not None)

@@ -203,3 +203,17 @@ def test_a_full_disk_is_explained_and_leaves_nothing(tmpfs, tmp_path, tree, writ
         load(source, Shape(64, 64, 3))
     assert not list((disk / "decoded").iterdir())
     assert len(load(source).train) == 16  # smaller pictures fit
+
+
+def test_what_is_held_is_listed_and_cleared_but_for_what_is_being_written(path, cache):
+    load(path)
+    key = {"source": {"path": "other"}, "shape": [4, 4, 1], "decode_version": 0}
+    with cache_module.write(key, 1, 0, ("a",), SHAPE) as writer:
+        writer.put(0, np.zeros((4, 4, 1), np.uint8), 0)
+        whole = [item for item in cache_module.held() if item.images]
+        assert [(item.source, item.shape, item.images) for item in whole] == [(str(path), (4, 4, 1), 20)]
+        assert cache_module.clear() == whole[0].bytes > 0
+        assert len(cache_module.held()) == 1
+    assert [item.source for item in cache_module.held()] == ["other"]
+    assert cache_module.clear() > 0
+    assert cache_module.held() == []

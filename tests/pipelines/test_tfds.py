@@ -168,3 +168,9 @@ def test_a_prepared_folder_needs_neither_network_nor_the_sets_code(folder):
     )
     run = subprocess.run([sys.executable, "-c", read], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["30", "9", "ant", "bee", "cow"]
+
+
+def test_without_tfds_the_message_has_the_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(InputError, match=r"needs TensorFlow Datasets: pip install 'keras-tkit\[tfds\]'"):
+        resolve("tfds:cifar10").load(Shape(4, 4, 1))

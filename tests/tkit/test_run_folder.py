@@ -50,6 +50,15 @@ def test_a_missing_stage_names_the_command_that_makes_it(run):
         run.entry("export")
 
 
+def test_a_missing_stage_of_the_newest_variant_names_a_variant_that_has_it(run):
+    for stage, variant in (("fit", "float"), ("export", "float"), ("compress", "prune-0.5")):
+        finished(run, stage, variant)
+    with pytest.raises(InputError, match=r"prune-0.5/export. Make it: tkit export .*; or take .* --variant float"):
+        run.whole("export", run.variant)
+    with pytest.raises(InputError, match=r"float/bench. Make it: tkit bench .*digits_cnn-1 --variant float$"):
+        run.entry("bench", "float")
+
+
 def test_an_unknown_variant_lists_what_is_there(run):
     finished(run)
     with pytest.raises(InputError, match=r"no variant 'flaot'. Did you mean 'float'"):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from tkit import console
 from tkit.models.keras_file import Pixels
 from tkit.run import Run
 from tkit_edge import anatomy, files, flatbuffer, machine
@@ -50,6 +51,7 @@ def of_run(run: Run, variant: str, format: str | None) -> Iterator[Subject]:
     folder = run.variant_folder(variant)
     exported = f"{variant}/export" in run.manifest["stages"]
     if format is None and not exported:
+        console.say(f"{variant} isn't exported (tkit export {run.folder}): its Keras model is used")
         format = KERAS
     if format != KERAS:
         with of_bundle(run.whole("export", variant) / "export", format) as opened:

@@ -108,6 +108,8 @@ def compress(
         )
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     console.say(ledger.text())
+    if not run.recipe.compress:
+        console.say(f"Its files: tkit export {run.folder}")
     return run.summary("compress", name)
 
 

@@ -19,12 +19,12 @@ from tkit.run import Run, runs_folder
 from tkit.stages._common import as_run
 from tkit_edge import machine
 from tkit_edge.errors import InputError
-from tkit_pipelines.cache import cache_dir
+from tkit_pipelines.cache import bytes_below, cache_dir, size_text
 
 NEEDED = {
     **{"tensorflow": "tensorflow", "keras": "keras", "ai-edge-litert": "ai_edge_litert", "numpy": "numpy"},
     **{"pillow": "PIL", "scikit-learn": "sklearn", "matplotlib": "matplotlib", "pydantic": "pydantic"},
-    **{"click": "click", "rich": "rich", "tensorboard": "tensorboard", "tensorflow-datasets": "tensorflow_datasets"},
+    **{"click": "click", "rich": "rich", "tensorboard": "tensorboard"},
 }
 """Distributions that tkit needs, and what they are imported as."""
 # What the run's own stages leave beside the outputs that the manifest lists.
@@ -75,12 +75,14 @@ def _system(notes: list[Finding]) -> dict[str, Any]:
     found = machine.describe()
     if found["governor"] == "powersave":
         notes.append(Finding("The CPU governor is powersave: latencies come out high.", "Set it to performance."))
+    if warning := machine.busy(found):
+        notes.append(Finding(warning, "Measure when nothing else runs."))
     return {
         "tkit": tkit.__version__,
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": f"{platform.platform()}",
         "cpu": f"{found['cpu']}, {found['cores']} cores usable",
-        "memory": _size(int(found["memory"] or 0)),
+        "memory": size_text(int(found["memory"] or 0)),
     }
 
 
@@ -159,8 +161,8 @@ def _folders(problems: list[Finding], runs: Path) -> dict[str, Any]:
     datasets = Path(os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets")
     for name, path in (("cache", cache_dir()), ("datasets", datasets), ("runs", runs.resolve())):
         there = next(parent for parent in (path, *path.parents) if parent.exists())
-        used = _size(_bytes_below(path)) if path.exists() else "not made yet"
-        facts[name] = f"{path} ({used}; {_size(shutil.disk_usage(there).free)} free)"
+        used = size_text(bytes_below(path)) if path.exists() else "not made yet"
+        facts[name] = f"{path} ({used}; {size_text(shutil.disk_usage(there).free)} free)"
         if not os.access(there, os.W_OK):
             variable = {"cache": "TKIT_CACHE", "datasets": "TFDS_DATA_DIR", "runs": "TKIT_RUNS"}[name]
             problems.append(Finding(f"{there} cannot be written to.", f"Choose another folder with {variable}."))
@@ -216,16 +218,3 @@ def _checkpoints(run: Run, problems: list[Finding]) -> dict[str, str]:
 
 def _below(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-
-
-def _bytes_below(folder: Path) -> int:
-    total = 0
-    for path, _, names in os.walk(folder):
-        for name in names:
-            file = os.path.join(path, name)
-            total += 0 if os.path.islink(file) or not os.path.exists(file) else os.path.getsize(file)
-    return total
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

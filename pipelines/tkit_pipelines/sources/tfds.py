@@ -88,7 +88,12 @@ class Tfds(EncodedSource, NamedSource):
     @cached_property
     def _builder(self) -> Any:
         """The TFDS builder, its data prepared."""
-        import tensorflow_datasets as tfds
+        try:
+            import tensorflow_datasets as tfds
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"data 'tfds:{self.name}' needs TensorFlow Datasets: pip install 'keras-tkit[tfds]'"
+            ) from error
 
         try:
             # TFDS reads the variable once, at its import; here it counts whenever it is set.

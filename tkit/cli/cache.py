@@ -1,0 +1,38 @@
+"""Show what tkit keeps on disk to be quicker, or clear it.
+
+The cache holds decoded images of folders, archives and TFDS sets, one entry per
+source and size. All of it can be made again; runs are not in it.
+
+Examples:
+  tkit cache
+  tkit cache --clear
+  tkit cache --json
+"""
+
+from __future__ import annotations
+
+import click
+
+import tkit
+from tkit.cli import _options
+from tkit.cli._command import tkit_command
+
+
+@tkit_command(__doc__)
+@click.option("--clear", is_flag=True, help="Delete all of it.")
+@_options.json_option
+def command(clear: bool, as_json: bool) -> None:
+    """`tkit cache`."""
+    from tkit_pipelines.cache import size_text
+
+    with _options.results(as_json) as show:
+        found = tkit.cache(clear=clear)
+        entries = [{**item._asdict(), "folder": str(item.folder)} for item in found.entries]
+        document = {"kind": "cache", "version": 1, **found._asdict(), "folder": str(found.folder), "entries": entries}
+        total, free = size_text(sum(item.bytes for item in found.entries)), size_text(found.free)
+        lines = [f"{found.folder}: {total} in {len(entries)} entries; {free} free (another folder: TKIT_CACHE)"]
+        lines += [f"freed {size_text(found.freed)}"] if clear else []
+        for item in found.entries:
+            size = "x".join(map(str, item.shape))
+            lines.append(f"{size_text(item.bytes):>10}  {item.images:>9,} images  {size:<11}  {item.source}")
+        show(document, "\n".join(lines))
