@@ -23,7 +23,7 @@ import numpy as np
 from tkit_edge import files, keras_resize, model_file
 from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
-from tkit_edge.images import decode, encode_png, suffix
+from tkit_edge.images import decode, encode_png, from_array, suffix
 from tkit_edge.json_file import read_json
 from tkit_edge.model_file import ModelFile
 from tkit_edge.runtime import Model
@@ -222,6 +222,21 @@ class Bundle:
         for number, picture in enumerate(bundle.golden_file.pictures):
             _check(bundle.picture(number), picture.sha256)
         return bundle
+
+    def pixels(self, image: str | Path | bytes | np.ndarray) -> np.ndarray:
+        """What the models see of an image, uint8 [height, width, channels]: the very pixels that training would see.
+
+        Args:
+            image: an image file's path or bytes, or a decoded image as `tkit_edge.images.from_array` takes it.
+
+        Raises:
+            InputError: no image that can be read.
+        """
+        shape = (self.height, self.width, self.channels)
+        if isinstance(image, np.ndarray):
+            return from_array(image, *shape, self.resize)
+        data = image if isinstance(image, bytes) else files.read_bytes(Path(image))
+        return decode(data, *shape, self.resize, name="The image" if isinstance(image, bytes) else str(image))
 
     def path(self, fmt: str) -> Path:
         """The model file of a format; InputError for a format that isn't there, naming those that are."""

@@ -73,30 +73,70 @@ def decode(
 
     Example: `decode(Path("cat.jpg").read_bytes(), 96, 96, 3)`
     """
-    if channels not in _MODES or height < 1 or width < 1:
-        raise InputError(f"Expected 1 or 3 channels and a size of at least 1x1, received {height}x{width}x{channels}.")
-    if resize not in RESIZES:
-        raise InputError(f"Unknown resize {resize!r}: expected one of {', '.join(RESIZES)}.")
+    _check(height, width, channels, resize)
     pillow = _pillow()
     try:
         with pillow.Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise pillow.Image.DecompressionBombError(f"it has {image.width} x {image.height} pixels")
-            if resize in keras_resize.RESIZES:
-                return keras_resize.resized(sampler(image, channels), image.size[::-1], (height, width), resize)
-            upright = pillow.ImageOps.exif_transpose(image)
-            pixels = _to_mode(pillow, upright, _MODES[channels])
-            if pixels.size != (width, height) and resize == "stretch":
-                pixels = pixels.resize((width, height), pillow.Image.BILINEAR)
-            elif pixels.size != (width, height):
-                pixels = pillow.ImageOps.fit(pixels, (width, height), method=pillow.Image.BILINEAR)
+            return _fitted(pillow, image, (height, width, channels), resize)
     except (pillow.Image.DecompressionBombError, pillow.Image.DecompressionBombWarning) as error:
         raise InputError(f"{name} is too large: {error}; at most {MAX_PIXELS:,} pixels are decoded.") from error
     except pillow.UnidentifiedImageError as error:
         raise InputError(f"{name} is not a picture that can be read: expected {', '.join(FORMATS)}.") from error
     except Exception as error:  # what a decoder raises on damaged data is anything at all
         raise InputError(f"{name} is damaged: {error}") from error
-    return np.array(pixels, np.uint8).reshape(height, width, channels)
+
+
+def from_array(frame: np.ndarray, height: int, width: int, channels: int, resize: str = "crop") -> np.ndarray:
+    """The pixels that a model sees of a decoded image, such as a camera's frame, by the rule above.
+
+    Args:
+        frame: uint8 [any height, any width] or [any height, any width, 1, 3 or 4]: grey, RGB (OpenCV gives BGR:
+            `frame[..., ::-1]`) or RGBA.
+        height, width, channels, resize: as `decode` takes them.
+
+    Returns:
+        uint8 [height, width, channels].
+
+    Raises:
+        InputError: another dtype or shape; or Pillow is not installed, which frames of the very size don't need.
+    """
+    _check(height, width, channels, resize)
+    if frame.dtype != np.uint8 or frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] not in (1, 3, 4)):
+        raise InputError(
+            f"Expected a uint8 image [height, width] or [height, width, 1, 3 or 4], received {frame.dtype} "
+            f"{list(frame.shape)}."
+        )
+    pixels = frame if frame.ndim == 3 else frame[..., None]
+    if not frame.size:
+        raise InputError(f"Expected an image of at least 1x1 pixels, received {list(frame.shape)}.")
+    if pixels.shape == (height, width, channels):
+        return np.ascontiguousarray(pixels)
+    pillow = _pillow()
+    made = pillow.Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
+    return _fitted(pillow, made, (height, width, channels), resize)
+
+
+def _check(height: int, width: int, channels: int, resize: str) -> None:
+    if channels not in _MODES or height < 1 or width < 1:
+        raise InputError(f"Expected 1 or 3 channels and a size of at least 1x1, received {height}x{width}x{channels}.")
+    if resize not in RESIZES:
+        raise InputError(f"Unknown resize {resize!r}: expected one of {', '.join(RESIZES)}.")
+
+
+def _fitted(pillow: Any, image: Image, shape: tuple[int, int, int], resize: str) -> np.ndarray:
+    """An opened image's pixels, uint8 of `shape`."""
+    height, width, channels = shape
+    if resize in keras_resize.RESIZES:
+        return keras_resize.resized(sampler(image, channels), image.size[::-1], (height, width), resize)
+    upright = pillow.ImageOps.exif_transpose(image)
+    pixels = _to_mode(pillow, upright, _MODES[channels])
+    if pixels.size != (width, height) and resize == "stretch":
+        pixels = pixels.resize((width, height), pillow.Image.BILINEAR)
+    elif pixels.size != (width, height):
+        pixels = pillow.ImageOps.fit(pixels, (width, height), method=pillow.Image.BILINEAR)
+    return np.array(pixels, np.uint8).reshape(shape)
 
 
 def suffix(data: bytes) -> str:

@@ -24,7 +24,7 @@ _CHUNK = 32  # pictures decoded before they are classified
 
 
 @dataclass(frozen=True)
-class Classifier:
+class OpenedModel:
     """A model with what it takes and gives."""
 
     run: Callable[[np.ndarray], np.ndarray]
@@ -65,7 +65,7 @@ def default_format(bundle: Bundle) -> str:
 
 
 @contextmanager
-def classifier(bundle: Bundle, fmt: str, threads: int = 1) -> Iterator[Classifier]:
+def classifier(bundle: Bundle, fmt: str, threads: int = 1) -> Iterator[OpenedModel]:
     """A bundle's file of a format, ready to run in a limited process that ends with the block.
 
     Raises:
@@ -78,7 +78,7 @@ def classifier(bundle: Bundle, fmt: str, threads: int = 1) -> Iterator[Classifie
                 f"{bundle.path(fmt)} has {model.outputs} outputs, bundle.json {len(bundle.labels)} labels. Copy the "
                 "bundle again."
             )
-        yield Classifier(model.predict, shape, bundle.resize, bundle.output, bundle.labels)
+        yield OpenedModel(model.predict, shape, bundle.resize, bundle.output, bundle.labels)
 
 
 def probabilities(outputs: np.ndarray, output: str) -> np.ndarray:
@@ -89,7 +89,13 @@ def probabilities(outputs: np.ndarray, output: str) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def predict(paths: Sequence[Path], model: Classifier, top: int = DEFAULT_TOP) -> list[Prediction]:
+def likeliest(shares: np.ndarray, labels: Sequence[str], top: int) -> list[Score]:
+    """The `top` classes of highest probability, float32 [classes], the likeliest first."""
+    best = np.argsort(-shares, kind="stable")[:top]
+    return [Score(labels[index], float(shares[index])) for index in best]
+
+
+def predict(paths: Sequence[Path], model: OpenedModel, top: int = DEFAULT_TOP) -> list[Prediction]:
     """Classifies picture files, and those in folders.
 
     Args:
@@ -138,7 +144,7 @@ def raise_failures(predictions: Sequence[Prediction]) -> None:
         raise InputError(f"{len(errors)} of {len(predictions)} pictures could not be read:\n  " + "\n  ".join(errors))
 
 
-def _decode(paths: Sequence[Path], model: Classifier) -> tuple[list[np.ndarray], dict[Path, str]]:
+def _decode(paths: Sequence[Path], model: OpenedModel) -> tuple[list[np.ndarray], dict[Path, str]]:
     """The pictures that can be read, in order, and why the others can't."""
     decoded: list[np.ndarray] = []
     errors: dict[Path, str] = {}
@@ -151,16 +157,14 @@ def _decode(paths: Sequence[Path], model: Classifier) -> tuple[list[np.ndarray],
 
 
 def _classify(
-    paths: Sequence[Path], decoded: list[np.ndarray], errors: dict[Path, str], model: Classifier, top: int
+    paths: Sequence[Path], decoded: list[np.ndarray], errors: dict[Path, str], model: OpenedModel, top: int
 ) -> Iterator[Prediction]:
     shares = iter(probabilities(model.run(np.stack(decoded)), model.output) if decoded else ())
     for path in paths:
         if path in errors:
             yield Prediction(str(path), (), errors[path])
         else:
-            share = next(shares)
-            best = np.argsort(-share, kind="stable")[:top]
-            yield Prediction(str(path), tuple(Score(model.labels[i], float(share[i])) for i in best), None)
+            yield Prediction(str(path), tuple(likeliest(next(shares), model.labels, top)), None)
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:

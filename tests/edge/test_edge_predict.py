@@ -9,7 +9,7 @@ import pytest
 from tkit_edge.__main__ import main
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
-from tkit_edge.predict import Classifier, classifier, default_format, predict, probabilities
+from tkit_edge.predict import OpenedModel, classifier, default_format, predict, probabilities
 from tkit_edge.runtime import Model
 
 LABELS = ("ant", "bee", "cat", "dog", "elk")
@@ -86,7 +86,7 @@ def test_an_unknown_format_lists_those_there_are(bundle, capsys):
 
 def test_many_pictures_keep_their_order(bundle):
     first_pixels = lambda images: images.reshape(len(images), -1)[:, :5] / 255  # noqa: E731
-    model = Classifier(first_pixels, (8, 8, 3), "crop", "probabilities", LABELS)
+    model = OpenedModel(first_pixels, (8, 8, 3), "crop", "probabilities", LABELS)
     paths = [bundle.picture(number % 4) for number in range(70)]
     found = predict(paths, model)
     assert [item.image for item in found] == [str(path) for path in paths]

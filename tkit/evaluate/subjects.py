@@ -19,7 +19,7 @@ from tkit_edge import anatomy, files, flatbuffer, machine
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.isolated import IsolatedModel
-from tkit_edge.predict import Classifier, classifier, default_format
+from tkit_edge.predict import OpenedModel, classifier, default_format
 
 if TYPE_CHECKING:
     import keras
@@ -31,7 +31,7 @@ Outputs = Callable[[np.ndarray], np.ndarray]
 class Subject(NamedTuple):
     """What classifies, and the file it came from."""
 
-    model: Classifier
+    model: OpenedModel
     file: Path
     format: str
     """"keras", or the .tflite file's name in its bundle; "tflite" for a file without one."""
@@ -61,7 +61,7 @@ def of_run(run: Run, variant: str, format: str | None) -> Iterator[Subject]:
 
     model = model_files.load(run.model_folder(variant))
     shape, resize = tuple(model.inputs[0].shape[1:]), run.recipe.data.resize
-    loaded = Classifier(_keras(model), shape, resize, run.output, run.class_names)
+    loaded = OpenedModel(_keras(model), shape, resize, run.output, run.class_names)
     yield Subject(loaded, folder / "model.keras", KERAS, True)
 
 
@@ -99,7 +99,7 @@ def of_keras(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
 
 def _numbered(run: Outputs, shape: tuple[int, int, int], outputs: int, output: str, path: Path, format: str) -> Subject:
     labels = tuple(str(number) for number in range(max(outputs, 2)))
-    return Subject(Classifier(_two_scores(run, outputs, output), shape, "keras", output, labels), path, format, False)
+    return Subject(OpenedModel(_two_scores(run, outputs, output), shape, "keras", output, labels), path, format, False)
 
 
 def _two_scores(run: Outputs, outputs: int, output: str) -> Outputs:
