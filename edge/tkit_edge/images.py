@@ -141,6 +141,8 @@ def _fitted(pillow: Any, image: Image, shape: tuple[int, int, int], resize: str)
 
 def suffix(data: bytes) -> str:
     """What the file of an encoded picture is called, by its first bytes: ".jpg", ".png" ...; "" for others."""
+    if data.startswith(b"RIFF") and data[8:12] != b"WEBP":  # sound, most likely
+        return ""
     return next((name for magic, name in _MAGIC.items() if data.startswith(magic)), "")
 
 

@@ -49,6 +49,7 @@ class Entry(NamedTuple):
     train: int
     class_names: tuple[str, ...]
     bad: tuple[Bad, ...]
+    notes: tuple[str, ...]
 
 
 def cache_dir() -> Path:
@@ -142,8 +143,8 @@ def read(key: dict[str, Any]) -> Entry | None:
         # "c": pages are read on demand and shared with the page cache; a write would stay in this process.
         images = np.load(folder / "images.npy", mmap_mode="c", allow_pickle=False)
         labels = np.load(folder / "labels.npy", allow_pickle=False)
-        bad = tuple(Bad(name, reason) for name, reason in meta["bad"])
-        return Entry(images, labels, meta["train"], tuple(meta["class_names"]), bad)
+        bad = tuple(Bad(*item) for item in meta["bad"])
+        return Entry(images, labels, meta["train"], tuple(meta["class_names"]), bad, tuple(meta["notes"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -175,12 +176,15 @@ class Writer:
         self.bad[index] = bad
 
     def close(self) -> None:
-        """Close the file of pictures."""
+        """Close the file of pictures, at its full length even where the last ones are bad."""
+        self._file.truncate(self._start + len(self.labels) * self._picture_bytes)
         self._file.close()
 
 
 @contextmanager
-def write(key: dict[str, Any], train: int, test: int, class_names: tuple[str, ...], shape: Shape) -> Iterator[Writer]:
+def write(
+    key: dict[str, Any], train: int, test: int, class_names: tuple[str, ...], notes: tuple[str, ...], shape: Shape
+) -> Iterator[Writer]:
     """A writer for the entry of `key`, which appears when the block ends without an error.
 
     Raises:
@@ -201,7 +205,7 @@ def write(key: dict[str, Any], train: int, test: int, class_names: tuple[str, ..
         np.save(partial / "labels.npy", writer.labels)
         bad = [writer.bad[row] for row in sorted(writer.bad)]
         meta = {
-            **{"key": key, "train": train, "class_names": class_names, "bad": bad},
+            **{"key": key, "train": train, "class_names": class_names, "bad": bad, "notes": notes},
             "checksums": _checksums(partial),
         }
         (partial / "meta.json").write_text(json.dumps(meta))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
+from tkit_pipelines.class_names import lookalikes
+
 if TYPE_CHECKING:
     from tkit_pipelines.duplicates import Duplicates
 
@@ -27,6 +29,8 @@ class Bad(NamedTuple):
 
     name: str
     reason: str
+    stray: bool = False
+    """Whether it isn't even called as an image is: such files are passed over without being asked to."""
 
 
 class Files(Protocol):
@@ -128,7 +132,9 @@ class Splits:
     class_names: tuple[str, ...]
     name: str
     skipped: Sequence[Bad] = ()
-    """What `data.skip_bad` went past."""
+    """Files that were gone past: strays, and with `data.skip_bad` damaged images."""
+    notes: Sequence[str] = ()
+    """How the source was read, where that could have been otherwise."""
 
     @cached_property
     def duplicates(self) -> tuple[Duplicates, ...]:
@@ -139,9 +145,13 @@ class Splits:
 
     def remarks(self) -> list[str]:
         """What a person should hear before training on this, a line each: skipped files, duplicates, imbalance."""
-        lines = []
-        if self.skipped:
-            lines.append(f"{len(self.skipped):,} files were skipped; the first: {self.skipped[0].reason}")
+        lines = [*self.notes, *lookalikes(self.class_names)]
+        strays = [bad.name for bad in self.skipped if bad.stray]
+        damaged = [bad.reason for bad in self.skipped if not bad.stray]
+        if strays:
+            lines.append(f"{len(strays):,} files that are no images were passed over; the first: {strays[0]}")
+        if damaged:
+            lines.append(f"{len(damaged):,} files were skipped; the first: {damaged[0]}")
         lines += map(str, self.duplicates)
         counts = np.bincount(self.train.labels, minlength=len(self.class_names))
         most, least = int(counts.argmax()), int(counts.argmin())

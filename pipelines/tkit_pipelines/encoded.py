@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -24,6 +25,11 @@ from tkit_pipelines.source import Loaded, Shape, Source
 DECODE_VERSION = 3
 # A task for a thread: enough pictures that handing it over costs nothing, few enough bytes to hold several.
 TASK_PICTURES, TASK_BYTES = 64, 8 << 20
+UNREAD_SUFFIXES = (
+    *(".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".svg", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".ico", ".tga", ".psd", ".dng", ".raw", ".cr2", ".nef", ".arw", ".exr", ".dcm", ".jpe", ".jfif", ".dib"),
+)
+"""Of images in formats that tkit doesn't read: they aren't passed over as a text file is."""
 SKIP_HINT = "Repair or remove it, or go on without such files: --skip-bad (data.skip_bad=true)."
 
 
@@ -51,6 +57,16 @@ class Encoded:
     pictures: Iterator[Picture]
     problems: tuple[str, ...] = ()
     """Why nothing can be trained on this, whole messages."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how the source was read."""
+    listed: bool = False
+    """Whether the files were named one by one, so that each must be an image."""
+
+    def stray(self, picture: Picture) -> bool:
+        """Whether a file that can't be read is none that anybody takes for an image, such as notes.txt."""
+        named = PurePath(picture.name).suffix.lower() in (*images.SUFFIXES, *UNREAD_SUFFIXES)
+        known = isinstance(picture.data, bytes) and images.suffix(picture.data) != ""
+        return not (self.listed or named or known)
 
 
 class EncodedSource(Source):
@@ -84,17 +100,18 @@ class EncodedSource(Source):
             opened = self.open()
             if opened.problems:
                 raise InputError(opened.problems[0])
-            with cache.write(key, opened.train, opened.test, opened.class_names, shape) as writer:
+            with cache.write(key, opened.train, opened.test, opened.class_names, opened.notes, shape) as writer:
                 _decode_all(opened, shape, writer, skip_bad)
             found = cache.read(key)
             if found is None:
                 raise InputError(f"the decoded pictures in {cache.entry(key)} changed while they were written: again.")
-        if found.bad and not skip_bad:
-            raise InputError(_refusal(found.bad[0].reason))
+        damaged = [bad for bad in found.bad if not bad.stray]
+        if damaged and not skip_bad:
+            raise InputError(_refusal(damaged[0].reason))
         whole = Examples(found.images, found.labels, Origin(self, np.arange(len(found.labels))))
         good = np.flatnonzero(found.labels >= 0)
         test = whole.view(good[good >= found.train]) if len(found.labels) > found.train else None
-        return Loaded(whole.view(good[good < found.train]), test, found.class_names, found.bad)
+        return Loaded(whole.view(good[good < found.train]), test, found.class_names, found.bad, found.notes)
 
 
 def pixels(picture: Picture, shape: Shape) -> np.ndarray:
@@ -129,9 +146,10 @@ def _decode_all(opened: Encoded, shape: Shape, writer: cache.Writer, skip_bad: b
         try:
             return pixels(picture, shape)
         except InputError as error:
-            if not skip_bad:
+            stray = opened.stray(picture)
+            if not (skip_bad or stray):
                 raise InputError(_refusal(str(error))) from error
-            return Bad(picture.name, str(error))
+            return Bad(picture.name, str(error), stray)
 
     with progress("decoding pictures", total) as advance:
         for picture, result in in_threads(decode, opened.pictures):

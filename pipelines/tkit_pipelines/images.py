@@ -89,7 +89,7 @@ class Images(Component):
         validation = budget.place(loaded.train, chosen)
         test = budget.place(loaded.train if loaded.test is None else loaded.test, measured)
         train = budget.place(loaded.train, kept)
-        return Splits(train, validation, test, loaded.class_names, self.source, loaded.skipped)
+        return Splits(train, validation, test, loaded.class_names, self.source, loaded.skipped, loaded.notes)
 
     def batches(self, examples: Examples, num_classes: int, seed: int) -> Batches:
         """Endless training batches of `examples`; see `Batches`."""

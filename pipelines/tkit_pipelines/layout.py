@@ -1,4 +1,4 @@
-"""How a tree of pictures is read: one folder a class, with or without `train/` and `test/` above.
+"""How a tree of images is read: one folder a class, with or without splits above (`split_names`).
 
 The same rules for a folder and for an archive:
 - Hidden names (a leading dot), `__MACOSX`, `Thumbs.db` and `desktop.ini` are passed over.
@@ -6,7 +6,9 @@ The same rules for a folder and for an archive:
   folders
   (a README, a list of labels) are passed over.
 - One folder that wraps everything else is looked through.
-- Classes and pictures are ordered by name.
+- Classes and images are ordered by name, as plain text: Keras's loader does so, and a model that was trained through it
+  has its outputs in that order.
+- Without test images, a validation folder is the test split; beside a test folder its images are training images.
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tkit_edge.errors import InputError
+from tkit_pipelines import split_names
 
 IGNORED = {"__macosx", "thumbs.db", "desktop.ini"}  # compared in lower case
-EXPECTED = "Expected one folder a class with its pictures inside, or such folders under train/ and test/."
+EXPECTED = "Expected one folder a class with its images inside, or such folders under train/ and test/."
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,14 @@ class Layout:
     """File name -> (index, label)."""
     problems: tuple[str, ...]
     """Why nothing can be trained on this, each as an error's whole message; empty where all is well."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how it was read."""
 
 
 def read_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Layout:
     """The layout of a tree, from the /-separated relative names of its files and folders.
 
-    An empty class, one class alone and train/ and test/ with different classes are `problems` of the layout.
+    An empty class, one class alone and splits with different classes are `problems` of the layout.
 
     Raises:
         InputError: no classes at all, or names that contradict each other.
@@ -53,31 +58,14 @@ def read_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Lay
                 raise InputError(f"{where}: {name!r} lies in something that is also a file. Pack it again.")
         if is_file and node.setdefault(parts[-1], name) != name:
             raise InputError(f"{where}: two entries are called {name!r}. Pack it again.")
-    while len(_folders(tree)) == 1 and not _is_split(tree):
-        [inner] = _folders(tree).values()
-        if not _folders(inner):
-            break
-        tree = inner
-
+    tree = _unwrapped(tree)
     problems: list[str] = []
-    if not _is_split(tree):
+    notes: list[str] = []
+    chosen = _splits(tree)
+    if chosen is None:
         train, test = _classes(tree, where, problems), None
     else:
-        others = sorted(set(_folders(tree)) - {"train", "test"})
-        if others:
-            problems.append(
-                f"{where}: found {others[0]!r} beside train/. {EXPECTED} tkit splits validation pictures off "
-                f"train/: move {others[0]!r} away, or rename it to test/ if it is what to measure on."
-            )
-        train = _classes(tree["train"], f"{where}: train/", problems)
-        test = _classes(tree["test"], f"{where}: test/", problems) if "test" in tree else None
-        odd = sorted(set(train) ^ set(train if test is None else test))
-        if odd:
-            problems.append(
-                f"{where}: train/ and test/ must have the same class folders; only one of them has "
-                f"{', '.join(map(repr, odd[:5]))}{' ...' if len(odd) > 5 else ''}. "
-                "Rename, add or remove folders."
-            )
+        train, test = _parts(tree, chosen, where, problems, notes)
     class_names = sorted({*train, *(test or ())})
     if len(class_names) == 1:
         problems.append(f"{where}: only one class, {class_names[0]!r}, at least two are needed. {EXPECTED}")
@@ -89,16 +77,67 @@ def read_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Lay
     ]
     places = {name: (index, label) for index, (name, label) in enumerate(order)}
     count = sum(map(len, train.values()))
-    return Layout(tuple(class_names), count, len(order) - count, places, tuple(problems))
+    return Layout(tuple(class_names), count, len(order) - count, places, tuple(problems), tuple(notes))
 
 
 def _folders(tree: dict) -> dict[str, dict]:
     return {name: node for name, node in tree.items() if isinstance(node, dict)}
 
 
-def _is_split(tree: dict) -> bool:
-    """Whether `tree` holds train/ with class folders; a `train` with pictures is a class."""
-    return bool(_folders(_folders(tree).get("train", {})))
+def _unwrapped(tree: dict) -> dict:
+    """The tree below the folders that hold nothing but one folder of folders."""
+    while len(_folders(tree)) == 1 and _splits(tree) is None:
+        [inner] = _folders(tree).values()
+        if not _folders(inner):
+            break
+        tree = inner
+    return tree
+
+
+def _splits(tree: dict) -> split_names.Chosen | None:
+    """Which folders are splits; a folder called `train` that holds images is a class."""
+    folders = _folders(tree)
+    return split_names.choose(folders, {name for name, node in folders.items() if _folders(node)})
+
+
+def _parts(
+    tree: dict, chosen: split_names.Chosen, where: str, problems: list[str], notes: list[str]
+) -> tuple[dict[str, list[str]], dict[str, list[str]] | None]:
+    """The classes of the training and of the test split."""
+    folders = {name: _unwrapped(node) for name, node in _folders(tree).items()}
+    train = _classes(folders[chosen.train], f"{where}: {chosen.train}/", problems)
+    # Images to be classified often lie in a test/ of their own, in no class folders.
+    labelled = {
+        name: node for name, node in folders.items() if len(_folders(node)) > 1 or _folders(node).keys() & train
+    }
+    notes += [f"{name}/ is left out: its images are in no class folders" for name in sorted(folders.keys() - labelled)]
+    others = sorted(labelled.keys() - set(chosen))
+    if others:
+        problems.append(
+            f"{where}: found {others[0]!r} beside {chosen.train!r}, which looks like a training split. {EXPECTED} Move "
+            f"{others[0]!r} away, or rename it to test/ if it is what to measure on."
+        )
+    test, validation = (
+        _classes(labelled[name], f"{where}: {name}/", problems) if name in labelled else None for name in chosen[1:]
+    )
+    measured = chosen.test
+    if validation is not None and test is None:
+        test, measured = validation, chosen.validation
+        notes.append(f"{measured}/ is the test split; validation images are held out of {chosen.train}/")
+    elif validation is not None:
+        notes.append(
+            f"the images of {chosen.validation}/ join those of {chosen.train}/, of which data.validation is held out"
+        )
+    for name, part in ((measured, test), (chosen.validation, validation)):
+        odd = sorted(train.keys() ^ part.keys()) if part is not None else []
+        if odd and part is not None and (part is test or part.keys() - train.keys()):
+            problems.append(
+                f"{where}: {chosen.train}/ and {name}/ must have the same class folders; only one of them has "
+                f"{', '.join(map(repr, odd[:5]))}{' ...' if len(odd) > 5 else ''}. Rename, add or remove folders."
+            )
+    if validation is not None and validation is not test:
+        train = {key: [*train.get(key, ()), *validation.get(key, ())] for key in sorted({*train, *validation})}
+    return train, test
 
 
 def _classes(tree: dict, where: str, problems: list[str]) -> dict[str, list[str]]:
@@ -106,6 +145,14 @@ def _classes(tree: dict, where: str, problems: list[str]) -> dict[str, list[str]
     classes = {name: sorted(_files(node)) for name, node in sorted(_folders(tree).items())}
     if not classes:
         raise InputError(f"{where}: no class folders found. {EXPECTED}")
+    inner = [set(_folders(node)) for node in _folders(tree).values()]
+    bare = all(len(_folders(node)) == len(node) for node in _folders(tree).values())
+    if len(inner) > 1 and len(inner[0]) > 1 and bare and all(names == inner[0] for names in inner):
+        problems.append(
+            f"{where}: the folders {_listed(classes)} all hold the same folders, {_listed(sorted(inner[0]))}, and no "
+            "images beside them, so which of the two are the classes can't be told. Where the inner ones are, call the "
+            "outer ones train/ and test/; where the outer ones are, put the images of each into one folder."
+        )
     for name, names in classes.items():
         if not names:
             problems.append(f"{where}: class {name!r} has no pictures. Add some, or remove the folder.")
@@ -118,3 +165,9 @@ def _files(tree: dict) -> Iterable[str]:
             yield from _files(node)
         else:
             yield node
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names for a message, the first few of them."""
+    shown = list(map(repr, names))
+    return ", ".join(shown if len(shown) <= 5 else [*shown[:5], "..."])

@@ -36,6 +36,7 @@ class Loaded:
     test: Examples | None
     class_names: tuple[str, ...]
     skipped: tuple[Bad, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Source(ABC):

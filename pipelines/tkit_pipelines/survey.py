@@ -18,6 +18,7 @@ import numpy as np
 from tkit_edge import keras_resize
 from tkit_edge.errors import InputError
 from tkit_edge.images import FORMATS
+from tkit_pipelines.class_names import lookalikes
 from tkit_pipelines.dataset import Bad, Examples
 from tkit_pipelines.encoded import Encoded, EncodedSource, Picture, in_threads, out_of_range, pixels
 from tkit_pipelines.images import Images, divide
@@ -59,6 +60,11 @@ class Survey:
     turned: int = 0
     """Pictures that are turned upright as their EXIF data says."""
     bad: list[Bad] = field(default_factory=list)
+    """Damaged images, and files that should be some."""
+    strays: list[str] = field(default_factory=list)
+    """Files that are passed over: they are neither images nor called so."""
+    notes: list[str] = field(default_factory=list)
+    """How the source was read, where that could have been otherwise."""
     repeats: list[Repeats] = field(default_factory=list)
     contradictions: Repeats | None = None
     """Equal pictures in different classes."""
@@ -99,6 +105,7 @@ def survey(source: str, shape: Shape, skip_bad: bool) -> Survey:
     splits = ["train"] * bool(opened.train) + ["test"] * bool(opened.test)
     result = Survey(source, shape, opened.class_names, {split: [0] * len(opened.class_names) for split in splits})
     result.problems += opened.problems
+    result.notes += [*opened.notes, *lookalikes(opened.class_names)]
     result.shown = {name: [] for name in opened.class_names}
     seen = _Seen()
 
@@ -106,13 +113,16 @@ def survey(source: str, shape: Shape, skip_bad: bool) -> Survey:
         try:
             return _look(picture, shape)
         except InputError as error:
-            return Bad(picture.name, str(error))
+            return Bad(picture.name, str(error), opened.stray(picture))
 
     with progress("reading pictures", opened.train + opened.test) as advance:
         for picture, looked in in_threads(look, opened.pictures):
             advance(1)
             if isinstance(looked, _Look) and not 0 <= picture.label < len(opened.class_names):
                 looked = Bad(picture.name, out_of_range(picture, opened))
+            if isinstance(looked, Bad) and looked.stray:
+                result.strays.append(looked.name)
+                continue
             if isinstance(looked, Bad):
                 result.bad.append(looked)
                 continue
@@ -129,6 +139,7 @@ def survey(source: str, shape: Shape, skip_bad: bool) -> Survey:
             seen.add(looked.image, split, picture)
     result.repeats, result.contradictions = list(seen.repeats.values()), seen.contradictions
     result.bad.sort()
+    result.strays.sort()
     if result.bad and not skip_bad:
         result.problems.append(f"{len(result.bad):,} files are no pictures or damaged. Remove them, or add --skip-bad.")
     if not opened.problems:

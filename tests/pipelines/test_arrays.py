@@ -217,11 +217,12 @@ def test_a_tables_mistakes_are_explained(tmp_path, tree, write):
 
     good = rows(tree)
     refused([], "the table is empty")
-    refused(["filename,kind", *good], "names only one of file and label")
+    refused(["filename,kind", *good], "'filename', 'kind', which holds the labels isn't known. Call it 'label'")
+    refused(["where,kind", *good], "'where', 'kind', .*Call them 'file' and 'label'")
     refused([*good, "alone"], r"line 21: 'alone'")
     refused([*good, "train/cat/0.png,cat"], "'train/cat/0.png' is on line 1 and on line 21")
     refused([*good, "missing.png,cat"], r"missing.png: cannot be read.*skip_bad")
-    refused(["file,label,split", "train/cat/0.png,cat,validation"], "split must be train or test")
+    refused(["file,label,split", "train/cat/0.png,cat,later"], "split must be train, test or validation")
     refused([*good, "set.csv,cat"], "set.csv is not a picture")
     (tmp_path / "set" / "set.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="UTF-8"):

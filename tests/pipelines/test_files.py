@@ -99,7 +99,11 @@ def test_wrong_shapes_of_data_are_explained(tmp_path, tree, write):
     refused(folder("single", {"a.png": png}), "no class folders")
     missing = {name: data for name, data in tree.items() if not name.startswith("test/dog")}
     refused(folder("missing", missing), "same class folders; only one of them has 'dog'")
-    refused(folder("valid", {**tree, "valid/cat/a.png": png}), "'valid' beside train/")
+    refused(folder("extra", {**tree, "more/cat/a.png": png}), "'more' beside 'train'")
+    refused(
+        folder("odd", {**tree, "valid/eel/a.png": png, "valid/cat/a.png": png}),
+        "train/ and valid/ must have the same class folders.*'eel'",
+    )
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", "no class folders")
     (folder("emptyclass", tree) / "train" / "eel").mkdir()

@@ -86,31 +86,32 @@ def test_everything_that_is_odd_is_found(messy):
     assert found.kinds == {"PNG RGB": 16, "JPEG RGB": 4}
     assert found.turned == 1
     assert found.imbalance == 14
-    assert [bad.name.rpartition("/")[2] for bad in found.bad] == ["notes.txt", "cut.jpg"]
+    assert [bad.name.rpartition("/")[2] for bad in found.bad] == ["cut.jpg"]
+    assert [name.rpartition("/")[2] for name in found.strays] == ["notes.txt"]
     across = [repeats for repeats in found.repeats if (repeats.first, repeats.second) == ("train", "test")]
     assert across[0].count == 2
     assert across[0].example[0].endswith("train/cat/4.png") and across[0].example[1].endswith("test/cat/a.png")
     assert [repeats.count for repeats in found.repeats if repeats.first == repeats.second] == [1]
     assert found.contradictions.count == 1 and found.contradictions.example[1].endswith("train/dog/same.png")
     assert "only one of them has 'dog', 'eel'" in found.problems[0]
-    assert "2 files are no pictures" in found.problems[1]
+    assert "1 files are no pictures" in found.problems[1]
     assert len(data(messy, skip_bad=True).problems) == 1
 
 
 def test_the_text_says_it_and_the_exit_code_is_0(messy, capsys):
     assert tkit(messy) == 0
     captured = capsys.readouterr()
-    for part in ("width   4 to 20", "uneven  14.0", "2 files can't be read", "notes.txt is not a picture", "turned  1"):
+    for part in ("width   4 to 20", "uneven  14.0", "1 files can't be read", "1 files that are no images", "turned  1"):
         assert part in captured.out
     assert captured.out.count("\nproblem: ") == 2
     assert captured.err == ""
 
 
 def test_bad_files_past_twenty_are_counted(good, capsys):
-    write(good, {f"cat/{number:02}.txt": b"x" for number in range(25)})
+    write(good, {f"cat/{number:02}.jpg": b"x" for number in range(25)})
     assert tkit(good) == 0
     out = capsys.readouterr().out
-    assert out.count(".txt is not a picture") == 20
+    assert out.count(".jpg is not a picture") == 20
     assert "... and 5 more" in out
 
 
@@ -119,7 +120,8 @@ def test_json_is_one_document(messy, capfd):
     document = json.loads(capfd.readouterr().out)
     assert document["compared_at"] == [32, 16, 1]
     assert document["splits"] == {"train": [12, 5, 0], "test": [2, 0, 1]}
-    assert len(document["bad"]) == 2 and document["bad"][0]["reason"]
+    assert len(document["bad"]) == 1 and document["bad"][0]["reason"]
+    assert len(document["strays"]) == 1
     assert document["height"]["min"] == 6
     assert len(document["problems"]) == 2
 
@@ -186,7 +188,7 @@ def test_the_function_names_wrong_arguments():
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="file names there are always text")
 def test_a_file_name_that_is_no_text_is_printed(good, capsys):
-    (good / "cat" / b"\xff.txt".decode("utf-8", "surrogateescape")).write_bytes(b"x")
+    (good / "cat" / b"\xff.png".decode("utf-8", "surrogateescape")).write_bytes(b"x")
     assert tkit(good) == 0
-    assert "?.txt is not a picture" in capsys.readouterr().out
+    assert "?.png is not a picture" in capsys.readouterr().out
     assert tkit(good, "--json") == 0

@@ -94,6 +94,8 @@ def _document(found: Survey) -> dict[str, Any]:
         "bad": [bad._asdict() for bad in found.bad],
         "repeats": [vars(repeats) for repeats in found.repeats],
         "contradictions": vars(found.contradictions) if found.contradictions else None,
+        "strays": found.strays,
+        "notes": found.notes,
         "problems": found.problems,
     }
 
@@ -112,7 +114,7 @@ def _lines(found: Survey) -> list[str]:
     lines = [f"{found.name}: {total:,} pictures ({parts}), {len(found.class_names)} classes"]
     if "test" not in found.splits:
         lines.append("no test pictures of its own: tkit holds a fixed fifth of each class out")
-    lines += ["", *_classes(found), ""]
+    lines += [*found.notes, "", *_classes(found), ""]
     if found.heights:
         height, width = _spread(found.heights), _spread(found.widths)
         aspect = _spread([wide / high for high, wide in zip(found.heights, found.widths, strict=True)])
@@ -131,6 +133,8 @@ def _lines(found: Survey) -> list[str]:
     if found.contradictions:
         first, second = found.contradictions.example
         lines.append(f"labels  {found.contradictions.count:,} equal pictures are in two classes: {first} and {second}")
+    if found.strays:
+        lines.append(f"strays  {len(found.strays):,} files that are no images are passed over: {found.strays[0]} ...")
     if found.bad:
         lines += ["", f"{len(found.bad):,} files can't be read:", *(f"  {bad.reason}" for bad in found.bad[:LISTED])]
         if len(found.bad) > LISTED:

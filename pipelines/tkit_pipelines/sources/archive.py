@@ -73,7 +73,7 @@ class Archive(EncodedSource, PathSource):
                     if name in layout.places:
                         yield Picture(layout.places[name][0], f"{self.path}: {name}", layout.places[name][1], data)
 
-        return Encoded(layout.train, layout.test, layout.class_names, pictures(), layout.problems)
+        return Encoded(layout.train, layout.test, layout.class_names, pictures(), layout.problems, layout.notes)
 
     def encoded(self, row: int) -> bytes:
         """The bytes of the file of picture `row`; from a .tar.gz quick only in the archive's order."""

@@ -48,7 +48,7 @@ class Folder(EncodedSource, PathSource):
     def open(self) -> Encoded:
         """The classes by folder name, and the pictures in order."""
         layout = self._layout
-        return Encoded(layout.train, layout.test, layout.class_names, self._pictures(), layout.problems)
+        return Encoded(layout.train, layout.test, layout.class_names, self._pictures(), layout.problems, layout.notes)
 
     def encoded(self, row: int) -> bytes:
         """The bytes of the file of picture `row`, as long as it is the file that was listed."""
