@@ -34,6 +34,7 @@ _SHOWN = 200  # characters of a wrong value, in a message
 class Recipe(Config):
     """Data, model and the settings of each stage."""
 
+    kind: Literal["recipe"] = "recipe"
     version: Literal[1] = 1
     """Version of this format."""
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")

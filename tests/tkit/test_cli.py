@@ -54,7 +54,7 @@ def test_list_names_every_recipe_with_its_summary():
     done = tkit("list")
     assert done.returncode == 0
     assert re.search(r"^digits_cnn +Handwritten digits", done.stdout, re.MULTILINE)
-    recipes = json.loads(tkit("list", "--json").stdout)
+    recipes = json.loads(tkit("list", "--json").stdout)["recipes"]
     assert [line.split()[0] for line in done.stdout.splitlines()] == [recipe["name"] for recipe in recipes]
 
 

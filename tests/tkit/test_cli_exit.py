@@ -88,7 +88,7 @@ NOISY = """
 import os
 from tkit.cli._options import results
 
-with results({as_json}) as show:
+with results({as_json}, "answer") as show:
     print("from Python", flush=True)
     os.write(1, b"from native code\\n")
     os.system("echo from a child")
@@ -104,7 +104,7 @@ def run_noisy(as_json):
 
 def test_with_json_standard_output_is_one_document():
     done = run_noisy(True)
-    assert json.loads(done.stdout) == {"answer": 42}
+    assert json.loads(done.stdout) == {"kind": "answer", "version": 1, "answer": 42}
     assert done.stderr.splitlines() == ["from Python", "from native code", "from a child", "after"]
 
 

@@ -91,7 +91,7 @@ def test_overrides_apply_in_order():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("fit.epoch=3", r"Unknown key 'fit.epoch'. Did you mean 'epochs'\? Available: .*optimizer"),
+        ("fit.epoch=3", r"Unknown key 'fit.epoch'. Did you mean 'fit.epochs'\? Available: .*optimizer"),
         ("fits.epochs=3", r"Unknown key 'fits'. Did you mean 'fit'\?"),
         ("fit.epochs.more=3", r"Unknown key 'fit.epochs.more'"),
         ("fit.epochs=three", r"fit.epochs: .*integer.*'three'"),

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tkit.recipe import Loaded
     from tkit.run import Run
 
+DOCUMENT_VERSION = 1
+"""Of the JSON documents; it rises when a key goes or changes its meaning."""
 _RECIPE_HELP = "A name from `tkit list`, or the path of a .py or .json recipe."
 
 
@@ -151,8 +153,8 @@ def print_json(document: Any) -> None:
 
 
 @contextmanager
-def results(as_json: bool) -> Iterator[Callable[[Any, str], None]]:
-    """Gives a function that prints a command's result: its JSON document, or its text.
+def results(as_json: bool, kind: str) -> Iterator[Callable[[Any, str], None]]:
+    """Gives a function that prints a command's result: its JSON document, of a `kind` of docs/json.md, or its text.
 
     With `as_json`, whatever else is printed until the block ends goes to standard error, what native code and
     child processes print too, so that standard output is one JSON document: the result, or the figures of a bound that
@@ -168,11 +170,11 @@ def results(as_json: bool) -> Iterator[Callable[[Any, str], None]]:
         with _stdout_to_stderr():
             yield lambda document, text: kept.append(document)
     except BoundError as error:
-        kept = [{"kind": "past-bound", "version": 1, "error": str(error), "figures": error.figures}]
+        kind, kept = "past-bound", [{"error": str(error), "figures": error.figures}]
         raise
     finally:
         for document in kept:
-            print_json(document)
+            print_json({"kind": kind, "version": DOCUMENT_VERSION, **document})
 
 
 @contextmanager

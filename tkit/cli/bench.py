@@ -74,7 +74,7 @@ def command(
     """`tkit bench`."""
     given = [f"{_SHORT[name][0]}={value}" for name, value in short.items() if value is not None]
     overrides = (*given, *overrides)
-    with _options.results(as_json) as show:
+    with _options.results(as_json, "bench") as show:
         if run.suffix == ".tflite" or (run / "bundle.json").is_file():
             measured = tkit.bench_file(run, _model.file_settings(run, data, pixels, overrides))
             return show(measured.metrics, measured.table)
@@ -83,4 +83,6 @@ def command(
         if run.suffix == ".keras" and "float/export" not in opened.manifest["stages"]:
             tkit.export(opened)
         tkit.bench(opened, variant=variant)
-        show(opened.summary("bench", variant), _options.bench_table(opened, variant))
+        summary = opened.summary("bench", variant)
+        where = {key: summary[key] for key in ("run", "variant")}
+        show({**where, **summary["metrics"]}, _options.bench_table(opened, variant))

@@ -25,10 +25,10 @@ def command(clear: bool, as_json: bool) -> None:
     """`tkit cache`."""
     from tkit_pipelines.cache import size_text
 
-    with _options.results(as_json) as show:
+    with _options.results(as_json, "cache") as show:
         found = tkit.cache(clear=clear)
         entries = [{**item._asdict(), "folder": str(item.folder)} for item in found.entries]
-        document = {"kind": "cache", "version": 1, **found._asdict(), "folder": str(found.folder), "entries": entries}
+        document = {**found._asdict(), "folder": str(found.folder), "entries": entries}
         total, free = size_text(sum(item.bytes for item in found.entries)), size_text(found.free)
         lines = [f"{found.folder}: {total} in {len(entries)} entries; {free} free (another folder: TKIT_CACHE)"]
         lines += [f"freed {size_text(found.freed)}"] if clear else []

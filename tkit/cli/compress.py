@@ -43,7 +43,7 @@ def command(
     steps: tuple[str, ...],
 ) -> None:
     """`tkit compress`."""
-    with _options.results(as_json) as show:
+    with _options.results(as_json, "compress") as show:
         steps, overrides = _options.split_overrides(steps)
         opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
         _options.silence_tensorflow()

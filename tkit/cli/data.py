@@ -63,7 +63,7 @@ def command(
     overrides: tuple[str, ...],
 ) -> None:
     """`tkit data`."""
-    with _options.results(as_json) as show:
+    with _options.results(as_json, "data") as show:
         _options.silence_tensorflow()
         from tkit.stages.data import data
 

@@ -29,7 +29,7 @@ def command(run: Path | None, runs_dir: Path | None, as_json: bool) -> None:
     """`tkit doctor`."""
     from tkit_edge.errors import BoundError
 
-    with _options.results(as_json) as show:
+    with _options.results(as_json, "doctor") as show:
         _options.silence_tensorflow()
         found = tkit.doctor(run, runs_dir=runs_dir)
         lines: list[str] = []

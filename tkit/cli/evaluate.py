@@ -73,7 +73,7 @@ def command(
 
     if by_interval and at_least is None:
         raise click.UsageError("--by-interval says how --at-least is compared: give both.")
-    with _options.results(as_json) as show:
+    with _options.results(as_json, "evaluate") as show:
         _options.silence_tensorflow()
         from tkit.stages.evaluate import require
 

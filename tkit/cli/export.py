@@ -41,7 +41,7 @@ def command(
     overrides: tuple[str, ...],
 ) -> None:
     """`tkit export`."""
-    with _options.results(as_json) as show:
+    with _options.results(as_json, "export") as show:
         opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
         _options.silence_tensorflow()
         tkit.export(opened, variant=variant)

@@ -30,11 +30,11 @@ def command(path: Path, tensors: bool, as_json: bool) -> None:
     """`tkit inspect`."""
     from tkit.cli._anatomy import brief, whole
 
-    with _options.results(as_json) as show:
+    with _options.results(as_json, "inspect") as show:
         found = tkit.inspect(path)
         documents = {name: asdict(anatomy) for name, anatomy in found.items()}
         if path.is_dir():
-            show(documents, "\n\n".join(brief(name, anatomy) for name, anatomy in found.items()))
+            show({"files": documents}, "\n\n".join(brief(name, anatomy) for name, anatomy in found.items()))
         else:
             [(name, anatomy)] = found.items()
-            show(documents[name], whole(name, anatomy, tensors))
+            show({"files": documents}, whole(name, anatomy, tensors))

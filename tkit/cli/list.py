@@ -14,7 +14,7 @@ import click
 
 import tkit.recipes
 from tkit.cli._command import tkit_command
-from tkit.cli._options import json_option, print_json
+from tkit.cli._options import DOCUMENT_VERSION, json_option, print_json
 
 
 @tkit_command(__doc__)
@@ -23,7 +23,7 @@ def command(as_json: bool) -> None:
     """`tkit list`."""
     recipes = [{"name": name, "summary": tkit.recipes.summary(name)} for name in tkit.recipes.names()]
     if as_json:
-        print_json(recipes)
+        print_json({"kind": "recipes", "version": DOCUMENT_VERSION, "recipes": recipes})
         return
     width = max(len(recipe["name"]) for recipe in recipes)
     for recipe in recipes:

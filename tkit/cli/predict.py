@@ -57,7 +57,7 @@ def command(
     """`tkit predict`."""
     from tkit_edge.predict import document, raise_failures
 
-    with _options.results(as_json) as show:
+    with _options.results(as_json, "predictions") as show:
         _options.silence_tensorflow()
         images, overrides = _options.split_overrides(images)
         resize = None

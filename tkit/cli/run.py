@@ -40,7 +40,7 @@ def command(
     overrides: tuple[str, ...],
 ) -> None:
     """`tkit run`."""
-    with _options.results(as_json) as show:
+    with _options.results(as_json, "run") as show:
         arguments = _options.begin_or_resume(recipe, resume, data, skip_bad, runs_dir, dry_run, overrides)
         _options.silence_tensorflow()
         run = tkit.run(**arguments)

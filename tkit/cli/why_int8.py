@@ -47,7 +47,7 @@ def command(
     """`tkit why-int8`."""
     from tkit.cli._blame import text
 
-    with _options.results(as_json) as show:
+    with _options.results(as_json, "why-int8") as show:
         steps, overrides = _options.split_overrides(steps)
         if len(steps) > 1:
             raise click.UsageError(f"Expected one step, received {' '.join(steps)}.")

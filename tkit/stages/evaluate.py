@@ -119,6 +119,8 @@ def _measure(
         for item in metrics.mistakes(examples.labels, shares, SHOWN_MISTAKES)
     ]
     result = {
+        "kind": "evaluate",
+        "version": 1,
         "model": {"file": str(subject.file), "format": subject.format, "sha256": files.sha256(subject.file)},
         "data": source,
         "split": split,

@@ -84,6 +84,8 @@ def why_int8(
     right = reference.argmax(axis=1) == held_out.labels
     folder = run.folder / variant / STAGE
     result = {
+        "kind": STAGE,
+        "version": 1,
         "run": str(run.folder),
         "variant": variant,
         "pictures": len(held_out),
