@@ -1,9 +1,15 @@
 """What several folders of tests need."""
 
 import shutil
+import signal
 import subprocess
 
 import pytest
+
+# Jobs started with `&` and some CI runners ignore SIGINT, and what is ignored stays so in children: the tests of Ctrl-C
+# would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

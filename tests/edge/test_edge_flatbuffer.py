@@ -130,10 +130,10 @@ def bomb(copies):
 
 def test_a_small_file_that_describes_an_enormous_graph_is_refused_quickly():
     assert len(flatbuffer.read(bomb(10)).tensors) == 10
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(InputError, match="larger graph"):
         flatbuffer.read(bomb(3_000_000))
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20
 
 
 def test_options_of_operators_are_those_that_the_runtimes_schema_reads(made):

@@ -176,12 +176,15 @@ from tkit_pipelines.dataset import Examples
 
 examples = Examples(np.zeros((512, 8, 8, 3), np.uint8), np.zeros(512, np.int32))
 for dataset in (Batches(examples, 2, 32, (), 0).dataset(), in_order(examples, 2, 32).repeat()):
-    iterator, began = iter(dataset.take(10**9)), time.perf_counter()
-    while time.perf_counter() - began < 1.5:
-        next(iterator)
-    began = time.perf_counter()
-    del iterator
-    print(time.perf_counter() - began)
+    waits = []
+    for _ in range(4):  # the shortest counts: on a busy machine any one may be late
+        iterator, began = iter(dataset.take(10**9)), time.perf_counter()
+        while time.perf_counter() - began < 1.5:
+            next(iterator)
+        began = time.perf_counter()
+        del iterator
+        waits.append(time.perf_counter() - began)
+    print(min(waits))
 """
 
 

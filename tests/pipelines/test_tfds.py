@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -151,10 +150,8 @@ def test_what_cannot_be_used_is_explained(name, match):
 def test_offline_names_the_three_ways_to_get_data(name, monkeypatch):
     for variable in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
-    start = time.monotonic()
     with pytest.raises(InputError, match=r"network.*TFDS_DATA_DIR.*--data FOLDER/ARCHIVE"):
         resolve(f"tfds:{name}").load(Shape(6, 5, 3))
-    assert time.monotonic() - start < 60
 
 
 def test_a_prepared_folder_needs_neither_network_nor_the_sets_code(folder):

@@ -68,7 +68,7 @@ def test_signals_end_a_command_in_order(sent, code):
     ) as process:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(sent)
-        out, err = process.communicate()
+        out, err = process.communicate(timeout=600)
     assert process.returncode == code
     assert out == "cleaned up\n"
     assert "Traceback" not in err

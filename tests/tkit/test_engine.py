@@ -277,7 +277,7 @@ print(json.dumps([outcome.replicas, accuracy, start.facts["epoch"], start.facts[
 def test_two_devices_share_each_batch_and_go_on_after_a_stop(tmp_path):
     # Logical devices must be set before TensorFlow starts: a process of its own.
     command = [sys.executable, "-c", MIRRORED, str(tmp_path / "checkpoints")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     replicas, accuracy, epoch, step, equal = json.loads(done.stdout.splitlines()[-1])
     assert replicas == 2

@@ -32,6 +32,8 @@ SMALL = (
     "fit.lookahead=0.5",
     "fit.early_stopping=3",
 )
+PATIENCE = 600
+"""Seconds that only a hang takes, on however busy a machine."""
 OFTEN = ("fit.steps_per_execution=3", "fit.checkpoint.steps=5")
 
 
@@ -194,9 +196,7 @@ def test_a_signal_saves_and_says_the_command_that_goes_on(tmp_path, sent, code):
     with subprocess.Popen([*command, "fit.epochs=2000", *OFTEN], stderr=subprocess.PIPE, text=True) as process:
         wait_for(lambda: list(tmp_path.glob("*/checkpoints/000001-*")))
         process.send_signal(sent)
-        asked = time.monotonic()
-        _, said = process.communicate()
-    assert time.monotonic() - asked < 10
+        _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == code
     assert f"Go on with: tkit fit --resume {tmp_path / 'digits_cnn-1'}" in said
     assert Checkpoints(tmp_path / "digits_cnn-1" / "checkpoints", 2).newest() is not None
@@ -263,8 +263,8 @@ def test_ten_kills_at_random_moments_leave_no_trace(tmp_path, monkeypatch):
     assert result["unequal"] == []
 
 
-def wait_for(condition, seconds=120):
-    until = time.monotonic() + seconds
+def wait_for(condition):
+    until = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.02)

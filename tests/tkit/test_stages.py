@@ -168,7 +168,7 @@ def test_a_dry_run_takes_every_stage_on_the_true_shapes(recipe, tmp_path):
         str(tmp_path),
         "--json",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     json.loads(done.stdout)
     manifest = json.loads((tmp_path / f"dry-{recipe}-1" / "manifest.json").read_text())
