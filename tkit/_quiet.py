@@ -78,6 +78,7 @@ def chatter_dropped(everything: bool = False) -> Iterator[None]:
             caught.seek(0)
             for line in caught:
                 if not everything and not _CHATTER.match(line):
+                    console.rest()
                     os.write(2, line)
 
 

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TextIO
+
+from tkit_edge.text import fitted, terminal_width
+from tkit_pipelines import spinner
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 Level = Literal["quiet", "normal", "verbose"]
 _level: Level = "normal"
+
+_GREEN, _YELLOW, _RED = 32, 33, 31
+_COLOURS = (
+    (re.compile(r"(?m)\bok$|^no problems.*$"), _GREEN),
+    (re.compile(r"(?m)^(note|data|uneven|repeats|labels)(?=:? )"), _YELLOW),
+    (re.compile(r"(?m)\bFAILED$|^(Error|problem)\b"), _RED),
+)
 
 
 def set_level(level: Level) -> None:
@@ -37,13 +49,48 @@ def live() -> bool:
     return _level != "quiet" and sys.stderr.isatty() and not console().is_jupyter
 
 
+def busy(doing: str) -> None:
+    """On a terminal, shows that tkit is at work until it says something; with -v TensorFlow itself says enough."""
+    if _level == "normal" and sys.stderr.isatty():
+        spinner.spin(doing)
+
+
+def rest() -> None:
+    """Ends what `busy` began, before anything is written to the terminal."""
+    spinner.rest()
+
+
+def width() -> int | None:
+    """Columns of the terminal on standard error; None for a log file or a pipe, which get everything."""
+    return terminal_width(sys.stderr)
+
+
+def laid_out(text: str, stream: TextIO) -> str:
+    """`text` as `stream` shows it: on a terminal within its width and with verdicts in colour, elsewhere as it is."""
+    if not stream.isatty():
+        return text
+    text = fitted(text, terminal_width(stream))
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    for pattern, colour in _COLOURS:
+        text = pattern.sub(rf"\033[{colour}m\g<0>\033[0m", text)
+    return text
+
+
 def say(message: str) -> None:
     """One line of progress, unless quiet."""
     if _level != "quiet":
-        console().print(message, markup=False)
+        _write(laid_out(message, sys.stderr))
 
 
 def detail(message: str) -> None:
     """One line that only `-v` shows."""
     if _level == "verbose":
-        console().print(message, markup=False, style="dim")
+        _write(message, style="dim")
+
+
+def _write(text: str, style: str | None = None) -> None:
+    from rich.text import Text
+
+    rest()
+    console().print(Text.from_ansi(text), style=style)

@@ -19,6 +19,7 @@ from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError, InputError, TkitError
 from tkit_edge.runtime import KERNELS
 from tkit_edge.table import table
+from tkit_edge.text import terminal_width
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,7 +52,7 @@ def _bench(options: argparse.Namespace) -> None:
     text = json.dumps(report.as_dict(), indent=2)
     if options.output is not None:
         files.write_bytes(options.output, (text + "\n").encode())
-    print(text if options.json else table(report))
+    print(text if options.json else table(report.as_dict(), terminal_width(sys.stdout)))
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ from tkit_edge.accuracy import read_test, wilson
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, macs, parameters
+from tkit_edge.text import counted
 from tkit_edge.worker import Worker
 
 VERSION = 1
@@ -114,7 +115,7 @@ class _Configuration:
     times: list[int]
 
     def describe(self) -> str:
-        return f"{self.file.path.name}, {self.threads} thread{'s' * (self.threads > 1)}, {self.kernels}"
+        return f"{self.file.path.name}, {counted(self.threads, 'thread')}, {self.kernels}"
 
     def result(self, accuracy: Accuracy | None) -> Result:
         p50, p90, p99 = (float(value) / 1e6 for value in np.percentile(self.times, (50, 90, 99)))
@@ -242,7 +243,7 @@ def _accuracy(own: list[_Configuration], test: Path, labels: np.ndarray, progres
         classes = chosen.worker.ask("classify", test=str(test.resolve()), start=start, stop=start + step)
         correct += int(np.sum(np.array(classes) == labels[start : start + step]))
     top1 = correct / len(labels)
-    progress(f"{chosen.file.path.name}: accuracy {top1:.2%} on {len(labels)} pictures")
+    progress(f"{chosen.file.path.name}: accuracy {top1:.2%} of {counted(len(labels), 'test image')}")
     return Accuracy(top1, wilson(correct, len(labels)), len(labels), chosen.threads, chosen.kernels)
 
 

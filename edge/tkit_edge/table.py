@@ -1,68 +1,106 @@
-"""A report as plain text: a row for each configuration."""
+"""Aligned columns, and the report of a measurement as such a table: one row per configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from tkit_edge.bench import Report, Result
 from tkit_edge.machine import busy
+from tkit_edge.text import columns, counted, fitted, padded
 
 _COLUMNS = (
     *("file", "size KB", "MACs M", "threads", "kernels", "load ms", "first ms"),
     *("p50", "p90", "p99", "runs/s", "peak MB", "accuracy"),
 )
+_SPARE = ("first ms", "load ms", "p99", "MACs M", "peak MB", "p90", "runs/s")
 
 
-def table(report: Report) -> str:
-    """What was measured on what, in aligned columns."""
-    rows = [_COLUMNS, *(_row(result) for result in report.results)]
-    lines = aligned(rows, left=(0, 4))
-    machine = report.machine
+def table(report: dict[str, Any], width: int | None = None) -> str:
+    """What was measured on what, in aligned columns.
+
+    Args:
+        report: what `Report.as_dict` gives.
+        width: of the terminal; the least important columns are left out until the others fit, by default none.
+    """
+    rows = [_COLUMNS, *(_row(result) for result in report["results"])]
+    lines = aligned(rows, left=(0, 4), width=width, spare=[_COLUMNS.index(name) for name in _SPARE])
+    machine, runtime = report["machine"], report["runtime"]
     governor = f", governor {machine['governor']}" if machine["governor"] else ""
-    where = f"{machine['board'] or machine['cpu']}, {machine['cores']} cores, {machine['arch']}{governor}"
-    head = f"{where}; {report.runtime['name']} {report.runtime['version']}, Python {report.python}"
-    return "\n".join([head, "", *lines, *_notes(report)])
+    cores = counted(machine["cores"], "core")
+    where = f"{machine['board'] or machine['cpu']}, {cores}, {machine['arch']}{governor}"
+    head = f"{where}; {runtime['name']} {runtime['version']}, Python {report['python']}"
+    return "\n".join([fitted(head, width), "", *lines, *(fitted(note, width) for note in _notes(report))])
 
 
-def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
-    """Rows of cells as lines, each column as wide as its widest cell; `left` are the columns of text."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if column in left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths))
-        ).rstrip()
+def aligned(
+    rows: Sequence[Sequence[str]], left: Sequence[int] = (0,), width: int | None = None, spare: Sequence[int] = ()
+) -> list[str]:
+    """Rows of cells as lines, each column as wide as its widest cell.
+
+    Args:
+        rows: the header, then the rows.
+        left: the columns of text.
+        width: that lines may have; without it, all columns stand side by side.
+        spare: columns that are left out one after the other while lines are too long, which is said. Where that is not
+            enough, each row is a block of lines, a cell in each.
+    """
+    widths = [max(columns(row[column]) for row in rows) for column in range(len(rows[0]))]
+    shown = list(range(len(widths)))
+    dropped: list[str] = []
+    for column in spare:
+        if _fits(widths, shown, width):
+            break
+        shown.remove(column)
+        dropped.append(rows[0][column])
+    if not _fits(widths, shown, width):
+        return _stacked(rows)
+    lines = [
+        "  ".join(padded(row[column], widths[column], right=column not in left) for column in shown).rstrip()
         for row in rows
     ]
+    return [*lines, *([fitted(f"not shown at this width: {', '.join(dropped)}", width)] if any(dropped) else [])]
 
 
-def _row(result: Result) -> tuple[str, ...]:
-    accuracy = result.accuracy
+def _fits(widths: Sequence[int], shown: Sequence[int], width: int | None) -> bool:
+    return width is None or sum(widths[column] + 2 for column in shown) - 2 <= width
+
+
+def _stacked(rows: Sequence[Sequence[str]]) -> list[str]:
+    header = rows[0]
+    label = max(map(columns, header))
+    lines = []
+    for row in rows[1:]:
+        lines += [row[0], *(f"  {padded(name, label)}  {cell}" for name, cell in zip(header[1:], row[1:]))]
+    return lines
+
+
+def _row(result: dict[str, Any]) -> tuple[str, ...]:
+    accuracy, rate = result["accuracy"], result["runs_per_second"]
     return (
-        result.file,
-        f"{result.bytes / 1000:,.1f}",
-        "-" if result.macs is None else f"{result.macs / 1e6:,.3f}",
-        str(result.threads),
-        result.kernels,
-        f"{result.load_ms:.1f}",
-        *(f"{value:.3f}" for value in (result.first_ms, result.p50_ms, result.p90_ms, result.p99_ms)),
-        f"{result.runs_per_second:,.0f}" if result.runs_per_second >= 10 else f"{result.runs_per_second:.2f}",
-        f"{result.peak_memory / 1e6:.1f}",
-        "-" if accuracy is None else f"{accuracy.top1:.2%}",
+        result["file"],
+        f"{result['bytes'] / 1000:,.1f}",
+        "-" if result["macs"] is None else f"{result['macs'] / 1e6:,.3f}",
+        str(result["threads"]),
+        result["kernels"],
+        f"{result['load_ms']:.1f}",
+        *(f"{result[name]:.3f}" for name in ("first_ms", "p50_ms", "p90_ms", "p99_ms")),
+        f"{rate:,.0f}" if rate >= 10 else f"{rate:.2f}",
+        f"{result['peak_memory'] / 1e6:.1f}",
+        "-" if accuracy is None else f"{accuracy['top1']:.2%}",
     )
 
 
-def _notes(report: Report) -> list[str]:
+def _notes(report: dict[str, Any]) -> list[str]:
     notes = []
-    warning = busy(report.machine)
+    warning = busy(report["machine"])
     if warning:
         notes.append(warning)
-    for result in {item.file: item for item in report.results}.values():
-        accuracy = result.accuracy
+    for result in {item["file"]: item for item in report["results"]}.values():
+        accuracy = result["accuracy"]
         if accuracy is not None:
-            low, high = accuracy.interval
+            low, high = accuracy["interval"]
             notes.append(
-                f"{result.file}: accuracy {accuracy.top1:.2%} (95 % {low:.2%} to {high:.2%}) on "
-                f"{accuracy.samples:,} pictures; {accuracy.kernels}, threads: {accuracy.threads}"
+                f"{result['file']}: accuracy {accuracy['top1']:.2%} of {counted(accuracy['samples'], 'test image')} "
+                f"(95 % {low:.2%} to {high:.2%}); {accuracy['kernels']}, {counted(accuracy['threads'], 'thread')}"
             )
     return ["", *notes] if notes else []

@@ -1,8 +1,14 @@
-"""Text for people: a count with its noun, and how many columns of a terminal a text takes."""
+"""Text for people: a count with its noun, and lines that fit a terminal."""
 
 from __future__ import annotations
 
+import os
+import re
 import unicodedata
+from typing import TextIO
+
+_DEFAULT_WIDTH = 80
+_HANGING = "    "
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:
@@ -14,6 +20,48 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
         plural: where it isn't the singular with an s.
     """
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def terminal_width(stream: TextIO) -> int | None:
+    """Columns of the terminal that `stream` writes to, or $COLUMNS; None for a pipe or a file: all of it."""
+    if not stream.isatty():
+        return None
+    try:
+        return int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        pass
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _DEFAULT_WIDTH
+    except OSError:
+        return _DEFAULT_WIDTH
+
+
+def fitted(text: str, width: int | None) -> str:
+    """`text` with lines past `width` columns broken where two spaces are, else between words; never inside a word."""
+    if width is None:
+        return text
+    return "\n".join(part for line in text.split("\n") for part in _broken(line, width))
+
+
+def _broken(line: str, width: int) -> list[str]:
+    if columns(line) <= width:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip())]
+    lines: list[str] = []
+    current = ""
+    gap = indent
+    for index, group in enumerate(re.split(r"(  +)", line.strip())):
+        if index % 2:
+            gap = group
+            continue
+        whole = columns(indent + _HANGING + group) <= width
+        for word in [group] if whole else re.split(" (?!%)", group):
+            if current and columns(current + gap + word) > width:
+                lines.append(current)
+                current, gap = indent + _HANGING, ""
+            current += gap + word
+            gap = " "
+    return [*lines, current]
 
 
 def columns(text: str) -> int:

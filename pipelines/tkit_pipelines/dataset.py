@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
+from tkit_edge.text import counted
 from tkit_pipelines.class_names import lookalikes
 
 if TYPE_CHECKING:
@@ -149,9 +150,9 @@ class Splits:
         strays = [bad.name for bad in self.skipped if bad.stray]
         damaged = [bad.reason for bad in self.skipped if not bad.stray]
         if strays:
-            lines.append(f"{len(strays):,} files that are no images were passed over; the first: {strays[0]}")
+            lines.append(f"passed over {counted(len(strays), 'file')} without an image; the first: {strays[0]}")
         if damaged:
-            lines.append(f"{len(damaged):,} files were skipped; the first: {damaged[0]}")
+            lines.append(f"skipped {counted(len(damaged), 'damaged file')}; the first: {damaged[0]}")
         lines += map(str, self.duplicates)
         counts = np.bincount(self.train.labels, minlength=len(self.class_names))
         most, least = int(counts.argmax()), int(counts.argmin())

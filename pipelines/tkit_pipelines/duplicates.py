@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tkit_edge.text import counted
 from tkit_pipelines.dataset import Examples
 
 CHUNK = 4096  # pictures hashed at once
@@ -25,7 +26,8 @@ class Duplicates(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"{self.pictures:,} {self.second} pictures are in {self.first} too, pixel for pixel; the first is "
+            f"{counted(self.pictures, f'{self.second} picture')} {'is' if self.pictures == 1 else 'are'} "
+            f"in {self.first} too, pixel for pixel; the first is "
             f"{self.second} picture {self.example[1]}, which is {self.first} picture {self.example[0]}"
         )
 

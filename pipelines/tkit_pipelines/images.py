@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from tkit_edge.errors import InputError
+from tkit_edge.text import counted
 from tkit_pipelines.balance import Balance
 from tkit_pipelines.config import Component, OneOf
 from tkit_pipelines.dataset import Examples, Splits
@@ -128,5 +129,5 @@ def _check(loaded: Loaded, source: str) -> None:
             raise InputError(f"data {source!r}: {part} labels must be 0 to {len(names) - 1}, one for each class.")
         empty = np.flatnonzero(np.bincount(examples.labels, minlength=len(names)) == 0)
         if len(empty):
-            skipped = f" ({len(loaded.skipped)} files were skipped)" if loaded.skipped else ""
+            skipped = f" ({counted(len(loaded.skipped), 'file')} skipped)" if loaded.skipped else ""
             raise InputError(f"data {source!r}: class {names[empty[0]]!r} has no {part} pictures{skipped}.")

@@ -28,6 +28,8 @@ def progress(description: str, total: int) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from tkit_pipelines.spinner import rest
+
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     bar = Progress(*columns, console=Console(stderr=True))
     task = bar.add_task(description, total=total)
@@ -36,6 +38,7 @@ def progress(description: str, total: int) -> Iterator[Advance]:
     def advance(count: int) -> None:
         bar.advance(task, count)
         if not bar.live.is_started and time.monotonic() - start > PATIENCE:
+            rest()
             bar.start()
 
     try:

@@ -141,7 +141,8 @@ def survey(source: str, shape: Shape, skip_bad: bool) -> Survey:
     result.bad.sort()
     result.strays.sort()
     if result.bad and not skip_bad:
-        result.problems.append(f"{len(result.bad):,} files are no pictures or damaged. Remove them, or add --skip-bad.")
+        what = "file is no picture" if len(result.bad) == 1 else "files are no pictures"
+        result.problems.append(f"{len(result.bad):,} {what} or damaged. Remove what is bad, or add --skip-bad.")
     if not opened.problems:
         result.problems += _refusal(result)
     return result

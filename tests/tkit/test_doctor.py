@@ -102,7 +102,7 @@ def test_checkpoints_are_verified_and_what_resume_would_do_is_said(cut):
     found = tkit.doctor(cut)
     assert found.problems == []
     assert found.facts["checkpoints"] == {
-        "000001-00000.checkpoint": "whole, after 1 epochs and 0 steps",
+        "000001-00000.checkpoint": "whole, after 1 epoch and 0 steps",
         "000002-00006.checkpoint": "whole, after 2 epochs and 6 steps",
         "resume": f"tkit fit --resume {cut.folder} goes on after 2 epochs and 6 steps, of 4 epochs",
     }
@@ -115,7 +115,7 @@ def test_a_damaged_checkpoint_is_a_problem_and_the_one_before_it_goes_on(cut):
     assert found.facts["checkpoints"][last.name] == "damaged: its checksum doesn't fit"
     (problem,) = found.problems
     assert problem.what == f"{last} is damaged."
-    assert problem.remedy.endswith("goes on after 1 epochs and 0 steps, of 4 epochs.")
+    assert problem.remedy.endswith("goes on after 1 epoch and 0 steps, of 4 epochs.")
     first.write_bytes(b"")
     assert "trains from the beginning" in tkit.doctor(cut).facts["checkpoints"]["resume"]
 

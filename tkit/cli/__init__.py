@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import click
 
+from tkit import console
 from tkit.cli._group import group
 from tkit_edge.errors import TkitError
 
@@ -20,9 +21,12 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)  # so that `finally` blocks run, as after Ctrl-C
     try:
-        code = group.main(args, prog_name="tkit", standalone_mode=False)
+        try:
+            code = group.main(args, prog_name="tkit", standalone_mode=False)
+        finally:
+            console.rest()
     except TkitError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(console.laid_out(f"Error: {error}", sys.stderr), err=True)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tkit_edge.anatomy import Anatomy, Stored
+from tkit_edge.table import aligned
 
 _LARGEST = 8
 
@@ -15,19 +16,19 @@ def brief(name: str, anatomy: Anatomy) -> str:
     return "\n".join([_head(name, anatomy), f"  {kinds}", *(f"  {line}" for line in _runtimes(anatomy))])
 
 
-def whole(name: str, anatomy: Anatomy, tensors: bool) -> str:
-    """A file in full; `tensors`: every constant, not only the largest."""
+def whole(name: str, anatomy: Anatomy, tensors: bool, width: int | None = None) -> str:
+    """A file in full; `tensors`: every constant, not only the largest; `width`: the terminal's, which tables fit."""
     lines = [_head(name, anatomy), *([f"made by  {anatomy.description}"] if anatomy.description else [])]
     lines += [f"input    {text}" for text in anatomy.inputs] + [f"output   {text}" for text in anatomy.outputs]
     if anatomy.graphs > 1:
         lines.append(f"graphs   {anatomy.graphs}; the first is shown, the others are bodies of loops and conditions")
-    lines += ["", *_table(("operator", "count", "MACs"), [*_operators(anatomy)])]
-    lines += ["", *_table(("bytes", "", "share"), [*_bytes(anatomy)])]
+    lines += ["", *_table(("operator", "count", "MACs"), [*_operators(anatomy)], width)]
+    lines += ["", *_table(("bytes", "", "share"), [*_bytes(anatomy)], width)]
     lines += ["", *_quantization(anatomy)]
     shown = anatomy.stored if tensors else [item for item in anatomy.stored if item.kind == "weights"][:_LARGEST]
     left = len(anatomy.stored) - len(shown)
     header = ("constant", "kind", "shape", "type", "bytes", "scales", "zeros", "codes")
-    lines += ["", *_table(header, [_constant(item) for item in shown])]
+    lines += ["", *_table(header, [_constant(item) for item in shown], width, spare=(1, 5, 3, 6))]
     lines += [f"and {left} more: --tensors"] if left else []
     return "\n".join([*lines, "", *_runtimes(anatomy)])
 
@@ -79,14 +80,10 @@ def _runtimes(anatomy: Anatomy) -> list[str]:
     return [f"{item.runtime:<13}{'yes' if item.runs else 'no':<4} {item.why}" for item in anatomy.runtimes]
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def _table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], width: int | None, spare: Sequence[int] = ()
+) -> list[str]:
     """Aligned columns: numbers to the right, words to the left."""
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    columns = range(len(header))
-    right = [all(row[column][:1].isdigit() or row[column] == "-" for row in rows) for column in columns]
-
-    def line(row: Sequence[str]) -> str:
-        cells = zip(row, widths, right, strict=True)
-        return "  ".join(cell.rjust(width) if flush else cell.ljust(width) for cell, width, flush in cells).rstrip()
-
-    return [line(row) for row in (header, *rows)]
+    numbers = [all(row[column][:1].isdigit() or row[column] == "-" for row in rows) for column in range(len(header))]
+    left = [column for column, number in enumerate(numbers) if not number]
+    return aligned([header, *rows], left=left, width=width, spare=spare)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from tkit_edge.table import aligned
+from tkit_edge.text import counted
 
 _SHOWN = 10
 
 
-def text(result: dict[str, Any]) -> str:
-    """The worst places of `tkit.why_int8`, why they cost what they do, and what the exceptions won back."""
+def text(result: dict[str, Any], width: int | None = None) -> str:
+    """The worst places of `tkit.why_int8`, why they cost what they do, and what the exceptions won back.
+
+    `width` is the terminal's; the table leaves out columns that don't fit.
+    """
     places = result["places"]
     header = ["layer", "part", "divergence", "SQNR dB", "same top-1", "drop", "cause"]
     rows = [
@@ -26,10 +30,10 @@ def text(result: dict[str, Any]) -> str:
         for item in places[:_SHOWN]
     ]
     lines = [
-        f"{result['run']}, {result['variant']}: {result['step']} on {result['pictures']:,} validation pictures; "
+        f"{result['run']}, {result['variant']}: {result['step']} on {counted(result['pictures'], 'validation image')}; "
         "each place rounded alone, divergence from float in nats a picture",
         "",
-        *aligned([header, *rows], left=(0, 1, 6)),
+        *aligned([header, *rows], left=(0, 1, 6), width=width, spare=(3, 4, 2, 5)),
     ]
     if len(places) > _SHOWN:
         lines.append(f"and {len(places) - _SHOWN} that cost less: --json has all")
@@ -37,7 +41,11 @@ def text(result: dict[str, Any]) -> str:
     for item in suspects:
         lines += ["", f"{item['layer']} {item['part']}: {item['cause']}", f"  {item['why']}"]
         lines += [f"  try {item['remedy']}"] if item["remedy"] else []
-    lines += ["", f"float: accuracy {result['float']['accuracy']:.2%}", _file("int8", result["int8"])]
+    lines += [
+        "",
+        f"float: accuracy {result['float']['accuracy']:.2%} of {counted(result['pictures'], 'validation image')}",
+        _file("int8", result["int8"]),
+    ]
     if result["with_exceptions"] is None:
         lines.append(
             "No place alone costs enough for an exception; training (quantize:aware=true) may win back the rest."

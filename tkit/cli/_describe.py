@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
 from tkit_pipelines.config import Component, Config
 
 _COLUMN = 44
+_BELOW = "    # "
 
 
-def lines(config: Config, prefix: str = "") -> Iterator[str]:
-    """The settings of `config`, each with the first sentence of its documentation."""
+def lines(config: Config, width: int | None = None, prefix: str = "") -> Iterator[str]:
+    """The settings of `config`, each with its documentation: beside it, or below where `width` columns are too few."""
     for name, field in type(config).model_fields.items():
         value = getattr(config, name)
         if name in ("version", "kind"):
             continue
-        meaning = (field.description or "").split("\n")[0]
+        meaning = " ".join((field.description or "").split())
         if isinstance(value, Config) and not _fits_one_line(value):
-            yield from lines(value, f"{prefix}{name}.")
+            yield from lines(value, width, f"{prefix}{name}.")
         elif isinstance(value, tuple) and any(_is_long(item) for item in value):
-            yield _line(f"{prefix}{name}={','.join(item.kind for item in value)}", meaning)
+            yield _line(f"{prefix}{name}={','.join(item.kind for item in value)}", meaning, width)
             for number, item in enumerate(value):
-                yield from lines(item, f"{prefix}{name}.{number}.")
+                yield from lines(item, width, f"{prefix}{name}.{number}.")
         else:
-            yield _line(f"{prefix}{name}={_text(value)}", meaning)
+            yield _line(f"{prefix}{name}={_text(value)}", meaning, width)
 
 
-def _line(setting: str, meaning: str) -> str:
-    return f"{setting:{_COLUMN}}  # {meaning}".rstrip("# ")
+def _line(setting: str, meaning: str, width: int | None) -> str:
+    beside = f"{setting:{_COLUMN}}  # {meaning}"
+    if not meaning or width is None or len(beside) <= width:
+        return beside if meaning else setting
+    return f"{setting}\n{textwrap.fill(meaning, width, initial_indent=_BELOW, subsequent_indent=_BELOW)}"
 
 
 def _is_long(item: Any) -> bool:

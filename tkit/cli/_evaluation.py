@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
+from tkit_edge.table import aligned
+from tkit_edge.text import counted
+
 _CLASSES = 20
 _CONFUSIONS = 5
 
 
-def text(result: dict[str, Any]) -> str:
-    """The figures of `tkit.evaluate` in some lines: the weakest classes and commonest confusions first."""
+def text(result: dict[str, Any], width: int | None = None) -> str:
+    """The figures of `tkit.evaluate` in some lines: the weakest classes and commonest confusions first.
+
+    `width` is the terminal's; the table leaves out columns that don't fit.
+    """
     low, high = result["interval"]
     top5 = "" if result["top5"] is None else f"; top-5 {result['top5']:.2%}"
+    measured = counted(result["samples"], f"{result['split']} picture")
     lines = [
-        f"{result['model']['file']} on {result['samples']:,} {result['split']} pictures of {result['data']}"
+        f"{result['model']['file']} on {measured} of {result['data']}"
         + (", each averaged with its mirror image" if result["mirror"] else ""),
-        f"accuracy {result['accuracy']:.2%} (95 % {low:.2%} to {high:.2%}){top5}; "
+        f"{result['split']} accuracy {result['accuracy']:.2%} (95 % {low:.2%} to {high:.2%}){top5}; "
         f"macro F1 {result['macro']['f1']:.2%}; calibration error {result['calibration']['error']:.2%}",
         "",
     ]
     classes = sorted(result["per_class"], key=lambda item: item["f1"])
-    width = max(len("class"), *(len(item["name"]) for item in classes[:_CLASSES]))
-    lines.append(f"{'class':<{width}}  precision  recall      F1  pictures")
-    lines += [
-        f"{item['name']:<{width}}  {item['precision']:>9.1%}  {item['recall']:>6.1%}  {item['f1']:>6.1%}  "
-        f"{item['support']:>8,}"
+    rows = [
+        [item["name"], f"{item['precision']:.1%}", f"{item['recall']:.1%}", f"{item['f1']:.1%}", f"{item['support']:,}"]
         for item in classes[:_CLASSES]
     ]
+    lines += aligned([["class", "precision", "recall", "F1", "images"], *rows], width=width, spare=(1, 2))
     if len(classes) > _CLASSES:
         lines.append(f"and {len(classes) - _CLASSES} better ones: --json has all")
     lines += _confusions(result)

@@ -15,10 +15,10 @@ import click
 
 from tkit import console
 from tkit.cli import _complete
+from tkit_edge.text import terminal_width
 
 if TYPE_CHECKING:
     from tkit.recipe import Loaded
-    from tkit.run import Run
 
 DOCUMENT_VERSION = 1
 """Of the JSON documents; it rises when a key goes or changes its meaning."""
@@ -135,16 +135,25 @@ def split_overrides(arguments: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[
 
 
 def silence_tensorflow() -> None:
-    """Keep TensorFlow's own lines off the terminal, unless the user asked for them."""
+    """Keep TensorFlow's own lines off the terminal, unless the user asked for them, and show that it starts."""
     if console.level() != "verbose":
         from tkit import _quiet
 
         _quiet.silence()
+        if "tensorflow" not in sys.modules:
+            console.busy("starting TensorFlow")
 
 
-def bench_table(run: Run, variant: str | None = None) -> str:
-    """What bench measured, as a table."""
-    return (run.variant_folder(variant) / "bench" / "bench.txt").read_text(encoding="utf-8")
+def bench_table(report: dict[str, Any]) -> str:
+    """What bench measured, as a table that fits the terminal."""
+    from tkit_edge.table import table
+
+    return table(report, stdout_width())
+
+
+def stdout_width() -> int | None:
+    """Columns of the terminal on standard output; None for a pipe or a file, which gets everything."""
+    return terminal_width(sys.stdout)
 
 
 def print_json(document: Any) -> None:
@@ -161,7 +170,13 @@ def results(as_json: bool, kind: str) -> Iterator[Callable[[Any, str], None]]:
     was missed. After another error it is empty.
     """
     if not as_json:
-        yield lambda document, text: click.echo(text) if text else None
+
+        def show(document: Any, text: str) -> None:
+            console.rest()
+            if text:
+                click.echo(console.laid_out(text, sys.stdout))
+
+        yield show
         return
     from tkit_edge.errors import BoundError
 

@@ -77,7 +77,7 @@ def command(
     with _options.results(as_json, "bench") as show:
         if run.suffix == ".tflite" or (run / "bundle.json").is_file():
             measured = tkit.bench_file(run, _model.file_settings(run, data, pixels, overrides))
-            return show(measured.metrics, measured.table)
+            return show(measured.metrics, _options.bench_table(measured.metrics))
         opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
         _options.silence_tensorflow()
         if run.suffix == ".keras" and "float/export" not in opened.manifest["stages"]:
@@ -85,4 +85,4 @@ def command(
         tkit.bench(opened, variant=variant)
         summary = opened.summary("bench", variant)
         where = {key: summary[key] for key in ("run", "variant")}
-        show({**where, **summary["metrics"]}, _options.bench_table(opened, variant))
+        show({**where, **summary["metrics"]}, _options.bench_table(summary["metrics"]))

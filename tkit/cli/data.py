@@ -20,6 +20,8 @@ import click
 
 from tkit.cli import _complete, _options
 from tkit.cli._command import tkit_command
+from tkit_edge.table import aligned
+from tkit_edge.text import counted
 
 if TYPE_CHECKING:
     from tkit_pipelines.survey import Repeats, Survey
@@ -75,7 +77,7 @@ def command(
             overrides=overrides,
             output=output,
         )
-        show(_document(found), "\n".join(map(_printable, _lines(found))))
+        show(_document(found), "\n".join(map(_printable, _lines(found, _options.stdout_width()))))
 
 
 def _document(found: Survey) -> dict[str, Any]:
@@ -108,13 +110,15 @@ def _spread(values: list[Any]) -> dict[str, float] | None:
     return {"min": ordered[0], "median": ordered[len(ordered) // 2], "max": ordered[-1]}
 
 
-def _lines(found: Survey) -> list[str]:
+def _lines(found: Survey, columns: int | None) -> list[str]:
     total = sum(map(sum, found.splits.values()))
     parts = ", ".join(f"{sum(counts):,} {split}" for split, counts in found.splits.items())
-    lines = [f"{found.name}: {total:,} pictures ({parts}), {len(found.class_names)} classes"]
+    lines = [
+        f"{found.name}: {counted(total, 'picture')} ({parts}), {counted(len(found.class_names), 'class', 'classes')}"
+    ]
     if "test" not in found.splits:
         lines.append("no test pictures of its own: tkit holds a fixed fifth of each class out")
-    lines += [*found.notes, "", *_classes(found), ""]
+    lines += [*found.notes, "", *_classes(found, columns), ""]
     if found.heights:
         height, width = _spread(found.heights), _spread(found.widths)
         aspect = _spread([wide / high for high, wide in zip(found.heights, found.widths, strict=True)])
@@ -126,32 +130,37 @@ def _lines(found: Survey) -> list[str]:
         ]
         lines.append("kinds   " + ", ".join(f"{kind} {count:,}" for kind, count in found.kinds.most_common()))
     if found.turned:
-        lines.append(f"turned  {found.turned:,} are turned upright, as their EXIF data says")
+        lines.append(f"turned  {counted(found.turned, 'image')} turned upright by the EXIF orientation")
     if found.imbalance >= 3:
         lines.append("uneven  " + _imbalance(found.imbalance))
     lines += [f"repeats {_repeats(repeats, found)}" for repeats in found.repeats]
     if found.contradictions:
         first, second = found.contradictions.example
-        lines.append(f"labels  {found.contradictions.count:,} equal pictures are in two classes: {first} and {second}")
+        pairs = counted(found.contradictions.count, "pair")
+        lines.append(f"labels  {pairs} of equal pictures in two classes: {first} and {second}")
     if found.strays:
-        lines.append(f"strays  {len(found.strays):,} files that are no images are passed over: {found.strays[0]} ...")
+        files = counted(len(found.strays), "file")
+        lines.append(f"strays  {files} without an image passed over: {found.strays[0]} ...")
     if found.bad:
-        lines += ["", f"{len(found.bad):,} files can't be read:", *(f"  {bad.reason}" for bad in found.bad[:LISTED])]
+        lines += [
+            "",
+            f"{counted(len(found.bad), 'file')} can't be read:",
+            *(f"  {bad.reason}" for bad in found.bad[:LISTED]),
+        ]
         if len(found.bad) > LISTED:
             lines.append(f"  ... and {len(found.bad) - LISTED:,} more")
     lines += ["", *(f"problem: {problem}" for problem in found.problems)]
     return lines if found.problems else [*lines, "no problems: a recipe can train on it"]
 
 
-def _classes(found: Survey) -> list[str]:
+def _classes(found: Survey, width: int | None) -> list[str]:
     """A line a class: its name, its pictures in each split, a bar."""
     rows = list(zip(found.class_names, zip(*found.splits.values(), strict=True), strict=True))[:CLASSES]
-    width = max(len("class"), *(len(name) for name, _ in rows))
     most = max(1, *(sum(counts) for _, counts in rows))
-    lines = [f"{'class':<{width}}" + "".join(f"{split:>10}" for split in found.splits)]
-    for name, counts in rows:
-        bar = "#" * round(BAR * sum(counts) / most)
-        lines.append(f"{name:<{width}}" + "".join(f"{count:>10,}" for count in counts) + f"  {bar}".rstrip())
+    bars = ["#" * round(BAR * sum(counts) / most) for _, counts in rows]
+    cells = [[name, *(f"{count:,}" for count in counts), bar] for (name, counts), bar in zip(rows, bars, strict=True)]
+    last = len(found.splits) + 1
+    lines = aligned([["class", *found.splits, ""], *cells], left=(0, last), width=width, spare=(last,))
     if len(found.class_names) > CLASSES:
         lines.append(f"... and {len(found.class_names) - CLASSES:,} more classes")
     return lines
@@ -167,7 +176,8 @@ def _repeats(repeats: Repeats, found: Survey) -> str:
     where = "twice in" if repeats.first == repeats.second else f"in {repeats.first} too, of"
     first, second = repeats.example
     size = f"{found.shape.height}x{found.shape.width}"
-    return f"{repeats.count:,} pictures are {where} {repeats.second}: {second} is {first} (compared at {size})"
+    count = f"{counted(repeats.count, 'picture')} {'is' if repeats.count == 1 else 'are'}"
+    return f"{count} {where} {repeats.second}: {second} is {first} (compared at {size})"
 
 
 def _printable(line: str) -> str:

@@ -19,6 +19,7 @@ import click
 import tkit
 from tkit.cli import _complete, _options
 from tkit.cli._command import tkit_command
+from tkit_edge.text import counted
 
 
 @tkit_command(__doc__)
@@ -45,4 +46,4 @@ def command(run: Path | None, runs_dir: Path | None, as_json: bool) -> None:
         }
         show(document, "\n".join([*lines, *([] if found.problems else ["no problems found"])]))
     if found.problems:
-        raise BoundError(f"{len(found.problems)} problems found.")
+        raise BoundError(f"{counted(len(found.problems), 'problem')} found.")

@@ -91,4 +91,4 @@ def command(
         )
         if at_least is not None:
             require(result, at_least, by_interval=by_interval)
-        show(result, text(result))
+        show(result, text(result, _options.stdout_width()))

@@ -37,4 +37,4 @@ def command(path: Path, tensors: bool, as_json: bool) -> None:
             show({"files": documents}, "\n\n".join(brief(name, anatomy) for name, anatomy in found.items()))
         else:
             [(name, anatomy)] = found.items()
-            show({"files": documents}, whole(name, anatomy, tensors))
+            show({"files": documents}, whole(name, anatomy, tensors, _options.stdout_width()))

@@ -46,4 +46,4 @@ def command(
         run = tkit.run(**arguments)
         stages = [*(["compress"] if run.recipe.compress else []), "export", "bench"]
         summaries = {"fit": run.summary("fit", "float"), **{stage: run.summary(stage) for stage in stages}}
-        show(summaries, f"{_options.bench_table(run)}\n{run.folder}")
+        show(summaries, f"{_options.bench_table(summaries['bench']['metrics'])}\n{run.folder}")

@@ -15,7 +15,7 @@ import click
 
 from tkit.cli import _complete
 from tkit.cli._command import tkit_command
-from tkit.cli._options import json_option, load, overrides_argument, print_json
+from tkit.cli._options import json_option, load, overrides_argument, print_json, stdout_width
 
 
 @tkit_command(__doc__)
@@ -33,5 +33,5 @@ def command(recipe: str, overrides: tuple[str, ...], as_json: bool, schema: bool
     elif as_json:
         print_json(shown.model_dump(mode="json"))
     else:
-        for line in lines(shown):
+        for line in lines(shown, stdout_width()):
             click.echo(line)

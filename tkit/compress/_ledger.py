@@ -97,8 +97,8 @@ class Ledger:
             row["p50_ms"] = median(found)
             row["speedup"] = median(first / own for first, own in zip(times[0], found, strict=True))
 
-    def text(self) -> str:
-        """The rows as a table, and what each step bought in words."""
+    def text(self, width: int | None = None) -> str:
+        """The rows as a table, on a terminal of `width` columns those that fit, and what each step bought in words."""
         header = ["step", "weights", "non-zero", "MACs M", "int8 KB", "zip KB", "codes", "p50 ms", "accuracy", "drop"]
         lines = []
         for row in self.rows:
@@ -118,7 +118,8 @@ class Ledger:
                     f"{100 * row['drop']:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})",
                 ]
             )
-        return "\n".join([*aligned([header, *lines]), "", *self.verdicts()])
+        spare = [header.index(name) for name in ("codes", "weights", "MACs M", "zip KB")]
+        return "\n".join([*aligned([header, *lines], width=width, spare=spare), "", *self.verdicts()])
 
     def verdicts(self) -> list[str]:
         """A sentence a step, against the row before it."""

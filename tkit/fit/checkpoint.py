@@ -22,6 +22,7 @@ from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
 from tkit_edge.files import read_arrays
 from tkit_edge.json_file import parse_json
+from tkit_edge.text import counted
 
 CHECKPOINTS = "checkpoints"
 """The folder of a run's."""
@@ -37,6 +38,10 @@ class Checkpoint(NamedTuple):
     """Every variable's value, by group and number."""
     facts: dict[str, Any]
     """What is no array, as JSON: `epoch` and `step` (what comes next), the history rows ..."""
+
+    def done(self) -> str:
+        """How far training was: "4 epochs and 120 steps"."""
+        return f"{counted(self.facts['epoch'], 'epoch')} and {counted(self.facts['step'], 'step')}"
 
     def to_bytes(self) -> bytes:
         """The file's content."""

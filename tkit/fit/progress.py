@@ -5,18 +5,24 @@ from __future__ import annotations
 import time
 
 import keras
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tkit import console
+from tkit_edge.text import columns
 
 SECONDS_BETWEEN_LINES = 30.0
 
 
 class TrainingProgress(keras.callbacks.Callback):
-    """Says how far training is, how fast, and what it has reached."""
+    """Says how far training is, how fast, and what it has reached.
 
-    def __init__(self) -> None:
+    Args:
+        validation: number of images that are validated on after each epoch.
+    """
+
+    def __init__(self, validation: int) -> None:
         super().__init__()
+        self.validation = validation
         self.bar: Progress | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -24,11 +30,11 @@ class TrainingProgress(keras.callbacks.Callback):
         self.began = time.perf_counter()
         self.epoch = 0
         if console.live():
+            console.rest()
             self.bar = Progress(
                 TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("steps  {task.fields[figures]}  ETA"),
+                BarColumn(bar_width=10),
+                TextColumn("{task.fields[figures]}  ETA"),
                 TimeRemainingColumn(),
                 console=console.console(),
                 transient=True,
@@ -52,22 +58,39 @@ class TrainingProgress(keras.callbacks.Callback):
                 self.task,
                 completed=self.epoch * self.params["steps"] + done,
                 description=f"epoch {self.epoch + 1}/{self.params['epochs']}",
-                figures=f"{_figures(logs or {})}  {rate:,.0f} images/s",
+                figures="  ".join([*_running(logs or {}), f"{rate:,.0f} images/s"]),
             )
         elif now - self.said > SECONDS_BETWEEN_LINES:
             self.said = now
-            console.say(f"  step {done}/{self.params['steps']}  {_figures(logs or {})}  {rate:,.0f} images/s")
+            step = f"  step {done}/{self.params['steps']}"
+            console.say("  ".join([step, *_running(logs or {}), f"{rate:,.0f} images/s"]))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """One line with the epoch's figures and the time left."""
         logs = logs or {}
         elapsed = time.perf_counter() - self.began
         left = elapsed / (epoch + 1) * (self.params["epochs"] - epoch - 1)
-        width = len(str(self.params["epochs"]))
-        console.say(
-            f"epoch {epoch + 1:>{width}}/{self.params['epochs']}  {_figures(logs)}  "
-            f"{logs.get('images_per_second', 0.0):,.0f} images/s  {_clock(left)} left"
-        )
+        digits = len(str(self.params["epochs"]))
+        parts = [
+            f"epoch {epoch + 1:>{digits}}/{self.params['epochs']}",
+            *self._figures(logs),
+            f"{logs.get('images_per_second', 0.0):,.0f} images/s",
+            f"{_clock(left)} left",
+        ]
+        width = console.width()
+        while width is not None and columns("  ".join(parts)) > width:
+            parts.pop()  # the bar shows the last ones too
+        console.say("  ".join(parts))
+
+    def _figures(self, logs: dict) -> list[str]:
+        """The epoch's accuracies, with the number of images that each is of, and its losses."""
+        trained = self.params["steps"] * self.params["batch_size"]
+        shares = (("train", "accuracy", trained), ("val", "val_accuracy", self.validation))
+        losses = [f"{float(logs[name]):.4f}" for name in ("loss", "val_loss") if name in logs]
+        return [
+            *(f"{split} {float(logs[name]):.2%} of {count:,}" for split, name, count in shares if name in logs),
+            *(["loss " + "/".join(losses)] if losses else []),
+        ]
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Ends the bar."""
@@ -80,9 +103,10 @@ class TrainingProgress(keras.callbacks.Callback):
             self.bar = None
 
 
-def _figures(logs: dict) -> str:
-    names = ("loss", "accuracy", "val_loss", "val_accuracy")
-    return "  ".join(f"{name} {float(logs[name]):.4f}" for name in names if name in logs)
+def _running(logs: dict) -> list[str]:
+    """What the steps of the epoch have reached so far, on training batches."""
+    figures = [f"loss {float(logs['loss']):.4f}"] if "loss" in logs else []
+    return [*figures, f"train {float(logs['accuracy']):.2%}"] if "accuracy" in logs else figures
 
 
 def _clock(seconds: float) -> str:

@@ -15,6 +15,7 @@ from tkit import console
 from tkit.fit.checkpoint import Checkpoint, Checkpoints
 from tkit.fit.state import TrainingState
 from tkit_edge.errors import StoppedError
+from tkit_edge.text import counted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -103,7 +104,7 @@ class Saving:
         self.checkpoints.write(self.state.checkpoint(**self.facts))
         self._mark()
         if self._signal is not None:
-            done = f"{self.state.epoch} epochs and {self.state.step} steps"
+            done = f"{counted(self.state.epoch, 'epoch')} and {counted(self.state.step, 'step')}"
             raise StoppedError(f"Stopped after {done}; all of it is saved. Go on with: {self.go_on}", self._signal)
 
     def _mark(self) -> None:

@@ -83,7 +83,7 @@ def compress(
         console.say(f"{folder}: {' -> '.join([variant, *(step.label for step in chosen)])}")
         inputs = [source / "architecture.json", source / "weights.npz"]
         identity = _identity(described, [files.sha256(path) for path in inputs])
-        progress = TrainingProgress()
+        progress = TrainingProgress(len(splits.validation))
         again = f"tkit compress {run.folder}" + "".join(f" {step}" for step in steps or () if isinstance(step, str))
         try:
             policy = choose(run.recipe.fit.precision, state.model).policy
@@ -107,7 +107,7 @@ def compress(
             threads=setup.threads(),
         )
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    console.say(ledger.text())
+    console.say(ledger.text(console.width()))
     if not run.recipe.compress:
         console.say(f"Its files: tkit export {run.folder}")
     return run.summary("compress", name)
@@ -197,7 +197,7 @@ class _Steps:
         start = checkpoints.newest()
         if start is not None:
             setup.compare(start.facts["setup"], self.setup, self.run.recipe)
-            console.say(f"going on after {start.facts['epoch']} epochs and {start.facts['step']} steps")
+            console.say(f"going on after {start.done()}")
         return Saving(
             checkpoints,
             steps=keep.steps,

@@ -19,6 +19,7 @@ from tkit.run import Run, runs_folder
 from tkit.stages._common import as_run
 from tkit_edge import machine
 from tkit_edge.errors import InputError
+from tkit_edge.text import counted
 from tkit_pipelines.cache import bytes_below, cache_dir, size_text
 
 NEEDED = {
@@ -179,7 +180,7 @@ def _run(run: Run, problems: list[Finding], notes: list[Finding]) -> dict[str, A
     left = [name for name in _below(run.folder) if name not in listed and name.split("/")[0] not in _KEPT]
     if left:
         shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
-        what = f"{len(left)} files in {run.folder} belong to no finished stage: {shown}."
+        what = f"{counted(len(left), 'file')} of no finished stage in {run.folder}: {shown}."
         notes.append(Finding(what, "A stage that was interrupted leaves such files; they may be deleted."))
     return {
         "folder": str(run.folder),
@@ -197,14 +198,14 @@ def _checkpoints(run: Run, problems: list[Finding]) -> dict[str, str]:
     resume = f"tkit fit --resume {run.folder} trains from the beginning"
     for path in checkpoints.paths():
         try:
-            made = checkpoints.read(path).facts
+            made = checkpoints.read(path)
         except ValueError as error:
             facts[path.name] = f"damaged: {error}"
             damaged.append(path)
             continue
-        after = f"after {made['epoch']} epochs and {made['step']} steps"
+        after = f"after {made.done()}"
         facts[path.name] = f"whole, {after}"
-        resume = f"tkit fit --resume {run.folder} goes on {after}, of {run.recipe.fit.epochs} epochs"
+        resume = f"tkit fit --resume {run.folder} goes on {after}, of {counted(run.recipe.fit.epochs, 'epoch')}"
     if "float/adopt" in stages:
         resume = "nothing: the model was adopted, not trained"
     elif "float/fit" in stages:

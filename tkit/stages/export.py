@@ -110,7 +110,9 @@ def _first(examples: Examples, samples: int, seed: int) -> Examples:
 def _line(fmt: str, figures: dict[str, Any], verdict: str) -> str:
     low, high = figures["drop_interval"]
     return (
-        f"{fmt:<8} {figures['bytes']:>11,} bytes  same top-1 {figures['agreement']:.1%}  "
-        f"accuracy {figures['accuracy']:.2%} (drop {100 * figures['drop']:+.2f} points, 95 % {100 * low:+.2f} to "
-        f"{100 * high:+.2f})  largest difference {figures['max_difference']:.1e}  {verdict}"
+        f"{fmt:<8} {figures['bytes']:>10,} bytes  "
+        f"validation accuracy {figures['accuracy']:.2%} of {figures['samples']:,}  "
+        f"same top-1 {figures['agreement']:.1%}  "
+        f"drop {100 * figures['drop']:+.2f} points (95 % {100 * low:+.2f} to {100 * high:+.2f})  "
+        f"largest difference {figures['max_difference']:.1e}  {verdict}"
     )

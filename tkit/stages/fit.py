@@ -26,6 +26,7 @@ from tkit.recipe import Loaded, Recipe
 from tkit.run import Run
 from tkit.stages._common import DRY_RUN_STEPS, as_loaded, as_run, dry, identity, load_data, refuse_unused
 from tkit_edge.errors import InputError
+from tkit_edge.text import counted
 from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.config import kinds
 from tkit_pipelines.dataset import Splits
@@ -134,19 +135,19 @@ def _train(
     precision = choose(settings.fit.precision, model)
     here = setup.of(settings, splits, precision.policy)
     console.say(
-        f"{run.folder}: {model.name}, {model.count_params():,} parameters; {len(splits.train.labels):,} training, "
-        f"{len(splits.validation.labels):,} validation and {len(splits.test.labels):,} test pictures, {classes} classes"
+        f"{run.folder}: {model.name}, {counted(model.count_params(), 'parameter')}; {len(splits.train):,} training, "
+        f"{len(splits.validation):,} validation and {counted(len(splits.test), 'test picture')}, {classes} classes"
     )
     if batches.batch_size < settings.data.batch_size:
         console.say(
             f"data: batches of {batches.batch_size}, not {settings.data.batch_size}: there are no more training images"
         )
-    console.say(f"precision: {precision.policy} ({precision.reason}); {here['threads']} threads")
+    console.say(f"precision: {precision.policy} ({precision.reason}); {counted(here['threads'], 'thread')}")
     done: list[dict[str, float]] = []
     if start is not None:
         setup.compare(start.facts["setup"], here, settings)
         done = start.facts["history"]
-        console.say(f"going on after {start.facts['epoch']} epochs and {start.facts['step']} steps")
+        console.say(f"going on after {start.done()}")
     run.keep_recipe(settings)
     keep = settings.fit.checkpoint
     saving = Saving(
@@ -157,7 +158,7 @@ def _train(
         start=start,
         go_on=f"tkit fit --resume {run.folder}",
     )
-    progress = TrainingProgress()
+    progress = TrainingProgress(len(splits.validation))
     log = TensorBoardLog(
         run.folder / "logs",
         batches,
