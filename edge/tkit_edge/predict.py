@@ -16,7 +16,6 @@ from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.images import SUFFIXES, decode
 from tkit_edge.isolated import IsolatedModel
-from tkit_edge.text import counted
 
 DEFAULT_TOP = 5
 VERSION = 1
@@ -128,7 +127,7 @@ def predict(paths: Sequence[Path], model: OpenedModel, top: int = DEFAULT_TOP) -
             done += _classify(chunk, decoded, errors, model, top)
     if not any(item.error is None for item in done):
         first = done[0].error if done else f"expected pictures ({', '.join(SUFFIXES)}) in {paths[0]}."
-        raise InputError(f"None of {counted(len(done), 'picture')} could be read: {first}")
+        raise InputError(f"None of {len(done)} pictures could be read: {first}")
     return done
 
 
@@ -142,9 +141,7 @@ def raise_failures(predictions: Sequence[Prediction]) -> None:
     """Raises InputError that names the pictures which couldn't be read, where there are any."""
     errors = [item.error for item in predictions if item.error is not None]
     if errors:
-        raise InputError(
-            f"{len(errors)} of {counted(len(predictions), 'picture')} could not be read:\n  " + "\n  ".join(errors)
-        )
+        raise InputError(f"{len(errors)} of {len(predictions)} pictures could not be read:\n  " + "\n  ".join(errors))
 
 
 def _decode(paths: Sequence[Path], model: OpenedModel) -> tuple[list[np.ndarray], dict[Path, str]]:

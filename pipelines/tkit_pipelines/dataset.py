@@ -150,9 +150,10 @@ class Splits:
         strays = [bad.name for bad in self.skipped if bad.stray]
         damaged = [bad.reason for bad in self.skipped if not bad.stray]
         if strays:
-            lines.append(f"passed over {counted(len(strays), 'file')} without an image; the first: {strays[0]}")
+            passed = counted(len(strays), "file that is no image was", "files that are no images were")
+            lines.append(f"{passed} passed over; the first: {strays[0]}")
         if damaged:
-            lines.append(f"skipped {counted(len(damaged), 'damaged file')}; the first: {damaged[0]}")
+            lines.append(f"{counted(len(damaged), 'file was', 'files were')} skipped; the first: {damaged[0]}")
         lines += map(str, self.duplicates)
         counts = np.bincount(self.train.labels, minlength=len(self.class_names))
         most, least = int(counts.argmax()), int(counts.argmin())

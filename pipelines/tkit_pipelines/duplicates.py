@@ -25,9 +25,9 @@ class Duplicates(NamedTuple):
     """An index into `first` and one into `second`."""
 
     def __str__(self) -> str:
+        repeated = counted(self.pictures, f"{self.second} picture is", f"{self.second} pictures are")
         return (
-            f"{counted(self.pictures, f'{self.second} picture')} {'is' if self.pictures == 1 else 'are'} "
-            f"in {self.first} too, pixel for pixel; the first is "
+            f"{repeated} in {self.first} too, pixel for pixel; the first is "
             f"{self.second} picture {self.example[1]}, which is {self.first} picture {self.example[0]}"
         )
 

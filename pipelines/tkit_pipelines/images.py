@@ -129,5 +129,5 @@ def _check(loaded: Loaded, source: str) -> None:
             raise InputError(f"data {source!r}: {part} labels must be 0 to {len(names) - 1}, one for each class.")
         empty = np.flatnonzero(np.bincount(examples.labels, minlength=len(names)) == 0)
         if len(empty):
-            skipped = f" ({counted(len(loaded.skipped), 'file')} skipped)" if loaded.skipped else ""
+            skipped = f" ({counted(len(loaded.skipped), 'file was', 'files were')} skipped)" if loaded.skipped else ""
             raise InputError(f"data {source!r}: class {names[empty[0]]!r} has no {part} pictures{skipped}.")

@@ -18,6 +18,7 @@ import numpy as np
 from tkit_edge import keras_resize
 from tkit_edge.errors import InputError
 from tkit_edge.images import FORMATS
+from tkit_edge.text import counted
 from tkit_pipelines.class_names import lookalikes
 from tkit_pipelines.dataset import Bad, Examples
 from tkit_pipelines.encoded import Encoded, EncodedSource, Picture, in_threads, out_of_range, pixels
@@ -141,8 +142,8 @@ def survey(source: str, shape: Shape, skip_bad: bool) -> Survey:
     result.bad.sort()
     result.strays.sort()
     if result.bad and not skip_bad:
-        what = "file is no picture" if len(result.bad) == 1 else "files are no pictures"
-        result.problems.append(f"{len(result.bad):,} {what} or damaged. Remove what is bad, or add --skip-bad.")
+        bad = counted(len(result.bad), "file is no picture", "files are no pictures")
+        result.problems.append(f"{bad} or damaged. Remove what is bad, or add --skip-bad.")
     if not opened.problems:
         result.problems += _refusal(result)
     return result

@@ -133,7 +133,7 @@ def test_60000_pictures_are_looked_through_in_half_a_second():
 def test_remarks_say_imbalance_and_what_was_skipped():
     splits = Splits(uneven(), noise(2, 0), noise(2, 1), ("ant", "bee", "cow"), "x", (Bad("f", "f is damaged."),))
     skipped, uneven_ = splits.remarks()
-    assert skipped == "1 files were skipped; the first: f is damaged."
+    assert skipped == "1 file was skipped; the first: f is damaged."
     assert "40 training pictures of 'ant', 5 of 'cow'" in uneven_
 
 

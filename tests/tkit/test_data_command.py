@@ -94,14 +94,14 @@ def test_everything_that_is_odd_is_found(messy):
     assert [repeats.count for repeats in found.repeats if repeats.first == repeats.second] == [1]
     assert found.contradictions.count == 1 and found.contradictions.example[1].endswith("train/dog/same.png")
     assert "only one of them has 'dog', 'eel'" in found.problems[0]
-    assert "1 files are no pictures" in found.problems[1]
+    assert "1 file is no picture" in found.problems[1]
     assert len(data(messy, skip_bad=True).problems) == 1
 
 
 def test_the_text_says_it_and_the_exit_code_is_0(messy, capsys):
     assert tkit(messy) == 0
     captured = capsys.readouterr()
-    for part in ("width   4 to 20", "uneven  14.0", "1 files can't be read", "1 files that are no images", "turned  1"):
+    for part in ("width   4 to 20", "uneven  14.0", "1 file can't be read", "1 file that is no image is", "turned  1"):
         assert part in captured.out
     assert captured.out.count("\nproblem: ") == 2
     assert captured.err == ""

@@ -25,7 +25,14 @@ ROW = {
     **{"p50_ms": 10.014, "p90_ms": 11.3, "p99_ms": 12.0, "runs_per_second": 172942.0, "peak_memory": 53500000},
 }
 REPORT = {
-    "machine": {"governor": None, "board": None, "cpu": "AMD EPYC 9B14", "cores": 1, "arch": "x86_64"},
+    "machine": {
+        "governor": None,
+        "board": None,
+        "cpu": "AMD EPYC 9B14",
+        "cores": 1,
+        "arch": "x86_64",
+        "load_average": 0.0,
+    },
     "runtime": {"name": "ai-edge-litert", "version": "2.3.0"},
     "python": "3.11.2",
     "results": [

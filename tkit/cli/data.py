@@ -130,17 +130,17 @@ def _lines(found: Survey, columns: int | None) -> list[str]:
         ]
         lines.append("kinds   " + ", ".join(f"{kind} {count:,}" for kind, count in found.kinds.most_common()))
     if found.turned:
-        lines.append(f"turned  {counted(found.turned, 'image')} turned upright by the EXIF orientation")
+        lines.append(f"turned  {counted(found.turned, 'is', 'are')} turned upright, as EXIF data says")
     if found.imbalance >= 3:
         lines.append("uneven  " + _imbalance(found.imbalance))
     lines += [f"repeats {_repeats(repeats, found)}" for repeats in found.repeats]
     if found.contradictions:
         first, second = found.contradictions.example
-        pairs = counted(found.contradictions.count, "pair")
-        lines.append(f"labels  {pairs} of equal pictures in two classes: {first} and {second}")
+        equal = counted(found.contradictions.count, "equal picture is", "equal pictures are")
+        lines.append(f"labels  {equal} in two classes: {first} and {second}")
     if found.strays:
-        files = counted(len(found.strays), "file")
-        lines.append(f"strays  {files} without an image passed over: {found.strays[0]} ...")
+        strays = counted(len(found.strays), "file that is no image is", "files that are no images are")
+        lines.append(f"strays  {strays} passed over: {found.strays[0]} ...")
     if found.bad:
         lines += [
             "",
@@ -176,7 +176,7 @@ def _repeats(repeats: Repeats, found: Survey) -> str:
     where = "twice in" if repeats.first == repeats.second else f"in {repeats.first} too, of"
     first, second = repeats.example
     size = f"{found.shape.height}x{found.shape.width}"
-    count = f"{counted(repeats.count, 'picture')} {'is' if repeats.count == 1 else 'are'}"
+    count = counted(repeats.count, "picture is", "pictures are")
     return f"{count} {where} {repeats.second}: {second} is {first} (compared at {size})"
 
 
