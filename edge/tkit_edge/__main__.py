@@ -52,7 +52,7 @@ def _bench(options: argparse.Namespace) -> None:
     text = json.dumps(report.as_dict(), indent=2)
     if options.output is not None:
         files.write_bytes(options.output, (text + "\n").encode())
-    print(text if options.json else table(report.as_dict(), terminal_width(sys.stdout)))
+    print(text if options.json else table(report, terminal_width(sys.stdout)))
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tkit_edge.bench import Report
 from tkit_edge.machine import busy
 from tkit_edge.text import columns, counted, fitted, padded
 
@@ -15,8 +16,13 @@ _COLUMNS = (
 _SPARE = ("first ms", "load ms", "p99", "MACs M", "peak MB", "p90", "runs/s")
 
 
-def table(report: dict[str, Any], width: int | None = None) -> str:
-    """What was measured on what, in aligned columns.
+def table(report: Report, width: int | None = None) -> str:
+    """What was measured on what, in aligned columns; see `document_table`."""
+    return document_table(report.as_dict(), width)
+
+
+def document_table(report: dict[str, Any], width: int | None = None) -> str:
+    """The table of a report's JSON document.
 
     Args:
         report: what `Report.as_dict` gives.

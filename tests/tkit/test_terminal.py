@@ -16,7 +16,7 @@ from tkit import console
 from tkit.cli import _evaluation
 from tkit.fit.progress import TrainingProgress
 from tkit.stages.export import _line
-from tkit_edge.table import aligned, table
+from tkit_edge.table import aligned, document_table
 from tkit_edge.text import columns, counted, fitted
 from tkit_pipelines import spinner
 
@@ -51,12 +51,12 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize("width", [80, 60, 40])
 def test_the_bench_table_fits_and_no_number_is_broken(width):
-    text = table(REPORT, width)
+    text = document_table(REPORT, width)
     assert max(map(len, text.splitlines())) <= width
     for number in ("1,101.8", "10.014", "98.33%", "172,942"):
         assert text.count(number) >= 2
     assert ("not shown" in text) == (width == 80)
-    whole = table(REPORT)
+    whole = document_table(REPORT)
     assert "1,101.8 12.844 1 xnnpack 1.7 12.040 10.014 11.300" in " ".join(whole.split()) and "not shown" not in whole
     assert "of 1 test image (" in whole and ", 1 thread" in whole and "1 core," in whole
 

@@ -146,9 +146,9 @@ def silence_tensorflow() -> None:
 
 def bench_table(report: dict[str, Any]) -> str:
     """What bench measured, as a table that fits the terminal."""
-    from tkit_edge.table import table
+    from tkit_edge.table import document_table
 
-    return table(report, stdout_width())
+    return document_table(report, stdout_width())
 
 
 def stdout_width() -> int | None:
