@@ -188,6 +188,7 @@ def results(as_json: bool, kind: str) -> Iterator[Callable[[Any, str], None]]:
         kind, kept = "past-bound", [{"error": str(error), "figures": error.figures}]
         raise
     finally:
+        console.rest()
         for document in kept:
             print_json({"kind": kind, "version": DOCUMENT_VERSION, **document})
 

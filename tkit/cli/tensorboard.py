@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from tkit import console
 from tkit.cli import _options
 from tkit.cli._command import tkit_command
 
@@ -35,6 +36,7 @@ def command(runs_dir: Path | None, arguments: tuple[str, ...]) -> None:
 
     board = program.TensorBoard()
     board.configure(argv=["tensorboard", "--logdir", str(folder), *arguments])
+    console.rest()
     sys.exit(board.main())
 
 
