@@ -278,7 +278,7 @@ def output_of(graph: Graph) -> str:
 
 
 def pixels_of(graph: Graph) -> str | None:
-    """The pixels that a quantized input's range spans: "0-255", "0-1" or "-1-1"; None where it doesn't tell."""
+    """The pixels that a quantized input's range spans, of `runtime.PIXELS`; None where it doesn't tell."""
     tensor = graph.tensors[graph.inputs[0]] if graph.inputs else None
     if tensor is None or tensor.dtype not in ("int8", "uint8") or not len(tensor.scales) or not len(tensor.zero_points):
         return None
@@ -287,6 +287,10 @@ def pixels_of(graph: Graph) -> str | None:
     low, high = scale * (limits.min - zero_point), scale * (limits.max - zero_point)
     if -1.05 < low < -0.5 and 0.5 < high < 1.05:
         return "-1-1"
+    if -2.2 < low < -1.5 and 1.5 < high < 2.7:
+        return "torch"
+    if -130 < low < -90 and 90 < high < 155:
+        return "caffe"
     if abs(low) > 0.02 * high:
         return None
     # The range is that of the calibration pictures, whose brightest pixel may be less than white.

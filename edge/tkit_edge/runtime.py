@@ -21,9 +21,30 @@ from tkit_edge.errors import InputError
 # Kernel set -> the runtime's op resolver. XNNPACK is the default delegate, with the
 # builtin kernels for what it lacks.
 KERNELS = {"xnnpack": "AUTO", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
-PIXELS = {"0-255": (1.0, 0.0), "0-1": (1 / 255, 0.0), "-1-1": (1 / 127.5, -1.0)}
-"""What a model may take of pixels, and the factor and offset that bring raw bytes there."""
 _PACKAGES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
+
+
+class Pixels(NamedTuple):
+    """What a model takes of pixels: raw bytes times `factor` plus `offset`, of each of its channels."""
+
+    factor: float | tuple[float, float, float] = 1.0
+    offset: float | tuple[float, float, float] = 0.0
+    bgr: bool = False
+    """Whether the model's channels are blue, green and red, in this order."""
+
+
+_IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+PIXELS = {
+    "0-255": Pixels(),
+    "0-1": Pixels(1 / 255),
+    "-1-1": Pixels(1 / 127.5, -1.0),
+    "caffe": Pixels(offset=(-103.939, -116.779, -123.68), bgr=True),
+    "torch": Pixels(
+        tuple(1 / (255 * deviation) for deviation in _IMAGENET_DEVIATION),  # type: ignore[arg-type]  # three
+        tuple(-mean / deviation for mean, deviation in zip(_IMAGENET_MEAN, _IMAGENET_DEVIATION)),  # type: ignore[arg-type]
+    ),
+}
+"""By name. "caffe" and "torch" are modes of `preprocess_input` in Keras Applications; that one's "tf" is "-1-1"."""
 
 
 class Runtime(NamedTuple):
@@ -145,7 +166,11 @@ class Model:
         self.outputs = shapes[1][-1]
         """The number of classes."""
         scale, zero_point = self._input["quantization"]
-        self._codes = pixel_codes(self._input["dtype"], scale, zero_point, pixels, self.name)
+        if self.input_shape[2] != 3 and pixels in ("caffe", "torch"):
+            raise InputError(f"{self.name} takes {self.input_shape[2]} channels; pixels {pixels!r} are of three, RGB.")
+        codes = pixel_codes(self._input["dtype"], scale, zero_point, pixels, self.name)
+        self._codes = np.broadcast_to(codes, (256, self.input_shape[2]))
+        self._bgr = PIXELS[pixels].bgr
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Logits of pictures, one at a time, as the device runs them.
@@ -163,7 +188,9 @@ class Model:
         logits = np.empty((len(images), self.outputs), np.float32)
         scale, zero_point = self._output["quantization"]
         for row, image in zip(logits, images):
-            self._interpreter.set_tensor(self._input["index"], self._codes[image][None])
+            ordered = image[..., ::-1] if self._bgr else image
+            codes = self._codes[ordered, np.arange(self.input_shape[2])]
+            self._interpreter.set_tensor(self._input["index"], codes[None])
             try:
                 self._interpreter.invoke()
             except RuntimeError as error:
@@ -187,13 +214,13 @@ def pixel_codes(type_: Any, scale: float, zero_point: int, pixels: str, name: st
         name: what the error message calls the model.
 
     Returns:
-        An array [256] of that type.
+        An array [256, channels] of that type; one column holds for all channels where there is one.
 
     Raises:
         InputError: the input is neither float nor quantized.
     """
-    factor, offset = PIXELS[pixels]
-    values = np.arange(256, dtype=np.float32) * np.float32(factor) + np.float32(offset)
+    factor, offset, _ = PIXELS[pixels]
+    values = np.arange(256, dtype=np.float32)[:, None] * np.float32(factor) + np.float32(offset)
     dtype = np.dtype(type_)
     if dtype.kind == "f":
         return values.astype(dtype)

@@ -186,7 +186,7 @@ def two_outputs():
 
 def bare_operation():
     inputs = keras.Input((10, 12, 3))
-    return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(keras.ops.exp(inputs))))
+    return keras.Model(inputs, layers.Dense(3)(layers.Flatten()(keras.ops.unique(inputs, size=3))))
 
 
 def unbuilt():
@@ -207,7 +207,7 @@ def dense_map():
         (lambda: classifier(layers.Lambda(lambda x: x, name="my_code")), "layer 'my_code' is a Lambda, which holds"),
         (subclassed, "holds a Subclassed, .* functional and Sequential"),
         (lambda: classifier(Own(name="my_own")), "layer 'my_own' is a Own, which isn't a class of Keras's"),
-        (bare_operation, "is the bare operation Exp"),
+        (bare_operation, "is the operation keras.ops Unique"),
         (two_inputs, "has 2 inputs and 1 outputs"),
         (two_outputs, "has 1 inputs and 2 outputs"),
         (unbuilt, "saved before it knew its input"),

@@ -26,8 +26,9 @@ data_option = click.option(
 )
 pixels_option = click.option(
     "--pixels",
-    type=click.Choice(["0-255", "0-1", "-1-1"]),
-    help="What pixels a model file was trained on, where the file doesn't show it.",
+    type=click.Choice(["0-255", "0-1", "-1-1", "caffe", "torch"]),
+    help="What pixels a model file was trained on, where the file doesn't show it; caffe and torch are modes of "
+    "preprocess_input in Keras Applications.",
 )
 
 

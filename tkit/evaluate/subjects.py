@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from tkit import console
-from tkit.models.keras_file import Pixels
+from tkit.models.keras_file import PIXELS_CHOICES, Pixels
 from tkit.run import Run
 from tkit_edge import anatomy, files, flatbuffer, machine
 from tkit_edge.bundle import Bundle
@@ -78,11 +78,10 @@ def of_bundle(folder: Path, format: str | None) -> Iterator[Subject]:
 def of_tflite(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
     """Any .tflite classifier; quantized inputs show what pixels they take, for float ones it has to be said."""
     graph = flatbuffer.read(files.read_bytes(path), str(path))
-    pixels = pixels or anatomy.pixels_of(graph)  # type: ignore[assignment]  # one of the three
+    pixels = pixels or anatomy.pixels_of(graph)  # type: ignore[assignment]  # one of them
     if pixels is None:
         raise InputError(
-            f"{path} doesn't show what pixels it takes. Say it: --pixels 0-255 (raw bytes, as tkit's own files take "
-            "them), --pixels 0-1 (divided by 255) or --pixels=-1-1 (divided by 127.5, less 1)."
+            f"{path} doesn't show what pixels it takes. Say it: {PIXELS_CHOICES} (tkit's own files take 0-255)."
         )
     with IsolatedModel(path, machine.cores(), pixels=pixels) as model:
         yield _numbered(model.predict, model.input_shape, model.outputs, anatomy.output_of(graph), path, "tflite")

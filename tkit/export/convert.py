@@ -114,7 +114,7 @@ class Converter:
         # A retraced layer's scope has a number after its name.
         return [
             layer.name
-            for layer in self.model.layers
+            for layer in self.model.operations
             if re.search(rf"(?:^|[/_]){re.escape(layer.name)}(?:_\d+)?[/_]", names, re.M)
         ]
 
@@ -123,6 +123,7 @@ def unsupported_operators(message: str) -> list[str]:
     """The TensorFlow operators that a converter's error names as custom, Flex or failing to quantize."""
     found = re.findall(r"(?:Flex|Custom) ops: ([\w, ]+)", message)
     names = [name.strip().removeprefix("Flex") for line in found for name in line.split(",")]
+    names += re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", message)
     return sorted({name for name in names if name})
 
 

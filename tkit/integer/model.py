@@ -63,7 +63,7 @@ class IntegerModel:
             if len(tensor.data) and tensor.sparsity is None and tensor.dtype in ("int8", "int4", "int32")
         }
         source = self.graph.tensors[self.graph.inputs[0]]
-        self._pixels = pixel_codes(source.dtype, *_quantization(source), "0-255", name)
+        self._pixels = pixel_codes(source.dtype, *_quantization(source), "0-255", name)[:, 0]
 
     def outputs(self, codes: np.ndarray) -> dict[int, np.ndarray]:
         """Every tensor that is computed, by its number: arrays [n, ...] of the tensor's type.

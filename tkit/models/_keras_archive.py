@@ -12,11 +12,10 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tkit.model_classes import check_classes
+from tkit.models import _keras_config
 from tkit_edge import files
 from tkit_edge.errors import InputError
 
@@ -29,13 +28,6 @@ MAX_OBJECTS = 100_000  # groups and arrays of the HDF5 file
 _MEMBERS = {"metadata.json": 1 << 20, "config.json": MAX_CONFIG_BYTES, "model.weights.h5": MAX_BYTES}
 _END = struct.Struct("<4s4H2IH")  # the zip's end record, APPNOTE 4.3.16
 _MAX_DIRECTORY = 4096  # bytes of the zip's directory; three members take about 200
-_MODELS = ("Functional", "Sequential")
-# What `_keras_graph` makes layers of.
-_OPERATIONS = {
-    "keras.src.ops.numpy": ("Add", "Subtract", "Multiply", "TrueDivide", "Divide", "Tanh"),
-    "keras.src.ops.nn": ("Relu", "Relu6", "Sigmoid", "Silu", "HardSilu", "HardSigmoid"),
-    "keras.src.activations.activations": ("ReLU",),
-}
 _FILTERS = {1, 2, 3}  # of HDF5: deflate, shuffle, checksum; others may be libraries that it loads from the disk
 
 
@@ -60,8 +52,7 @@ def read(path: Path) -> tuple[dict[str, Any], bytes]:
         raise _not_whole(path, f"found {error}. Is it complete?") from error
     if not isinstance(config, dict):
         raise _not_whole(path, "its config.json is no object. Save it again.")
-    _forget_training(config)
-    _check_config(json.loads(json.dumps(config)), path)
+    config = _keras_config.checked(config, path)
     _check_hdf5(weights, path)
     return config, weights
 
@@ -112,66 +103,6 @@ def _check_member(member: zipfile.ZipInfo, path: Path) -> None:
             f"{path}: its member {name} unpacks to {size:,} bytes from {member.compress_size:,}; expected at most "
             f"{_MEMBERS[name]:,}, and at most {MAX_RATIO} times its packed size. It is not unpacked."
         )
-
-
-def _forget_training(config: Any) -> None:
-    """Takes losses, metrics and optimizers out of a model's JSON, which may be classes of the user's own."""
-    waiting = [config]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            value.pop("compile_config", None)
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
-
-
-def _check_config(config: dict[str, Any], path: Path) -> None:
-    """Refuses code and foreign classes, by the layers' names, before Keras looks at them."""
-    top = config.get("class_name")
-    if top not in _MODELS:
-        raise InputError(
-            f"{path} holds a {str(top)[:200]}, a model class of its own; tkit takes functional and Sequential models, "
-            "whose whole graph is in the file. Make one of it: inputs = keras.Input((height, width, channels)); "
-            "keras.Model(inputs, model.call(inputs)).save('functional.keras')"
-        )
-    for layer in _layers(config):
-        kind, module, settings = layer.get("class_name"), layer.get("module"), layer.get("config")
-        name = layer.get("name") or (settings.get("name") if isinstance(settings, dict) else None)
-        if kind == "Lambda":
-            raise InputError(
-                f"{path}: layer {name!r} is a Lambda, which holds Python code; tkit runs no code out of a model file "
-                "and no device could. Replace it by stock layers (Rescaling, Multiply, Add ...) and save again."
-            )
-        if not isinstance(module, str) or module.partition(".")[0] != "keras":
-            raise InputError(
-                f"{path}: layer {name!r} is a {kind}, which isn't a class of Keras's own. Replace it by stock layers "
-                "and save again, or train the model through a recipe's Python file: --recipe ./mine.py"
-            )
-        if kind in _OPERATIONS.get(module, ()):
-            layer["class_name"], layer["module"] = "Add", "keras.layers"  # harmless, and a layer is made of it
-            layer.pop("registered_name", None)
-        elif module.startswith("keras.src.ops"):
-            raise InputError(
-                f"{path}: {name!r} is the bare operation {kind}; expected layers. Replace it by a stock layer (such "
-                "as Rescaling, Add, Concatenate, Reshape) and save again."
-            )
-    check_classes(config, path)
-
-
-def _layers(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The layers of a model's JSON, those of nested models and wrapped ones too."""
-    inner = config.get("config")
-    if not isinstance(inner, dict):
-        return
-    for layer in [*_list(inner.get("layers")), inner.get("layer")]:
-        if isinstance(layer, dict):
-            yield layer
-            yield from _layers(layer)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _check_hdf5(data: bytes, path: Path) -> None:

@@ -19,9 +19,10 @@ import numpy as np
 
 from tkit import _quiet
 from tkit.models import _keras_archive
+from tkit.models.keras_file import PIXELS_CHOICES
 from tkit_edge import child
 from tkit_edge.errors import InputError
-from tkit_edge.runtime import PIXELS
+from tkit_edge.runtime import PIXELS, Pixels
 
 if TYPE_CHECKING:
     import keras
@@ -36,7 +37,8 @@ def read(path: Path, pixels: str | None) -> tuple[dict[str, Any], bytes]:
     config, _ = _keras_archive.read(path)
     import keras
 
-    from tkit.models._keras_graph import activation_of, first_scaling, flat, float32, takes_raw_pixels
+    from tkit.models._keras_graph import activation_of, flat, float32
+    from tkit.models._pixels import front, one_scaling, takes_raw_pixels
 
     try:
         loaded = keras.models.model_from_json(json.dumps(config))
@@ -48,22 +50,24 @@ def read(path: Path, pixels: str | None) -> tuple[dict[str, Any], bytes]:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"{path} cannot be loaded by Keras {keras.__version__}: {reason}") from error
     shape = _signature(loaded, path)
-    base = flat(loaded, None, path)
-    if pixels is None:
-        scaling = first_scaling(base)
-        if scaling is None or not takes_raw_pixels(scaling):
-            raise InputError(
-                f"{path} doesn't show what pixels it takes: it begins with no Rescaling or Normalization of raw "
-                "pixels. Say what it was trained on: --pixels 0-255 (raw bytes), --pixels 0-1 (divided by 255) or "
-                "--pixels=-1-1 (divided by 127.5, less 1)."
-            )
-        pixels = "0-255"
-    scale = PIXELS[pixels]
-    model = float32(base if scale == PIXELS["0-255"] else flat(loaded, scale, path))
-    _check_equal(loaded, model, shape, scale)
+    _check_finite(loaded, path)
+    model = float32(flat(loaded))
+    raw = takes_raw_pixels(model)
+    if pixels is None and not raw:
+        raise InputError(
+            f"{path} doesn't show what pixels it takes: it begins with no Rescaling or Normalization of raw pixels. "
+            f"Say what it was trained on: {PIXELS_CHOICES}."
+        )
+    taken = PIXELS[pixels or "0-255"]
+    if taken.bgr and shape[2] != 3:
+        raise InputError(f"{path} takes {shape[2]} channel; --pixels {pixels} is of images with three, RGB.")
+    if taken != PIXELS["0-255"]:
+        model = float32(flat(loaded, front(taken)))
+    model = one_scaling(model)
+    _check_equal(loaded, model, shape, taken, path)
     answer, data = _described({variable.path: variable.numpy() for variable in model.weights})
-    facts = {"architecture": json.loads(model.to_json()), "activation": activation_of(model), "pixels": pixels}
-    return answer | facts, data
+    facts = {"architecture": json.loads(model.to_json()), "activation": activation_of(model)}
+    return answer | facts | {"pixels": pixels or "0-255", "raw": raw}, data
 
 
 def weights(path: Path, name: str, shape: tuple[int, int, int]) -> tuple[dict[str, Any], bytes]:
@@ -135,13 +139,43 @@ def _signature(model: keras.Model, path: Path) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def _check_equal(theirs: keras.Model, ours: keras.Model, shape: tuple[int, ...], scale: tuple[float, float]) -> None:
+def _check_finite(model: keras.Model, path: Path) -> None:
+    """Refuses weights that training has driven out of bounds."""
+    for layer in model._flatten_layers(include_self=False):
+        for variable in layer._trainable_variables + layer._non_trainable_variables:
+            values = np.asarray(variable.numpy(), np.float32)
+            if not np.isfinite(values).all():
+                wrong = int(values.size - np.isfinite(values).sum())
+                raise InputError(
+                    f"{path}: layer {layer.name!r} has {wrong:,} of {values.size:,} values of its {variable.name} that "
+                    "are NaN or infinite: its training diverged. Train it again with a lower learning rate, or take "
+                    "an earlier checkpoint."
+                )
+
+
+def _check_equal(theirs: keras.Model, ours: keras.Model, shape: tuple[int, ...], pixels: Pixels, path: Path) -> None:
     """Makes sure that the model laid out again computes what the file's does; half precision is given its share."""
+    import keras
+
     images = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(np.float32)
-    factor, offset = scale
-    expected = np.asarray(theirs.predict(images * np.float32(factor) + np.float32(offset), verbose=0), np.float32)
+    ordered = images[..., ::-1] if pixels.bgr else images
+    taken = ordered * np.asarray(pixels.factor, np.float32) + np.asarray(pixels.offset, np.float32)
+    functional = theirs._functional if isinstance(theirs, keras.Sequential) else theirs
+    feed = keras.tree.map_structure(lambda _: taken, functional.input)  # it may be a dictionary
+    expected, again = (np.asarray(keras.tree.flatten(theirs.predict(feed, verbose=0))[0], np.float32) for _ in range(2))
+    received = ours.predict(images, verbose=0)
+    if not np.isfinite(expected).all() or not np.isfinite(received).all():
+        raise InputError(
+            f"{path} gives NaN or infinite scores for an image, though its weights are finite: a division by zero, a "
+            "logarithm or an overflow inside. Look at its layers with keras.Model(model.input, layer.output)."
+        )
+    if not np.array_equal(expected, again):
+        raise InputError(
+            f"{path} gives other scores each time for one image: a layer such as Dropout is called with training=True. "
+            "Call it without, and save again."
+        )
     half = any("float16" in str(layer.compute_dtype) for layer in theirs.layers)
-    difference = np.abs(ours.predict(images, verbose=0) - expected).max()
+    difference = np.abs(received - expected).max()
     if not difference <= (0.1 if half else 1e-3) * max(1.0, np.abs(expected).max()):
         raise RuntimeError(f"The model laid out again differs from the file's by {difference}: a fault of tkit's.")
 

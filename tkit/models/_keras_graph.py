@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
-
-from tkit_edge.errors import InputError
+from keras import Operation
 
 _ACTIVATIONS = {
     "Relu": "relu",
@@ -22,17 +21,18 @@ _ACTIVATIONS = {
     "Tanh": "tanh",
 }
 _MERGES = {"Add": keras.layers.Add, "Subtract": keras.layers.Subtract, "Multiply": keras.layers.Multiply}
-_PASSING = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Dropout)
+_PASSING = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Dropout, keras.layers.Identity)
+_PASSING_OPERATIONS = ("Reshape", "Squeeze", "Cast", "Copy")
 
 
-def flat(model: keras.Model, scale: tuple[float, float] | None, path: Path) -> keras.Model:
-    """A functional model of `model`'s own layers, nested models unfolded, with a Rescaling in front where asked for.
+def flat(model: keras.Model, front: Sequence[Operation] = ()) -> keras.Model:
+    """A functional model of `model`'s own layers, nested models unfolded, with the operations of `front` before it.
 
-    It shares the layers and their weights with `model`; `float32` gives one of its own.
+    Each layer and operation gets a name of its own. It shares the layers and their weights with `model`; `float32`
+    gives one with its own.
     """
-    inputs = keras.Input(model.inputs[0].shape[1:], name="image")
-    scaled = inputs if scale is None else keras.layers.Rescaling(*scale, name="pixels")(inputs)
-    taken = {"image": None, "pixels": None}
+    inputs = tensors = keras.Input(model.inputs[0].shape[1:], name="image")
+    taken: dict[str, Any] = {"image": None}
     made: dict[Any, keras.layers.Layer] = {}
 
     def inline(operation: Any) -> Any:
@@ -45,13 +45,17 @@ def flat(model: keras.Model, scale: tuple[float, float] | None, path: Path) -> k
         if isinstance(operation, keras.layers.Layer):
             return operation
 
-        def call(*arguments: Any, **_: Any) -> Any:
-            layer, tensors = _as_layer(operation, arguments, path)
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            layer, tensors = _as_layer(operation, arguments, keywords)
+            if layer is None:
+                return operation(*arguments, **keywords)
             return made.setdefault(operation, layer)(tensors)
 
         return call
 
-    return keras.Model(inputs, _through(model, scaled, inline), name=model.name)
+    for operation in front:
+        tensors = inline(operation)(tensors)
+    return keras.Model(inputs, keras.tree.flatten(_through(model, tensors, inline))[0], name=model.name)
 
 
 def _through(model: keras.Model, tensors: Any, inline: Any) -> Any:
@@ -59,26 +63,26 @@ def _through(model: keras.Model, tensors: Any, inline: Any) -> Any:
     return functional._run_through_graph(tensors, operation_fn=inline)
 
 
-def _as_layer(operation: Any, arguments: tuple[Any, ...], path: Path) -> tuple[keras.layers.Layer, Any]:
-    """`x + y`, `x * 2`, `x / 127.5`, `keras.ops.relu(x)` and the like as a layer, and what it takes."""
+def _as_layer(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any]:
+    """`x + y`, `x * 2`, `x / 127.5`, `keras.ops.relu(x)` and the like as a layer, and what it takes; else None."""
     kind, name = type(operation).__name__, operation.name
     bent = any(getattr(operation, setting, None) for setting in ("negative_slope", "max_value", "threshold"))
-    if kind in _ACTIVATIONS and len(arguments) == 1 and not bent:
+    tensors = [isinstance(item, keras.KerasTensor) and "float" in item.dtype for item in arguments]
+    if kind in _ACTIVATIONS and tensors == [True] and not bent and not keywords:
         return keras.layers.Activation(_ACTIVATIONS[kind], name=name), arguments[0]
-    if len(arguments) == 2:
+    if len(arguments) == 2 and any(tensors) and not keywords:
         left, right = arguments
-        tensors = [isinstance(item, keras.KerasTensor) for item in arguments]
-        if all(tensors) and kind in _MERGES:
+        if all(tensors) and kind in _MERGES and len(left.shape) == len(right.shape):
             return _MERGES[kind](name=name), [left, right]
         number = left if tensors[1] else right
-        if any(tensors) and isinstance(number, (int, float)):
-            scales = _scales(kind, number, first=tensors[0])
-            if scales is not None:
-                return keras.layers.Rescaling(*scales, name=name), right if tensors[1] else left
-    raise InputError(
-        f"{path}: {operation.name!r} is the bare operation {kind} in a form that tkit makes no layer of. Replace it by "
-        "a stock layer (such as Rescaling, Add, Multiply) and save again."
-    )
+        scales = _scales(kind, number, first=tensors[0]) if _is_number(number) else None
+        if scales is not None:
+            return keras.layers.Rescaling(*scales, name=name), right if tensors[1] else left
+    return None, None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _scales(kind: str, number: float, *, first: bool) -> tuple[float, float] | None:
@@ -95,7 +99,7 @@ def _scales(kind: str, number: float, *, first: bool) -> tuple[float, float] | N
 
 
 def float32(model: keras.Model) -> keras.Model:
-    """A flat model made anew in float32, with weights of its own."""
+    """A flat model made anew in float32, with weights of its own; those of LoRA are added to their kernels."""
     config = json.loads(json.dumps(model.get_config()))
     _to_float32(config)
     for layer in config["layers"]:
@@ -108,16 +112,30 @@ def float32(model: keras.Model) -> keras.Model:
     made = keras.Model.from_config(config)
     for layer in made.layers:
         if layer.weights:
-            layer.set_weights(model.get_layer(layer.name).get_weights())
+            layer.set_weights(_merged_weights(model.get_layer(layer.name)))
     return made
 
 
+def _merged_weights(layer: keras.layers.Layer) -> list[np.ndarray]:
+    """A layer's weights as it has them without LoRA."""
+    merged = {}
+    for part in layer._flatten_layers():
+        if getattr(part, "lora_enabled", False):
+            kernel = part._embeddings if isinstance(part, keras.layers.Embedding) else part._kernel
+            whole = part.embeddings if isinstance(part, keras.layers.Embedding) else part.kernel
+            merged[id(kernel)] = np.asarray(whole)
+    kept = [variable for variable in layer.weights if not variable.name.startswith("lora_")]
+    return [merged[id(variable)] if id(variable) in merged else variable.numpy() for variable in kept]
+
+
 def _to_float32(config: Any) -> None:
-    """Every dtype and policy of a model's JSON in place: float32."""
+    """Every floating dtype and policy of a model's JSON in place: float32. LoRA's settings go."""
     if isinstance(config, dict):
+        for key in ("lora_rank", "lora_alpha"):
+            config.pop(key, None)
         for key, value in config.items():
             policy = isinstance(value, dict) and value.get("class_name") == "DTypePolicy"
-            if policy or (key == "dtype" and isinstance(value, str)):
+            if policy or (key == "dtype" and isinstance(value, str) and ("float" in value)):
                 config[key] = "float32"
             else:
                 _to_float32(value)
@@ -126,38 +144,33 @@ def _to_float32(config: Any) -> None:
             _to_float32(value)
 
 
-def first_scaling(model: keras.Model) -> keras.layers.Layer | None:
-    """The Rescaling or Normalization that a flat model begins with, behind random augmentation at most."""
-    tensor = model.inputs[0]
-    while True:
-        users = [node.operation for node in _nodes(model) if any(item is tensor for item in node.input_tensors)]
-        if len(users) != 1:
+def nodes(model: keras.Model) -> list[Any]:
+    """The calls of a functional model's operations, each behind those whose tensors it takes."""
+    depths = sorted(model._nodes_by_depth, reverse=True)
+    return [node for depth in depths for node in model._nodes_by_depth[depth] if not node.is_input]
+
+
+def last_activation(model: keras.Model) -> Operation | None:
+    """The layer or operation with the softmax or sigmoid that a flat model ends in, None where it ends in logits."""
+    operation = model.outputs[0]._keras_history.operation
+    while isinstance(operation, _PASSING) or type(operation).__name__ in _PASSING_OPERATIONS or _is_linear(operation):
+        tensor = operation.input
+        if not isinstance(tensor, keras.KerasTensor):
             return None
-        if isinstance(users[0], (keras.layers.Rescaling, keras.layers.Normalization)):
-            return users[0]
-        if not type(users[0]).__name__.startswith("Random"):
-            return None
-        tensor = next(node.outputs[0] for node in _nodes(model) if node.operation is users[0])
-
-
-def _nodes(model: keras.Model) -> list[Any]:
-    return [node for nodes in model._nodes_by_depth.values() for node in nodes]
-
-
-def takes_raw_pixels(layer: keras.layers.Layer) -> bool:
-    """Whether a first Rescaling or Normalization makes sense on pixels up to 255, not up to 1."""
-    if isinstance(layer, keras.layers.Rescaling):
-        return bool(np.max(np.abs(np.asarray(layer.scale))) < 0.1)
-    return bool(np.max(np.asarray(layer.variance)) > 10)
+        operation = tensor._keras_history.operation
+    return operation if _activation(operation) else None
 
 
 def activation_of(model: keras.Model) -> str | None:
     """ "softmax" or "sigmoid" where a flat model ends in it, else None."""
-    operation = model.outputs[0]._keras_history.operation
-    while isinstance(operation, _PASSING) or _is_linear(operation):
-        operation = operation.input._keras_history.operation
-    if isinstance(operation, keras.layers.Softmax):
-        return "softmax"
+    operation = last_activation(model)
+    return None if operation is None else _activation(operation)
+
+
+def _activation(operation: Any) -> str | None:
+    kind = type(operation).__name__
+    if kind in ("Softmax", "Sigmoid"):  # the layer, or the operations
+        return kind.lower()
     name = getattr(getattr(operation, "activation", None), "__name__", None)
     return name if name in ("softmax", "sigmoid") else None
 

@@ -12,9 +12,9 @@ from typing import Any, Literal, NamedTuple
 import keras
 import numpy as np
 
-from tkit import model_files
+from tkit import console, model_files
 from tkit.models import _keras_archive
-from tkit.models._keras_graph import float32
+from tkit.models._two_classes import two_classes
 from tkit_edge.child import Child
 from tkit_edge.errors import InputError
 from tkit_edge.runtime import PIXELS
@@ -40,7 +40,7 @@ def read(path: Path, pixels: str | None) -> Found:
 
     Args:
         path: the file.
-        pixels: "0-255", "0-1", "-1-1", or None where the model's own first layer tells.
+        pixels: one of `tkit_edge.runtime.PIXELS`, or None where the model's own first layer tells.
 
     Raises:
         InputError: no whole .keras file, code or classes that aren't stock Keras, not one picture in and one row of
@@ -55,14 +55,19 @@ def read(path: Path, pixels: str | None) -> Found:
         )
         try:
             architecture, weights = answer["architecture"], _arrays(answer["weights"], data)
-            activation, pixels = answer["activation"], answer["pixels"]
+            activation, taken, raw = answer["activation"], answer["pixels"], answer["raw"]
         except (KeyError, TypeError, ValueError) as error:
             raise child.nonsense("read") from error
-        if activation not in (None, "softmax", "sigmoid") or pixels not in PIXELS:
+        if activation not in (None, "softmax", "sigmoid") or taken not in PIXELS or not isinstance(raw, bool):
             raise child.nonsense("read")
+    if raw and taken != "0-255":
+        console.say(
+            f"Warning: {path} begins with its own scaling of raw 0-255 pixels; --pixels {taken} scales them once more "
+            "before it. Leave --pixels out unless it was trained on that."
+        )
     model = model_files.rebuild(architecture, weights, path)
     shape, outputs = tuple(model.inputs[0].shape[1:]), model.outputs[0].shape[1]
-    return Found(model, shape, outputs, "probabilities" if activation else "logits", activation, pixels)
+    return Found(model, shape, outputs, "probabilities" if activation else "logits", activation, taken)
 
 
 def read_weights(path: Path, name: str, shape: tuple[int, int, int]) -> list[np.ndarray]:
@@ -116,9 +121,10 @@ def with_outputs(found: Found, classes: int, path: str) -> Found:
             f"{path} has {found.outputs} outputs, the data has {classes} classes: expected one output a class, in the "
             "order of the class folders' names."
         )
-    score = found.model.outputs[0]
-    probability = found.output == "probabilities"
-    first = keras.layers.Rescaling(-1.0 if probability else -0.5, float(probability), name="first_class")(score)
-    second = score if probability else keras.layers.Rescaling(0.5, name="second_class")(score)
-    both = keras.layers.Concatenate(name="two_classes")([first, second])
-    return found._replace(model=float32(keras.Model(found.model.inputs, both, name=found.model.name)), outputs=2)
+    if found.activation == "softmax":
+        raise InputError(
+            f"{path} ends in a softmax over a single score, which is 1 for every image. For two classes end with "
+            "Dense(2, activation='softmax') or Dense(1, activation='sigmoid'), and train again."
+        )
+    activation = "softmax" if found.activation else None
+    return found._replace(model=two_classes(found.model), outputs=2, activation=activation)

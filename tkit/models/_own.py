@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import keras
 
+from tkit.model_classes import is_operation
 from tkit.models._keras_graph import activation_of, flat, float32
 from tkit_edge.errors import InputError
 
@@ -39,12 +38,17 @@ def plain(model: object, name: str, input_shape: tuple[int, int, int], num_class
         raise InputError(
             f"{name} gives {outputs}, expected [(None, {num_classes})]: end with keras.layers.Dense(num_classes)."
         )
-    made = flat(model, None, Path(name))
-    for layer in made.layers:
-        if not type(layer).__module__.startswith("keras.") or isinstance(layer, keras.layers.Lambda):
+    made = flat(model)
+    for operation in made.operations:
+        kind = type(operation)
+        if isinstance(operation, keras.layers.Layer):
+            own = not kind.__module__.startswith("keras.") or isinstance(operation, keras.layers.Lambda)
+        else:
+            own = not is_operation(kind.__module__, kind.__name__)
+        if own:
             raise InputError(
-                f"{name}: layer {layer.name!r} is a {type(layer).__name__}, which isn't one of Keras's own layers of "
-                "plain operations: it could neither be saved nor be exported. Make it of stock layers."
+                f"{name}: layer {operation.name!r} is a {kind.__name__}, which isn't one of Keras's own layers or "
+                "plain operations: it could neither be saved nor be exported. Make it of stock layers and keras.ops."
             )
     activation = activation_of(made)
     if activation:

@@ -92,7 +92,7 @@ class Backbone(Model):
         if self.dropout:
             x = keras.layers.Dropout(self.dropout, name="dropout")(x)
         outputs = keras.layers.Dense(num_classes, name="logits")(x)
-        return float32(flat(keras.Model(inputs, outputs, name=self.name.lower()), None, Path(self.name)))
+        return float32(flat(keras.Model(inputs, outputs, name=self.name.lower())))
 
     def _network(self, input_shape: tuple[int, int, int]) -> keras.Model:
         """The network without its top, on pixels as `_Pixels` has them; frozen where it has weights."""

@@ -14,7 +14,11 @@ from tkit_edge.errors import InputError
 if TYPE_CHECKING:
     import keras
 
-Pixels = Literal["0-255", "0-1", "-1-1"]
+Pixels = Literal["0-255", "0-1", "-1-1", "caffe", "torch"]
+PIXELS_CHOICES = (
+    "--pixels 0-255 (raw bytes), --pixels 0-1 (divided by 255), --pixels=-1-1 (divided by 127.5, less 1), "
+    "--pixels caffe or --pixels torch (the modes of keras.applications' preprocess_input)"
+)
 
 
 class KerasFile(Model):
