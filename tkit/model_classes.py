@@ -56,7 +56,7 @@ _NUMPY = """
     Sinh Split Sqrt Square Squeeze Stack Std Subtract Sum Swapaxes Take TakeAlongAxis Tan Tanh Tensordot Tile Transpose
     Tril Triu TrueDivide Trunc Var Vdot Vstack Where ZerosLike
 """
-_OPERATIONS = {
+_OPERATIONS: dict[str | None, frozenset[str]] = {
     "keras.src.activations.activations": frozenset({"Mish", "ReLU"}),
     "keras.src.ops.core": frozenset(_CORE.split()),
     "keras.src.ops.einops": frozenset({"Rearrange"}),

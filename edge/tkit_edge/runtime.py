@@ -220,7 +220,7 @@ def pixel_codes(type_: Any, scale: float, zero_point: int, pixels: str, name: st
         InputError: the input is neither float nor quantized.
     """
     factor, offset, _ = PIXELS[pixels]
-    values = np.arange(256, dtype=np.float32)[:, None] * np.float32(factor) + np.float32(offset)
+    values = np.arange(256, dtype=np.float32)[:, None] * np.asarray(factor, np.float32) + np.asarray(offset, np.float32)
     dtype = np.dtype(type_)
     if dtype.kind == "f":
         return values.astype(dtype)

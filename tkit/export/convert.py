@@ -114,7 +114,7 @@ class Converter:
         # A retraced layer's scope has a number after its name.
         return [
             layer.name
-            for layer in self.model.operations
+            for layer in self.model.layers
             if re.search(rf"(?:^|[/_]){re.escape(layer.name)}(?:_\d+)?[/_]", names, re.M)
         ]
 

@@ -46,8 +46,8 @@ def read(path: Path) -> tuple[dict[str, Any], bytes]:
             'keras.saving.load_model("model.h5").save("model.keras")'
         )
     try:
-        config, weights = _members(data, path)
-        config = json.loads(config)
+        text, weights = _members(data, path)
+        config = json.loads(text)
     except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, RecursionError, EOFError, RuntimeError) as error:
         raise _not_whole(path, f"found {error}. Is it complete?") from error
     if not isinstance(config, dict):

@@ -7,7 +7,7 @@ rounded by itself on int8, and pruned as if it had been learned.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -92,7 +92,7 @@ def _leading(model: keras.Model) -> _Arithmetic | None:
     return None
 
 
-def _plain(value: float | Sequence[float]) -> Any:
+def _plain(value: Any) -> Any:
     """One number where all channels have the same; lists otherwise, which a layer's config can hold."""
     values = [float(item) for item in np.ravel(value)]
     return values[0] if len(set(values)) == 1 else values

@@ -23,9 +23,14 @@ def two_classes(model: keras.Model) -> keras.Model:
 
     Scores are logits, or probabilities where `model` ends in a sigmoid; the result's are of the same kind.
     """
-    last, activation = model.outputs[0]._keras_history.operation, last_activation(model)
-    head = last
-    if activation is last and not isinstance(last, layers.Dense) and isinstance(last.input, keras.KerasTensor):
+    last: Any = model.outputs[0]._keras_history.operation
+    head, activation = last, last_activation(model)
+    if (
+        activation is not None
+        and activation.name == last.name
+        and not isinstance(last, layers.Dense)
+        and isinstance(last.input, keras.KerasTensor)
+    ):
         head = last.input._keras_history.operation
     if _is_head(model, head) and activation in (None, last):
         return _changed(model, head.name, activation)
