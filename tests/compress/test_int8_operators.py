@@ -14,7 +14,6 @@ from tkit.compress._ranges import ranges
 from tkit.compress.quantize import Rounding, _rounded
 from tkit.export.quantized import convert_quantized
 from tkit_edge import flatbuffer, runtime
-from tkit_edge.errors import InputError
 
 SHAPE = (8, 8, 4)
 
@@ -152,10 +151,15 @@ def test_pixels_and_their_scaling_keep_their_codes():
     np.testing.assert_array_equal(run(convert_quantized(model, kept, "int8"), images), model(images.astype(np.float32)))
 
 
-def test_tensors_of_a_prescribed_range_are_not_concatenated_with_others():
-    model = net(lambda x: layers.Concatenate(name="joined")([layers.Activation("sigmoid")(x), conv()(x)]))
-    with pytest.raises(InputError, match="'joined' concatenates tensors whose int8 ranges are prescribed"):
-        rounded(model, pixels())
+def test_two_calls_of_a_layer_and_a_layer_of_the_name_have_ranges_of_their_own():
+    shared = layers.Activation("relu", name="shared")
+    bounded = layers.Activation("sigmoid", name="shared_1")
+    model = net(lambda x: layers.Multiply()([shared(conv()(shared(conv()(x)))), bounded(conv()(x))]))
+    model, kept = rounded(model, pixels())
+    found = kept.quantized.ranges
+    assert found["shared_1"] == (0.0, 255 / 256)
+    assert found["shared_1__2"][1] > 1 and found["shared"][1] > 1
+    assert set(quantizers(quantized(model, kept.quantized))) == set(found)
 
 
 @pytest.mark.parametrize("method", ["percentile", "mse"])

@@ -60,6 +60,19 @@ def test_the_network_is_the_same(gate):
     assert one_job_layers(made) is made
 
 
+def test_new_layers_never_have_the_name_of_one_that_is_there():
+    inputs = keras.Input(SHAPE)
+    parts = [layers.Conv2D(4, 1)(inputs) for _ in range(3)]
+    x = layers.Add(name="add")(parts)
+    x = layers.Add(name="add_1")([x, parts[0]])
+    x = layers.Add(name="add_2")([layers.Activation("silu", name="one")(x), parts[1]])
+    x = layers.Activation("sigmoid", name="one_gate")(x)
+    model = keras.Model(inputs, layers.Multiply(name="one_silu")([x, parts[2]]))
+    made = one_job_layers(model)
+    np.testing.assert_allclose(made(pixels()), model(pixels()), rtol=1e-4, atol=1e-4)
+    assert {"add", "add_1", "add_2", "add_2__2", "one_gate__2", "one_silu__2"} <= {layer.name for layer in made.layers}
+
+
 def test_a_layer_that_is_called_twice_shares_its_weights():
     inputs = keras.Input(SHAPE)
     shared = layers.SeparableConv2D(1, 3, padding="same", activation="silu", name="shared")
@@ -99,9 +112,9 @@ def test_all_steps_take_it_and_the_file_computes_in_integers(tmp_path):
 
 
 def test_a_layer_that_a_later_step_can_t_take_is_said_before_anything_is_trained(tmp_path):
-    run = adopted(tmp_path, 1, last=layers.PReLU(shared_axes=[1, 2], name="learned"))
-    with pytest.raises(InputError, match=r"'learned' \(PReLU\)"):
-        tkit.compress(run, ["prune:epochs=1", "quantize:aware=true"])
+    run = adopted(tmp_path, 1, last=layers.Activation("softplus", name="soft"))
+    with pytest.raises(InputError, match=r"'soft' \(Activation\)"):
+        tkit.compress(run, ["prune:epochs=1", "quantize:aware=true,strict=true"])
     with pytest.raises(InputError, match="no kernel has as many as 200"):
         tkit.compress(run, ["prune:epochs=1", "cluster:clusters=200"])
     with pytest.raises(InputError, match="divides the kernel of no layer"):

@@ -9,6 +9,7 @@ Source: Vaswani et al. 2017, "Attention is all you need", section 3.2.2.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -24,14 +25,17 @@ def by_head(model: keras.Model) -> keras.Model:
 
     Attention `x` becomes, for its first head, `x_query_0`, `x_key_0`, `x_value_0`, `x_scores_0`, `x_softmax_0` and
     `x_context_0`; `x_heads` concatenates the heads, and the output's projection is `x`. Attention with a mask or over
-    several axes, or whose scores are asked for, stays as it is.
+    several axes, or whose scores are asked for, stays as it is. Dot-product attention `x` (Luong) becomes `x_scores`,
+    `x_softmax` and `x`.
     """
     masked = {node.operation.name for node in nodes(model) if not _is_plain(node)}
     used = names(model)
 
     def replace(node: Any) -> Part | None:
         layer = node.operation
-        return None if layer.name in masked else _heads(layer, used)
+        if layer.name in masked:
+            return None
+        return _products(layer, used) if type(layer) is layers.Attention else _heads(layer, used)
 
     return rewritten(model, replace)
 
@@ -39,6 +43,10 @@ def by_head(model: keras.Model) -> keras.Model:
 def _is_plain(node: Any) -> bool:
     """Whether a node is attention of one sequence to another, without a mask."""
     layer = node.operation
+    if type(layer) is layers.Attention:
+        tensors = node.input_tensors
+        asked = {name for name, value in node.arguments.kwargs.items() if value is not None and value is not False}
+        return layer.score_mode == "dot" and asked <= {"inputs", "training"} and _unmasked(tensors)
     if type(layer) is not layers.MultiHeadAttention:
         return False
     settings = layer.get_config()
@@ -48,8 +56,12 @@ def _is_plain(node: Any) -> bool:
         all(settings[name] in values for name, values in _PLAIN.items())
         and asked <= {"query", "value", "key", "training"}
         and len(node.arguments.args) <= 3
-        and all(len(tensor.shape) == 3 and getattr(tensor, "_keras_mask", None) is None for tensor in tensors)
+        and _unmasked(tensors)
     )
+
+
+def _unmasked(tensors: Sequence[Any]) -> bool:
+    return all(len(tensor.shape) == 3 and getattr(tensor, "_keras_mask", None) is None for tensor in tensors)
 
 
 def _inputs(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any, Any]:
@@ -101,6 +113,22 @@ def _heads(attention: Any, used: set[str]) -> Part:
             shares = parts["dropout"](shares) if "dropout" in parts else shares
             contexts.append(parts["context"]([shares, projected["value"]]))
         return project(join(contexts) if join else contexts[0])
+
+    return call
+
+
+def _products(attention: Any, used: set[str]) -> Part:
+    """The layers in the place of dot-product attention, which has no projections; the last has its name."""
+    scores = layers.Dot((2, 2), name=fresh(f"{attention.name}_scores", used))
+    factor = float(attention.scale.numpy()) if attention.use_scale else 1.0
+    scaled = layers.Rescaling(factor, name=fresh(f"{attention.name}_scaled", used)) if factor != 1 else None
+    shares = layers.Softmax(name=fresh(f"{attention.name}_softmax", used))
+    context = layers.Dot((2, 1), name=attention.name)
+
+    def call(inputs: Any, **_: Any) -> Any:
+        query, value, key = (*inputs, inputs[1])[:3] if len(inputs) == 2 else inputs
+        products = scores([query, key])
+        return context([shares(scaled(products) if scaled else products), value])
 
     return call
 

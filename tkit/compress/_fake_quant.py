@@ -26,6 +26,7 @@ class FakeQuant(keras.layers.Layer):
         mode: "observed": nothing is rounded; "fixed": the range stays; "moving": training moves it towards each
             batch's, until `FreezeRanges` stops that.
         momentum: share of the moving range that a batch leaves.
+        site: the name of the range.
     """
 
     def __init__(
@@ -33,10 +34,11 @@ class FakeQuant(keras.layers.Layer):
         range_: tuple[float, float] = (0.0, 1.0),
         mode: Literal["observed", "fixed", "moving"] = "fixed",
         momentum: float = 0.99,
+        site: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.initial, self.mode, self.momentum = range_, mode, momentum
+        self.initial, self.mode, self.momentum, self.site = range_, mode, momentum, site
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
@@ -78,7 +80,7 @@ class FakeQuant(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
-        own = {"range_": self.initial, "mode": self.mode, "momentum": self.momentum}
+        own = {"range_": self.initial, "mode": self.mode, "momentum": self.momentum, "site": self.site}
         return {**super().get_config(), **own}
 
 
@@ -87,6 +89,10 @@ class StaysFloat(keras.layers.Layer):
 
     Two casts there and back, which lose nothing, and which the converter has no int8 form of.
     """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Any float shape in and out."""

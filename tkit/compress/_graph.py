@@ -65,7 +65,8 @@ def rewritten(model: keras.Model, replace: Callable[[Any], Part | None]) -> kera
     made = {id(item): parts[id(item)] or copied(item) for item in model.operations if id(item) in parts}
 
     def call(node: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        return made[id(node.operation)](*arguments, **keywords)
+        given = {key: value for key, value in keywords.items() if value is not None}  # mask=None, say
+        return made[id(node.operation)](*arguments, **given)
 
     return rebuilt(model, lambda tensor: tensor, call)
 

@@ -6,21 +6,17 @@ padding, reshaping) has its input's range. Source: LiteRT's 8-bit quantization s
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
-import numpy as np
-from keras import layers
 
 from tkit.compress import Quantized
 from tkit.compress._fake_quant import FakeQuant, StaysFloat
-from tkit.compress._graph import clone, rebuilt
-from tkit.compress._int8_rules import Rules, affine_of
-from tkit.compress._layer_norm import normalized
-
-SUFFIX = "_int8"
+from tkit.compress._graph import Part, clone, copied, fresh, loaded, rebuilt
+from tkit.compress._int8_functions import JUST_ABOVE_1, Operator, Tensors
+from tkit.compress._int8_rules import Rules, is_real
+from tkit_edge.errors import InputError
 
 
 def quantized(model: keras.Model, settings: Quantized) -> keras.Model:
@@ -31,7 +27,7 @@ def quantized(model: keras.Model, settings: Quantized) -> keras.Model:
         settings: what `Quantize` kept of it.
 
     Raises:
-        InputError: a layer that int8 has no rule for, named.
+        InputError: an unknown name among the layers in float.
     """
     return int8_graph(model, settings.ranges, settings.float_layers)
 
@@ -52,78 +48,86 @@ def int8_graph(
         moving: training moves the ranges. Those that several tensors share stay.
 
     Raises:
-        InputError: a layer that int8 has no rule for, named.
+        InputError: an unknown name among `float_layers`, or a tensor without a range.
     """
     rules = Rules(model, float_layers)
-    made: dict[str, keras.layers.Layer] = {}
+    made: dict[str, Part] = {}
     made_quantizers: dict[str, FakeQuant] = {}
-    uses = rules.uses()
-    seen: Counter[str] = Counter()
+    uses, taken = rules.uses(), set(rules.names)
+
+    def named(name: str) -> str:
+        return fresh(name, taken)
 
     def rounded(tensor: Any, site: str) -> Any:
         root = rules.root(site)
         if root not in made_quantizers:
-            made_quantizers[root] = _quantizer(root, rules.fixed.get(root), ranges, moving and uses[root] == 1)
+            settings = _settings(root, rules.fixed.get(root), ranges, moving and uses[root] == 1)
+            made_quantizers[root] = FakeQuant(**settings, site=root, name=named(f"{root}_int8"))
         return made_quantizers[root](tensor)
 
-    def call(node: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        layer = node.operation
-        rule = rules.of[id(node)]
-        number = seen[layer.name]
-        seen[layer.name] += 1
-        if rule.kind == "affine":
-            return _affine(layer, arguments[0], rule, rounded, number)
-        if rule.kind == "norm":
-            return normalized(arguments[0], layer.epsilon, rule.sites, rounded)
-        split = rule.kind == "split"
-        if layer.name not in made:
-            made[layer.name] = clone(layer, **({"activation": "linear"} if split else {}))
-        output = made[layer.name](*arguments, **keywords)
-        if layer.name in float_layers:
-            output = StaysFloat(name=_numbered(f"{layer.name}_float", number))(output)
-        if split:
-            output = rounded(output, rule.sites[0])
-            output = layers.Activation(layer.activation, name=_numbered(f"{layer.name}_function", number))(output)
-        return rounded(output, rule.sites[-1]) if rule.rounds else output
+    def again(tensor: Any, site: str | None) -> Any:
+        if site is None:
+            return tensor
+        return rounded(Operator("multiply", JUST_ABOVE_1, name=named(f"{site}_again"))(tensor), site)
 
-    graph = rebuilt(model, lambda tensor: rounded(tensor, rules.start), call)
-    for name, layer in made.items():
-        old = model.get_layer(name)
-        layer.set_weights(old.get_weights())
-        layer.trainable = old.trainable
-    return graph
+    def call(node: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        layer, rule = node.operation, rules.of[id(node)]
+        if any(rule.before):
+            arguments, keywords = _each(again, rule.before, (arguments, keywords))
+        if rule.shielded:
+            in_float = [f"{layer.name}_input_float"] * len(node.input_tensors)
+            arguments, keywords = _each(lambda x, name: _in_float(x, named(name)), in_float, (arguments, keywords))
+        outputs = arguments[0] if arguments else keras.tree.flatten(keywords)[0]
+        if rule.layer:
+            if layer.name not in made:
+                changes = {"activation": "linear"} if rule.linear else {}
+                made[layer.name] = _copied(layer, changes)
+            outputs = made[layer.name](*arguments, **keywords)
+        sites = rule.sites
+        if rule.linear:
+            outputs, sites = rounded(outputs, sites[0]), sites[1:]
+        if rule.function:
+            last = named(sites[-1] + rule.function.suffix) if rule.function.suffix else sites[-1]
+            tensors = Tensors(sites, rounded, named, last, rule.function.complete)
+            outputs = rule.function.make(outputs, tensors)
+        if rule.float:
+            outputs = keras.tree.map_structure(lambda x: _in_float(x, named(f"{layer.name}_float")), outputs)
+        if not rule.rounds or (rule.function and rule.function.complete):
+            return outputs
+        given = sites if rule.float and not rule.linear else [sites[-1]] * len(node.outputs)
+        return _each(lambda x, site: rounded(x, site) if is_real(x) else x, given, outputs)
+
+    return rebuilt(model, lambda tensor: rounded(tensor, rules.start), call)
 
 
 def quantizers(graph: keras.Model) -> dict[str, FakeQuant]:
     """The graph's `FakeQuant` layers, by the name of the tensor."""
-    return {layer.name.removesuffix(SUFFIX): layer for layer in graph.layers if isinstance(layer, FakeQuant)}
+    return {layer.site: layer for layer in graph.layers if isinstance(layer, FakeQuant)}
 
 
-def _quantizer(
+def _settings(
     name: str, fixed: tuple[float, float] | None, ranges: Mapping[str, tuple[float, float]] | None, moving: bool
-) -> FakeQuant:
+) -> dict[str, Any]:
     if fixed is not None:
-        return FakeQuant(fixed, "fixed", name=name + SUFFIX)
+        return {"range_": fixed, "mode": "fixed"}
     if ranges is None:
-        return FakeQuant(mode="observed", name=name + SUFFIX)
-    return FakeQuant(ranges[name], "moving" if moving else "fixed", name=name + SUFFIX)
+        return {"mode": "observed"}
+    if name not in ranges:
+        raise InputError(f"compress.json has no range for {name!r}: quantize the model again with this tkit.")
+    return {"range_": ranges[name], "mode": "moving" if moving else "fixed"}
 
 
-def _affine(layer: keras.layers.Layer, tensor: Any, rule: Any, rounded: Any, number: int) -> Any:
-    """A scaling as a multiplication and an addition, or a depthwise convolution where each channel has its own."""
-    factor, offset = affine_of(layer)  # type: ignore[misc]  # the rule is theirs only
-    name = _numbered(layer.name, number)
-    if np.size(factor) == 1:
-        *scaled, last = rule.sites
-        for site in scaled:
-            tensor = rounded(layers.Rescaling(float(factor), name=f"{name}_scaled")(tensor), site)
-        rest = layers.Rescaling(1.0 if scaled else float(factor), float(offset), name=f"{name}_shifted")(tensor)
-        return rounded(rest, last) if rule.rounds else rest
-    scaling = layers.DepthwiseConv2D(1, name=name, trainable=False)
-    scaled = scaling(tensor)
-    scaling.set_weights([np.reshape(factor, (1, 1, -1, 1)), offset])
-    return rounded(scaled, rule.sites[-1]) if rule.rounds else scaled
+def _copied(layer: Any, changes: dict[str, Any]) -> Part:
+    return loaded(clone(layer, **changes), layer.get_weights(), layer.trainable) if changes else copied(layer)
 
 
-def _numbered(name: str, number: int) -> str:
-    return f"{name}_{number}" if number else name
+def _in_float(tensor: Any, name: str) -> Any:
+    return StaysFloat(name=name)(tensor) if is_real(tensor) else tensor
+
+
+def _each(change: Callable[[Any, Any], Any], items: Sequence[Any], structure: Any) -> Any:
+    """`structure` with each of its tensors changed, together with the item of its number."""
+    left = iter(items)
+    return keras.tree.map_structure(
+        lambda value: change(value, next(left)) if isinstance(value, keras.KerasTensor) else value, structure
+    )

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tkit.compress._graph import clone
+
 LARGEST_CODE = 127
 LARGEST_INT4 = 7
 _SHARES = np.linspace(0.4, 1.0, 61, dtype=np.float32)
@@ -251,13 +253,12 @@ def view(model: keras.Model, views: Mapping[str, Sequence[tuple[str, dict[str, A
         views: by layer name, the kinds of `VIEWS` with their arguments, in the order that they are applied.
     """
 
-    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
-        config = layer.get_config()
+    def made_of(layer: keras.layers.Layer) -> keras.layers.Layer:
         if layer.name not in views:
-            return type(layer).from_config(config)
-        return _VIEWED[type(layer)].from_config({**config, "views": views[layer.name]})
+            return clone(layer)
+        return _VIEWED[type(layer)].from_config({**layer.get_config(), "views": views[layer.name]})
 
-    made = _with_weights(keras.models.clone_model(model, clone_function=clone), model)
+    made = _with_weights(keras.models.clone_model(model, clone_function=made_of), model)
     for name in views:
         layer = made.get_layer(name)
         if "masked" in layer.views:
@@ -269,17 +270,22 @@ def stock(model: keras.Model) -> keras.Model:
     """A copy of `model` with stock layers: each kernel is what its views gave."""
     bases = {viewed: base for base, viewed in _VIEWED.items()}
 
-    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+    def made_of(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if type(layer) not in bases:
+            return clone(layer)
         config = layer.get_config()
-        config.pop("views", None)
-        return bases.get(type(layer), type(layer)).from_config(config)
+        config.pop("views")
+        return bases[type(layer)].from_config(config)
 
-    return _with_weights(keras.models.clone_model(model, clone_function=clone), model)
+    return _with_weights(keras.models.clone_model(model, clone_function=made_of), model)
 
 
 def _with_weights(copy: keras.Model, model: keras.Model) -> keras.Model:
     """`copy` with the values of `model`'s variables, by layer and name; viewed kernels as they are seen."""
     for made, layer in zip(copy.layers, model.layers, strict=True):
+        if type(made) is type(layer) and type(layer) not in _VIEWED.values():
+            made.set_weights(layer.get_weights())
+            continue
         values = {variable.name: variable.numpy() for variable in layer.weights}
         if type(layer) in _VIEWED.values():
             values["kernel"] = np.asarray(layer.kernel)

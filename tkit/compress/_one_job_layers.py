@@ -12,8 +12,9 @@ import keras
 from keras import layers
 
 from tkit.compress._attention import by_head
-from tkit.compress._graph import Part, chained, clone, copied, fresh, loaded, names, rewritten
+from tkit.compress._graph import Part, chained, clone, fresh, loaded, names, rewritten
 from tkit.compress._kernels import with_kernels
+from tkit.compress._plain_layers import plain_layers
 
 
 def one_job_layers(model: keras.Model) -> keras.Model:
@@ -21,10 +22,11 @@ def one_job_layers(model: keras.Model) -> keras.Model:
 
     Layer `x` with SiLU or a hard sigmoid becomes `x` without it, and `x_gate` and `x_silu`, or `x_line`, `x_clip` and
     `x_share`; an activation layer leaves out `x` itself. A separable convolution becomes `x_depthwise` and `x`, a sum
-    of several tensors `x_2`, `x_3` ... and `x`. Attention becomes what `by_head` makes of it. Where a layer of the
-    model has such a name, the new one gets a number.
+    or product of several tensors `x_2`, `x_3` ... and `x`, an average `x_sum` and `x`. What is special becomes what
+    `plain_layers` makes of it, attention what `by_head` does. Where a layer of the model has such a name, the new one
+    gets a number.
     """
-    return by_head(_laid_out(model))
+    return by_head(_laid_out(plain_layers(model)))
 
 
 def _laid_out(model: keras.Model) -> keras.Model:
@@ -33,8 +35,10 @@ def _laid_out(model: keras.Model) -> keras.Model:
 
     def replace(node: Any) -> Part | None:
         layer = node.operation
-        if type(layer) is layers.Add and len(node.input_tensors) > 2:
-            return _sums(layer, used)
+        if isinstance(layer, layers.Average):
+            return _average(layer, used, len(node.input_tensors))
+        if type(layer) in (layers.Add, layers.Multiply) and len(node.input_tensors) > 2:
+            return _pairs(type(layer), layer.name, used)
         if isinstance(layer, layers.SeparableConv2D):
             return _separated(layer, used)
         end = _gated(layer, used) if isinstance(layer, layers.Activation) or layer.name in able else None
@@ -84,19 +88,22 @@ def _hard_sigmoid(name: str, used: set[str]) -> Part:
     )
 
 
-def _sums(layer: Any, used: set[str]) -> Part:
-    """Sums of two, one after the other; the last has the layer's name."""
+def _average(layer: Any, used: set[str], count: int) -> Part:
+    share = layers.Rescaling(1 / count, name=layer.name)
+    return chained(_pairs(layers.Add, fresh(f"{layer.name}_sum", used), used), share)
+
+
+def _pairs(kind: type[keras.layers.Layer], name: str, used: set[str]) -> Part:
+    """Sums or products of two, one after the other; the last has the name."""
     made: dict[int, keras.layers.Layer] = {}
 
     def call(tensors: Any) -> Any:
         total = tensors[0]
-        for number, tensor in enumerate(tensors[1:], 2):
-            if number == len(tensors):
-                return last([total, tensor])
+        for number, tensor in enumerate(tensors[1:-1], 2):
             if number not in made:
-                made[number] = layers.Add(name=fresh(f"{layer.name}_{number}", used))
+                made[number] = kind(name=fresh(f"{name}_{number}", used))
             total = made[number]([total, tensor])
-        return total
+        return last([total, tensors[-1]])
 
-    last = copied(layer)
+    last = kind(name=name)
     return call

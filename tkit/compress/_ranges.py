@@ -36,7 +36,7 @@ def ranges(
         float_layers: layers that compute in float.
 
     Raises:
-        InputError: a layer that int8 has no rule for, named.
+        InputError: an unknown name among `float_layers`.
     """
     graph = int8_graph(model, None, float_layers)
     made = quantizers(graph)

@@ -110,7 +110,7 @@ def _fused(model: keras.Model, float_layers: Sequence[str]) -> dict[str, tuple[s
     found: dict[str, tuple[str, ...]] = {}
     for node in nodes(model):
         rule, layer = rules.of[id(node)], node.operation.name
-        if rule.sites[-1] == layer and not rule.rounds and layer not in float_layers:
+        if rule.sites[-1] == layer and not rule.rounds and layer not in rules.floats:
             found[layer] = (layer, after[id(node.outputs[0])][0].operation.name)
     return found
 

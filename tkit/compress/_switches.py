@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tkit.compress import State
 from tkit.compress._fake_quant import FakeQuant
-from tkit.compress._graph import nodes
+from tkit.compress._graph import clone, nodes
 from tkit.compress._int8_graph import int8_graph, quantizers
 from tkit.compress._kernels import with_kernels
 
@@ -121,11 +121,10 @@ def batches(images: np.ndarray) -> Iterator[tf.Tensor]:
 def _switched(graph: keras.Model) -> keras.Model:
     """A copy with a `Switched` for each `FakeQuant`, all off."""
 
-    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
-        made = Switched if isinstance(layer, FakeQuant) else type(layer)
-        return made.from_config(layer.get_config())
+    def switched(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return Switched.from_config(layer.get_config()) if isinstance(layer, FakeQuant) else clone(layer)
 
-    copy = keras.models.clone_model(graph, clone_function=clone)
+    copy = keras.models.clone_model(graph, clone_function=switched)
     for made, layer in zip(copy.layers, graph.layers, strict=True):
         if not isinstance(made, Switched):
             made.set_weights(layer.get_weights())

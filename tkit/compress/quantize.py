@@ -65,6 +65,8 @@ class Quantize(Step):
     """Of that training: a run whose logits are nine tenths of the loss, or `self`, the model as it was."""
     float_layers: Names = ()
     """Layers that compute in float, by name; as text `one+another`. What they take and give is int8."""
+    strict: bool = False
+    """Whether a layer that int8 has no rule for is refused; else it computes in float, which is said."""
     int4: Names = ()
     """Layers whose weights have 4 bits, half the bytes, by name or kind; as text `one+another` or `conv2d+dense`."""
 
@@ -74,18 +76,26 @@ class Quantize(Step):
         return ("int4" if self.int4 else "int8") + ("-qat" if self.aware else "")
 
     def check(self, model: keras.Model, work: Work) -> None:
-        """Raises InputError where int8 has no rule for a layer, or calibration has fewer pictures than classes."""
+        """Raises InputError where int8 has no rule for a layer, if `strict`; where calibration has too few pictures."""
         from tkit.compress._fold import fold
         from tkit.compress._int8_rules import Rules
+        from tkit_edge.errors import InputError
 
         self._pictures(model, work)
-        Rules(fold(model), self.float_layers)
+        ruleless = Rules(fold(model), self.float_layers).ruleless
+        if ruleless and self.strict:
+            raise InputError(
+                f"int8 has no rule for {', '.join(ruleless.values())}. Replace it by what has one, or leave out "
+                "strict=true: it then computes in float."
+            )
+        for what in ruleless.values():
+            console.say(f"quantize: int8 has no rule for {what}, which computes in float")
 
     def apply(self, state: State, work: Work) -> State:
         """The folded model with weights that are int8 codes times scales, and the ranges of its activations.
 
         Raises:
-            InputError: a layer that int8 has no rule for, named; fewer calibration pictures than classes.
+            InputError: an unknown name among `float_layers`; fewer calibration pictures than classes.
         """
         from tkit.compress._fold import factors, fold
         from tkit.compress._ranges import ranges
@@ -151,8 +161,9 @@ class Quantize(Step):
     ) -> dict[str, tuple[float, float]]:
         """Trains `model`'s weights as the device will have them; the ranges after."""
         from tkit.compress._fake_quant import FreezeRanges, nudged
+        from tkit.compress._graph import nodes
         from tkit.compress._int8_graph import int8_graph, quantizers
-        from tkit.compress._int8_rules import affine_of
+        from tkit.compress._int8_rules import Rules
         from tkit.compress._kernels import Recentre, stock, view
         from tkit.compress._teaching import Lesson
 
@@ -170,9 +181,11 @@ class Quantize(Step):
             objective=lesson,
         )
         trained = stock(graph)
+        rules = Rules(model, self.float_layers)
+        copied = {node.operation.name for node in nodes(model) if rules.of[id(node)].layer}
         for layer in model.layers:
             # A batch normalization that couldn't be folded scales by numbers, which aren't trained.
-            if layer.trainable_weights and affine_of(layer) is None:
+            if layer.trainable_weights and layer.name in copied:
                 layer.set_weights(trained.get_layer(layer.name).get_weights())
         made = quantizers(graph)
         return {name: nudged(float(item.low.numpy()), float(item.high.numpy())) for name, item in made.items()}

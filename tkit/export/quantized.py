@@ -14,6 +14,7 @@ from tkit.compress import Kept, Quantized
 from tkit.compress._evidence import kernels
 from tkit.compress._graph import Part, fresh, loaded, names, rewritten
 from tkit.compress._int8_graph import quantized
+from tkit.compress._int8_rules import Rules
 from tkit.compress._kernels import LARGEST_CODE, kernel_names, scale_shape, view, with_kernels
 from tkit.export._int4 import packed
 from tkit.export.config import Format
@@ -33,9 +34,6 @@ def convert_quantized(model: keras.Model, kept: Kept, io: str) -> bytes:
         model: float32 pixels [batch, height, width, channels] to [batch, classes]; kernels are codes times scales.
         kept: what holds of it; `quantized` is there.
         io: "int8", "uint8" or "float32": type of the file's input and output.
-
-    Raises:
-        InputError: LiteRT computes an operator in float, though no layer is to stay in float.
     """
     settings = kept.quantized
     assert settings is not None
@@ -43,7 +41,8 @@ def convert_quantized(model: keras.Model, kept: Kept, io: str) -> bytes:
         data = convert("int8")
     if settings.int4:
         data = packed(data, settings.int4, kernel_names(model))
-    if not settings.float_layers:
+    rules = Rules(model, settings.float_layers)
+    if not (rules.floats or rules.ruleless):
         graph = flatbuffer.read(data)
         floats = {
             operator.name
@@ -51,10 +50,7 @@ def convert_quantized(model: keras.Model, kept: Kept, io: str) -> bytes:
             if operator.name not in _ENDS and any(graph.tensors[index].dtype == "float32" for index in operator.outputs)
         }
         if floats:
-            raise InputError(
-                f"LiteRT has no int8 kernel for {', '.join(sorted(floats))}, so they would run in float. Replace the "
-                "layers, or name them in float_layers."
-            )
+            console.say(f"int8: LiteRT computes {', '.join(sorted(floats))} in float")
     return data
 
 

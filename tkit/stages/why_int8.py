@@ -51,7 +51,8 @@ def why_int8(
         `tkit compress` takes them, and `folder`, where why-int8.json and why-int8.png lie.
 
     Raises:
-        InputError: a layer that int8 has no rule for, named; a variant that is quantized already; no such step.
+        InputError: a layer that int8 has no rule for, with `strict=true`; a variant that is quantized already; no such
+            step.
 
     Example:
         >>> tkit.why_int8("runs/digits_cnn-1")["places"][0]["cause"]
@@ -69,6 +70,7 @@ def why_int8(
     drawn = np.random.default_rng(run.recipe.seed).permutation(len(splits.validation))[:samples]
     held_out = splits.validation.take(np.sort(drawn))
     work = Work(run.recipe, splits, probabilities=run.output == "probabilities")
+    chosen.check(state.model, work)
     findings = blame(state, work, chosen, held_out)
     reference = state.model.predict(held_out.images.astype(np.float32), batch_size=128, verbose=0)
 
