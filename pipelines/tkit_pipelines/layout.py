@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from tkit_edge.errors import InputError
 from tkit_pipelines import split_names
+from tkit_pipelines.class_names import ordered
 
 IGNORED = {"__macosx", "thumbs.db", "desktop.ini"}  # compared in lower case
 EXPECTED = "Expected one folder a class with its images inside, or such folders under train/ and test/."
@@ -67,6 +68,11 @@ def read_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Lay
     else:
         train, test = _parts(tree, chosen, where, problems, notes)
     class_names = sorted({*train, *(test or ())})
+    if tuple(class_names) != ordered(class_names)[1]:
+        notes.append(
+            f"the classes are in the order of their folders' names as text, as Keras's loader has them: "
+            f"{_listed(class_names)}; a table (.csv) orders numbers as numbers"
+        )
     if len(class_names) == 1:
         problems.append(f"{where}: only one class, {class_names[0]!r}, at least two are needed. {EXPECTED}")
     order = [

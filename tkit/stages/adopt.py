@@ -20,8 +20,8 @@ SHOWN = 20
 """Classes named when a model is adopted."""
 _LOADER = "data: images as keras.utils.image_dataset_from_directory loads them"
 _RULES = {
-    "keras": f"{_LOADER} (data.resize=keras). Say it where training did otherwise: data.resize=keras-crop or keras-pad "
-    "for its crop_to_aspect_ratio or pad_to_aspect_ratio, crop or stretch for averaging (Pillow) resizing",
+    "keras": f"{_LOADER} (data.resize=keras); where training did otherwise: data.resize=keras-crop, keras-pad, crop or "
+    "stretch",
     "keras-crop": f"{_LOADER} with crop_to_aspect_ratio=True (data.resize=keras-crop)",
     "keras-pad": f"{_LOADER} with pad_to_aspect_ratio=True (data.resize=keras-pad)",
     "crop": "data: images turned upright, scaled with averaging and cropped (data.resize=crop)",
