@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tkit
-from tkit import files, manifest
+from tkit import files, manifest, results_log
 from tkit.lock import locked
 from tkit.recipe import Loaded, Recipe, load, with_overrides
 from tkit_edge.errors import InputError
@@ -236,6 +236,7 @@ class Run:
             stages = {key: value for key, value in self.manifest["stages"].items() if key != f"{variant}/{stage}"}
             self.manifest = {**self.manifest, "stages": {**stages, f"{variant}/{stage}": entry}}
             files.write_json(self.folder / manifest.NAME, self.manifest)
+        results_log.write(self, variant)
         return entry
 
     def summary(self, stage: str, variant: str | None = None) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def test_bench_measures_every_file_and_its_test_accuracy(run):
     assert all(accuracy["samples"] == 359 for accuracy in accuracies)
 
 
-def test_tensorboard_has_figures_pictures_graph_and_hyperparameters(run):
+def test_tensorboard_has_figures_pictures_and_graph(run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     train = EventAccumulator(str(run.folder / "logs" / "train"), size_guidance={"tensors": 0}).Reload()
@@ -71,8 +71,28 @@ def test_tensorboard_has_figures_pictures_graph_and_hyperparameters(run):
     assert {"step/loss", "step/learning_rate", "epoch/accuracy", "batch as the model sees it"} <= tags
     assert any(tag.startswith("weights/") for tag in tags)
     assert train.Tags()["graph"]
-    assert "_hparams_/session_start_info" in train.summary_metadata
     assert {"epoch/loss", "confusion matrix"} <= set(held_out.Tags()["tensors"])
+
+
+def test_the_hparams_tab_compares_final_figures_by_settings_that_differ(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    log = EventAccumulator(str(run.folder / "logs" / "results" / "float")).Reload()
+    entry = {stage: run.entry(stage)["metrics"] for stage in ("fit", "export", "bench")}
+    int8 = next(row for row in entry["bench"]["results"] if row["format"] == "int8" and row["threads"] == 1)
+    expected = {
+        "validation_accuracy": entry["fit"]["val_accuracy"],
+        "int8/validation_accuracy": entry["export"]["int8"]["accuracy"],
+        "int8/test_accuracy": int8["accuracy"]["top1"],
+        "int8/size_KB": int8["bytes"] / 1e3,
+        "int8/p50_ms": int8["p50_ms"],
+    }
+    assert {tag: log.Scalars(tag)[0].value for tag in expected} == pytest.approx(expected)
+    content = log.summary_metadata["_hparams_/session_start_info"].plugin_data.content
+    shown = set(HParamsPluginData.FromString(content).session_start_info.hparams)
+    assert {"recipe", "variant", "seed", "fit.epochs", "fit.optimizer.learning_rate", "data.batch_size"} <= shown
+    assert len(shown) < 20 and "fit.precision" not in shown
 
 
 def test_a_missed_bound_fails_export_and_leaves_what_was_there(run):

@@ -1,18 +1,17 @@
 """What TensorBoard shows of a run.
 
-Figures, learning rate, a batch as the model sees it, confusion matrix, weights, graph and hyperparameters.
+Figures, learning rate, a batch as the model sees it, confusion matrix, weights and graph;
+`tkit.results_log` adds the final figures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorboard.plugins.hparams import api as hparams
 
 from tkit.evaluate.pictures import confusion_png
 from tkit_pipelines.batches import Batches
@@ -30,7 +29,6 @@ class TensorBoardLog(keras.callbacks.Callback):
         batches: training batches; the first is shown as the model sees it.
         validation: uint8 pictures [n, height, width, channels] and int32 labels [n], for the confusion matrix.
         class_names: the classes in label order.
-        hyperparameters: the resolved recipe, as `model_dump(mode="json")` gives it.
     """
 
     def __init__(
@@ -39,20 +37,17 @@ class TensorBoardLog(keras.callbacks.Callback):
         batches: Batches,
         validation: tuple[np.ndarray, np.ndarray],
         class_names: Sequence[str],
-        hyperparameters: dict[str, Any],
     ) -> None:
         super().__init__()
         self.batches, self.validation, self.class_names = batches, validation, class_names
-        self.hyperparameters = flatten(hyperparameters)
         self.train = tf.summary.create_file_writer(str(folder / "train"))
         self.held_out = tf.summary.create_file_writer(str(folder / "validation"))
         self.epoch = 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Hyperparameters, the graph and a batch."""
+        """The graph and a batch."""
         images, labels = self.batches.batch(0, 0)[:2]
         with self.train.as_default(step=0):
-            hparams.hparams(self.hyperparameters)
             tf.summary.graph(self._graph())
             tf.summary.image("batch as the model sees it", images[:PICTURES], max_outputs=PICTURES)
             names = [self.class_names[index] for index in np.argmax(labels[:PICTURES], axis=1)]
@@ -98,17 +93,3 @@ class TensorBoardLog(keras.callbacks.Callback):
     def _graph(self) -> tf.compat.v1.GraphDef:
         spec = tf.TensorSpec((None, *self.model.inputs[0].shape[1:]), tf.float32)
         return tf.function(lambda image: self.model(image, training=False)).get_concrete_function(spec).graph
-
-
-def flatten(values: Any, prefix: str = "") -> dict[str, Any]:
-    """A nested JSON value as dotted keys to numbers, strings and booleans, which is what hyperparameters may be."""
-    if isinstance(values, dict):
-        items = values.items()
-    elif isinstance(values, list):
-        items = enumerate(values)  # type: ignore[assignment]
-    else:
-        return {prefix: values if isinstance(values, (bool, int, float, str)) else str(values)}
-    flat: dict[str, Any] = {}
-    for key, value in items:
-        flat |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
-    return flat

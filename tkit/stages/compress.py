@@ -217,6 +217,6 @@ class _Steps:
     def _callbacks(self, place: str, batches: Batches) -> list[keras.callbacks.Callback]:
         held_out = (self.splits.validation.images, self.splits.validation.labels)
         log = TensorBoardLog(
-            self.run.folder / "logs" / self.folder.name / place, batches, held_out, self.splits.class_names, {}
+            self.run.folder / "logs" / self.folder.name / place, batches, held_out, self.splits.class_names
         )
         return [log, self.progress]

@@ -164,7 +164,6 @@ def _train(
         batches,
         (splits.validation.images, splits.validation.labels),
         splits.class_names,
-        settings.model_dump(mode="json"),
     )
     try:
         outcome = train(

@@ -1,0 +1,87 @@
+"""What TensorBoard's HParams tab compares: one row per variant, its final figures beside the settings that matter.
+
+An event file in `logs/results/<variant>`, written again from the manifest whenever a stage ends, without TensorFlow.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from tkit import files
+from tkit_pipelines.config import Component, Config
+
+if TYPE_CHECKING:
+    from tkit.recipe import Recipe
+    from tkit.run import Run
+
+SECTIONS = ("data", "model", "fit", "compress")
+"""Of a recipe, those that what is measured depends on."""
+ALWAYS = ("fit.epochs", "fit.optimizer", "fit.optimizer.learning_rate", "data.batch_size")
+"""Settings that are shown even where they are the default."""
+FORMATS = ("float32", "int8")
+"""The files whose figures are compared."""
+
+
+def write(run: Run, variant: str) -> None:
+    """The variant's settings and the figures that its finished stages have found."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.plugins.hparams import summary_v2 as hparams
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    now = time.time()
+    settings = {"recipe": run.recipe.name, "variant": variant, **hyperparameters(run.recipe)}
+    scalars = Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in figures(run, variant)])
+    row = hparams.hparams_pb(settings, trial_id=f"{run.folder.name}/{variant}", start_time_secs=now)
+    events = io.BytesIO()
+    records = RecordWriter(events)
+    for content in ({"file_version": "brain.Event:2"}, {"summary": row}, {"summary": scalars}):
+        records.write(Event(wall_time=now, **content).SerializeToString())
+    files.write_bytes(run.folder / "logs" / "results" / variant / "events.out.tfevents.results", events.getvalue())
+
+
+def figures(run: Run, variant: str) -> Iterator[tuple[str, float]]:
+    """Accuracies (shares), sizes in KB and median latencies in ms (one thread), by tag."""
+    stages = run.manifest["stages"]
+    metrics = {name: stages.get(f"{variant}/{name}", {}).get("metrics", {}) for name in ("fit", "export", "bench")}
+    if "val_accuracy" in metrics["fit"]:
+        yield "validation_accuracy", metrics["fit"]["val_accuracy"]
+    for fmt in FORMATS:
+        if fmt in metrics["export"]:
+            yield f"{fmt}/validation_accuracy", metrics["export"][fmt]["accuracy"]
+            yield f"{fmt}/size_KB", metrics["export"][fmt]["bytes"] / 1e3
+        rows = [row for row in metrics["bench"].get("results", ()) if row["format"] == fmt]
+        for row in [row for row in rows if row["threads"] == 1][:1]:  # XNNPACK's stands first
+            yield f"{fmt}/p50_ms", row["p50_ms"]
+        for row in [row for row in rows if row.get("accuracy")][:1]:
+            yield f"{fmt}/test_accuracy", row["accuracy"]["top1"]
+
+
+def hyperparameters(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's settings that differ from their defaults, and a few that always matter, by dotted key."""
+    found: dict[str, Any] = {"seed": recipe.seed}
+    for section in SECTIONS:
+        found |= _differing(section, getattr(recipe, section), None)
+    found.pop("data")  # there is one kind
+    return found
+
+
+def _differing(key: str, value: Any, default: Any) -> dict[str, Any]:
+    if isinstance(value, tuple) and (value != default or key in ALWAYS):
+        names = [item.kind if isinstance(item, Component) else str(item) for item in value]
+        return {key: ", ".join(names)} if names else {}
+    if not isinstance(value, Config):
+        return {key: _plain(value)} if value != default or key in ALWAYS else {}
+    changed = isinstance(value, Component) and (type(value) is not type(default) or key in ALWAYS)
+    found: dict[str, Any] = {key: value.kind} if changed else {}  # type: ignore[attr-defined]
+    for name, field in type(value).model_fields.items():
+        if name != "kind":
+            found |= _differing(f"{key}.{name}", getattr(value, name), field.get_default())
+    return found
+
+
+def _plain(value: Any) -> bool | int | float | str:
+    return value if isinstance(value, (bool, int, float, str)) else str(value)
