@@ -170,8 +170,14 @@ def identity(run: str, steps: tuple[str, ...]) -> str:
 
     opened = Run.open(run)
     weights = opened.entry("fit", "float")["outputs"]["float/weights.npz"]
-    resolved = [step.model_dump_json() for step in parse(list(steps), opened.recipe)] if steps else []
+    resolved = [_resolved(step).model_dump_json() for step in parse(list(steps), opened.recipe)] if steps else []
     return hashlib.sha256(json.dumps([weights, resolved]).encode()).hexdigest()[:16]
+
+
+def _resolved(step: Any) -> Any:
+    """The step with the number of epochs that it has on a set as large as CIFAR-10."""
+    epochs = getattr(step, "epochs", None) or getattr(step, "usual_epochs", None)
+    return step.model_copy(update={"epochs": epochs}) if epochs else step
 
 
 def measured(run: str, steps: tuple[str, ...]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tkit._quiet import chatter_dropped
 from tkit.compress import State
+from tkit.compress._cost import ALLOWED
 from tkit.compress._evidence import kernels
 from tkit.compress._kernels import with_kernels
 from tkit.compress._work import Work
@@ -28,6 +29,8 @@ from tkit_edge.worker import Worker
 ROUNDS, SECONDS = 5, 0.2
 NOTICEABLE = 0.05
 """Share of latency or size below which a step is said to buy nothing."""
+LARGE = 0.05
+"""Accuracy drop of the whole compression that is warned of."""
 
 
 class Ledger:
@@ -43,8 +46,14 @@ class Ledger:
         self._files: list[bytes] = []
         self._right: list[np.ndarray] = []
 
-    def add(self, label: str, state: State) -> None:
-        """Exports what a step made, and notes what the files hold and how right the int8 one is."""
+    def add(self, label: str, state: State, cost: float = 0.0) -> None:
+        """Exports what a step made, and notes what the files hold and how right the int8 one is.
+
+        Args:
+            label: the step's, or the variant's that compression began with.
+            state: what the step made.
+            cost: the accuracy that it cost, as `_cost.cost` judges it.
+        """
         pictures = self.work.calibration(self.work.recipe.export.calibration_samples)
         with Converter(state.model, pictures, io="int8") as convert:
             sparse = self.work.recipe.export.sparse
@@ -73,6 +82,7 @@ class Ledger:
                 "drop": drop,
                 "drop_interval": list(interval),
                 "pictures": total,
+                "cost": cost,
             }
         )
         self._files.append(int8)
@@ -133,12 +143,31 @@ class Ledger:
                 _smaller(before["float32_bytes"], row["float32_bytes"], "float32 file"),
             ]
             said.append(f"{row['step']}: {', '.join(parts)}.")
-        first = self.rows[0]
+        first, last = self.rows[0], self.rows[-1]
+        said += [_too_much(row) for row in self.rows[1:] if row["cost"] > ALLOWED]
+        if max(last["drop"], last["drop_interval"][1]) > LARGE:
+            said.append(_large(last))
         said.append(
             f"Accuracy: the int8 file's on {first['pictures']} validation pictures; drop in points against "
             f"{first['step']}, with its 95 % interval."
         )
         return said
+
+
+def _too_much(row: dict[str, Any]) -> str:
+    return (
+        f"Warning: {row['step']} costs {100 * row['cost']:.1f} points of accuracy on training and validation images, "
+        f"more than {100 * ALLOWED:g}. Ask less of it, give it more epochs or teacher=self, or more training images."
+    )
+
+
+def _large(row: dict[str, Any]) -> str:
+    if row["drop"] > LARGE:
+        return f"Warning: after {row['step']} the drop is {100 * row['drop']:.1f} points, more than {100 * LARGE:g}."
+    return (
+        f"Warning: {row['pictures']} validation images can't exclude a drop of more than {100 * LARGE:g} points after "
+        f"{row['step']}. `tkit bench` measures on the test images."
+    )
 
 
 def _smaller(before: int, after: int, what: str) -> str:

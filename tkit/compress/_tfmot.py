@@ -101,7 +101,7 @@ def fit(
 
     tf_keras.utils.set_random_seed(work.seed)
     model.compile(
-        _optimizer(optimizer, work, epochs * work.steps_per_epoch),
+        _optimizer(work.scaled(optimizer), work, epochs * work.steps_per_epoch),
         tf_keras.losses.CategoricalCrossentropy(
             from_logits=not work.probabilities, label_smoothing=work.recipe.fit.label_smoothing
         ),

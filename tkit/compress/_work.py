@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tkit import console
+from tkit.compress._batch_statistics import estimate, lagging
 from tkit.export import calibration
 from tkit.fit.config import Fit
 from tkit.fit.engine import Objective, Outcome, train
@@ -20,6 +24,16 @@ from tkit.recipe import Recipe
 from tkit_edge.errors import DivergedError
 from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.dataset import Examples, Splits
+
+BATCHES = 8
+"""Batches that the training images make at least: a small set has smaller ones."""
+SMALLEST_BATCH = 8
+STEPS = 20
+"""Training steps that a default epoch counts as at least: a small set has more epochs."""
+LONGEST = 1000
+"""Steps of a training above which it isn't repeated: it takes long, and its steps were many."""
+ESTIMATED = 2000
+"""Training images that batch normalization's statistics are estimated on."""
 
 
 class Work:
@@ -33,6 +47,7 @@ class Work:
         saving: the checkpoints of the step that is being done.
         remember: JSON of a name that was found before the interruption, or what the function finds now.
         callbacks: those of the step, for progress and logs.
+        rate: what multiplies the learning rates.
         max_steps: ends each epoch after so many steps (dry runs).
     """
 
@@ -46,17 +61,50 @@ class Work:
         saving: Callable[[], Saving] = Saving.nowhere,
         remember: Callable[[str, Callable[[], Any]], Any] = lambda name, find: find(),
         callbacks: Callable[[Batches], Sequence[keras.callbacks.Callback]] = lambda batches: (),
+        rate: float = 1.0,
         max_steps: int | None = None,
     ) -> None:
         self.recipe, self.splits, self.probabilities = recipe, splits, probabilities
-        self.batches: Batches = recipe.data.batches(splits.train, len(splits.class_names), recipe.seed)
         self.trained, self.remember = trained, remember
-        self._saving, self._callbacks, self._max_steps = saving, callbacks, max_steps
+        self._saving, self._callbacks, self._rate, self._max_steps = saving, callbacks, rate, max_steps
+        self.steps_trained = 0
+        """Training steps done so far."""
 
     @property
     def seed(self) -> int:
         """The run's."""
         return self.recipe.seed
+
+    @cached_property
+    def batches(self) -> Batches:
+        """The training batches: the recipe's, or smaller ones where the set is small."""
+        data, images = self.recipe.data, len(self.splits.train)
+        fitting = max(SMALLEST_BATCH, 2 ** int(math.log2(max(1, images // BATCHES))))
+        data = data.model_copy(update={"batch_size": min(data.batch_size, fitting)})
+        return data.batches(self.splits.train, len(self.splits.class_names), self.recipe.seed)
+
+    def epochs(self, step: str, asked: int | None, usual: int) -> int:
+        """How many epochs a step trains: those asked for, else its usual ones, more where these are few steps.
+
+        Says what is unusual about them.
+        """
+        steps, batch = self.steps_per_epoch, self.batches.batch_size
+        epochs = asked or max(usual, math.ceil(usual * STEPS / steps))
+        if batch < self.recipe.data.batch_size or epochs > (asked or usual):
+            console.say(
+                f"{step}: {epochs} epochs of {steps} steps, batches of {batch}, as there are "
+                f"{len(self.splits.train):,} training images (epochs=N sets another number)"
+            )
+        return epochs
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it has trained, and so few steps that they may be trained again; a dry run's aren't."""
+        return self._max_steps is None and 0 < self.steps_trained <= LONGEST
+
+    def scaled(self, optimizer: Optimizer) -> Optimizer:
+        """The optimizer at the learning rate of this attempt."""
+        return optimizer.model_copy(update={"learning_rate": self._rate * optimizer.learning_rate})
 
     @property
     def steps_per_epoch(self) -> int:
@@ -94,7 +142,7 @@ class Work:
         own = self.recipe.fit
         settings = Fit(
             epochs=epochs,
-            optimizer=optimizer or own.optimizer,
+            optimizer=self.scaled(optimizer or own.optimizer),
             schedule=OneCycle(warmup=0.1) if optimizer else own.schedule,
             lookahead=0.0 if optimizer else own.lookahead,
             label_smoothing=own.label_smoothing,
@@ -106,7 +154,7 @@ class Work:
             self.splits.validation, len(self.splits.class_names), self.recipe.data.batch_size
         )
         try:
-            return train(
+            outcome = train(
                 model,
                 self.batches,
                 validation,
@@ -123,3 +171,9 @@ class Work:
                 f"{str(error).partition('.')[0]}, at a peak learning rate of {rate:g}. Give the step a lower one, such "
                 f"as optimizer=sgd:learning_rate={rate / 10:g} or optimizer=adamw:learning_rate=0.0005."
             ) from error
+        self.steps_trained += epochs * self.steps_per_epoch
+        if lagging(model, self.steps_trained):
+            images = self.calibration(ESTIMATED)
+            estimate(model, images, self.seed)
+            console.say(f"batch normalization: statistics estimated anew on {len(images):,} training images")
+        return outcome

@@ -7,7 +7,7 @@ Slimming" (bn_scale). Widths are chosen by measured latency: multiply-accumulate
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,7 @@ RANKED_AT_ONCE = 64
 class Channels(Step):
     """Narrows the network until its int8 file is so much faster here, one thread, and trains what is left."""
 
+    usual_epochs: ClassVar[int] = 20
     kind: Literal["channels"] = "channels"
     speedup: float = Field(1.5, gt=1)
     """How many times faster the int8 file is to be."""
@@ -39,8 +40,8 @@ class Channels(Step):
     """Training pictures that `taylor` looks at."""
     widths: dict[str, int] | None = None
     """Channels left of each group, by its first layer, in the place of `speedup`; null: found by measuring."""
-    epochs: int = Field(20, ge=1)
-    """Passes over the training split."""
+    epochs: int | None = Field(None, ge=1)
+    """Passes over the training split; null: 20, more where the set is small."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] | None = None
     """Of the training; null: SGD at 0.2, or AdamW where batch normalization doesn't follow nearly all kernels."""
     as_run: bool = False
@@ -70,7 +71,8 @@ class Channels(Step):
         widths = self.widths if self.widths is not None else work.remember("widths", measured)
         model = narrow(state.model, kept(importance, widths))
         optimizer = None if self.as_run else self.optimizer or suited(model, 0.2)
-        work.train(model, epochs=self.epochs, optimizer=optimizer, l2=work.recipe.fit.l2)
+        epochs = work.epochs(self.kind, self.epochs, self.usual_epochs)
+        work.train(model, epochs=epochs, optimizer=optimizer, l2=work.recipe.fit.l2)
         shapes = {layer.name: tuple(layer.kernel.shape) for layer in with_kernels(model)}
         return State(model, state.kept.model_copy(update={"shapes": shapes}))
 

@@ -6,7 +6,7 @@ largest: per-channel quantization multiplies by that, so that k values are at mo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 class Cluster(Step):
     """Has each kernel's weights share `clusters` values, and fine-tunes values and assignments."""
 
+    usual_epochs: ClassVar[int] = 5
     kind: Literal["cluster"] = "cluster"
     clusters: int = Field(16, ge=2, le=256)
     """Distinct values of a kernel, the 0 of pruned weights among them; a kernel that has fewer keeps those it has."""
@@ -35,8 +36,8 @@ class Cluster(Step):
     """Where k-means begins: `kmeans++`, at equal shares of the weights (`density`), at equal distances (`linear`)."""
     skip: Names = ()
     """Layers that stay as they are, by name or by kind; as text `one+another` or `dense+depthwiseconv2d`."""
-    epochs: int = Field(5, ge=1)
-    """Passes over the training split."""
+    epochs: int | None = Field(None, ge=1)
+    """Passes over the training split; null: 5, more where the set is small."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=1e-3, weight_decay=0)
     """Of the fine-tuning."""
     teacher: str | None = None
@@ -87,7 +88,7 @@ class Cluster(Step):
             shared.scales.assign(scale)
         work.train(
             clustered,
-            epochs=self.epochs,
+            epochs=work.epochs(self.kind, self.epochs, self.usual_epochs),
             optimizer=self.optimizer,
             callbacks=[_kernels.Recentre([layer.name for layer in layers])],
             objective=lesson,

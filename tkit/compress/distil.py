@@ -7,7 +7,7 @@ Mori 2019, "Similarity-preserving knowledge distillation", which needs no layers
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,7 @@ class Distil(Step):
     A teacher is another run on the same classes, or the model itself as it was before it was pruned or narrowed.
     """
 
+    usual_epochs: ClassVar[int] = 20
     kind: Literal["distil"] = "distil"
     teacher: str | None = None
     """The teacher's run folder; null: the model as it was trained, before it was compressed."""
@@ -36,8 +37,8 @@ class Distil(Step):
     features: float = Field(0.0, ge=0)
     """Weight of the features' loss: pictures that are alike to the teacher are to be alike to the student. The features
     are what the last layer with weights gets, before it is pooled; the paper's weight is about 20."""
-    epochs: int = Field(20, ge=1)
-    """Passes over the training split."""
+    epochs: int | None = Field(None, ge=1)
+    """Passes over the training split; null: 20, more where the set is small."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] | None = None
     """Of the training; null: SGD at 0.2, or AdamW where batch normalization doesn't follow nearly all kernels."""
     as_run: bool = False
@@ -74,5 +75,6 @@ class Distil(Step):
             features=self.features,
         )
         optimizer = None if self.as_run else self.optimizer or suited(state.model, 0.2)
-        work.train(masked, epochs=self.epochs, optimizer=optimizer, objective=lesson, l2=work.recipe.fit.l2)
+        epochs = work.epochs(self.kind, self.epochs, self.usual_epochs)
+        work.train(masked, epochs=epochs, optimizer=optimizer, objective=lesson, l2=work.recipe.fit.l2)
         return State(_kernels.stock(masked), state.kept)

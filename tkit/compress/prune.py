@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -33,6 +33,7 @@ RATE = 0.1
 class Prune(Step):
     """Sets a share of each kernel's weights to 0, by magnitude, and fine-tunes the rest."""
 
+    usual_epochs: ClassVar[int] = 10
     kind: Literal["prune"] = "prune"
     sparsity: float = Field(0.5, gt=0, lt=1)
     """Share of the weights that become 0."""
@@ -46,8 +47,8 @@ class Prune(Step):
     """Inputs x outputs that become 0 together, by their mean magnitude; as text `4x1`."""
     skip: Names = ()
     """Layers that stay as they are, by name or by kind; as text `one+another` or `dense+depthwiseconv2d`."""
-    epochs: int = Field(10, ge=1)
-    """Passes over the training split."""
+    epochs: int | None = Field(None, ge=1)
+    """Passes over the training split; null: 10, more where the set is small."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] | None = None
     """Of the fine-tuning; null: SGD at 0.1, or AdamW where batch normalization doesn't follow nearly all kernels."""
     teacher: str | None = None
@@ -96,15 +97,16 @@ class Prune(Step):
         if dense:
             console.say(f"prune: {self._size} doesn't divide the kernels of {', '.join(dense)}: they stay dense")
         masked = _kernels.view(state.model, {name: [("masked", {})] for name in self._masked(state, layers)})
+        epochs = work.epochs(self.kind, self.epochs, self.usual_epochs)
         schedule = MaskSchedule(
             masks,
             {layer.name: layer.kernel.numpy() != 0 for layer in layers},
-            total=self.epochs * work.steps_per_epoch,
+            total=epochs * work.steps_per_epoch,
             gradual=self.schedule == "polynomial",
         )
         work.train(
             masked,
-            epochs=self.epochs,
+            epochs=epochs,
             optimizer=self.optimizer or suited(state.model, RATE),
             callbacks=[schedule],
             objective=Lesson(self.teacher, state.model, work) if self.teacher else None,

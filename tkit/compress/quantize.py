@@ -7,7 +7,7 @@ inference".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -48,6 +48,7 @@ class Quantize(Step):
     Batch normalization is folded away first, so the model has fewer layers than it had.
     """
 
+    usual_epochs: ClassVar[int] = 3
     kind: Literal["quantize"] = "quantize"
     mode: Literal["int8"] = "int8"
     """Weights and activations in 8 bits."""
@@ -57,8 +58,8 @@ class Quantize(Step):
     """Activation ranges from the calibration pictures: all values, all but 0.01 %, or the least square error."""
     samples: int = Field(500, ge=1)
     """Training pictures, stratified by class, that activations are observed on."""
-    epochs: int = Field(3, ge=1)
-    """Epochs of training, where `aware`."""
+    epochs: int | None = Field(None, ge=1)
+    """Epochs of training, where `aware`; null: 3, more where the set is small."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = AdamW(learning_rate=3e-4, weight_decay=0.0)
     """Of that training; it begins at what the weights were trained to, so its steps are small."""
     teacher: str | None = None
@@ -171,11 +172,12 @@ class Quantize(Step):
         graph = int8_graph(model, found, self.float_layers, moving=True)
         graph = view(graph, _views(model, kept, rounding))
         _set_views(graph, kept, rounding)
-        steps = self.epochs * work.steps_per_epoch
+        epochs = work.epochs(self.kind, self.epochs, self.usual_epochs)
+        steps = epochs * work.steps_per_epoch
         until = round(steps * (1 - FROZEN_SHARE))
         work.train(
             graph,
-            epochs=self.epochs,
+            epochs=epochs,
             optimizer=self.optimizer,
             callbacks=[FreezeRanges(work.steps_per_epoch, until), Recentre([*rounding.fixed])],
             objective=lesson,

@@ -5,7 +5,7 @@ Source: tensorflow.org/model_optimization/guide/clustering.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 class TfmotCluster(Step):
     """Has each kernel's weights share `clusters` values with `cluster_weights`; pruned weights stay 0."""
 
+    usual_epochs: ClassVar[int] = Cluster.usual_epochs
     kind: Literal["tfmot_cluster"] = "tfmot_cluster"
     clusters: int = Field(Cluster().clusters, ge=2, le=256)
     """Distinct values of a kernel."""
     skip: Names = ()
     """Layers that stay as they are, by name or by kind; as text `one+another` or `dense+depthwiseconv2d`."""
-    epochs: int = Field(Cluster().epochs, ge=1)
-    """Passes over the training split."""
+    epochs: int | None = Field(None, ge=1)
+    """Passes over the training split; null: 5, more where the set is small."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = Cluster().optimizer
     """Of the fine-tuning: `sgd` or `adamw`."""
 
@@ -91,7 +92,13 @@ class TfmotCluster(Step):
             return cluster.cluster_weights(layer, self.clusters, start, preserve_sparsity=pruned)
 
         shared = tf_keras.models.clone_model(model, clone_function=wrapped)
-        fit(shared, work, epochs=self.epochs, optimizer=self.optimizer, label=self.label)
+        fit(
+            shared,
+            work,
+            epochs=work.epochs(self.kind, self.epochs, self.usual_epochs),
+            optimizer=self.optimizer,
+            label=self.label,
+        )
         return clustering.strip_clustering(shared)
 
 

@@ -5,7 +5,7 @@ Source: tensorflow.org/model_optimization/guide/pruning.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 class TfmotPrune(Step):
     """Sets a share of each kernel's weights to 0 with `prune_low_magnitude`; the share rises as in `prune`."""
 
+    usual_epochs: ClassVar[int] = Prune.usual_epochs
     kind: Literal["tfmot_prune"] = "tfmot_prune"
     sparsity: float = Field(Prune().sparsity, gt=0, lt=1)
     """Share of the weights that become 0."""
     skip: Names = ()
     """Layers that stay as they are, by name or by kind; as text `one+another` or `dense+depthwiseconv2d`."""
-    epochs: int = Field(Prune().epochs, ge=1)
-    """Passes over the training split."""
+    epochs: int | None = Field(None, ge=1)
+    """Passes over the training split; null: 10, more where the set is small."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = SGD(learning_rate=RATE)
     """Of the fine-tuning: `sgd` or `adamw`."""
 
@@ -65,7 +66,8 @@ class TfmotPrune(Step):
         from tkit.compress._tfmot import fit, tfmot
 
         sparsity = tfmot().sparsity.keras
-        last = max(1, int(self.epochs * work.steps_per_epoch * RISE))
+        epochs = work.epochs(self.kind, self.epochs, self.usual_epochs)
+        last = max(1, int(epochs * work.steps_per_epoch * RISE))
         every = max(1, min(FREQUENCY, last // 10))
         schedule = sparsity.PolynomialDecay(0.0, self.sparsity, 0, last // every * every, frequency=every)
 
@@ -74,5 +76,5 @@ class TfmotPrune(Step):
 
         masked = tf_keras.models.clone_model(model, clone_function=wrapped)
         callbacks = [sparsity.UpdatePruningStep()]
-        fit(masked, work, epochs=self.epochs, optimizer=self.optimizer, callbacks=callbacks, label=self.label)
+        fit(masked, work, epochs=epochs, optimizer=self.optimizer, callbacks=callbacks, label=self.label)
         return sparsity.strip_pruning(masked)

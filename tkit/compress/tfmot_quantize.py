@@ -5,7 +5,7 @@ Source: tensorflow.org/model_optimization/guide/quantization/training and guide/
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -27,11 +27,12 @@ class TfmotQuantize(Step):
     they are more codes than they were values. `_tfmot_int8.tflite` gives TFMOT's own file of the same training.
     """
 
+    usual_epochs: ClassVar[int] = Quantize.usual_epochs
     kind: Literal["tfmot_quantize"] = "tfmot_quantize"
     samples: int = Field(Quantize().samples, ge=1)
     """Training pictures that those tensors are observed on."""
-    epochs: int = Field(Quantize().epochs, ge=1)
-    """Passes over the training split."""
+    epochs: int | None = Field(None, ge=1)
+    """Passes over the training split; null: 3, more where the set is small."""
     optimizer: Annotated[Optimizer, OneOf("tkit.fit.optimizers")] = Quantize().optimizer
     """Of the training: `sgd` or `adamw`."""
 
@@ -81,5 +82,11 @@ class TfmotQuantize(Step):
         from tkit.compress._tfmot_int8 import aware
 
         made = aware(model, pruned=pruned, clustered=clustered)
-        fit(made, work, epochs=self.epochs, optimizer=self.optimizer, label=self.label)
+        fit(
+            made,
+            work,
+            epochs=work.epochs(self.kind, self.epochs, self.usual_epochs),
+            optimizer=self.optimizer,
+            label=self.label,
+        )
         return made

@@ -7,6 +7,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 
 from tkit import console, files, model_files
 from tkit.compress import State, Step
+from tkit.compress._cost import applied
 from tkit.compress._ledger import Ledger
 from tkit.compress._one_job_layers import one_job_layers
 from tkit.compress._work import Work
@@ -173,21 +175,24 @@ class _Steps:
         ledger.add(name, state)
         for number, step in enumerate(steps, 1):
             console.say(f"step {number} of {len(steps)}: {step.label}")
-            state = step.apply(state, self._work(f"{number}-{step.label}"))
-            ledger.add(step.label, state)
+            state, cost = applied(step, state, partial(self._work, f"{number}-{step.label}"))
+            ledger.add(step.label, state, cost)
         ledger.measure()
         return state, ledger
 
-    def _work(self, place: str) -> Work:
+    def _work(self, step: str, attempt: int = 0, rate: float = 1.0) -> Work:
+        """What an attempt at a step works with; what one attempt remembers the next ones know."""
         recipe = self.run.recipe
+        place = f"{step}-{attempt + 1}" if attempt else step
         return Work(
             recipe,
             self.splits,
             probabilities=self.run.output == "probabilities",
             trained=self.run.model_folder("float"),
             saving=lambda: self._saving(self.checkpoints / place),
-            remember=lambda name, find: self._remember(self.checkpoints / place / f"{name}.json", find),
+            remember=lambda name, find: self._remember(self.checkpoints / step / f"{name}.json", find),
             callbacks=lambda batches: self._callbacks(place, batches),
+            rate=rate,
             max_steps=DRY_RUN_STEPS if self.run.dry_run else None,
         )
 
