@@ -21,7 +21,7 @@ ALLOWED = 0.02
 """Accuracy that a step may cost before smaller learning rates are tried."""
 RATES = (1.0, 0.3, 0.1)
 """What the attempts multiply the learning rate by."""
-JUDGED = 1000
+JUDGED = 500
 """Images of the training and of the validation split that a step is judged by."""
 
 
