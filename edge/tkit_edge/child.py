@@ -34,6 +34,15 @@ _PR_SET_PDEATHSIG = 1
 _GRACE = 2.0  # seconds in which a child that has closed its pipe must end
 
 
+class CrashError(InputError):
+    """A signal ended the process: what it was asked to do crashes native code."""
+
+    def __init__(self, message: str, signal: str) -> None:
+        super().__init__(message)
+        self.signal = signal
+        """Its name, such as SIGSEGV."""
+
+
 class Child:
     """A process that runs a module's `serve`; a context manager, whose exit ends the process.
 
@@ -96,7 +105,8 @@ class Child:
             arguments: JSON values.
 
         Raises:
-            InputError: the child refuses the file, crashes, takes longer than the timeout or answers nonsense.
+            InputError: the child refuses the file, takes longer than the timeout or answers nonsense.
+            CrashError: it crashes.
         """
         # Ending the child ends every call on the pipe, also one that has got or given half a message.
         watch = threading.Timer(self.timeout, self._end)
@@ -151,9 +161,8 @@ class Child:
             return RuntimeError(f"The process for {self.name} stopped with exit code {code}.\n{said}")
         hint = " The machine may be out of memory." if -code == signal.SIGKILL else ""
         last = _printable(f" Its last words: {said.splitlines()[-1]}") if said else ""
-        return InputError(
-            f"{self.name} crashes the process that opens it ({_signal(-code)}, in {question}).{hint}{last}"
-        )
+        name = _signal(-code)
+        return CrashError(f"{self.name} crashes the process that opens it ({name}, in {question}).{hint}{last}", name)
 
 
 def confine(memory: int) -> None:

@@ -2,13 +2,20 @@
 
 Every file goes through the parity gate before it counts: it runs through LiteRT
 against the trained model, and past the recipe's bound the command ends with 3.
+Formats that a model can't be had in are left out, unless they were asked for.
 A .keras file of your own becomes a run first: it needs --data.
 
 Examples:
   tkit export runs/digits_cnn-1
   tkit export runs/digits_cnn-1 export.io=uint8 export.formats=int8
   tkit export model.keras --data ./pictures --pixels 0-1
-  tkit export model.keras --data ./pictures --skip-bad data.resize=keras-crop
+    from tkit.export import process
+
+    with _options.results(as_json, "export") as show:
+        process.start()
+        opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
+        _options.silence_tensorflow()
+        tkit.export(opened, variant=variant, skip_failed=skip_failed)
   tkit export runs/digits_cnn-1 --json
 """
 
@@ -16,6 +23,8 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 import tkit
 from tkit.cli import _model, _options
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
 @tkit_command(__doc__)
 @_model.takes_a_model
 @_options.variant_option
+@click.option("--skip-failed", is_flag=True, help="Leave out the formats that fail, and export the others.")
 @_options.json_option
 @_options.overrides_argument
 def command(
@@ -37,12 +47,16 @@ def command(
     skip_bad: bool,
     runs_dir: Path | None,
     variant: str | None,
+    skip_failed: bool,
     as_json: bool,
     overrides: tuple[str, ...],
 ) -> None:
     """`tkit export`."""
+    from tkit.export import process
+
     with _options.results(as_json, "export") as show:
+        process.start()
         opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
         _options.silence_tensorflow()
-        tkit.export(opened, variant=variant)
+        tkit.export(opened, variant=variant, skip_failed=skip_failed)
         show(opened.summary("export", variant), str(opened.variant_folder(variant) / "export"))

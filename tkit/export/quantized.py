@@ -9,20 +9,20 @@ import keras
 import numpy as np
 
 from tkit import console
-from tkit._quiet import chatter_dropped
 from tkit.compress import Kept, Quantized
 from tkit.compress._evidence import kernels
 from tkit.compress._graph import Part, fresh, loaded, names, rewritten
 from tkit.compress._int8_graph import quantized
 from tkit.compress._int8_rules import Rules
 from tkit.compress._kernels import LARGEST_CODE, kernel_names, scale_shape, view, with_kernels
+from tkit.export import process
+from tkit.export._explain import float_operators
 from tkit.export._int4 import packed
 from tkit.export.config import Format
 from tkit.export.convert import Converter
-from tkit_edge import flatbuffer, runtime
+from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
 
-_ENDS = ("QUANTIZE", "DEQUANTIZE")
 SPARSE_FORMATS = ("float32", "float16")
 """In the others a zero takes a byte: without them the zip grows, and XNNPACK doesn't load every such file."""
 
@@ -43,12 +43,7 @@ def convert_quantized(model: keras.Model, kept: Kept, io: str) -> bytes:
         data = packed(data, settings.int4, kernel_names(model))
     rules = Rules(model, settings.float_layers)
     if not (rules.floats or rules.ruleless):
-        graph = flatbuffer.read(data)
-        floats = {
-            operator.name
-            for operator in graph.operators
-            if operator.name not in _ENDS and any(graph.tensors[index].dtype == "float32" for index in operator.outputs)
-        }
+        floats = float_operators(data, kernel_names(model))
         if floats:
             console.say(f"int8: LiteRT computes {', '.join(sorted(floats))} in float")
     return data
@@ -76,8 +71,7 @@ def converted(convert: Converter, fmt: Format, kept: Kept, *, sparse: bool) -> b
 def _refused(data: bytes, kept: Kept, layers: Sequence[str]) -> str | None:
     """Why a file without zeros can't be used."""
     try:
-        with chatter_dropped():
-            runtime.load(data)
+        process.load(data)
     except InputError as error:
         return str(error)
     lost = kept.pruned.keys() - kernels(flatbuffer.read(data), {*layers, *kept.pruned}).keys()

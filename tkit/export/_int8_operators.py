@@ -1,0 +1,106 @@
+"""Operators that LiteRT has no int8 kernels of, as operators that it has, in a SavedModel on disk.
+
+They are found in the graph, so it doesn't matter which layers use them: layer, group, RMS and unit normalization negate
+and square.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+_OUTPUTS = {"Const": "output", "Relu": "activations", "Exp": "y", "Elu": "activations"}
+_OUTPUTS |= {"Neg": "y", "Square": "y", "SquaredDifference": "z"}  # all others: z
+
+
+class _Parts:
+    """Makes the operators that replace a node, in its scope."""
+
+    def __init__(self, nodes: Any, node: Any) -> None:
+        self.nodes, self.node = nodes, node
+        self.input = node.input[0]
+
+    def op(self, kind: str, *inputs: str | float) -> str:
+        """An operator's reference; numbers become constants."""
+        taken = [self._number(item) if isinstance(item, float) else item for item in inputs]
+        return self._reference(self._made(kind, taken))
+
+    def last(self, kind: str, *inputs: str | float) -> None:
+        """Makes the node itself this operator."""
+        taken = [self._number(item) if isinstance(item, float) else item for item in inputs]
+        control = [item for item in self.node.input if item.startswith("^")]
+        self.node.op = kind
+        self.node.input[:] = [*taken, *control]
+
+    def _made(self, kind: str, inputs: list[str]) -> Any:
+        made = self.nodes.add(name=f"{self.node.name}/int8_{len(self.nodes)}", op=kind, input=inputs)
+        made.attr["dtype" if kind == "Const" else "T"].CopyFrom(self.node.attr["T"])
+        return made
+
+    def _number(self, value: float) -> str:
+        made = self._made("Const", [])
+        made.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, tf.as_dtype(self.node.attr["T"].type)))
+        return self._reference(made)
+
+    def _reference(self, node: Any) -> str:
+        return f"{node.name}:{_OUTPUTS.get(node.op, 'z')}:0"
+
+
+def _negated(parts: _Parts) -> None:
+    parts.last("Mul", parts.input, -1.0)
+
+
+def _squared(parts: _Parts) -> None:
+    parts.last("Mul", parts.input, parts.input)
+
+
+def _squared_difference(parts: _Parts) -> None:
+    difference = parts.op("Sub", *parts.node.input[:2])
+    parts.last("Mul", difference, difference)
+
+
+def _elu(parts: _Parts) -> None:
+    # Not exp(min(x, 0)): the constant's scale would be taken for both of a minimum's inputs.
+    below = parts.op("Mul", parts.op("Relu", parts.op("Mul", parts.input, -1.0)), -1.0)
+    parts.last("AddV2", parts.op("Relu", parts.input), parts.op("Sub", parts.op("Exp", below), 1.0))
+
+
+_REPLACED: dict[str, Callable[[_Parts], None]] = {
+    "Neg": _negated,
+    "Square": _squared,
+    "SquaredDifference": _squared_difference,
+    "Elu": _elu,
+}
+
+
+def with_int8_operators(folder: Path) -> Path:
+    """The SavedModel in `folder`, or the folder beside it of a copy in which they are replaced."""
+    saved = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    found = [_replaced(function) for graph in saved.meta_graphs for function in graph.graph_def.library.function]
+    if not any(found):
+        return folder
+    copy = shutil.copytree(folder, folder.with_name(f"{folder.name}-int8-operators"))
+    (copy / "saved_model.pb").write_bytes(saved.SerializeToString())
+    return copy
+
+
+def _replaced(function: Any) -> bool:
+    nodes = [node for node in function.node_def if node.op in _REPLACED]
+    old = {node.name: _OUTPUTS[node.op] for node in nodes}
+    for node in nodes:
+        _REPLACED[node.op](_Parts(function.node_def, node))
+
+    def reference(text: str) -> str:
+        name, _, output = text.partition(":")
+        return f"{name}:z:0" if output == f"{old.get(name)}:0" else text
+
+    for node in function.node_def if old else ():
+        node.input[:] = [reference(item) for item in node.input]
+    for key in function.ret if old else ():
+        function.ret[key] = reference(function.ret[key])
+    return bool(old)
