@@ -91,7 +91,7 @@ INTEGER = {
     "separable sequence": on_tokens(layers.SeparableConv1D(5, 3)),
     "depthwise sequence": on_tokens(layers.DepthwiseConv1D(3, strides=2)),
     "transposed sequence": on_tokens(layers.Conv1DTranspose(5, 3, strides=2)),
-    "pooled sequence": lambda x: layers.GlobalMaxPooling1D()(layers.AveragePooling1D()(tokens(x))),
+    "pooled sequence": lambda x: layers.GlobalMaxPooling1D()(layers.AveragePooling1D(2)(tokens(x))),
     "instance normalization": after_conv(layers.GroupNormalization(-1)),
     "rms normalization": after_conv(layers.RMSNormalization()),
     "unit normalization": after_conv(layers.UnitNormalization()),
