@@ -8,6 +8,7 @@ import pytest
 from keras import layers
 
 from tkit.compress import Clusters, Kept, State
+from tkit.compress._evidence import proofs
 from tkit.compress._fold import fold
 from tkit.compress._int8_graph import int8_graph, quantized, quantizers
 from tkit.compress._kernels import scale_shape, with_kernels
@@ -204,6 +205,11 @@ def test_interrupted_training_goes_on_as_if_it_had_not_been(trained, work, tmp_p
         np.testing.assert_array_equal(one, other)
 
 
+def bare(settings):
+    """The same without a layer in float."""
+    return settings.model_copy(update={"in_float": ()})
+
+
 def test_a_layer_without_a_rule_computes_in_float_which_is_said_and_may_be_refused(work, capsys):
     inputs = keras.Input((8, 8, 1))
     x = layers.Conv2D(4, 3, activation=keras.activations.softplus, name="soft")(inputs)
@@ -215,7 +221,11 @@ def test_a_layer_without_a_rule_computes_in_float_which_is_said_and_may_be_refus
     said = capsys.readouterr()
     assert "no rule for 'wave' (Lambda), which computes in float" in said.out + said.err
     made, kept = Quantize().apply(State(model, Kept()), work)
-    graph = flatbuffer.read(convert_quantized(made, kept, "int8"))
+    assert kept.quantized.in_float == ("wave", "soft")
+    data = convert_quantized(made, kept, "int8")
+    assert all(proof.holds for proof in proofs(data, kept))
+    assert not all(proof.holds for proof in proofs(data, kept.model_copy(update={"quantized": bare(kept.quantized)})))
+    graph = flatbuffer.read(data)
     names = [operator.name for operator in graph.operators]
     assert names.count("SIN") == 1
     kinds = {item.name: graph.tensors[item.outputs[0]].dtype for item in graph.operators}

@@ -47,6 +47,8 @@ class Quantized(Config):
     """By the layer that gives the activations, the values of the codes -128 and 127; 0 is one of the codes'."""
     float_layers: tuple[str, ...] = ()
     """Layers that stay in float."""
+    in_float: tuple[str, ...] = ()
+    """Layers that int8 has no rule for: they, or their activation functions, compute in float."""
     int4: tuple[str, ...] = ()
     """Layers whose weights have 4 bits."""
 

@@ -94,7 +94,7 @@ def proofs(data: bytes, kept: Kept, layers: Iterable[str] = ()) -> list[Proof]:
         *_pruned(tensors, kept),
         *_clustered(tensors, kept),
         *(_int4(tensors, kept) if _is_int8(graph) else ()),
-        *_integers(graph, kept),
+        *_integers(graph, tensors, kept),
     ]
 
 
@@ -150,23 +150,18 @@ def _found(tensors: dict[str, Tensor], promises: dict[str, str]) -> Iterator[tup
         yield layer, tensors.get(layer), promise
 
 
-def _integers(graph: Graph, kept: Kept) -> Iterator[Proof]:
+def _integers(graph: Graph, tensors: dict[str, Tensor], kept: Kept) -> Iterator[Proof]:
     if kept.quantized is None or not _is_int8(graph):
         return
+    left = (*kept.quantized.float_layers, *kept.quantized.in_float)
+    rounded = {tensor.name for layer, tensor in tensors.items() if layer in kept.quantized.scales}
     strays = []
     for operator in graph.operators:
-        dtypes = {graph.tensors[index].dtype for index in (*operator.inputs, *operator.outputs) if index >= 0}
-        name = graph.tensors[operator.outputs[0]].name
-        if "float32" in dtypes and operator.name not in _ENDS and not kept_in_float(name, kept):
-            strays.append(f"{operator.name} ({name}) in float32")
-    left = kept.quantized.float_layers
+        inside = [graph.tensors[index] for index in (*operator.inputs, *operator.outputs) if index >= 0]
+        if operator.name in _ENDS or all(tensor.dtype != "float32" for tensor in inside):
+            continue
+        # What only moves values behind a layer in float is in float too, under any name.
+        if not left or any(tensor.name in rounded for tensor in inside):
+            strays.append(f"{operator.name} ({graph.tensors[operator.outputs[0]].name}) in float32")
     promise = f"integers only, but for {', '.join(left)}" if left else "integers only"
     yield Proof("all operators", promise, ", ".join(strays) or "nothing else", not strays)
-
-
-def kept_in_float(name: str, kept: Kept) -> bool:
-    """Whether the tensor belongs to a layer that the user left in float."""
-    scopes = re.split(r"[/;]", name)
-    layers = kept.quantized.float_layers if kept.quantized is not None else ()
-    left = [*layers, *(f"{layer}_float" for layer in layers)]  # the casts that keep it so
-    return any(_is_scope(scope, layer) for scope in scopes for layer in left)

@@ -259,6 +259,7 @@ def _set_views(graph: keras.Model, kept: Kept, rounding: Rounding) -> None:
 
 def _rounded(model: keras.Model, kept: Kept, ranges: dict[str, tuple[float, float]], rounding: Rounding) -> State:
     """`model` with its kernels rounded in place, and what holds of it."""
+    from tkit.compress._int8_rules import Rules
     from tkit.compress._kernels import LARGEST_CODE, code_scales, scale_shape, with_kernels
 
     scales, clustered = {}, dict(kept.clustered)
@@ -279,5 +280,11 @@ def _rounded(model: keras.Model, kept: Kept, ranges: dict[str, tuple[float, floa
             signs = np.sign(np.reshape(clusters.scales, own.shape))
             centroids = np.unique(codes * signs) / LARGEST_CODE
             clustered[layer.name] = clusters.model_copy(update={"centroids": tuple(centroids.tolist())})
-    settings = Quantized(scales=scales, ranges=ranges, float_layers=rounding.float_layers, int4=rounding.int4)
+    settings = Quantized(
+        scales=scales,
+        ranges=ranges,
+        float_layers=rounding.float_layers,
+        in_float=tuple(Rules(model, rounding.float_layers).ruleless),
+        int4=rounding.int4,
+    )
     return State(model, kept.model_copy(update={"clustered": clustered, "quantized": settings}))
