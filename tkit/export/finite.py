@@ -28,7 +28,7 @@ def check_outputs(model: keras.Model, images: np.ndarray, logits: np.ndarray) ->
         return
     image = images[broken[:1]].astype(np.float32)
     for node in nodes(model):
-        tensors = keras.Model(model.inputs, node.outputs)(image, training=False)
+        tensors = keras.Model(model.inputs, node.outputs)([image], training=False)
         if not all(np.isfinite(np.asarray(tensor)).all() for tensor in keras.tree.flatten(tensors)):
             raise InputError(
                 f"Layer {node.operation.name!r} gives values that are not finite, on {len(broken)} of {len(images)} "
