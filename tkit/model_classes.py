@@ -78,12 +78,20 @@ _MODULES: dict[str | None, frozenset[str]] = {
     "keras.src.models.functional": frozenset({"Functional"}),
     **_OPERATIONS,
 }
+_LAYER_MODULES = ("keras.layers", "keras.src.models.functional", "keras")
+_OTHER_MODULES = ("keras.initializers", "keras.regularizers", "keras.constraints", *_OPERATIONS)
 _BUILD_KEYS = {"input_shape", "shapes_dict"}
 
 
 def is_operation(module: Any, name: Any) -> bool:
     """Whether this is a bare operation of `keras.ops` that tkit takes: mathematics on tensors."""
     return isinstance(module, str) and isinstance(name, str) and name in _OPERATIONS.get(module, ())
+
+
+def module_of(name: str, *, layer: bool) -> str | None:
+    """The module of the class of this name, a layer or model or else what belongs to one; None where tkit has none."""
+    kinds = _LAYER_MODULES if layer else _OTHER_MODULES
+    return next((module for module in kinds if name in _MODULES[module]), None)
 
 
 def check_classes(config: Any, path: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Any, Literal
 import tkit
 from tkit import files, manifest, results_log
 from tkit.lock import locked
+from tkit.models.keras_file import is_model
 from tkit.recipe import Loaded, Recipe, load, with_overrides
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import did_you_mean
@@ -93,7 +94,7 @@ class Run:
             InputError: no run there, a damaged manifest, or one written by a newer tkit.
         """
         folder = Path(run)
-        if folder.suffix == ".keras":
+        if is_model(folder):
             raise InputError(f"{folder} is a model file, expected a run. Say with which pictures: --data DATA")
         if folder.suffix == ".tflite":
             raise InputError(

@@ -135,12 +135,14 @@ def test_this_bytecode_would_have_written_the_canary(tmp_path):
     assert (tmp_path / "pickled").exists()
 
 
-def test_an_hdf5_file_is_never_loaded_whatever_it_is_called(parts, tmp_path):
+def test_code_in_an_hdf5_file_is_never_loaded_whatever_it_is_called(parts, tmp_path):
     """CVE-2025-9905: the older format knows no safe mode."""
     with h5py.File(tmp_path / "hostile.keras", "w") as file:
         lambda_layer = call("keras.layers", "Lambda", function=bytecode(tmp_path / "canary"))
         file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": {"layers": [lambda_layer]}})
     refused(tmp_path / "hostile.keras", "HDF5")
+    (tmp_path / "hostile.keras").rename(tmp_path / "hostile.h5")
+    refused(tmp_path / "hostile.h5", "is a Lambda")
     assert not (tmp_path / "canary").exists()
 
 

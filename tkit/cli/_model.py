@@ -61,12 +61,15 @@ def open_run(
     Those of `data` are what the run of a .keras file is made with; the others hold for this command.
     """
     import tkit
+    from tkit.models.keras_file import is_model
     from tkit_edge.errors import InputError
 
     overrides = (*_options.skip(skip_bad), *overrides)
-    if path.suffix != ".keras":
+    if not is_model(path):
+        if (data is not None or pixels is not None) and path.is_file():
+            raise InputError(f"{path} is no model of Keras: expected a .keras or .h5 file.")
         if data is not None or pixels is not None:
-            raise InputError(f"--data and --pixels go with a .keras file; {path} has them in its recipe.")
+            raise InputError(f"--data and --pixels go with a .keras or .h5 file; {path} has them in its recipe.")
         return tkit.Run.open(path, runs_dir).with_overrides(overrides)
     if data is None:
         raise InputError(f"{path} needs pictures to work with: --data DATA (a folder with one folder a class).")

@@ -72,6 +72,8 @@ def command(
     **short: str | None,
 ) -> None:
     """`tkit bench`."""
+    from tkit.models.keras_file import is_model
+
     given = [f"{_SHORT[name][0]}={value}" for name, value in short.items() if value is not None]
     overrides = (*given, *overrides)
     with _options.results(as_json, "bench") as show:
@@ -80,7 +82,7 @@ def command(
             return show(measured.metrics, _options.bench_table(measured.metrics))
         opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
         _options.silence_tensorflow()
-        if run.suffix == ".keras" and "float/export" not in opened.manifest["stages"]:
+        if is_model(run) and "float/export" not in opened.manifest["stages"]:
             tkit.export(opened)
         tkit.bench(opened, variant=variant)
         summary = opened.summary("bench", variant)

@@ -15,10 +15,12 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from tkit.models import _keras_config
+from tkit.models import _keras_config, _keras_hdf5
 from tkit_edge import files
 from tkit_edge.errors import InputError
 
+HDF5 = (".h5", ".hdf5")
+"""Suffixes of Keras's older format."""
 MAX_BYTES = 1 << 30
 """Of the file, of its members unpacked, and of its arrays."""
 MAX_CONFIG_BYTES = 64 << 20
@@ -39,12 +41,15 @@ def read(path: Path) -> tuple[dict[str, Any], bytes]:
             members, links, members that unpack to far more than they weigh, classes that aren't stock Keras, or arrays
             that aren't in the file.
     """
+    _refuse_saved_model(path)
     data = files.read_bytes(path, MAX_BYTES)
     if data.startswith(b"\x89HDF\r\n\x1a\n"):
-        raise InputError(
-            f"{path} is an HDF5 file, Keras's older format. Make a .keras file of it: "
-            'keras.saving.load_model("model.h5").save("model.keras")'
-        )
+        if path.suffix.lower() not in HDF5:
+            raise InputError(f"{path} is an HDF5 file, Keras's older format. Rename it: {path.stem}.h5")
+        _check_hdf5(data, path)
+        return _keras_config.checked(_keras_hdf5.model_config(data, path, MAX_CONFIG_BYTES), path), data
+    if path.suffix.lower() in HDF5:
+        raise InputError(f"{path} is no HDF5 file. Is it complete?")
     try:
         text, weights = _members(data, path)
         config = json.loads(text)
@@ -55,6 +60,20 @@ def read(path: Path) -> tuple[dict[str, Any], bytes]:
     config = _keras_config.checked(config, path)
     _check_hdf5(weights, path)
     return config, weights
+
+
+def _refuse_saved_model(path: Path) -> None:
+    """A SavedModel is a graph of TensorFlow operations, in which there are no layers any more."""
+    if not (path / "saved_model.pb").is_file():
+        return
+    if (path / "keras_metadata.pb").is_file():
+        how = f"import tf_keras; tf_keras.models.load_model('{path.name}').save('model.h5')"
+    else:
+        how = "from where the model was exported, save it as Keras does: model.save('model.keras')"
+    raise InputError(
+        f"{path} is a SavedModel, a graph of TensorFlow operations that no longer shows layers. Make a file of it that "
+        f"tkit reads: {how}"
+    )
 
 
 def check_weights(path: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -43,7 +44,7 @@ def read(path: Path, pixels: str | None) -> tuple[dict[str, Any], bytes]:
     try:
         loaded = keras.models.model_from_json(json.dumps(config))
         if loaded.built and loaded.inputs:
-            loaded.load_weights(path)
+            _load_weights(loaded, path)
     except MemoryError:
         raise
     except Exception as error:  # whatever Keras raises on a file that it can't read
@@ -68,6 +69,14 @@ def read(path: Path, pixels: str | None) -> tuple[dict[str, Any], bytes]:
     answer, data = _described({variable.path: variable.numpy() for variable in model.weights})
     facts = {"architecture": json.loads(model.to_json()), "activation": activation_of(model)}
     return answer | facts | {"pixels": pixels or "0-255", "raw": raw}, data
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
+    """As Keras does, which tells formats by suffixes in small letters."""
+    with tempfile.TemporaryDirectory() as folder:
+        named = Path(folder) / f"model{path.suffix.lower()}"
+        named.symlink_to(path.resolve())
+        model.load_weights(named)
 
 
 def weights(path: Path, name: str, shape: tuple[int, int, int]) -> tuple[dict[str, Any], bytes]:

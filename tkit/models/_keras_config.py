@@ -28,6 +28,11 @@ def checked(config: dict[str, Any], path: Path) -> dict[str, Any]:
     """
     _forget_training(config)
     top = config.get("class_name")
+    if ".engine." in f"{config.get('module')}.":
+        raise InputError(
+            f"{path} was saved by Keras 2, whose .keras files Keras 3 can't read. Make an .h5 file of it, which tkit "
+            f"reads: import tf_keras; tf_keras.models.load_model('{path.name}').save('model.h5')"
+        )
     if top not in _MODELS:
         raise InputError(
             f"{path} holds a {str(top)[:200]}, a model class of its own; tkit takes functional and Sequential models, "

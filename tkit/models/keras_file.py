@@ -21,6 +21,14 @@ PIXELS_CHOICES = (
 )
 
 
+SUFFIXES = (".keras", ".h5", ".hdf5")
+
+
+def is_model(path: Path) -> bool:
+    """Whether this is Keras's: a .keras or .h5 file, in letters of either case, or the folder of a SavedModel."""
+    return path.suffix.lower() in SUFFIXES or (path / "saved_model.pb").is_file()
+
+
 class KerasFile(Model):
     """The model in a .keras file, loaded in safe mode and brought to raw 0-255 float32 pixels."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from tkit import files
 from tkit.evaluate import metrics, pictures
 from tkit.evaluate.subjects import KERAS, Subject, of_bundle, of_run, of_tflite
-from tkit.models.keras_file import Pixels
+from tkit.models.keras_file import Pixels, is_model
 from tkit.recipe import data_with_overrides
 from tkit.run import Run
 from tkit.stages._common import as_run, data_of, load_data, named, refuse_unused
@@ -66,7 +66,7 @@ def evaluate(
     """
     began = time.perf_counter()
     path = None if isinstance(subject, Run) else Path(subject)
-    if path is not None and path.suffix == ".keras":
+    if path is not None and is_model(path):
         if data is None:
             raise InputError(f"{path} needs labelled pictures: --data DATA (a folder with one folder a class).")
         subject, data = adopt(path, data=data, pixels=pixels, runs_dir=runs_dir, overrides=overrides), None

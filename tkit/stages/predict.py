@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tkit import console
 from tkit.evaluate.subjects import Subject, of_bundle, of_keras, of_run, of_tflite
-from tkit.models.keras_file import Pixels
+from tkit.models.keras_file import Pixels, is_model
 from tkit.run import Run
 from tkit.stages._common import as_run, refuse_unused
 from tkit_edge.predict import DEFAULT_TOP, Prediction
@@ -65,9 +65,9 @@ def _open(
 ) -> AbstractContextManager[Subject]:
     if not isinstance(subject, Run):
         path = Path(subject)
-        if path.suffix in (".keras", ".tflite"):
+        if is_model(path) or path.suffix == ".tflite":
             refuse_unused(f"{path}, a model file,", variant=variant, format=format)
-            return of_keras(path, pixels) if path.suffix == ".keras" else of_tflite(path, pixels)
+            return of_keras(path, pixels) if is_model(path) else of_tflite(path, pixels)
         if (path / "bundle.json").is_file():
             refuse_unused(f"{path}, a bundle,", variant=variant, pixels=pixels)
             return of_bundle(path, format)
