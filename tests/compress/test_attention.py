@@ -105,7 +105,7 @@ def test_a_transformer_is_pruned_and_trained_on_int8(tmp_path):
     kept = model_files.load_kept(run.folder / made["variant"])
     data = (run.folder / made["variant"] / "export" / "model-int8.tflite").read_bytes()
     assert {tensor.dtype for tensor in flatbuffer.read(data).tensors} <= {"int8", "int32"}
-    found = proofs(data, kept)
+    found = proofs(data, "int8", kept, model_files.load(run.folder / made["variant"]))
     assert all(proof.holds for proof in found)
     assert {"attention", "attention_key_1", "up", "logits"} <= {proof.layer for proof in found}
     rows = made["metrics"]["ledger"]

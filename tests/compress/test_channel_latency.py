@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from tkit.compress._channel_latency import choose, kept
+from tkit.compress._channel_latency import _rungs, choose, kept
 from tkit.compress._channel_ranking import l1
 from tkit.compress._narrow import narrow
 from tkit_edge.errors import BoundError, InputError
@@ -65,3 +65,12 @@ def test_kept_channels_are_the_most_important_of_equal_ones_the_first():
         kept(importance, {"b": 1})
     with pytest.raises(InputError, match="Width of 'a': expected a number from 1 to 5, received 6"):
         kept(importance, {"a": 6})
+
+
+@pytest.mark.parametrize("step", [1, 4, 8, 16])
+def test_no_width_is_proposed_that_is_not_narrower(step):
+    for width in range(step + 1, 200):
+        rungs = _rungs(width, step)
+        assert rungs == sorted({*rungs}, reverse=True)
+        assert all(0 < narrower < width and narrower % step == 0 for narrower in rungs)
+    assert _rungs(12, 8) == [8]

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from tkit.compress import Clusters, Kept, State
-from tkit.compress._evidence import kernels, proofs
+from tkit.compress._evidence import proofs
+from tkit.compress._file_kernels import kernels
 from tkit.compress._int8_graph import quantized
-from tkit.compress._kernels import code_scales, int4_scales, scale_shape, with_kernels
+from tkit.compress._kernels import code_scales, int4_scales, scale_shape
 from tkit.compress.quantize import Quantize
 from tkit.export.quantized import convert_quantized
 from tkit.integer.model import IntegerModel
@@ -25,7 +26,7 @@ def made(trained, work):
 
 def test_the_kernels_named_have_4_bits_and_their_codes(made):
     state, data = made
-    found = kernels(flatbuffer.read(data), [layer.name for layer in with_kernels(state.model)])
+    found = {name: kernel.tensor for name, [kernel] in kernels(flatbuffer.read(data), state.model).items()}
     assert {name: tensor.dtype for name, tensor in found.items()} == {
         name: "int8" if name == "logits" else "int4" for name in found
     }
@@ -35,13 +36,14 @@ def test_the_kernels_named_have_4_bits_and_their_codes(made):
         scales = np.reshape(np.float32(state.kept.quantized.scales[name]), scale_shape(None, kernel.shape))
         assert np.abs(codes).max() == 7
         np.testing.assert_array_equal(codes, np.round(kernel / scales).transpose(3, 0, 1, 2))
-    assert all(proof.holds for proof in proofs(data, state.kept))
-    assert sum(proof.promise == "4-bit weights" for proof in proofs(data, state.kept)) == len(found) - 1
+    judged = proofs(data, "int8", state.kept, state.model)
+    assert all(proof.holds for proof in judged)
+    assert sum(proof.promise == "4-bit weights" for proof in judged) == len(found) - 1
 
 
 def test_a_file_with_8_bits_is_caught(made, trained, work):
     eight = Quantize().apply(State(trained, Kept()), work)
-    found = proofs(convert_quantized(eight.model, eight.kept, "int8"), made[0].kept)
+    found = proofs(convert_quantized(eight.model, eight.kept, "int8"), "int8", made[0].kept, made[0].model)
     assert [proof.found for proof in found if proof.promise == "4-bit weights"] == ["int8"] * len(
         made[0].kept.quantized.int4
     )

@@ -11,7 +11,8 @@ import pytest
 import tkit
 from tkit import model_files
 from tkit.compress._centroids import codebook, kmeans
-from tkit.compress._evidence import kernels, proofs
+from tkit.compress._evidence import proofs
+from tkit.compress._file_kernels import kernels
 from tkit.compress._kernels import Recentre, rounded_up, view
 from tkit.compress.prune import Prune
 from tkit.export.quantized import convert_quantized
@@ -28,6 +29,13 @@ def exported(run, variant, fmt="int8"):
     return (run.folder / variant / "export" / f"model-{fmt}.tflite").read_bytes()
 
 
+def proven(run, variant, fmt="int8", data=None):
+    """The proofs of a variant's promises in its file, or in another one's."""
+    folder = run.folder / variant
+    data = exported(run, variant, fmt) if data is None else data
+    return proofs(data, fmt, model_files.load_kept(folder), model_files.load(folder))
+
+
 def conv_kernels(data):
     graph = flatbuffer.read(data)
     sources = unpacked_from(graph)
@@ -40,7 +48,7 @@ def test_every_kernel_has_its_share_of_zeros_in_the_file(run, pruned):
         data = exported(run, pruned["variant"], fmt)
         for tensor in conv_kernels(data):
             assert np.mean(values(tensor) == 0) >= 0.75
-        found = proofs(data, model_files.load_kept(run.folder / pruned["variant"]))
+        found = proven(run, pruned["variant"], fmt, data)
         assert len(found) == 5
         assert all(proof.holds for proof in found)
 
@@ -61,8 +69,7 @@ def test_a_float_file_is_stored_without_its_zeros_unless_that_is_not_wanted(run,
 
 
 def test_a_file_without_the_zeros_is_caught(run, pruned):
-    kept = model_files.load_kept(run.folder / pruned["variant"])
-    found = proofs(exported(run, "float"), kept)
+    found = proven(run, pruned["variant"], data=exported(run, "float"))
     assert found
     assert not any(proof.holds for proof in found)
 
@@ -95,7 +102,7 @@ def test_clusters_keep_the_zeros(run, pruned):
     folder = run.folder / made["variant"]
     kept = model_files.load_kept(folder)
     assert all(len(clusters.centroids) <= 8 for clusters in kept.clustered.values())
-    found = proofs(exported(run, made["variant"], "float32"), kept)
+    found = proven(run, made["variant"], "float32")
     assert len(found) == 10
     assert all(proof.holds for proof in found)
     for name, clusters in kept.clustered.items():
@@ -110,11 +117,12 @@ def test_all_layers_share_one_set_of_codes(run, pruned):
     made = tkit.compress(run, steps, variant=pruned["variant"])["variant"]
     kept = model_files.load_kept(run.folder / made)
     data = exported(run, made)
-    tensors = kernels(flatbuffer.read(data), kept.clustered)
+    found = kernels(flatbuffer.read(data), model_files.load(run.folder / made))
+    tensors = {name: kernel.tensor for name, [kernel] in found.items()}
     assert len(tensors) == 5
     assert 4 <= len(np.unique(np.concatenate([values(tensor).ravel() for tensor in tensors.values()]))) <= 7
     assert all(np.mean(values(tensors[name]) == 0) >= 0.75 for name in kept.pruned)
-    assert all(proof.holds for proof in proofs(data, kept))
+    assert all(proof.holds for proof in proven(run, made, data=data))
 
 
 def test_a_file_is_the_same_however_many_layers_keras_has_named_before(run, pruned):
@@ -168,9 +176,9 @@ def test_two_of_four_holds_in_the_file_along_the_inputs(run):
     assert made["variant"] == "prune-2of4"
     kept = model_files.load_kept(run.folder / "prune-2of4")
     assert "stage1_1_conv" not in kept.pruned  # 9 inputs
-    tensors = kernels(flatbuffer.read(exported(run, "prune-2of4")), kept.pruned)
-    assert len(tensors) >= 4
-    for tensor in tensors.values():
+    found = kernels(flatbuffer.read(exported(run, "prune-2of4")), model_files.load(run.folder / "prune-2of4"))
+    assert len(kept.pruned) >= 4
+    for tensor in (kernel.tensor for name in kept.pruned for kernel in found[name]):
         groups = values(tensor).reshape(tensor.shape[0], -1, 4)
         assert (groups == 0).sum(axis=2).min() >= 2
 

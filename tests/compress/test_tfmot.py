@@ -12,7 +12,8 @@ import tensorflow as tf
 import tkit
 from tkit import model_files
 from tkit.compress import Clusters
-from tkit.compress._evidence import kernels, proofs
+from tkit.compress._evidence import proofs
+from tkit.compress._file_kernels import kernels
 from tkit.compress._fold import factors, fold
 from tkit.compress._tfmot import tfmot
 from tkit.compress._unfold import unfold
@@ -24,7 +25,6 @@ from tkit.models.resnet import ResNet
 from tkit.recipe import load
 from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
-from tkit_edge.graph import values
 
 # Not importorskip: a bare import would make Keras 2 of `tf.keras` for all other tests.
 if importlib.util.find_spec("tensorflow_model_optimization") is None:
@@ -137,7 +137,7 @@ def test_pruned_weights_are_zeros_in_the_files(run, pruned):
     assert pruned == "tfmot-prune-0.75"
     assert min(kept.pruned.values()) >= 0.74
     for fmt in ("float32", "int8"):
-        found = proofs(exported(run, pruned, fmt), kept)
+        found = proofs(exported(run, pruned, fmt), fmt, kept, model_files.load(run.folder / pruned))
         assert len(found) == 5
         assert all(proof.holds for proof in found)
 
@@ -146,7 +146,7 @@ def test_clusters_share_the_values_asked_for_and_keep_the_zeros(run, clustered):
     kept = model_files.load_kept(run.folder / clustered)
     assert len(kept.clustered) == 5
     assert all(len(clusters.centroids) <= 8 for clusters in kept.clustered.values())
-    found = proofs(exported(run, clustered, "float32"), kept)
+    found = proofs(exported(run, clustered, "float32"), "float32", kept, model_files.load(run.folder / clustered))
     assert len(found) == 10
     assert all(proof.holds for proof in found)
 
@@ -158,13 +158,13 @@ def test_quantized_files_hold_the_very_codes_and_what_was_made_before(run, sourc
     made = tkit.compress(run, ["tfmot_quantize:epochs=1"], variant=source)
     model, kept = (read(run.folder / made["variant"]) for read in (model_files.load, model_files.load_kept))
     data = exported(run, made["variant"], "int8")
-    found = proofs(data, kept)
+    found = proofs(data, "int8", kept, model)
     assert all(proof.holds for proof in found)
     assert len(found) == 1 + len(kept.pruned) + len(kept.clustered)
-    for name, tensor in kernels(flatbuffer.read(data), kept.quantized.scales).items():
+    for name, [found] in kernels(flatbuffer.read(data), model).items():
         kernel = model.get_layer(name).kernel.numpy()
         codes = np.round(kernel / np.float32(kept.quantized.scales[name]))
-        assert np.array_equal(np.moveaxis(codes, -1, 0).ravel(), values(tensor).ravel())
+        assert np.array_equal(codes.reshape(-1, codes.shape[-1]), found.matrix)
     assert made["metrics"]["ledger"][-1]["accuracy"] > 0.5
 
 
@@ -185,14 +185,11 @@ def test_the_file_of_tfmot_itself_has_the_same_codes(build):
     made = aware(twin(model), pruned=False, clustered=False)
     made(pictures(model), training=True)
     folded, quantized = read(made, model, {layer.name: (0.0, 1.0) for layer in fold(model).layers})
-    theirs = kernels(flatbuffer.read(tflite(made)), [f"quant_{name}" for name in quantized.scales])
-    assert len(theirs) == len(quantized.scales)
-    for name, scales in quantized.scales.items():
-        layer, codes = folded.get_layer(name), values(theirs[f"quant_{name}"])
-        shape = (1, 1, -1, 1) if isinstance(layer, keras.layers.DepthwiseConv2D) else (-1,)
-        ours = np.round(layer.kernel.numpy() / np.float32(scales).reshape(shape))
-        ours = ours.ravel() if len(shape) == 4 else np.moveaxis(ours, -1, 0).ravel()
-        assert np.array_equal(ours, codes.ravel())
+    theirs = kernels(flatbuffer.read(tflite(made)), folded)
+    assert theirs.keys() == quantized.scales.keys()
+    for name, [kernel] in theirs.items():
+        codes = np.round(kernel.ours / np.float32(quantized.scales[name]))
+        assert np.array_equal(codes, kernel.matrix)
 
 
 def test_unfolded_kernels_hold_the_centroids():

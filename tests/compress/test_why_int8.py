@@ -12,7 +12,8 @@ from tkit import model_files
 from tkit.cli._group import group
 from tkit.compress import Kept, State
 from tkit.compress._blame import blame
-from tkit.compress._evidence import kernels, proofs
+from tkit.compress._evidence import proofs
+from tkit.compress._file_kernels import kernels
 from tkit.compress._fold import fold
 from tkit.compress._int8_graph import quantized
 from tkit.compress._remedies import written
@@ -76,7 +77,7 @@ def with_activation_outlier(model):
 
 def files(run, splits, model, step):
     made = step.apply(State(model, Kept()), work(run, splits))
-    return convert_quantized(made.model, made.kept, "int8"), made.kept
+    return convert_quantized(made.model, made.kept, "int8"), made
 
 
 def found(run, splits, model, step=None):
@@ -118,8 +119,8 @@ def test_a_planted_outlier_ranks_first_and_the_exceptions_win_back_what_it_cost(
     reference = model.predict(splits.validation.images.astype(np.float32), verbose=0).argmax(axis=1)
     agreements = []
     for step in (Quantize(), findings.exceptions):
-        data, kept = files(run, splits, model, step)
-        assert all(proof.holds for proof in proofs(data, kept))
+        data, made = files(run, splits, model, step)
+        assert all(proof.holds for proof in proofs(data, "int8", made.kept, made.model))
         answers = Model(data).predict(splits.validation.images).argmax(axis=1)
         agreements.append(np.mean(answers == reference))
     before, after = agreements
@@ -156,13 +157,14 @@ def test_too_few_calibration_pictures_are_named_and_more_are_suggested(run, spli
 
 def test_a_float_layer_is_in_float_in_the_file(run, splits):
     step = Quantize.model_validate({"float_layers": "stage1_2_conv+stage1_2_relu"})
-    data, kept = files(run, splits, trained(run), step)
-    dtypes = {name: item.dtype for name, item in kernels(flatbuffer.read(data), kept.quantized.scales).items()}
+    data, made = files(run, splits, trained(run), step)
+    found = kernels(flatbuffer.read(data), made.model)
+    dtypes = {name: kernel.tensor.dtype for name, [kernel] in found.items()}
+    assert dtypes.pop("stage1_2_conv") == "float32"
     assert set(dtypes.values()) == {"int8"}
-    assert kernels(flatbuffer.read(data), ["stage1_2_conv"])["stage1_2_conv"].dtype == "float32"
-    assert all(proof.holds for proof in proofs(data, kept))
-    strict = kept.model_copy(update={"quantized": kept.quantized.model_copy(update={"float_layers": ()})})
-    assert not proofs(data, strict)[-1].holds
+    assert all(proof.holds for proof in proofs(data, "int8", made.kept, made.model))
+    strict = made.kept.quantized.model_copy(update={"float_layers": ()})
+    assert not proofs(data, "int8", made.kept.model_copy(update={"quantized": strict}), made.model)[-1].holds
 
 
 def test_the_command_writes_whole_json_and_a_picture(run, tmp_path):

@@ -126,7 +126,8 @@ def choose(model: keras.Model, importance: Importance, target: float, step: int 
 
 def _rungs(width: int, step: int) -> list[int]:
     """About three quarters, half and a quarter of a width above `step`, as multiples of `step` below it, falling."""
-    return sorted({math.ceil(width * share / 4 / step) * step for share in (1, 2, 3)} - {width}, reverse=True)
+    rounded = {math.ceil(width * share / 4 / step) * step for share in (1, 2, 3)}
+    return sorted((narrower for narrower in rounded if narrower < width), reverse=True)
 
 
 def _order(importance: Importance, full: Widths, alone: dict[str, dict[int, Timing]]) -> list[tuple[float, Widths]]:

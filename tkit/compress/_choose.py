@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 import keras
 
+from tkit import console
 from tkit.compress._kernels import with_kernels
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import did_you_mean
+
+TAKEN = "Conv2D, DepthwiseConv2D, Conv2DTranspose and Dense"
 
 
 def chosen(model: keras.Model, skip: Sequence[str], step: str) -> list[keras.layers.Layer]:
@@ -23,9 +26,24 @@ def chosen(model: keras.Model, skip: Sequence[str], step: str) -> list[keras.lay
     if not left:
         raise InputError(
             f"{step} has nothing to work on: the model has {len(layers)} layers with a kernel that tkit compresses "
-            f"(Conv2D, DepthwiseConv2D, Conv2DTranspose, Dense), {len(skip)} names are skipped."
+            f"({TAKEN}), {len(skip)} names are skipped."
         )
     return left
+
+
+def say_what_stays(model: keras.Model, layers: Sequence[keras.layers.Layer], step: str) -> None:
+    """Says which layers with a kernel a step doesn't take for their kind, and which of `layers` aren't trained."""
+    able = {layer.name for layer in with_kernels(model)}
+    others = [
+        f"{layer.name} ({type(layer).__name__})"
+        for layer in model.layers
+        if layer.name not in able and any("kernel" in variable.name for variable in layer.weights)
+    ]
+    if others:
+        console.say(f"{step}: takes {TAKEN}; these stay as they are: {', '.join(others)}")
+    frozen = [layer.name for layer in layers if not layer.trainable]
+    if frozen:
+        console.say(f"{step}: takes frozen layers too, but doesn't train what is left of them: {', '.join(frozen)}")
 
 
 def named(model: keras.Model, wanted: Sequence[str], why: str) -> set[str]:

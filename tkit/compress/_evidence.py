@@ -1,23 +1,32 @@
-"""What a compressed model promises, read from the exported flatbuffer, layer by layer."""
+"""What a compressed model promises, read from the exported flatbuffer, layer by layer.
+
+A kernel in the file is the layer's with its channels multiplied by factors of the converter's, rounded to the file's
+type: zeros are zeros in it, and weights that share a value do so within their channel.
+"""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
+import keras
 import numpy as np
 
-from tkit.compress import Kept
+from tkit.compress import Clusters, Kept
+from tkit.compress._file_kernels import SCALED_INPUTS, FileKernel, kernels
+from tkit.export.config import Format
 from tkit_edge import flatbuffer
-from tkit_edge.graph import Graph, Tensor, unpacked_from, values
+from tkit_edge.graph import Graph, unpacked_from
 
-_WITH_KERNEL = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED")
 _ENDS = ("QUANTIZE", "DEQUANTIZE")
 NO_KERNEL = "no such kernel"
 TOLERANCE = 1e-5
 """Of a float weight and its centroid, of the scale: what folding and storing may round."""
+_ROUNDING = {"float32": (TOLERANCE, 0.0), "float16": (1e-3, 2.0**-24), "int8": (0.0, 0.51), "int4": (0.0, 0.51)}
+"""What a type rounds by at most: a share of a channel's largest weight, and so much (of a code)."""
+_ROUNDS = 100
 
 
 class Proof(NamedTuple):
@@ -29,139 +38,119 @@ class Proof(NamedTuple):
     holds: bool
 
 
-def kernels(graph: Graph, layers: Iterable[str]) -> dict[str, Tensor]:
-    """The kernel tensor of each named layer; layers that the file doesn't have are left out.
+def proofs(data: bytes, fmt: Format, kept: Kept, model: keras.Model) -> list[Proof]:
+    """Whether a .tflite file holds what `kept` promises.
 
-    A tensor's name is a path of scopes; a layer's scope is its name, with a number where it was traced again. So the
-    scope `conv_1` is that of `conv` or of `conv_1`: where all layers with a kernel are named, each has one of its own.
+    Args:
+        data: the file.
+        fmt: its format.
+        kept: what holds of `model`.
+        model: what the file was made from; by its kernels those of the file are found.
     """
-    names = sorted(layers, key=len, reverse=True)
-    sources = unpacked_from(graph)
-    owners: dict[int, list[str]] = {}
-    for operator in graph.operators:
-        if operator.name not in _WITH_KERNEL:
-            continue
-        kernel = sources.get(operator.inputs[1], operator.inputs[1])
-        # A kernel stored without its zeros has its operator's name, which at the graph's end is the output's: there the
-        # bias tells. Several layers may share a bias, so the kernel's own name comes first.
-        constants = [kernel, *(index for index in operator.inputs[2:] if index >= 0)]
-        told = (_owners(graph.tensors[index].name, names) for index in constants if len(graph.tensors[index].data))
-        owners.setdefault(kernel, next((found for found in told if found), []))
-    return {name: graph.tensors[index] for name, index in _matched(owners).items()}
+    graph = flatbuffer.read(data, "the file")
+    found = kernels(graph, model)
+    return [*_of_kernels(found, fmt, kept), *_integers(graph, found, fmt, kept)]
 
 
-def _owners(tensor: str, names: Iterable[str]) -> list[str]:
-    """The layers whose scope may be in a tensor's name, the longest first."""
-    scopes = re.split(r"[/;]", tensor)
-    return [name for name in names if any(_is_scope(scope, name) for scope in scopes)]
+def _of_kernels(found: dict[str, list[FileKernel]], fmt: Format, kept: Kept) -> Iterator[Proof]:
+    def proof(layer: str, promise: str, judge: Callable[[FileKernel], tuple[str, bool]]) -> Proof:
+        verdicts = [judge(kernel) for kernel in found.get(layer, ())] or [(NO_KERNEL, False)]
+        return Proof(layer, promise, *min(verdicts, key=lambda verdict: verdict[1]))
+
+    for layer, shape in kept.shapes.items():
+        yield proof(layer, f"{math.prod(shape):,} weights", partial(_size, math.prod(shape)))
+    for layer, share in kept.pruned.items():
+        yield proof(layer, f"{share:.1%} zeros", partial(_zeros, share))
+    quantized = kept.quantized if fmt == "int8" else None
+    for layer, clusters in kept.clustered.items():
+        judge = partial(_values, clusters) if quantized is None else partial(_codes, clusters)
+        yield proof(layer, f"at most {len(clusters.centroids)} values", judge)
+    for layer in quantized.int4 if quantized else ():
+        yield proof(layer, "4-bit weights", lambda kernel: (kernel.tensor.dtype, kernel.tensor.dtype == "int4"))
 
 
-def _matched(owners: dict[int, list[str]]) -> dict[str, int]:
-    """Each kernel to one of its possible owners, such that as many as can be have one (Kuhn 1955)."""
-    found: dict[str, int] = {}
+def _size(size: int, kernel: FileKernel) -> tuple[str, bool]:
+    return f"{kernel.tensor.size:,}", kernel.tensor.size == size
 
-    def place(kernel: int, tried: set[str]) -> bool:
-        for name in owners[kernel]:
-            if name not in tried:
-                tried.add(name)
-                if name not in found or place(found[name], tried):
-                    found[name] = kernel
-                    return True
-        return False
 
-    for kernel in owners:
-        place(kernel, set())
+def _zeros(share: float, kernel: FileKernel) -> tuple[str, bool]:
+    found = float(np.mean(kernel.matrix == 0))
+    lost = np.count_nonzero(kernel.matrix[kernel.ours == 0])
+    return f"{found:.1%}, {lost:,} of the layer's own lost", found >= share - 1e-9 and not lost
+
+
+def _codes(clusters: Clusters, kernel: FileKernel) -> tuple[str, bool]:
+    """Of a file that was quantized with the clusters in mind; layers that stay in float have values."""
+    if kernel.tensor.dtype not in ("int8", "int4"):
+        return _values(clusters, kernel)
+    codes = len(np.unique(kernel.matrix))
+    return f"{codes} codes", codes <= len(clusters.centroids)
+
+
+def _values(clusters: Clusters, kernel: FileKernel) -> tuple[str, bool]:
+    """The layer's weights are centroids times scales, and the file's those times factors."""
+    scales, centroids = (np.asarray(item, np.float32) for item in (clusters.scales, clusters.centroids))
+    weights = np.divide(kernel.ours, scales, out=np.zeros_like(kernel.ours), where=scales != 0)
+    nearest = centroids[np.searchsorted((centroids[1:] + centroids[:-1]) / 2, weights)]
+    other = int(np.sum(np.abs(weights - nearest) > TOLERANCE)) + _not_ours(kernel)
+    return f"{other:,} weights of other values" if other else "nothing else", not other
+
+
+def _not_ours(kernel: FileKernel) -> int:
+    """How many weights aren't the layer's times a factor a channel, or one an input too where the converter scales it.
+
+    Rounded as the file's type rounds.
+    """
+    theirs, ours = kernel.matrix.astype(np.float64), kernel.ours.astype(np.float64)
+    share, least = _ROUNDING[kernel.tensor.dtype]
+    tolerance = share * np.abs(theirs).max(axis=0) + least
+    found = _off(theirs, ours, tolerance)
+    if found and kernel.operator in SCALED_INPUTS:
+        rows = _row_factors(theirs, ours)
+        found = min(found, _off(theirs, ours * rows, 3 * tolerance))  # the rows' factors are estimates
     return found
 
 
-def _is_scope(scope: str, name: str) -> bool:
-    return re.fullmatch(rf"{re.escape(name)}(_\d+)?", scope) is not None
+def _off(theirs: np.ndarray, ours: np.ndarray, tolerance: np.ndarray) -> int:
+    """How many weights of [inputs, channels] are further than their channel's tolerance from ours times a factor."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio, slack = theirs / ours, tolerance / np.abs(ours)
+        low = np.where(ours != 0, ratio - slack, -np.inf).max(axis=0)
+        high = np.where(ours != 0, ratio + slack, np.inf).min(axis=0)
+        middle = (low + high) / 2
+    factors = np.where((low <= high) & np.isfinite(low), middle, _fitted(theirs, ours, axis=0)[0])
+    return int(np.sum(np.abs(theirs - factors * ours) > tolerance * (1 + 1e-9)))
 
 
-def proofs(data: bytes, kept: Kept, layers: Iterable[str] = ()) -> list[Proof]:
-    """Whether a float32 or int8 .tflite file holds what `kept` promises.
-
-    `layers` are all layers with a kernel, promises or none, so that none is taken for another.
-
-    Clusters are distinct codes in a file that was quantized with them in mind, and distinct multiples of a channel's
-    scale in a float32 file; a file that was only calibrated scales them apart, and isn't judged.
-    """
-    graph = flatbuffer.read(data, "the file")
-    promised = {*kept.pruned, *kept.clustered, *kept.shapes, *(kept.quantized.scales if kept.quantized else ())}
-    tensors = kernels(graph, promised | {*layers})
-    return [
-        *_narrowed(tensors, kept),
-        *_pruned(tensors, kept),
-        *_clustered(tensors, kept),
-        *(_int4(tensors, kept) if _is_int8(graph) else ()),
-        *_integers(graph, tensors, kept),
-    ]
+def _row_factors(theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
+    """Factors [inputs, 1] that bring ours, times a factor a channel, nearest to theirs: alternating least squares."""
+    rows = np.ones((len(ours), 1))
+    for _ in range(_ROUNDS):
+        columns = _fitted(theirs, ours * rows, axis=0)
+        rows = _fitted(theirs, ours * columns, axis=1)
+    return rows
 
 
-def _narrowed(tensors: dict[str, Tensor], kept: Kept) -> Iterator[Proof]:
-    for layer, shape in kept.shapes.items():
-        promise = f"{math.prod(shape):,} weights"
-        found = tensors[layer].size if layer in tensors else 0
-        yield Proof(layer, promise, f"{found:,}", found == math.prod(shape))
+def _fitted(theirs: np.ndarray, ours: np.ndarray, axis: int) -> np.ndarray:
+    """The factor of each row or column of ours with which it comes nearest to theirs."""
+    squares = np.sum(ours**2, axis=axis, keepdims=True)
+    products = np.sum(theirs * ours, axis=axis, keepdims=True)
+    return np.divide(products, squares, out=np.ones_like(squares), where=squares > 0)
 
 
-def _pruned(tensors: dict[str, Tensor], kept: Kept) -> Iterator[Proof]:
-    for layer, tensor, promise in _found(tensors, {name: f"{share:.1%} zeros" for name, share in kept.pruned.items()}):
-        if tensor is None:
-            yield Proof(layer, promise, NO_KERNEL, False)
-            continue
-        share = float(np.mean(values(tensor) == 0))
-        yield Proof(layer, promise, f"{share:.1%}", share >= kept.pruned[layer] - 1e-9)
-
-
-def _clustered(tensors: dict[str, Tensor], kept: Kept) -> Iterator[Proof]:
-    promises = {name: f"at most {len(item.centroids)} values" for name, item in kept.clustered.items()}
-    for layer, tensor, promise in _found(tensors, promises):
-        clusters = kept.clustered[layer]
-        if tensor is None:
-            yield Proof(layer, promise, NO_KERNEL, False)
-        elif tensor.dtype == "float32":
-            # Filters lie first in the file, but last in a depthwise kernel: [1, height, width, channels].
-            axis = 3 if tensor.shape[0] == 1 and len(clusters.scales) == tensor.shape[-1] != 1 else 0
-            weights = np.moveaxis(values(tensor), axis, -1)
-            shared = weights / np.asarray(clusters.scales, np.float32)
-            nearest = np.abs(shared[..., None] - np.asarray(clusters.centroids, np.float32)).min(axis=-1)
-            yield Proof(layer, promise, f"{nearest.max():.1e} from a centroid at most", bool(nearest.max() < TOLERANCE))
-        elif kept.quantized is not None:
-            codes = len(np.unique(values(tensor)))
-            yield Proof(layer, promise, f"{codes} codes", codes <= len(clusters.centroids))
-
-
-def _int4(tensors: dict[str, Tensor], kept: Kept) -> Iterator[Proof]:
-    if kept.quantized is None:
-        return
-    for layer, tensor, promise in _found(tensors, dict.fromkeys(kept.quantized.int4, "4-bit weights")):
-        found = tensor.dtype if tensor is not None else NO_KERNEL
-        yield Proof(layer, promise, found, found == "int4")
-
-
-def _is_int8(graph: Graph) -> bool:
-    return any(tensor.dtype == "int8" for tensor in graph.tensors)
-
-
-def _found(tensors: dict[str, Tensor], promises: dict[str, str]) -> Iterator[tuple[str, Tensor | None, str]]:
-    """Each layer that something is promised of, with its kernel in the file, None for one that isn't there."""
-    for layer, promise in promises.items():
-        yield layer, tensors.get(layer), promise
-
-
-def _integers(graph: Graph, tensors: dict[str, Tensor], kept: Kept) -> Iterator[Proof]:
-    if kept.quantized is None or not _is_int8(graph):
+def _integers(graph: Graph, found: dict[str, list[FileKernel]], fmt: Format, kept: Kept) -> Iterator[Proof]:
+    if kept.quantized is None or fmt != "int8":
         return
     left = (*kept.quantized.float_layers, *kept.quantized.in_float)
-    rounded = {tensor.name for layer, tensor in tensors.items() if layer in kept.quantized.scales}
+    rounded = {kernel.number for layer, owned in found.items() if layer in kept.quantized.scales for kernel in owned}
+    sources = unpacked_from(graph)
     strays = []
     for operator in graph.operators:
-        inside = [graph.tensors[index] for index in (*operator.inputs, *operator.outputs) if index >= 0]
-        if operator.name in _ENDS or all(tensor.dtype != "float32" for tensor in inside):
+        inside = [sources.get(index, index) for index in (*operator.inputs, *operator.outputs) if index >= 0]
+        if operator.name in _ENDS or all(graph.tensors[index].dtype != "float32" for index in inside):
             continue
         # What only moves values behind a layer in float is in float too, under any name.
-        if not left or any(tensor.name in rounded for tensor in inside):
+        if not left or rounded & {*inside}:
             strays.append(f"{operator.name} ({graph.tensors[operator.outputs[0]].name}) in float32")
     promise = f"integers only, but for {', '.join(left)}" if left else "integers only"
     yield Proof("all operators", promise, ", ".join(strays) or "nothing else", not strays)

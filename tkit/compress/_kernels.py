@@ -241,11 +241,6 @@ def with_kernels(model: keras.Model) -> list[keras.layers.Layer]:
     return [layer for layer in model.layers if type(layer) in _STOCK or type(layer) in _VIEWED.values()]
 
 
-def kernel_names(model: keras.Model) -> list[str]:
-    """Names of the layers that have a kernel, of whatever kind."""
-    return [layer.name for layer in model.layers if getattr(layer, "kernel", None) is not None]
-
-
 def view(model: keras.Model, views: Mapping[str, Sequence[tuple[str, dict[str, Any]]]]) -> keras.Model:
     """A copy of a stock functional `model` whose layers named in `views` are viewed; weights that are 0 are masked.
 

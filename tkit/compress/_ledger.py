@@ -13,7 +13,7 @@ import numpy as np
 from tkit._quiet import chatter_dropped
 from tkit.compress import State
 from tkit.compress._cost import ALLOWED
-from tkit.compress._evidence import kernels
+from tkit.compress._file_kernels import kernels
 from tkit.compress._kernels import with_kernels
 from tkit.compress._work import Work
 from tkit.export.convert import Converter
@@ -21,7 +21,6 @@ from tkit.export.quantized import converted
 from tkit.export.statistics import paired_drop
 from tkit_edge import anatomy, flatbuffer
 from tkit_edge.accuracy import wilson
-from tkit_edge.graph import values
 from tkit_edge.runtime import Model
 from tkit_edge.table import aligned
 from tkit_edge.worker import Worker
@@ -62,7 +61,7 @@ class Ledger:
         with chatter_dropped():
             right = Model(int8).predict(held_out.images).argmax(axis=1) == held_out.labels
         found, total = anatomy.dissect(int8), len(right)
-        parts = kernels(flatbuffer.read(int8), [layer.name for layer in with_kernels(state.model)])
+        parts = kernels(flatbuffer.read(int8), state.model)
         weights = [np.asarray(layer.kernel) for layer in with_kernels(state.model)]
         drop, interval = paired_drop(self._right[0] if self._right else right, right)
         self.rows.append(
@@ -76,7 +75,7 @@ class Ledger:
                 "zip_bytes": found.zip_bytes,
                 "float32_bytes": len(float32),
                 "float32_zip_bytes": anatomy.dissect(float32).zip_bytes,
-                "codes": {name: len(np.unique(values(tensor))) for name, tensor in parts.items()},
+                "codes": {name: len(np.unique(kernel.matrix)) for name, (kernel, *_) in parts.items()},
                 "accuracy": float(np.mean(right)),
                 "interval": list(wilson(int(right.sum()), total)),
                 "drop": drop,

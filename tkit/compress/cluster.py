@@ -58,12 +58,14 @@ class Cluster(Step):
         """Batch normalization is folded in first: it would scale shared values apart."""
         from tkit.compress import _kernels
         from tkit.compress._centroids import channel_scales, clusters_of, codebook, kmeans
+        from tkit.compress._choose import say_what_stays
         from tkit.compress._fold import fold
         from tkit.compress._teaching import Lesson
 
         lesson = Lesson(self.teacher, state.model, work) if self.teacher else None
         model = fold(state.model)
         layers = self._layers(model)
+        say_what_stays(model, layers, "cluster")
         together = self.scope == "global"
         kernels = [layer.kernel.numpy() for layer in layers]
         zeros = [layer.name in state.kept.pruned for layer in layers]

@@ -89,11 +89,13 @@ class Prune(Step):
     def apply(self, state: State, work: Work) -> State:
         """Masked fine-tuning; zeros of before stay zeros."""
         from tkit.compress import _kernels
+        from tkit.compress._choose import say_what_stays
         from tkit.compress._masks import MaskSchedule, sparsity_of
         from tkit.compress._suited import suited
         from tkit.compress._teaching import Lesson
 
         layers, masks, dense = self._layers(state.model)
+        say_what_stays(state.model, layers, "prune")
         if dense:
             console.say(f"prune: {self._size} doesn't divide the kernels of {', '.join(dense)}: they stay dense")
         masked = _kernels.view(state.model, {name: [("masked", {})] for name in self._masked(state, layers)})

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import flatbuffers
+import keras
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
-from tkit.compress._evidence import kernels
+from tkit.compress._file_kernels import kernels
 from tkit_edge import flatbuffer
 
 _ALIGNMENT = 16
@@ -25,15 +26,13 @@ class _Builder(flatbuffers.Builder):
         return super().StartVector(elemSize, numElems, _ALIGNMENT if elemSize == 1 else alignment)
 
 
-def packed(data: bytes, layers: Iterable[str], among: Iterable[str]) -> bytes:
-    """The file with the kernels of `layers`, of all those `among` which they are, in 4 bits; codes are -7 to 7."""
-    found = kernels(flatbuffer.read(data), among)
-    names = {found[layer].name for layer in layers if layer in found}
+def packed(data: bytes, layers: Iterable[str], source: keras.Model) -> bytes:
+    """The file of `source` with the kernels of `layers` in 4 bits; their codes are -7 to 7."""
+    found = kernels(flatbuffer.read(data), source)
+    chosen = {kernel.number for layer in layers for kernel in found.get(layer, ())}
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(data), 0))
     (graph,) = model.subgraphs
-    for tensor in graph.tensors:
-        if tensor.name.decode() not in names:
-            continue
+    for tensor in (graph.tensors[index] for index in sorted(chosen)):
         codes = np.asarray(model.buffers[tensor.buffer].data, np.uint8)
         if sum(other.buffer == tensor.buffer for other in graph.tensors) == 1:
             model.buffers[tensor.buffer].data = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import keras
@@ -10,11 +10,10 @@ import numpy as np
 
 from tkit import console
 from tkit.compress import Kept, Quantized
-from tkit.compress._evidence import kernels
-from tkit.compress._graph import Part, fresh, loaded, names, rewritten
+from tkit.compress._graph import Part, calls, clone, fresh, loaded, names, rewritten
 from tkit.compress._int8_graph import quantized
 from tkit.compress._int8_rules import Rules
-from tkit.compress._kernels import LARGEST_CODE, kernel_names, scale_shape, view, with_kernels
+from tkit.compress._kernels import LARGEST_CODE, scale_shape, view, with_kernels
 from tkit.export import process
 from tkit.export._explain import float_operators
 from tkit.export._int4 import packed
@@ -22,6 +21,7 @@ from tkit.export.config import Format
 from tkit.export.convert import Converter
 from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
+from tkit_edge.graph import values
 
 SPARSE_FORMATS = ("float32", "float16")
 """In the others a zero takes a byte: without them the zip grows, and XNNPACK doesn't load every such file."""
@@ -40,10 +40,10 @@ def convert_quantized(model: keras.Model, kept: Kept, io: str) -> bytes:
     with Converter(_with_scales(quantized(model, settings), settings), None, io=io) as convert:
         data = convert("int8")
     if settings.int4:
-        data = packed(data, settings.int4, kernel_names(model))
+        data = packed(data, settings.int4, model)
     rules = Rules(model, settings.float_layers)
     if not (rules.floats or rules.ruleless):
-        floats = float_operators(data, kernel_names(model))
+        floats = float_operators(data, names(model))
         if floats:
             console.say(f"int8: LiteRT computes {', '.join(sorted(floats))} in float")
     return data
@@ -52,8 +52,7 @@ def convert_quantized(model: keras.Model, kept: Kept, io: str) -> bytes:
 def converted(convert: Converter, fmt: Format, kept: Kept, *, sparse: bool) -> bytes:
     """The file of a variant in a format: int8 as `Quantize` gave it, where it did; all else as `convert` makes it.
 
-    With `sparse`, float files of a pruned variant are stored without zeros, where that is smaller, LiteRT loads it and
-    each layer's kernel can be found in it.
+    With `sparse`, float files of a pruned variant are stored without zeros, where that is smaller and LiteRT loads it.
     """
     if fmt == "int8" and kept.quantized is not None:
         return convert_quantized(convert.model, kept, convert.io)
@@ -61,21 +60,26 @@ def converted(convert: Converter, fmt: Format, kept: Kept, *, sparse: bool) -> b
     if sparse and kept.pruned and fmt in SPARSE_FORMATS:
         without_zeros = convert(fmt, sparse=True)
         if len(without_zeros) < len(data):
-            reason = _refused(without_zeros, kept, kernel_names(convert.model))
+            reason = _refused(without_zeros)
             if reason is None:
                 return without_zeros
             console.say(f"{fmt}: stored with its zeros: {reason}")
     return data
 
 
-def _refused(data: bytes, kept: Kept, layers: Sequence[str]) -> str | None:
+def _refused(data: bytes) -> str | None:
     """Why a file without zeros can't be used."""
     try:
         process.load(data)
     except InputError as error:
         return str(error)
-    lost = kept.pruned.keys() - kernels(flatbuffer.read(data), {*layers, *kept.pruned}).keys()
-    return f"without them the kernels of {', '.join(sorted(lost))} can't be found again" if lost else None
+    try:
+        for tensor in flatbuffer.read(data).tensors:
+            if tensor.sparsity is not None:
+                values(tensor)
+    except InputError:
+        return "the converter cuts a kernel into blocks that don't fit its shape"
+    return None
 
 
 def _with_scales(graph: keras.Model, settings: Quantized) -> keras.Model:
@@ -94,12 +98,41 @@ def _with_scales(graph: keras.Model, settings: Quantized) -> keras.Model:
                 wanted[layer.name] = scales
     if not wanted:
         return graph
+    graph, origins = _each_call_alone(graph, {name for name in wanted if calls(graph)[name] > 1})
+    wanted.update({copy: wanted[name] for copy, name in origins.items()})
     graph = _dense_as_convolutions(graph, wanted)
     viewed = view(graph, {name: [("converted", {})] for name in wanted})
     for name, scales in wanted.items():
         layer = viewed.get_layer(name)
         layer.views["converted"].scales.assign(scales.reshape(layer.views["converted"].scales.shape))
     return viewed
+
+
+def _each_call_alone(graph: keras.Model, shared: set[str]) -> tuple[keras.Model, dict[str, str]]:
+    """The graph with a layer for each call of the `shared` ones, and of which each new one is a copy.
+
+    The converter loses the scales of a constant that several operators take, and makes one constant of equal ones. So
+    the copies differ in the last bit, which is gone in the file: their codes are equal, and stored once.
+    """
+    used, origins = names(graph), {}
+
+    def replace(node: Any) -> Part | None:
+        layer, number = node.operation, count()
+        if layer.name not in shared:
+            return None
+
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            kernel, *bias = layer.get_weights()
+            before = next(number)
+            for _ in range(before):
+                kernel = np.nextafter(kernel, np.float32(np.inf))
+            name = fresh(f"{layer.name}_again", used) if before else layer.name
+            origins[name] = layer.name
+            return loaded(clone(layer, name=name), [kernel, *bias], layer.trainable)(*arguments, **keywords)
+
+        return call
+
+    return rewritten(graph, replace), origins
 
 
 def _dense_as_convolutions(graph: keras.Model, wanted: dict[str, np.ndarray]) -> keras.Model:

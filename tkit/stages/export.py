@@ -15,7 +15,6 @@ from tkit._quiet import chatter_dropped
 from tkit.compress import Kept
 from tkit.compress._evidence import proofs
 from tkit.compress._graph import names
-from tkit.compress._kernels import kernel_names
 from tkit.export import calibration, finite, parity, process
 from tkit.export._explain import float_operators
 from tkit.export.config import FORMATS, Export, Format
@@ -32,8 +31,6 @@ from tkit_pipelines.dataset import Examples, Splits
 GOLDEN_SAMPLES = 8
 AGREEMENT_SAMPLES = 200
 """Images that agreement is judged on at least, as far as there are any: on 40 it misses a bound of 95 % by chance."""
-JUDGED = ("float32", "int8")
-"""Formats whose files are held to what compression promises."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +133,8 @@ class _Files:
         figures = parity.compare(outputs, self.reference.logits, self.reference.labels)
         self.figures[fmt] = {**figures, "bytes": len(data), "float_operators": floats}
         problems = parity.failures(fmt, figures, self.settings.parity, output=self.reference.output)
-        if fmt in JUDGED:
-            found = proofs(data, self.kept, kernel_names(convert.model))
-            broken = [proof for proof in found if not proof.holds]
-            problems += [f"{fmt}: {item.layer}: promised {item.promise}, found {item.found}" for item in broken]
+        broken = [proof for proof in proofs(data, fmt, self.kept, convert.model) if not proof.holds]
+        problems += [f"{fmt}: {item.layer}: promised {item.promise}, found {item.found}" for item in broken]
         verdict = f"ok, but {_named(floats)} in float" if floats else "ok"
         console.say(_line(fmt, self.figures[fmt], "FAILED" if problems else verdict))
         if problems and self.skip_failed:
