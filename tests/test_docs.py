@@ -1,0 +1,141 @@
+"""Every command and program that the documentation shows is run, in a folder that has what it names."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import tkit
+from tkit.cli._group import Group
+from tkit_edge.__main__ import main as edge
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "edge" / "README.md",
+    *sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in ("log.md", "benchmarks.md")),
+]
+RUNS = ("digits_cnn-1", "cifar10_cnn-1", "cifar10_resnet8-1")
+
+
+def commands():
+    """(page, command) of every line of a code block that calls tkit or tkit-edge; usage lines are not among them."""
+    for page in PAGES:
+        text = re.sub(r" \\\n\s+", " ", page.read_text())
+        for line in text.splitlines():
+            found = re.match(r"(?:    )?(tkit(?:-edge)? [a-z][^#`]*)", line)
+            if not found or re.search(r"\]\.\.\.|\[RUN\]|RUN\||RECIPE|STEP|FILE\.tflite|BUNDLE|DATA  ", line):
+                continue
+            command = re.split(r"\s{3,}|,(?= tkit)", found[1].strip())[0]
+            for part in command.split("&&"):
+                yield page.name, part.strip()
+
+
+COMMANDS = sorted(set(commands()))
+
+
+def images(folder, count=24, size=16):
+    random = np.random.default_rng(0)
+    for number, name in enumerate(("ant", "bee", "cat")):
+        (folder / name).mkdir(parents=True)
+        for index in range(count):
+            pixels = random.normal(40 + 80 * number, 20, (size, size, 3)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{index}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory):
+    """A folder with all that the documentation names: images, runs, an exported folder, a model file, a recipe."""
+    top = tmp_path_factory.mktemp("workshop")
+    images(top / "pictures")
+    shutil.copytree(top / "pictures" / "cat", top / "more-pictures")
+    for name in ("cat.jpg", "seven.png"):
+        Image.open(top / "pictures" / "cat" / "0.png").save(top / name)
+    (mine,) = (code for page, code in programs() if "def recipe()" in code)
+    (top / "mine.py").write_text(mine)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(top)
+        run = tkit.run("digits_cnn", dry_run=True, runs_dir="runs")
+        for name in RUNS:
+            shutil.copytree(run.folder, f"runs/{name}")
+        shutil.copytree("runs/digits_cnn-1/float/export", "export")
+        for name in ("model.tflite", "last-release.tflite", "model-int8.tflite"):
+            shutil.copy("export/model-int8.tflite", name)
+        splits = run.recipe.data.load(seed=0)
+        np.savez("test.npz", images=splits.test.images[:16], labels=splits.test.labels[:16])
+        layers = keras.layers
+        model = keras.Sequential(
+            [
+                keras.Input((16, 16, 3)),
+                layers.Conv2D(8, 3, activation="relu"),
+                layers.GlobalAveragePooling2D(),
+                layers.Dense(3),
+            ]
+        )
+        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        own = tkit.load_recipe("cifar10_cnn", ["data.source=pictures", "data.image_size=16"]).recipe.data.load(seed=0)
+        model.fit(np.asarray(own.train.images) / 255, own.train.labels, epochs=60, verbose=0)
+        model.save("model.keras")
+    return top
+
+
+def runnable(command):
+    """The command in a short form: dry runs where it trains, runs and data that are there."""
+    words = shlex.split(command)
+    words = ["runs/digits_cnn-1" if word == "RUN" else word for word in words]
+    trains = words[1] in ("fit", "run") and "--resume" not in words
+    return [*words, *(["--dry-run"] if trains else [])]
+
+
+def test_the_pages_show_commands_and_a_wrong_one_would_fail(workshop, monkeypatch):
+    assert len(COMMANDS) > 40
+    assert {page for page, _ in COMMANDS} >= {"README.md", "cli.md", "compress.md", "data.md", "evaluate.md"}
+    monkeypatch.chdir(workshop)
+    assert call(["tkit", "evaluate", "runs/digits_cnn-1", "--fromat", "int8"])[0] == 2
+
+
+def call(words):
+    if words[0] == "tkit-edge":
+        try:
+            return edge(words[1:]), ""
+        except SystemExit as stopped:
+            return stopped.code, ""
+    done = CliRunner().invoke(Group(), words[1:])
+    return done.exit_code, done.output + repr(done.exception)
+
+
+# A bound of an example needn't be kept by a model of two steps; a served page is tested elsewhere.
+@pytest.mark.parametrize(("page", "command"), [item for item in COMMANDS if "tensorboard" not in item[1]])
+def test_a_command_of_the_documentation_works(page, command, workshop, monkeypatch):
+    monkeypatch.chdir(workshop)
+    monkeypatch.setenv("TKIT_RUNS", "runs")
+    code, said = call(runnable(command))
+    assert code in ((0, 3) if "--at-least" in command or "--max-" in command else (0,)), said
+
+
+def programs():
+    """(page, program): code blocks of Python that stand alone."""
+    for page in PAGES:
+        text = page.read_text()
+        yield from ((page.name, block) for block in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S))
+        for block in re.findall(r"(?:^    .*\n|^\n)+", text, re.M):
+            code = re.sub(r"^    ", "", block, flags=re.M).strip()
+            if re.match(r"(from \S+ )?import ", code):
+                yield page.name, code
+
+
+@pytest.mark.parametrize(("page", "program"), list(programs()))
+def test_a_program_of_the_documentation_runs(page, program, workshop):
+    done = subprocess.run([sys.executable, "-c", program], cwd=workshop, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
