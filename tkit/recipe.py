@@ -44,7 +44,7 @@ class Recipe(Config):
     data: Images
     """Where the pictures come from, their size, batches and augmentation."""
     model: Annotated[Model, OneOf("tkit.models")]
-    """`cnn` or `resnet`, with their fields."""
+    """`cnn`, `resnet`, `mobilenet`, `backbone`, or one of the recipe's own file, with its fields."""
     fit: Fit = Fit()
     """Training."""
     compress: tuple[Annotated[Step, OneOf("tkit.compress")], ...] = ()

@@ -1,7 +1,8 @@
 """The training engine: a short loop around Keras's compiled train function.
 
 Keras's `fit` can't begin in mid-epoch; this loop can, because the batch at (epoch, step) is a pure function.
-Optimizers, losses, metrics and callbacks are Keras's own, and a model with its own `train_step` trains unchanged.
+Optimizers, losses, metrics and callbacks are Keras's own. What it trains is a clone of a functional model
+(`tkit.fit.twin`); a subclass with a `train_step` of its own is refused before.
 """
 
 from __future__ import annotations
