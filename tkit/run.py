@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import datetime
 import os
-import platform
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +21,7 @@ from tkit import files, manifest, results_log
 from tkit.lock import locked
 from tkit.models.keras_file import is_model
 from tkit.recipe import Loaded, Recipe, load, with_overrides
+from tkit.versions import versions
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import did_you_mean
 
@@ -293,12 +292,6 @@ class Run:
 
     def _digests(self, paths: Iterable[Path]) -> dict[str, str]:
         return {path.relative_to(self.folder).as_posix(): files.sha256(path) for path in paths}
-
-
-def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that results depend on."""
-    names = ("tensorflow", "keras", "ai-edge-litert", "numpy")
-    return {"tkit": tkit.__version__, "python": platform.python_version(), **{name: version(name) for name in names}}
 
 
 def _json(recipe: Recipe) -> bytes:

@@ -12,7 +12,7 @@ import math
 import platform
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,10 @@ from tkit_edge.accuracy import read_test, wilson
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, macs, parameters
+from tkit_edge.report import VERSION, Accuracy, Report, Result
 from tkit_edge.text import counted
 from tkit_edge.worker import Worker
 
-VERSION = 1
 ROUNDS = 5
 MIN_RUNS = 2  # of each configuration in each round, however slow it is
 WARM_UP = 0.1  # share of the measuring time
@@ -35,66 +35,6 @@ CHUNK_SECONDS = 5.0  # of pictures classified in one question to a worker
 DEFAULT_SECONDS = 1.0
 DEFAULT_KERNELS = ("xnnpack", "builtin")
 DEFAULT_TIMEOUT = 300.0
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """Top-1 accuracy of one file on the test pictures, and the configuration that classified them."""
-
-    top1: float
-    interval: tuple[float, float]
-    """95 %, Wilson's."""
-    samples: int
-    threads: int
-    kernels: str
-
-
-@dataclass(frozen=True)
-class Result:
-    """One file in one configuration."""
-
-    file: str
-    format: str | None
-    """Its name in the bundle."""
-    bytes: int
-    macs: int | None
-    parameters: int
-    threads: int
-    kernels: str
-    """Those that ran: "builtin" where XNNPACK was asked for and takes none of the file's operators."""
-    load_ms: float
-    first_ms: float
-    p50_ms: float
-    p90_ms: float
-    p99_ms: float
-    mean_ms: float
-    runs_per_second: float
-    runs: int
-    peak_memory: int
-    """The process's most, in bytes."""
-    model_memory: int
-    """The same, less what it had before it loaded the file."""
-    accuracy: Accuracy | None
-
-
-@dataclass(frozen=True)
-class Report:
-    """All that one call of `bench` measured."""
-
-    kind: str
-    """"bench"."""
-    version: int
-    machine: dict[str, Any]
-    runtime: dict[str, str]
-    python: str
-    date: str
-    seconds: float
-    """Measuring time of each configuration."""
-    results: tuple[Result, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as JSON takes it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

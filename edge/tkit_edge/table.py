@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tkit_edge.bench import Report
 from tkit_edge.machine import busy
+from tkit_edge.report import Report
 from tkit_edge.text import columns, counted, fitted, padded
 
 _COLUMNS = (

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tkit import console
 from tkit.fit.config import MAX_THREADS
 from tkit.recipe import Recipe
-from tkit.run import versions
+from tkit.versions import versions
 from tkit_edge import machine
 from tkit_edge.errors import InputError
 from tkit_pipelines.dataset import Splits, digest

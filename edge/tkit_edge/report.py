@@ -1,0 +1,69 @@
+"""What `bench` reports: one result per file and configuration."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+VERSION = 1
+"""Of the JSON document."""
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Top-1 accuracy of one file on the test pictures, and the configuration that classified them."""
+
+    top1: float
+    interval: tuple[float, float]
+    """95 %, Wilson's."""
+    samples: int
+    threads: int
+    kernels: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """One file in one configuration."""
+
+    file: str
+    format: str | None
+    """Its name in the bundle."""
+    bytes: int
+    macs: int | None
+    parameters: int
+    threads: int
+    kernels: str
+    """Those that ran: "builtin" where XNNPACK was asked for and takes none of the file's operators."""
+    load_ms: float
+    first_ms: float
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    mean_ms: float
+    runs_per_second: float
+    runs: int
+    peak_memory: int
+    """The process's most, in bytes."""
+    model_memory: int
+    """The same, less what it had before it loaded the file."""
+    accuracy: Accuracy | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that one call of `bench` measured."""
+
+    kind: str
+    """"bench"."""
+    version: int
+    machine: dict[str, Any]
+    runtime: dict[str, str]
+    python: str
+    date: str
+    seconds: float
+    """Measuring time of each configuration."""
+    results: tuple[Result, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON takes it."""
+        return asdict(self)

@@ -1,0 +1,14 @@
+"""The versions that results depend on."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+import tkit
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that results depend on."""
+    names = ("tensorflow", "keras", "ai-edge-litert", "numpy")
+    return {"tkit": tkit.__version__, "python": platform.python_version(), **{name: version(name) for name in names}}
