@@ -17,10 +17,8 @@ from typing import Any
 import keras
 import numpy as np
 from keras.src.backend.common import global_state
-from pydantic import ValidationError
 
 from tkit import files
-from tkit.compress import Kept
 from tkit.model_classes import check_classes
 from tkit_edge.errors import InputError
 from tkit_edge.files import read_arrays
@@ -79,17 +77,6 @@ def rebuild(config: Any, weights: Mapping[str, np.ndarray], path: Path) -> keras
     for variable in model.weights:
         variable.assign(weights[variable.path])
     return model
-
-
-def load_kept(folder: Path) -> Kept:
-    """What holds of the model in a variant's folder; nothing of one that no compression made."""
-    path = folder / "compress.json"
-    if not path.exists():
-        return Kept()
-    try:
-        return Kept.model_validate(read_json(path, MAX_ARCHITECTURE_BYTES))
-    except ValidationError as error:
-        raise InputError(f"{path} can't be read: {error}") from error
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from keras import layers
 
 import tkit
 from tkit import model_files
+from tkit.compress import Kept
 from tkit.compress._attention import by_head
 from tkit.compress._evidence import proofs
 from tkit.compress._fold import fold
@@ -102,7 +103,7 @@ def test_a_transformer_is_pruned_and_trained_on_int8(tmp_path):
     steps = ["prune:sparsity=0.5,epochs=5", "quantize:aware=true"]
     made = tkit.compress(run, steps)
     tkit.export(run, overrides=["export.parity.agreement=0.9"])
-    kept = model_files.load_kept(run.folder / made["variant"])
+    kept = Kept.read(run.folder / made["variant"])
     data = (run.folder / made["variant"] / "export" / "model-int8.tflite").read_bytes()
     assert {tensor.dtype for tensor in flatbuffer.read(data).tensors} <= {"int8", "int32"}
     found = proofs(data, "int8", kept, model_files.load(run.folder / made["variant"]))

@@ -91,7 +91,7 @@ def exported(variants):
     found = {}
     images = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
     for name, folder in variants.items():
-        model, kept = model_files.load(folder), model_files.load_kept(folder)
+        model, kept = model_files.load(folder), Kept.read(folder)
         with Converter(model, images, io="int8") as convert:
             found.update({(name, fmt): (converted(convert, fmt, kept, sparse=False), kept, model) for fmt in FORMATS})
     return found
@@ -110,7 +110,7 @@ def test_what_was_promised_holds_in_every_format(exported, network, fmt):
 
 
 def test_clusters_are_codes_in_an_int8_file_of_layers_that_are_called_twice(variants):
-    model, kept = (read(variants["shared"]) for read in (model_files.load, model_files.load_kept))
+    model, kept = (read(variants["shared"]) for read in (model_files.load, Kept.read))
     images = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
     folded = fold(model)
     made = _rounded(folded, kept, ranges(folded, images, "minmax"), Rounding(_fixed(folded, kept, ())))

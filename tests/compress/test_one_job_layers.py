@@ -7,6 +7,7 @@ from keras import layers
 
 import tkit
 from tkit import model_files
+from tkit.compress import Kept
 from tkit.compress._kernels import with_kernels
 from tkit.compress._one_job_layers import one_job_layers
 from tkit_edge import flatbuffer
@@ -102,7 +103,7 @@ def test_all_steps_take_it_and_the_file_computes_in_integers(tmp_path):
     kernels = {layer.name for layer in with_kernels(model_files.load(run.folder / made["variant"]))}
     depthwise = {"separable_depthwise", "spatial", "down_depthwise"}
     assert kernels == {*depthwise, "separable", "reduce", "excite", "project", "down", "logits"}
-    kept = model_files.load_kept(run.folder / made["variant"])
+    kept = Kept.read(run.folder / made["variant"])
     assert set(kept.pruned) == kernels - depthwise
     assert set(kept.clustered) == kernels - {"separable_depthwise"}
     tkit.export(run, variant=made["variant"], overrides=["export.formats=int8"])  # which proves what is kept

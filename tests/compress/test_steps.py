@@ -10,6 +10,7 @@ import pytest
 
 import tkit
 from tkit import model_files
+from tkit.compress import Kept
 from tkit.compress._centroids import codebook, kmeans
 from tkit.compress._evidence import proofs
 from tkit.compress._file_kernels import kernels
@@ -33,7 +34,7 @@ def proven(run, variant, fmt="int8", data=None):
     """The proofs of a variant's promises in its file, or in another one's."""
     folder = run.folder / variant
     data = exported(run, variant, fmt) if data is None else data
-    return proofs(data, fmt, model_files.load_kept(folder), model_files.load(folder))
+    return proofs(data, fmt, Kept.read(folder), model_files.load(folder))
 
 
 def conv_kernels(data):
@@ -90,7 +91,7 @@ def test_a_second_pruning_keeps_the_first_ones_zeros(run, pruned):
     made = tkit.compress(run, [Prune(sparsity=0.5, epochs=1)], variant=pruned["variant"])
     before, after = (model_files.load(run.folder / variant) for variant in (pruned["variant"], made["variant"]))
     assert [row["step"] for row in made["metrics"]["ledger"]] == ["float", pruned["variant"], "prune-0.5"]
-    for name in model_files.load_kept(run.folder / pruned["variant"]).pruned:
+    for name in Kept.read(run.folder / pruned["variant"]).pruned:
         gone = before.get_layer(name).kernel.numpy() == 0
         assert np.mean(gone) >= 0.75
         assert not after.get_layer(name).kernel.numpy()[gone].any()
@@ -100,7 +101,7 @@ def test_clusters_keep_the_zeros(run, pruned):
     made = tkit.compress(run, ["cluster:clusters=8,epochs=1"], variant=pruned["variant"])
     assert made["variant"] == "prune-0.75+cluster-8"
     folder = run.folder / made["variant"]
-    kept = model_files.load_kept(folder)
+    kept = Kept.read(folder)
     assert all(len(clusters.centroids) <= 8 for clusters in kept.clustered.values())
     found = proven(run, made["variant"], "float32")
     assert len(found) == 10
@@ -115,7 +116,7 @@ def test_clusters_keep_the_zeros(run, pruned):
 def test_all_layers_share_one_set_of_codes(run, pruned):
     steps = ["cluster:clusters=7,scope=global,epochs=1", "quantize:aware=true,epochs=1"]
     made = tkit.compress(run, steps, variant=pruned["variant"])["variant"]
-    kept = model_files.load_kept(run.folder / made)
+    kept = Kept.read(run.folder / made)
     data = exported(run, made)
     found = kernels(flatbuffer.read(data), model_files.load(run.folder / made))
     tensors = {name: kernel.tensor for name, [kernel] in found.items()}
@@ -127,7 +128,7 @@ def test_all_layers_share_one_set_of_codes(run, pruned):
 
 def test_a_file_is_the_same_however_many_layers_keras_has_named_before(run, pruned):
     made = tkit.compress(run, ["cluster:clusters=8,epochs=1", "quantize"], variant=pruned["variant"])["variant"]
-    model, kept = model_files.load(run.folder / made), model_files.load_kept(run.folder / made)
+    model, kept = model_files.load(run.folder / made), Kept.read(run.folder / made)
     first = convert_quantized(model, kept, "uint8")
     assert "RESHAPE" in {operator.name for operator in flatbuffer.read(first).operators}  # around the dense layer
     keras.layers.Reshape((1,))
@@ -174,7 +175,7 @@ def test_an_epoch_begins_in_the_middle_of_the_clusters(epoch, steps, moves):
 def test_two_of_four_holds_in_the_file_along_the_inputs(run):
     made = tkit.compress(run, ["prune:pattern=2:4,epochs=1"])
     assert made["variant"] == "prune-2of4"
-    kept = model_files.load_kept(run.folder / "prune-2of4")
+    kept = Kept.read(run.folder / "prune-2of4")
     assert "stage1_1_conv" not in kept.pruned  # 9 inputs
     found = kernels(flatbuffer.read(exported(run, "prune-2of4")), model_files.load(run.folder / "prune-2of4"))
     assert len(kept.pruned) >= 4
@@ -262,7 +263,7 @@ def test_an_exported_file_is_not_compressed_again(tmp_path):
 
 def test_a_kernel_with_fewer_weights_than_clusters_keeps_them(run):
     made = tkit.compress(run, ["cluster:clusters=100,epochs=1", "quantize"])["variant"]
-    kept = model_files.load_kept(run.folder / made)
+    kept = Kept.read(run.folder / made)
     counts = {name: len(clusters.centroids) for name, clusters in kept.clustered.items()}
     assert min(counts.values()) <= 72 < 90 < max(counts.values()) <= 100
     tkit.export(run, variant=made, overrides=["export.formats=int8"])  # which proves what is kept

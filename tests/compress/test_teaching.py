@@ -8,6 +8,7 @@ import pytest
 
 import tkit
 from tkit import model_files
+from tkit.compress import Kept
 from tkit.compress._teaching import Lesson, features_of
 from tkit.compress._work import Work
 from tkit.fit.engine import train
@@ -54,7 +55,7 @@ def test_a_pruned_model_learns_from_what_it_was(run, pruned):
     folders = [run.folder / name for name in ("float", pruned["variant"], made["variant"])]
     before, after = distances(run, *folders)
     assert after < 0.9 * before
-    kept = model_files.load_kept(folders[2])
+    kept = Kept.read(folders[2])
     model = model_files.load(folders[2])
     assert kept.pruned
     for name, share in kept.pruned.items():

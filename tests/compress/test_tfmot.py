@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import tkit
 from tkit import model_files
-from tkit.compress import Clusters
+from tkit.compress import Clusters, Kept
 from tkit.compress._evidence import proofs
 from tkit.compress._file_kernels import kernels
 from tkit.compress._fold import factors, fold
@@ -133,7 +133,7 @@ def exported(run, variant, fmt):
 
 
 def test_pruned_weights_are_zeros_in_the_files(run, pruned):
-    kept = model_files.load_kept(run.folder / pruned)
+    kept = Kept.read(run.folder / pruned)
     assert pruned == "tfmot-prune-0.75"
     assert min(kept.pruned.values()) >= 0.74
     for fmt in ("float32", "int8"):
@@ -143,7 +143,7 @@ def test_pruned_weights_are_zeros_in_the_files(run, pruned):
 
 
 def test_clusters_share_the_values_asked_for_and_keep_the_zeros(run, clustered):
-    kept = model_files.load_kept(run.folder / clustered)
+    kept = Kept.read(run.folder / clustered)
     assert len(kept.clustered) == 5
     assert all(len(clusters.centroids) <= 8 for clusters in kept.clustered.values())
     found = proofs(exported(run, clustered, "float32"), "float32", kept, model_files.load(run.folder / clustered))
@@ -156,7 +156,7 @@ def test_clusters_share_the_values_asked_for_and_keep_the_zeros(run, clustered):
 def test_quantized_files_hold_the_very_codes_and_what_was_made_before(run, source, request):
     source = source if source == "float" else request.getfixturevalue(source)
     made = tkit.compress(run, ["tfmot_quantize:epochs=1"], variant=source)
-    model, kept = (read(run.folder / made["variant"]) for read in (model_files.load, model_files.load_kept))
+    model, kept = (read(run.folder / made["variant"]) for read in (model_files.load, Kept.read))
     data = exported(run, made["variant"], "int8")
     found = proofs(data, "int8", kept, model)
     assert all(proof.holds for proof in found)

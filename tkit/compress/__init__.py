@@ -7,16 +7,23 @@ step preserves it and the exported file can be checked against it.
 from __future__ import annotations
 
 from abc import abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError
 
+from tkit_edge.errors import InputError
+from tkit_edge.files import write_atomically
+from tkit_edge.json_file import read_json
 from tkit_pipelines.config import Component, Config
 
 if TYPE_CHECKING:
     import keras
 
     from tkit.compress._work import Work
+
+KEPT_FILE = "compress.json"
+MAX_KEPT_BYTES = 64 * 2**20
 
 
 def _split(value: Any) -> Any:
@@ -62,6 +69,27 @@ class Kept(Config):
     shapes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
     """Of the kernels of a model that was narrowed, as Keras has them."""
     quantized: Quantized | None = None
+
+    @classmethod
+    def read(cls, folder: Path) -> Kept:
+        """What holds of the model in a variant's folder; nothing of one that no compression made.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        path = folder / KEPT_FILE
+        if not path.exists():
+            return cls()
+        try:
+            return cls.model_validate(read_json(path, MAX_KEPT_BYTES))
+        except ValidationError as error:
+            raise InputError(f"{path} can't be read: {error}") from error
+
+    def write(self, folder: Path) -> Path:
+        """Writes what `read` reads; returns the file."""
+        path = folder / KEPT_FILE
+        write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
+        return path
 
 
 class State(NamedTuple):

@@ -16,7 +16,7 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from tkit import console, files, model_files
-from tkit.compress import State, Step
+from tkit.compress import Kept, State, Step
 from tkit.compress._cost import applied
 from tkit.compress._ledger import Ledger
 from tkit.compress._one_job_layers import one_job_layers
@@ -35,7 +35,6 @@ from tkit_edge.json_file import read_json
 from tkit_pipelines.batches import Batches
 from tkit_pipelines.dataset import Splits
 
-KEPT = "compress.json"
 MAX_NOTE_BYTES = 2**20
 
 
@@ -92,8 +91,7 @@ def compress(
             state, ledger = _Steps(run, splits, folder, identity, policy, progress, again).all(state, chosen, variant)
         finally:
             progress.stop()
-        outputs = [*model_files.save(state.model, folder), folder / KEPT]
-        files.write_bytes(folder / KEPT, (state.kept.model_dump_json(indent=1) + "\n").encode())
+        outputs = [*model_files.save(state.model, folder), state.kept.write(folder)]
         files.write_json(folder / "ledger.json", ledger.rows)
         files.write_bytes(folder / "ledger.txt", (ledger.text() + "\n").encode())
         run.finish(
@@ -136,7 +134,7 @@ def parse(steps: Sequence[Step | str] | None, recipe: Recipe) -> tuple[Step, ...
 
 
 def _state(folder: Path) -> State:
-    return State(one_job_layers(model_files.load(folder)), model_files.load_kept(folder))
+    return State(one_job_layers(model_files.load(folder)), Kept.read(folder))
 
 
 def _place(run: Run, variant: str, steps: Sequence[Step], described: list[dict[str, Any]]) -> tuple[str, bool]:

@@ -70,7 +70,7 @@ def export(
     folder = run.model_folder(variant)
     recipe = with_overrides(run.recipe, overrides)
     splits = data_of(run, recipe)
-    model, kept = model_files.load(folder), model_files.load_kept(folder)
+    model, kept = model_files.load(folder), Kept.read(folder)
     finite.check_weights(model)
     settings = recipe.export
     images = calibration.stratified(splits.train, settings.calibration_samples, recipe.seed)

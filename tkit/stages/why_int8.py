@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tkit import console, files, model_files
 from tkit._quiet import chatter_dropped
-from tkit.compress import State
+from tkit.compress import Kept, State
 from tkit.compress._blame import Blamed, blame
 from tkit.compress._blame_picture import blame_png
 from tkit.compress._effect import compared
@@ -63,7 +63,7 @@ def why_int8(
     if samples < 1:
         raise InputError(f"samples={samples}: expected at least one validation picture.")
     source = run.model_folder(variant)
-    state = State(one_job_layers(model_files.load(source)), model_files.load_kept(source))
+    state = State(one_job_layers(model_files.load(source)), Kept.read(source))
     if state.kept.quantized is not None:
         raise InputError(f"{variant} is quantized already. Ask about the variant that it was made of: --variant NAME")
     splits = data_of(run)
