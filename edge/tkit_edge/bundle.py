@@ -3,7 +3,9 @@
     bundle.json            labels, what the input must be, each model file's size, sha256 and quantization
     model-<format>.tflite
     golden.npz             images uint8 [n, h, w, c], labels int32 [n], expected_<format> float32 [n, classes]
-    golden/0000.jpg ...    the same pictures encoded: the source's own files where it has any, else PNG
+    golden/0000.jpg ...    the same images encoded: without metadata, or the original files where asked for
+
+There may be no golden samples: then golden.npz has arrays of none, and golden/ is not there.
 
 bundle.json is written last: a folder without it is no bundle.
 """
@@ -104,7 +106,7 @@ class Bundle:
             folder: where to; made where it isn't there.
             models: each format's .tflite file, such as {"int8": data}.
             labels: the classes' names, in the order of the logits.
-            images: golden pictures, uint8 [n, height, width, channels].
+            images: golden pictures, uint8 [n, height, width, channels]; n may be 0.
             answers: their classes, int32 [n].
             encoded: the pictures' own files, which `decode` must give the very pixels of; PNGs are made where there
                 is none.
@@ -112,15 +114,20 @@ class Bundle:
             resize: one of `tkit_edge.images.RESIZES`.
 
         Raises:
-            InputError: an encoded picture with other pixels, a model whose input or output doesn't fit the pictures
-                or the labels, or a folder that can't be written.
+            InputError: too many golden samples, an encoded picture with other pixels, a model whose input or output
+                doesn't fit the pictures or the labels, or a folder that can't be written.
         """
         folder = Path(folder)
         bad = [fmt for fmt in models if not _FORMAT.fullmatch(fmt)]
         if not models or bad:
             raise InputError(f"Expected models by format (small letters and digits), received {bad or 'none'}.")
-        if images.ndim != 4 or not len(images) or answers.shape != images.shape[:1]:
+        if images.ndim != 4 or answers.shape != images.shape[:1]:
             raise InputError(f"Expected pictures [n, h, w, c] and n answers, received {images.shape}, {answers.shape}.")
+        if images.nbytes > MAX_GOLDEN_BYTES // 2:  # the other half is left for what the models give
+            raise InputError(
+                f"{len(images):,} golden samples take {images.nbytes:,} bytes, expected at most "
+                f"{MAX_GOLDEN_BYTES // 2:,}: take fewer."
+            )
         if output not in OUTPUTS:
             raise InputError(f"Expected an output of {' or '.join(OUTPUTS)}, received {output!r}.")
         pictures = _encoded(images, encoded or [None] * len(images), resize)
@@ -155,7 +162,7 @@ class Bundle:
             ),
         )
         try:
-            made.picture(0).parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"Cannot make the folder {folder}: {error.strerror}.") from error
         for fmt, data in models.items():
@@ -202,7 +209,7 @@ class Bundle:
             models={fmt: model_file.from_json(part) for fmt, part in top.part("models").parts().items()},
             golden_file=GoldenFile(
                 file=golden.file_name("file"),
-                samples=golden.count("samples"),
+                samples=golden.count("samples", least=0),
                 sha256=golden.get("sha256", str),
                 pictures=tuple(
                     Picture(item.file_name("file"), item.get("sha256", str)) for item in golden.items("pictures")
@@ -249,7 +256,12 @@ class Bundle:
         return self.folder / "golden" / self.golden_file.pictures[number].file
 
     def golden(self) -> Golden:
-        """The golden samples; InputError where they don't fit the bundle."""
+        """The golden samples; InputError where there are none, or they don't fit the bundle."""
+        if not self.golden_file.samples:
+            raise InputError(
+                f"{self.folder} has no golden samples, so there is nothing to check. It was exported with "
+                "export.golden=0: export it again with some, such as export.golden=8."
+            )
         path, samples, classes = (
             self.folder / self.golden_file.file,
             self.golden_file.samples,

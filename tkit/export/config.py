@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, NonNegativeInt, field_validator
 
 from tkit_pipelines.config import Config
 
 Format = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
 FORMATS: tuple[Format, ...] = ("float32", "float16", "dynamic", "int8", "int16x8")
+GOLDEN_SAMPLES = 8
 
 
 def _split(value: Any) -> Any:
@@ -52,8 +53,16 @@ class Export(Config):
     sparse: bool = True
     """Store a pruned model's float32 and float16 kernels without their zeros, where that makes the file smaller. LiteRT
     loads it; TFLite Micro and GPU delegates don't."""
+    golden: NonNegativeInt | Literal["originals"] = GOLDEN_SAMPLES
+    """How many validation images the bundle holds for `tkit-edge check`, re-encoded without metadata; 0 for none.
+    `originals`: as many as by default, as their original files, with EXIF data and GPS position."""
     parity: Parity = Parity()
     """Bounds of the parity gate."""
+
+    @property
+    def golden_samples(self) -> int:
+        """How many golden samples the bundle holds."""
+        return GOLDEN_SAMPLES if self.golden == "originals" else self.golden
 
     @field_validator("formats")
     @classmethod

@@ -19,6 +19,7 @@ from tkit.export import calibration, finite, parity, process
 from tkit.export._explain import float_operators
 from tkit.export.config import FORMATS, Export, Format
 from tkit.export.convert import Converter
+from tkit.export.golden import golden_samples
 from tkit.export.quantized import converted
 from tkit.recipe import with_overrides
 from tkit.run import Run
@@ -28,7 +29,6 @@ from tkit_edge.child import CrashError
 from tkit_edge.errors import BoundError, InputError
 from tkit_pipelines.dataset import Examples, Splits
 
-GOLDEN_SAMPLES = 8
 AGREEMENT_SAMPLES = 200
 """Images that agreement is judged on at least, as far as there are any: on 40 it misses a bound of 95 % by chance."""
 
@@ -81,7 +81,8 @@ def export(
             made.add(fmt, convert)
     made.check()
     target = folder / "export"
-    golden = _first(splits.validation, GOLDEN_SAMPLES, recipe.seed)
+    shown = _first(splits.validation, settings.golden_samples, recipe.seed)
+    golden = golden_samples(shown, recipe.data.resize, originals=settings.golden == "originals")
     with files.new_folder(target) as scratch, chatter_dropped():
         Bundle.write(
             scratch,
@@ -89,7 +90,7 @@ def export(
             labels=splits.class_names,
             images=golden.images,
             answers=golden.labels,
-            encoded=[golden.encoded(index) for index in range(len(golden))],
+            encoded=golden.encoded,
             output=run.output,
             resize=recipe.data.resize,
         )
