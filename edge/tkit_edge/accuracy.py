@@ -12,6 +12,8 @@ from tkit_edge import files
 from tkit_edge.errors import InputError
 
 Z95 = 1.959964  # the normal distribution's 97.5 % point
+NO_CLASS = -1
+"""What `top1` gives where a model gave no class."""
 
 
 class Interval(NamedTuple):
@@ -32,6 +34,14 @@ def read_test(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if not len(images) or len(images) != len(labels):
         raise InputError(f"{path}: expected a label for each picture, received {len(images)} and {len(labels)}.")
     return images, labels
+
+
+def top1(outputs: np.ndarray) -> np.ndarray:
+    """The likeliest class of each row of outputs [n, classes], int [n]; NO_CLASS where a row is not finite.
+
+    `argmax` takes a NaN for the largest value, so that a broken model is right about class 0.
+    """
+    return np.where(np.isfinite(outputs).all(axis=1), outputs.argmax(axis=1), NO_CLASS)
 
 
 def wilson(successes: int, total: int) -> Interval:

@@ -6,6 +6,7 @@ failure where the expected logits were clear: where the first class led the seco
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tkit_edge import files
+from tkit_edge.accuracy import top1
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.images import DECODER_TOLERANCE, LOSSY, decode
@@ -34,7 +36,7 @@ class Outcome:
     samples: int
     same_top1: int
     max_difference: float
-    """Of any logit, in `unit`s."""
+    """Of any logit, in `unit`s; infinite where an output is not finite."""
     unit: str
     """"steps" of a quantized output's scale, or "of the largest logit"."""
     tolerance: float
@@ -68,8 +70,8 @@ def check(bundle: Bundle) -> list[Outcome]:
             raise InputError(f"{bundle.path(fmt)} has {outputs.shape[1]} outputs, expected {expected.shape[1]}.")
         scale = bundle.models[fmt].output.scale
         unit = scale or max(float(np.abs(expected).max()), 1e-9)
-        same = outputs.argmax(axis=1) == expected.argmax(axis=1)
-        broken = ~np.isfinite(outputs).all(axis=1)
+        finite = np.isfinite(outputs).all(axis=1)
+        same = top1(outputs) == expected.argmax(axis=1)
         ordered = np.sort(expected, axis=1)
         lead = (ordered[:, -1] - ordered[:, -2]) / unit if expected.shape[1] > 1 else np.zeros(len(expected))
         tolerance = STEP_TOLERANCE if scale else SHARE_TOLERANCE
@@ -78,11 +80,11 @@ def check(bundle: Bundle) -> list[Outcome]:
                 format=fmt,
                 samples=len(expected),
                 same_top1=int(same.sum()),
-                max_difference=float(np.abs(outputs - expected).max() / unit),
+                max_difference=float(np.abs(outputs - expected).max() / unit) if finite.all() else math.inf,
                 unit="steps" if scale else "of the largest logit",
                 tolerance=tolerance,
                 # "Not within" instead of "beyond", so that a NaN never passes.
-                failed=tuple(np.flatnonzero(broken | (~same & ~(lead <= tolerance))).tolist()),
+                failed=tuple(np.flatnonzero(~finite | (~same & ~(lead <= tolerance))).tolist()),
             )
         )
     return outcomes
@@ -118,9 +120,14 @@ def document(bundle: Bundle, outcomes: Sequence[Outcome], pictures: Pictures | N
         "version": VERSION,
         "bundle": str(bundle.folder),
         "ok": not any(item.failed for item in outcomes) and not (pictures and pictures.failed),
-        "files": [asdict(item) for item in outcomes],
+        "files": [_values(item) for item in outcomes],
         "images": asdict(pictures) if pictures else None,
     }
+
+
+def _values(outcome: Outcome) -> dict[str, Any]:
+    values = asdict(outcome)
+    return values if math.isfinite(outcome.max_difference) else {**values, "max_difference": None}  # JSON has no inf
 
 
 def check_pictures(bundle: Bundle) -> Pictures:

@@ -54,7 +54,7 @@ class Classifier:
         """The likeliest classes, the likeliest first; `image` as `probabilities` takes it.
 
         Raises:
-            InputError: no image that can be read, or a wrong `top`.
+            InputError: no image that can be read, a wrong `top`, or a model whose outputs are not finite.
         """
         if top < 1:
             raise InputError(f"top: expected at least 1, received {top}.")

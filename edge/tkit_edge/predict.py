@@ -47,7 +47,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one picture: its likeliest classes, or why it couldn't be read."""
+    """What a model says of one picture: its likeliest classes, or why there are none."""
 
     image: str
     classes: tuple[Score, ...]
@@ -90,7 +90,13 @@ def probabilities(outputs: np.ndarray, output: str) -> np.ndarray:
 
 
 def likeliest(shares: np.ndarray, labels: Sequence[str], top: int) -> list[Score]:
-    """The `top` classes of highest probability, float32 [classes], the likeliest first."""
+    """The `top` classes of highest probability, float32 [classes], the likeliest first.
+
+    Raises:
+        InputError: a probability that is not finite.
+    """
+    if not np.isfinite(shares).all():
+        raise InputError("the model gives values that are not finite: its weights or its file are damaged.")
     best = np.argsort(-shares, kind="stable")[:top]
     return [Score(labels[index], float(shares[index])) for index in best]
 
@@ -107,7 +113,7 @@ def predict(paths: Sequence[Path], model: OpenedModel, top: int = DEFAULT_TOP) -
         One prediction a picture, in order; those that can't be read have an `error`.
 
     Raises:
-        InputError: no picture could be read, or a wrong `top`.
+        InputError: no picture could be classified, or a wrong `top`.
 
     Example:
         >>> with classifier(bundle, "int8") as model:
@@ -127,7 +133,7 @@ def predict(paths: Sequence[Path], model: OpenedModel, top: int = DEFAULT_TOP) -
             done += _classify(chunk, decoded, errors, model, top)
     if not any(item.error is None for item in done):
         first = done[0].error if done else f"expected pictures ({', '.join(SUFFIXES)}) in {paths[0]}."
-        raise InputError(f"None of {len(done)} pictures could be read: {first}")
+        raise InputError(f"None of {len(done)} pictures could be classified: {first}")
     return done
 
 
@@ -138,10 +144,12 @@ def document(model: str, predictions: Sequence[Prediction]) -> dict[str, Any]:
 
 
 def raise_failures(predictions: Sequence[Prediction]) -> None:
-    """Raises InputError that names the pictures which couldn't be read, where there are any."""
+    """Raises InputError that names the pictures which couldn't be classified, where there are any."""
     errors = [item.error for item in predictions if item.error is not None]
     if errors:
-        raise InputError(f"{len(errors)} of {len(predictions)} pictures could not be read:\n  " + "\n  ".join(errors))
+        raise InputError(
+            f"{len(errors)} of {len(predictions)} pictures could not be classified:\n  " + "\n  ".join(errors)
+        )
 
 
 def _decode(paths: Sequence[Path], model: OpenedModel) -> tuple[list[np.ndarray], dict[Path, str]]:
@@ -163,8 +171,11 @@ def _classify(
     for path in paths:
         if path in errors:
             yield Prediction(str(path), (), errors[path])
-        else:
+            continue
+        try:
             yield Prediction(str(path), tuple(likeliest(next(shares), model.labels, top)), None)
+        except InputError as error:
+            yield Prediction(str(path), (), f"{path}: {error}")
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tkit_edge import child, runtime
-from tkit_edge.accuracy import read_test
+from tkit_edge.accuracy import NO_CLASS, read_test, top1
 
 MEMORY = 4 << 30
 """Bytes of address space that the process has for the file: several times the largest model that a device runs."""
@@ -85,6 +85,10 @@ def _are_counts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, int) and 0 <= item < 1 << 63 for item in value)
 
 
+def _are_classes(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, int) and NO_CLASS <= item < MAX_OUTPUTS for item in value)
+
+
 def _is_load(value: Any) -> bool:
     keys = {"load_ms", "first_ms", "peak_memory", "model_memory"}
     if not isinstance(value, dict) or set(value) != {*keys, "kernels"} or value["kernels"] not in runtime.KERNELS:
@@ -101,7 +105,7 @@ _FORMS: dict[str, Callable[[Any], bool]] = {
     "start": lambda value: value is None,
     "load": _is_load,
     "run": _are_counts,
-    "classify": _are_counts,
+    "classify": _are_classes,
     "open": _is_open,
 }
 
@@ -146,12 +150,12 @@ class Session:
         return times
 
     def classify(self, test: str, start: int, stop: int) -> list[int]:
-        """The top-1 classes of the test pictures from `start` to `stop`."""
+        """The top-1 classes of the test pictures from `start` to `stop`, as `top1` gives them."""
         if self._test is None:
             self.open("0-255")
             self._test = read_test(Path(test))
         assert self._model is not None
-        return self._model.predict(self._test[0][start:stop]).argmax(axis=1).tolist()
+        return top1(self._model.predict(self._test[0][start:stop])).tolist()
 
     def open(self, pixels: str) -> list[int]:
         """Loads the file as a classifier of pictures; height, width and channels that it takes, and its classes."""

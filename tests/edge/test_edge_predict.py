@@ -6,8 +6,11 @@ import shutil
 import numpy as np
 import pytest
 
+from tkit_edge import files, flatbuffer
 from tkit_edge.__main__ import main
+from tkit_edge.bench import bench
 from tkit_edge.bundle import Bundle
+from tkit_edge.classifier import Classifier
 from tkit_edge.errors import InputError
 from tkit_edge.predict import OpenedModel, classifier, default_format, predict, probabilities
 from tkit_edge.runtime import Model
@@ -57,7 +60,7 @@ def test_folders_expand_and_bad_pictures_are_named_while_the_others_are_printed(
     )
     out, err = capsys.readouterr()
     assert [line.split()[0].rpartition("/")[2] for line in out.splitlines()] == ["a.png", "b.PNG"]
-    assert "2 of 4 pictures could not be read" in err
+    assert "2 of 4 pictures could not be classified" in err
     assert "c.jpg is not a picture" in err
     assert "none.png" in err
     assert "notes.txt" not in err
@@ -66,7 +69,7 @@ def test_folders_expand_and_bad_pictures_are_named_while_the_others_are_printed(
 def test_nothing_readable_is_one_error(bundle, tmp_path):
     (tmp_path / "empty").mkdir()
     with classifier(bundle, "int8") as model:
-        with pytest.raises(InputError, match="None of 1 pictures could be read"):
+        with pytest.raises(InputError, match="None of 1 pictures could be classified"):
             predict([tmp_path / "none.png"], model)
         with pytest.raises(InputError, match="expected pictures"):
             predict([tmp_path / "empty"], model)
@@ -100,3 +103,30 @@ def test_pixels_are_brought_to_what_the_file_takes(made):
         raw.predict(images // 255), Model(made / "float32.tflite", pixels="0-1").predict(images), atol=1e-5
     )
     assert not np.allclose(raw.predict(images), Model(made / "float32.tflite", pixels="-1-1").predict(images))
+
+
+@pytest.fixture
+def broken(bundle):
+    """A bundle whose float32 file gives NaN for its first class: a bias became that after it was written."""
+    path = bundle.path("float32")
+    data = bytearray(path.read_bytes())
+    graph = flatbuffer.read(bytes(data))
+    bias = graph.tensors[graph.operators[-1].inputs[2]].data
+    data[(start := data.find(bytes(bias))) : start + 4] = np.float32(np.nan).tobytes()
+    path.write_bytes(data)
+    described = bundle.folder / "bundle.json"
+    described.write_text(described.read_text().replace(bundle.models["float32"].sha256, files.sha256(path)))
+    return Bundle.read(bundle.folder)
+
+
+def test_outputs_that_are_not_finite_are_no_class(broken, pictures, tmp_path, capsys):
+    assert main(["predict", str(broken.folder), str(broken.picture(0)), "--format", "float32"]) == 2
+    assert "0000.png: the model gives values that are not finite" in capsys.readouterr().err
+    with pytest.raises(InputError, match="values that are not finite"):
+        Classifier(broken.folder, "float32").predict(broken.picture(0))
+    assert main(["check", str(broken.folder), "--json"]) == 3
+    outcome = next(item for item in json.loads(capsys.readouterr().out)["files"] if item["format"] == "float32")
+    assert outcome["same_top1"] == 0 and outcome["failed"] == [0, 1, 2, 3] and outcome["max_difference"] is None
+    np.savez(tmp_path / "test.npz", images=pictures[0][:4], labels=np.zeros(4, np.int32))  # what argmax takes NaN for
+    report = bench(broken.folder, formats=["float32"], threads=[1], seconds=0.01, test=tmp_path / "test.npz")
+    assert {item.accuracy.top1 for item in report.results} == {0.0}

@@ -29,7 +29,7 @@ ENTRY = {
 FACTS = {  # of the stages, beside what every entry has
     "fit": {"start", "precision", "devices", "class_names", "data", "parameters"},
     "compress": {"source", "steps", "parameters"},
-    "export": {"settings"},
+    "export": {"settings", "left_out"},
 }
 
 

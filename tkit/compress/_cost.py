@@ -14,6 +14,7 @@ from tkit.compress._int8_graph import quantized
 from tkit.compress._work import Work
 from tkit.export.calibration import stratified_places
 from tkit.export.statistics import paired_drop
+from tkit_edge.accuracy import top1
 from tkit_edge.errors import DivergedError
 from tkit_pipelines.dataset import Examples
 
@@ -80,4 +81,4 @@ def _right(state: State, examples: Examples) -> np.ndarray:
     model = state.model if settings is None else quantized(state.model, settings)
     parts = np.array_split(np.arange(len(examples)), math.ceil(len(examples) / at_once(examples.images)))
     outputs = [np.asarray(model(examples.images[part].astype(np.float32), training=False)) for part in parts]
-    return np.concatenate(outputs).argmax(axis=1) == examples.labels
+    return top1(np.concatenate(outputs)) == examples.labels

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tkit.export.statistics import paired_drop
+from tkit_edge.accuracy import top1
 from tkit_edge.predict import probabilities
 
 
@@ -29,7 +30,7 @@ def compared(reference: np.ndarray, outputs: np.ndarray, labels: np.ndarray, out
     """The effect on outputs, float32 [n, classes] both, logits or probabilities; `labels` are int [n]."""
     before, after = (np.clip(probabilities(item, output).astype(np.float64), 1e-9, 1) for item in (reference, outputs))
     noise = float(np.sum((outputs - reference).astype(np.float64) ** 2))
-    was, now = reference.argmax(axis=1), outputs.argmax(axis=1)
+    was, now = top1(reference), top1(outputs)
     drop, interval = paired_drop(was == labels, now == labels)
     return Effect(
         divergence=max(0.0, float(np.mean(np.sum(before * np.log(before / after), axis=1)))),

@@ -20,7 +20,7 @@ from tkit.export.convert import Converter
 from tkit.export.quantized import converted
 from tkit.export.statistics import paired_drop
 from tkit_edge import anatomy, flatbuffer
-from tkit_edge.accuracy import wilson
+from tkit_edge.accuracy import top1, wilson
 from tkit_edge.runtime import Model
 from tkit_edge.table import aligned
 from tkit_edge.worker import Worker
@@ -59,7 +59,7 @@ class Ledger:
             int8, float32 = (converted(convert, fmt, state.kept, sparse=sparse) for fmt in ("int8", "float32"))
         held_out = self.work.splits.validation
         with chatter_dropped():
-            right = Model(int8).predict(held_out.images).argmax(axis=1) == held_out.labels
+            right = top1(Model(int8).predict(held_out.images)) == held_out.labels
         found, total = anatomy.dissect(int8), len(right)
         parts = kernels(flatbuffer.read(int8), state.model)
         weights = [np.asarray(layer.kernel) for layer in with_kernels(state.model)]

@@ -9,7 +9,7 @@ import numpy as np
 
 from tkit.export.config import Format, Parity
 from tkit.export.statistics import paired_drop
-from tkit_edge.accuracy import wilson
+from tkit_edge.accuracy import top1, wilson
 
 FLOATS = ("float32", "float16")
 
@@ -27,7 +27,7 @@ def compare(outputs: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> dict
         magnitude; infinite where an output isn't finite), agreement (share of images with the same top-1 class) and its
         95 % interval, keras_accuracy, accuracy, drop and its 95 % interval.
     """
-    keras_top, file_top = logits.argmax(axis=1), outputs.argmax(axis=1)
+    keras_top, file_top = top1(logits), top1(outputs)
     judged = len(labels)
     keras_right, file_right = keras_top[:judged] == labels, file_top[:judged] == labels
     drop, interval = paired_drop(keras_right, file_right)

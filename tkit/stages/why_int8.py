@@ -23,6 +23,7 @@ from tkit.export.quantized import convert_quantized
 from tkit.recipe import describe
 from tkit.run import Run
 from tkit.stages._common import as_run, data_of
+from tkit_edge.accuracy import top1
 from tkit_edge.errors import InputError
 from tkit_edge.runtime import Model
 from tkit_pipelines.config import parse_component
@@ -83,7 +84,7 @@ def why_int8(
         return {**compared(reference, outputs, held_out.labels, run.output)._asdict(), "bytes": len(data)}
 
     exceptions = findings.exceptions
-    right = reference.argmax(axis=1) == held_out.labels
+    right = top1(reference) == held_out.labels
     folder = run.folder / variant / STAGE
     result = {
         "kind": STAGE,
