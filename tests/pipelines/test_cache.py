@@ -208,7 +208,7 @@ def test_a_full_disk_is_explained_and_leaves_nothing(tmpfs, tmp_path, tree, writ
 def test_what_is_held_is_listed_and_cleared_but_for_what_is_being_written(path, cache):
     load(path)
     key = {"source": {"path": "other"}, "shape": [4, 4, 1], "decode_version": 0}
-    with cache_module.write(key, 1, 0, ("a",), SHAPE) as writer:
+    with cache_module.write(key, 1, 0, ("a",), (), SHAPE) as writer:
         writer.put(0, np.zeros((4, 4, 1), np.uint8), 0)
         whole = [item for item in cache_module.held() if item.images]
         assert [(item.source, item.shape, item.images) for item in whole] == [(str(path), (4, 4, 1), 20)]

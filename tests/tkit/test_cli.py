@@ -148,7 +148,7 @@ def test_fit_in_a_dry_run_prints_its_run_and_with_json_one_document(tmp_path):
     done = tkit("run", "--recipe", "digits_cnn", "--dry-run", "--json", TKIT_RUNS=str(tmp_path))
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
-    assert list(document) == ["fit", "export", "bench"]
+    assert list(document) == ["kind", "version", "fit", "export", "bench"]
     assert Path(document["bench"]["run"]).parent == tmp_path
 
 
