@@ -12,6 +12,8 @@ from pathlib import Path
 from tkit_edge.errors import InputError
 
 NAME = ".lock"
+PATIENCE = 10.0
+"""Seconds that a finished stage waits for another process to write its own entry."""
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from tkit import files
+from tkit.outdated import counts
 from tkit_pipelines.config import Component, Config
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def write(run: Run, variant: str) -> None:
 def figures(run: Run, variant: str) -> Iterator[tuple[str, float]]:
     """Accuracies (shares), sizes in KB and median latencies in ms (one thread), by tag."""
     stages = run.manifest["stages"]
-    metrics = {name: stages.get(f"{variant}/{name}", {}).get("metrics", {}) for name in ("fit", "export", "bench")}
+    keys = {name: f"{variant}/{name}" for name in ("fit", "export", "bench")}
+    metrics = {name: stages[key]["metrics"] if counts(run, key) else {} for name, key in keys.items()}
     if "val_accuracy" in metrics["fit"]:
         yield "validation_accuracy", metrics["fit"]["val_accuracy"]
     for fmt in FORMATS:

@@ -18,16 +18,15 @@ from typing import Any, Literal
 
 import tkit
 from tkit import files, manifest, results_log
-from tkit.lock import locked
+from tkit.lock import PATIENCE, locked
 from tkit.models.keras_file import is_model
+from tkit.outdated import outdated
 from tkit.recipe import Loaded, Recipe, load, with_overrides
 from tkit.versions import versions
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import did_you_mean
 
 DEFAULT_FOLDER = "runs"
-PATIENCE = 10.0
-"""Seconds that a finished stage waits for another process to write its own entry."""
 MAKING = ("fit", "adopt", "compress")
 """The stages that make a variant's model."""
 CHANGEABLE = ("compress", "export.", "bench.", "fit.checkpoint.", "data.source")
@@ -175,14 +174,18 @@ class Run:
         return self.manifest["stages"][key]
 
     def whole(self, stage: str, variant: str) -> Path:
-        """The folder of a variant, when all that `stage` wrote is still what it wrote.
+        """The folder of a variant, when all that `stage` wrote is still what it wrote, and of the files that are there.
 
         Raises:
-            InputError: the stage isn't finished, or a file is missing or damaged, with the command that makes it again.
+            InputError: the stage isn't finished, a file is missing or damaged, or it was made of other files than those
+                that are there now; with the command that makes it again.
         """
+        key = f"{variant}/{stage}"
         self.entry(stage, variant)
-        for path, what in self.damage(f"{variant}/{stage}"):
-            raise InputError(f"{path} is {what}. {self.remedy(stage)}")
+        for path in outdated(self, key):
+            raise InputError(f"{self.folder / key} was made of another {path} than there is now. {self.remedy(key)}")
+        for path, what in self.damage(key):
+            raise InputError(f"{path} is {what}. {self.remedy(key)}")
         return self.folder / variant
 
     def damage(self, key: str) -> Iterator[tuple[Path, str]]:
@@ -194,13 +197,17 @@ class Run:
             elif files.sha256(path) != digest:
                 yield path, "damaged: its sha256 is not the manifest's"
 
-    def remedy(self, stage: str) -> str:
-        """What makes the outputs of a stage again."""
+    def remedy(self, key: str) -> str:
+        """What makes the outputs of the stage `key` ("float/export") again."""
+        variant, _, stage = key.rpartition("/")
         if stage == "fit":
             return f"Train again: tkit fit --recipe {self.folder / 'recipe.json'}"
         if stage == "adopt":
             return f"Adopt the model file again: tkit export {self.recipe.name}.keras --data DATA"
-        return f"Make it again: tkit {stage} {self.folder}"
+        if stage == "compress":
+            return f"Make it again: tkit compress {self.folder} and the steps of {variant}"
+        chosen = f" --variant {variant}" if [variant] != self.variants[-1:] else ""
+        return f"Make it again: tkit {stage} {self.folder}{chosen}"
 
     def model_folder(self, variant: str | None = None) -> Path:
         """The folder of a variant's trained model, its files whole; InputError as from `whole`."""

@@ -95,13 +95,6 @@ def test_the_hparams_tab_compares_final_figures_by_settings_that_differ(run):
     assert len(shown) < 20 and "fit.precision" not in shown
 
 
-def test_a_missed_bound_fails_export_and_leaves_what_was_there(run):
-    before = {path: path.read_bytes() for path in (run.folder / "float" / "export").glob("*.tflite")}
-    with pytest.raises(BoundError, match=r"float32: largest difference .* bound 1e-30"):
-        tkit.export(run, overrides=["export.parity.float32=1e-30"])
-    assert before == {path: path.read_bytes() for path in before}
-
-
 def test_test_pictures_are_no_part_of_training_or_calibration(run):
     splits = run.recipe.data.load(run.recipe.seed)
     parts = [{image.tobytes() for image in part.images} for part in (splits.train, splits.validation)]

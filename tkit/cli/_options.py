@@ -158,7 +158,9 @@ def stdout_width() -> int | None:
 
 def print_json(document: Any) -> None:
     """`document` as indented JSON on standard output."""
-    click.echo(json.dumps(document, indent=2, default=str))
+    from tkit import files
+
+    click.echo(json.dumps(files.finite(document), indent=2, default=str))
 
 
 @contextmanager

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tkit import console, files, model_files
+from tkit.export import held_out
 from tkit.models.keras_file import KerasFile, Pixels
 from tkit.recipe import Loaded, Recipe, with_overrides
 from tkit.run import Run, runs_folder
@@ -86,12 +89,14 @@ def adopt(
     found = with_outputs(found, len(splits.class_names), str(path))
     run = Run.create(Loaded(recipe, None), runs_dir)
     outputs = model_files.save(found.model, run.folder / "float")
+    examples = held_out.drawn(splits.validation, held_out.SAMPLES, recipe.seed)
+    accuracy = held_out.figures(found.model.predict(examples.images.astype(np.float32), verbose=0), examples.labels)
     run.finish(
         "adopt",
         "float",
         inputs=[run.folder / "recipe.json"],
         outputs=outputs,
-        metrics={},
+        metrics=accuracy,
         seconds=time.perf_counter() - began,
         source={"path": str(path.resolve()), "sha256": sha256},
         pixels=found.pixels,
@@ -105,6 +110,8 @@ def adopt(
         f"pixels {found.pixels}; gives {found.output} of {len(splits.class_names)} classes"
     )
     console.say(_RULES[recipe.data.resize])
+    if warning := held_out.warning(accuracy, len(splits.class_names)):
+        console.say(warning)
     for line in (_order(splits.class_names), *splits.remarks()):
         console.say(f"data: {line}")
     return run

@@ -27,9 +27,11 @@ from tkit.fit.precision import choose
 from tkit.fit.progress import TrainingProgress
 from tkit.fit.saving import Saving
 from tkit.fit.tensorboard import TensorBoardLog
+from tkit.outdated import counts
 from tkit.recipe import Recipe, describe
 from tkit.run import Run
 from tkit.stages._common import DRY_RUN_STEPS, as_run, data_of, dry_steps
+from tkit.stages._withdraw import withdraw_export
 from tkit_edge.errors import InputError
 from tkit_edge.json_file import read_json
 from tkit_pipelines.batches import Batches
@@ -106,6 +108,9 @@ def compress(
             parameters=state.model.count_params(),
             threads=setup.threads(),
         )
+        if f"{name}/export" in run.manifest["stages"] and not counts(run, f"{name}/export"):
+            withdraw_export(run, name)
+            console.say(f"{folder / 'export'} was taken away: it was made of an earlier model.")
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     console.say(ledger.text(console.width()))
     if not run.recipe.compress:

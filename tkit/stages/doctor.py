@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import tkit
 from tkit.fit.checkpoint import CHECKPOINTS, Checkpoints
+from tkit.outdated import counts, outdated
 from tkit.run import Run, runs_folder
 from tkit.stages._common import as_run
 from tkit_edge import machine
@@ -176,7 +177,13 @@ def _run(run: Run, problems: list[Finding], notes: list[Finding]) -> dict[str, A
     bad = [(path, what, key) for key in run.manifest["stages"] for path, what in run.damage(key)]
     missing = sum(what == "missing" for _, what, _ in bad)
     for path, what, key in sorted(bad, key=lambda item: item[1] != "missing"):
-        problems.append(Finding(f"{path} is {what}.", run.remedy(key.rpartition("/")[2])))
+        problems.append(Finding(f"{path} is {what}.", run.remedy(key)))
+    known = {path for path, _, _ in bad}
+    for key in run.manifest["stages"]:
+        for path in [path for path in outdated(run, key) if path not in known][:1]:
+            problems.append(
+                Finding(f"{run.folder / key} was made of another {path} than there is now.", run.remedy(key))
+            )
     left = [name for name in _below(run.folder) if name not in listed and name.split("/")[0] not in _KEPT]
     if left:
         shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
@@ -209,7 +216,7 @@ def _checkpoints(run: Run, problems: list[Finding]) -> dict[str, str]:
     if "float/adopt" in stages:
         resume = "nothing: the model was adopted, not trained"
     elif "float/fit" in stages:
-        left = [stage for stage in ("export", "bench") if f"float/{stage}" not in stages]
+        left = [stage for stage in ("export", "bench") if not counts(run, f"float/{stage}")]
         facts = {name: f"{state}; left over of the finished training, may be deleted" for name, state in facts.items()}
         resume = f"tkit run --resume {run.folder} does {' and '.join(left)}" if left else "nothing is left to do"
     else:

@@ -15,19 +15,21 @@ from tkit._quiet import chatter_dropped
 from tkit.compress import Kept
 from tkit.compress._evidence import proofs
 from tkit.compress._graph import names
-from tkit.export import calibration, finite, parity, process
+from tkit.export import calibration, finite, held_out, parity, process
 from tkit.export._explain import float_operators
 from tkit.export.config import FORMATS, Export, Format
 from tkit.export.convert import Converter
 from tkit.export.golden import golden_samples
+from tkit.export.held_out import drawn
 from tkit.export.quantized import converted
 from tkit.recipe import with_overrides
 from tkit.run import Run
 from tkit.stages._common import as_run, data_of
+from tkit.stages._withdraw import withdraw_export
 from tkit_edge.bundle import Bundle
 from tkit_edge.child import CrashError
 from tkit_edge.errors import BoundError, InputError
-from tkit_pipelines.dataset import Examples, Splits
+from tkit_pipelines.dataset import Splits
 
 AGREEMENT_SAMPLES = 200
 """Images that agreement is judged on at least, as far as there are any: on 40 it misses a bound of 95 % by chance."""
@@ -61,7 +63,8 @@ def export(
 
     Raises:
         InputError: the model can't be had in a format that was asked for, or in any; the layer is named.
-        BoundError: a file past the recipe's parity bounds, with its figures; nothing is left behind.
+        BoundError: a file past the recipe's parity bounds, or a model far below its recorded accuracy, with the
+            figures. Nothing is exported, and an earlier export of the variant is taken away.
     """
     began = time.perf_counter()
     process.start()
@@ -75,13 +78,15 @@ def export(
     settings = recipe.export
     images = calibration.stratified(splits.train, settings.calibration_samples, recipe.seed)
     reference = _reference(model, splits, settings, recipe.seed, run.output)
+    _check_accuracy(run, variant, reference)
     made = _Files(settings, kept, reference, skip_failed)
     with Converter(model, images, io=settings.io) as convert:
         for fmt in FORMATS if settings.formats == "auto" else settings.formats:
             made.add(fmt, convert)
-    made.check()
+    if (missed := made.missed()) is not None:
+        raise _refusal(run, variant, missed, made.figures)
     target = folder / "export"
-    shown = _first(splits.validation, settings.golden_samples, recipe.seed)
+    shown = drawn(splits.validation, settings.golden_samples, recipe.seed)
     golden = golden_samples(shown, recipe.data.resize, originals=settings.golden == "originals")
     with files.new_folder(target) as scratch, chatter_dropped():
         Bundle.write(
@@ -138,17 +143,20 @@ class _Files:
         problems += [f"{fmt}: {item.layer}: promised {item.promise}, found {item.found}" for item in broken]
         verdict = f"ok, but {_named(floats)} in float" if floats else "ok"
         console.say(_line(fmt, self.figures[fmt], "FAILED" if problems else verdict))
+        self._failed += problems
         if problems and self.skip_failed:
             self._leave_out(fmt, "; ".join(problems))
             return
-        self._failed += problems
         self.models[fmt] = data
 
-    def check(self) -> None:
-        """Raises BoundError where a bound was missed, InputError where nothing is left."""
-        if self._failed:
-            others = "" if len(self.models) == 1 else " --skip-failed exports the formats that pass."
-            raise BoundError(
+    def missed(self) -> str | None:
+        """The bounds that were missed, in words; InputError where nothing is left.
+
+        Those of formats that were left out for it count where no other is left.
+        """
+        if self._failed and not (self.skip_failed and self.models):
+            others = " --skip-failed exports the formats that pass." if len(self.models) > 1 else ""
+            return (
                 f"{len(self._failed)} of the gate's bounds missed on {len(self.reference.labels)} validation images:"
                 + "".join(f"\n  {problem}" for problem in self._failed)
                 + f"\nNothing was exported. The bounds are export.parity in the recipe.{others}"
@@ -158,6 +166,7 @@ class _Files:
             raise InputError(f"The model can't be had in any of the formats:\n  {reasons}")
         if self.left_out:
             console.say(f"Not exported: {', '.join(self.left_out)} (why stands above).")
+        return None
 
     def _asked(self, fmt: Format) -> bool:
         """Whether the user wants this very format: by its name, or by quantizing the model."""
@@ -183,14 +192,42 @@ class _Files:
 
 def _reference(model: Any, splits: Splits, settings: Export, seed: int, output: str) -> _Reference:
     """Validation images, and training images where they are few, with what the Keras model gives."""
-    held_out = _first(splits.validation, settings.parity.samples, seed)
+    held_out = drawn(splits.validation, settings.parity.samples, seed)
     missing = min(settings.parity.samples, AGREEMENT_SAMPLES) - len(held_out)
     images = held_out.images
     if missing > 0:
-        images = np.concatenate([images, _first(splits.train, missing, seed).images])
+        images = np.concatenate([images, drawn(splits.train, missing, seed).images])
     logits = model.predict(images.astype(np.float32), batch_size=256, verbose=0)
     finite.check_outputs(model, images, logits)
     return _Reference(images, logits, held_out.labels, output)
+
+
+def _check_accuracy(run: Run, variant: str, reference: _Reference) -> None:
+    """Raises BoundError where the Keras model is far worse than when it was made; warns of one at chance."""
+    found = held_out.figures(reference.logits, reference.labels)
+    alarm = held_out.alarm(found, None if run.dry_run else _recorded(run, variant))
+    if alarm is not None:
+        raise _refusal(run, variant, alarm, {"keras": {**found, "recorded": _recorded(run, variant)}})
+    adopted = f"{variant}/adopt" in run.manifest["stages"]
+    if adopted and (warning := held_out.warning(found, len(run.class_names))):
+        console.say(warning)
+
+
+def _recorded(run: Run, variant: str) -> float | None:
+    """The validation accuracy of a variant's model when it was made; None where none was kept."""
+    stages = run.manifest["stages"]
+    if f"{variant}/compress" in stages:
+        return stages[f"{variant}/compress"]["metrics"]["ledger"][-1]["accuracy"]
+    if f"{variant}/adopt" in stages:
+        return stages[f"{variant}/adopt"]["metrics"].get("accuracy")
+    return stages[f"{variant}/fit"]["metrics"].get("val_accuracy")
+
+
+def _refusal(run: Run, variant: str, message: str, figures: dict[str, Any]) -> BoundError:
+    """The error of a gate that was missed, after the variant's earlier export was taken away."""
+    if withdraw_export(run, variant):
+        message += "\nThe earlier export was taken away: it isn't what these settings give."
+    return BoundError(message, figures)
 
 
 def _outputs(fmt: str, data: bytes, images: np.ndarray) -> np.ndarray:
@@ -208,13 +245,6 @@ def _named(operators: dict[str, list[str]]) -> str:
     return ", ".join(
         f"{operator} ({', '.join(map(repr, layers))})" if layers else operator for operator, layers in operators.items()
     )
-
-
-def _first(examples: Examples, samples: int, seed: int) -> Examples:
-    """A seeded draw of `samples` examples, all where there are fewer, in their order."""
-    count = len(examples.labels)
-    chosen = np.sort(np.random.default_rng(seed).permutation(count)[:samples])
-    return examples.take(chosen)
 
 
 def _line(fmt: str, figures: dict[str, Any], verdict: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tkit import console
+from tkit.outdated import counts
 from tkit.recipe import Loaded, Recipe
 from tkit.run import Run
 from tkit.stages.bench import bench
@@ -42,7 +43,7 @@ def run(
             variants.append(compress(made)["variant"])
         for variant in variants:
             for stage in (export, bench):
-                if f"{variant}/{stage.__name__}" not in made.manifest["stages"]:
+                if not counts(made, f"{variant}/{stage.__name__}"):
                     stage(made, variant=variant)
     except StoppedError as stopped:
         message = str(stopped).replace(f"tkit compress {made.folder}", f"tkit run --resume {made.folder}")
