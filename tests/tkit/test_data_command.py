@@ -6,12 +6,16 @@ import io
 import json
 import sys
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from tkit.cli import main
+from tkit.export.convert import Converter
 from tkit.stages.data import data
+from tkit_edge.__main__ import main as edge
+from tkit_edge.accuracy import read_test
 from tkit_edge.errors import InputError
 from tkit_pipelines.images import Images
 
@@ -136,6 +140,35 @@ def test_the_grid_shows_a_few_of_each_class_without_pyplot(good, tmp_path, monke
     assert len(np.unique(np.asarray(Image.open(small)))) > 100
 
 
+@pytest.mark.parametrize("source", ["folder", "digits"])
+def test_the_test_images_are_written_as_the_device_takes_them(source, good, tmp_path, capsys):
+    source, size, channels = (good, (6, 8), 3) if source == "folder" else ("digits", (8, 8), 1)
+    output = tmp_path / "test.npz"
+    sizes = ("--image-size", ",".join(map(str, size)), "--channels", str(channels))
+    assert tkit(source, "--output", output, *sizes) == 0
+    expected = Images(source=str(source), image_size=size, channels=channels).load(5).test
+    assert f"{len(expected)} test images of {size[0]}x{size[1]}x{channels}" in capsys.readouterr().err
+    images, labels = read_test(output)
+    assert np.array_equal(images, expected.images)
+    assert np.array_equal(labels, expected.labels)
+    again = tmp_path / "again.npz"
+    data(source, image_size=size, channels=channels, output=again)
+    assert again.read_bytes() == output.read_bytes()
+
+
+def test_tkit_edge_bench_takes_the_written_test_images(tmp_path, capsys):
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 16)(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(10)(x))
+    with Converter(model, np.zeros((1, 8, 8, 1), np.uint8), io="int8") as convert:
+        (tmp_path / "model.tflite").write_bytes(convert("float32"))
+    data("digits", image_size=(8, 8), channels=1, output=tmp_path / "test.npz")
+    measured = ["--threads", "1", "--seconds", "0.02", "--json"]
+    capsys.readouterr()
+    assert edge(["bench", str(tmp_path / "model.tflite"), "--test", str(tmp_path / "test.npz"), *measured]) == 0
+    assert json.loads(capsys.readouterr().out)["results"][0]["accuracy"]["samples"] == 359
+
+
 def test_problems_of_classes_are_listed_not_raised(tmp_path):
     def problems(files, name):
         return data(write(tmp_path / name, files)).problems
@@ -166,7 +199,7 @@ def test_every_kind_of_source_can_be_looked_at(good, name, monkeypatch, capsys):
         (["digits", "--image-size", "1,2,3"], "expected HEIGHT,WIDTH in pixels, such as 32,32; received '1,2,3'"),
         (["digits", "--image-size", "0,4"], "at least 1 pixel"),
         (["digits", "--channels", "2"], "'2' is not one of '1', '3'"),
-        (["digits", "--output", "grid.jpg"], "expected the name of a .png file"),
+        (["digits", "--output", "grid.jpg"], "expected the name of a .png or .npz file"),
         (["digits", "--output", "/proc/none/grid.png"], "Cannot write /proc/none/grid.png"),
         (["empty"], "no class folders found"),
     ],

@@ -6,6 +6,7 @@ from training on it. Ends with 0 when it could be read, problems or not.
 Examples:
   tkit data ./pictures
   tkit data ./pictures.zip --output grid.png
+  tkit data ./pictures --output test.npz --image-size 32,32
   tkit data ./labels.csv --image-size 96,96 --channels 1
   tkit data ./pictures data.resize=keras
   tkit data tfds:cifar10 --json
@@ -48,11 +49,16 @@ def _size(context: click.Context, option: click.Parameter, value: str | None) ->
     "--image-size",
     metavar="H,W",
     callback=_size,
-    help="Size in pixels at which pictures are compared and shown. [default: 64,64]",
+    help="Size in pixels at which images are compared, shown and written. [default: 64,64]",
 )
 @click.option("--channels", type=click.Choice(["1", "3"]), help="1 for grey, 3 for colour. [default: 3]")
 @click.option("--skip-bad", is_flag=True, help="Don't count damaged files as a problem, as with data.skip_bad=true.")
-@click.option("--output", metavar="FILE.png", type=click.Path(path_type=Path), help="A picture of a few of each class.")
+@click.option(
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A .png with a few images of each class, or an .npz of the test images.",
+)
 @_options.json_option
 @_options.overrides_argument
 def command(

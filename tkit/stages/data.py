@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tkit import files
+from tkit import console, files
 from tkit_edge.errors import InputError
+from tkit_edge.files import npz_bytes
 from tkit_edge.text import counted
 
 if TYPE_CHECKING:
+    from tkit_pipelines.images import Images
     from tkit_pipelines.source import Shape
     from tkit_pipelines.survey import Survey
 
@@ -36,17 +38,19 @@ def data(
 
     Args:
         source: a name or path, as `data.source` in a recipe.
-        image_size: height and width in pixels at which pictures are compared and shown; 64 x 64 by default.
+        image_size: height and width in pixels at which images are compared, shown and written; 64 x 64 by default.
         channels: 1 or 3 (the default).
         skip_bad: damaged files are no problem; they are listed in any case.
         overrides: such as "data.resize=keras".
-        output: a .png file to write, with a few pictures of each class.
+        output: a file to write: a .png with a few images of each class, or an .npz with the test images (uint8
+            [n, height, width, channels]) and labels (int32 [n]), as `tkit-edge bench --test` takes them.
 
     Returns:
         What was found; `problems` is empty where a recipe can train on it.
 
     Raises:
-        InputError: it can't be read at all, or the picture can't be written.
+        InputError: it can't be read at all, or the file can't be written; for an .npz also damaged images, without
+            `skip_bad`.
 
     Example:
         >>> tkit.data("./pictures", image_size=(32, 32)).problems
@@ -62,18 +66,27 @@ def data(
     height, width = image_size or IMAGE_SIZE
     if height < 1 or width < 1:
         raise InputError(f"image_size={height},{width}: expected a height and a width of at least 1 pixel.")
-    if output is not None and Path(output).suffix.lower() != ".png":
-        raise InputError(f"output={output}: expected the name of a .png file.")
+    suffix = None if output is None else Path(output).suffix.lower()
+    if suffix not in (None, ".png", ".npz"):
+        raise InputError(f"output={output}: expected the name of a .png or .npz file.")
     wanted = Images(source=str(source), image_size=(height, width), channels=channels or CHANNELS, skip_bad=skip_bad)
     wanted = data_with_overrides(wanted, overrides)
     shape = Shape(*wanted.image_size, wanted.channels, wanted.resize)
     found = survey(wanted.source, shape, wanted.skip_bad)
     if output is not None:
         try:
-            files.write_bytes(Path(output), grid_png(found))
+            files.write_bytes(Path(output), grid_png(found) if suffix == ".png" else test_npz(wanted))
         except OSError as error:
             raise InputError(f"Cannot write {output}: {error.strerror}.") from error
     return found
+
+
+def test_npz(wanted: Images) -> bytes:
+    """An .npz file of the test images, those that a recipe with this data measures on, and their labels."""
+    test = wanted.load(seed=0).test  # which no seed changes
+    size = "x".join(map(str, test.images.shape[1:]))
+    console.say(f"{counted(len(test), 'test image')} of {size} (--image-size, --channels) for `tkit-edge bench --test`")
+    return npz_bytes({"images": np.asarray(test.images), "labels": test.labels.astype(np.int32)})
 
 
 def grid_png(found: Survey) -> bytes:
