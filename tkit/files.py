@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tkit.finite import finite
 from tkit_edge.errors import InputError
 from tkit_edge.files import write_atomically as write_bytes
 
-__all__ = ["finite", "new_folder", "sha256", "write_bytes", "write_json", "writing"]
+__all__ = ["new_folder", "sha256", "write_bytes", "write_json", "writing"]
 
 # What a disk or its permissions refuse; every other OSError is a programming error and keeps its traceback.
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -67,15 +67,6 @@ def new_folder(target: Path) -> Iterator[Path]:
 def write_json(path: Path, value: Any) -> None:
     """Writes `value` as indented JSON, atomically; NaN and infinities, which JSON doesn't have, become null."""
     write_bytes(path, (json.dumps(finite(value), indent=2, allow_nan=False) + "\n").encode())
-
-
-def finite(value: Any) -> Any:
-    """`value` of JSON values, null in the place of NaN and infinities."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def sha256(path: Path) -> str:

@@ -17,6 +17,7 @@ from tkit_edge.json_file import read_json
 NAME = "manifest.json"
 VERSION = 1
 MAX_BYTES = 128 * 2**20  # some evaluations of a thousand classes, each with its confusion matrix
+_NUMBER = (int, float, type(None))  # null is what isn't finite
 MAX_PATH_BYTES = 4000  # a little less than systems allow
 
 
@@ -62,6 +63,11 @@ def _check_entry(entry: Fields, stage: str) -> None:
             inside = _is_path(name) and all(map(is_plain_name, name.split("/")))
             _require(inside, digests, name, "a path inside the run folder")
     metrics = entry.part("metrics")
+    for name in ("accuracy", "val_accuracy"):
+        if name in metrics.value:
+            metrics.get(name, _NUMBER)
+    for row in metrics.items("ledger") if "ledger" in metrics.value else ():
+        row.get("accuracy", _NUMBER)
     if stage in ("fit", "adopt"):
         entry.texts("class_names")
         if "data" in entry.value:

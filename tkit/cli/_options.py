@@ -15,6 +15,7 @@ import click
 
 from tkit import console
 from tkit.cli import _complete
+from tkit.finite import finite
 from tkit_edge.text import terminal_width
 
 if TYPE_CHECKING:
@@ -158,9 +159,7 @@ def stdout_width() -> int | None:
 
 def print_json(document: Any) -> None:
     """`document` as indented JSON on standard output."""
-    from tkit import files
-
-    click.echo(json.dumps(files.finite(document), indent=2, default=str))
+    click.echo(json.dumps(finite(document), indent=2, default=str))
 
 
 @contextmanager

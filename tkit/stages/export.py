@@ -217,7 +217,8 @@ def _recorded(run: Run, variant: str) -> float | None:
     """The validation accuracy of a variant's model when it was made; None where none was kept."""
     stages = run.manifest["stages"]
     if f"{variant}/compress" in stages:
-        return stages[f"{variant}/compress"]["metrics"]["ledger"][-1]["accuracy"]
+        ledger = stages[f"{variant}/compress"]["metrics"].get("ledger")
+        return ledger[-1]["accuracy"] if ledger else None
     if f"{variant}/adopt" in stages:
         return stages[f"{variant}/adopt"]["metrics"].get("accuracy")
     return stages[f"{variant}/fit"]["metrics"].get("val_accuracy")
