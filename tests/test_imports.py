@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import tkit.stages
 
 ALL_MODULES = """
 import importlib, pkgutil, {package} as package
@@ -11,6 +14,16 @@ skip = {skip!r}
 for info in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
     if info.name.rpartition(".")[2] != "__main__" and not info.name.startswith(skip):
         importlib.import_module(info.name)
+"""
+
+
+DOCUMENTATION = """
+import inspect, pydoc, tkit
+for name in tkit.__all__:
+    public = getattr(tkit, name)
+    assert pydoc.render_doc(public) and public.__doc__, name
+    if inspect.isfunction(public):
+        assert "self" not in inspect.signature(public).parameters, name
 """
 
 
@@ -65,11 +78,21 @@ def test_importing_tkit_imports_nothing_else():
     assert not {"numpy", "pydantic", "click", "tensorflow"} & packages(modules)
 
 
+def test_help_of_every_public_name_imports_neither_tensorflow_nor_what_draws():
+    modules = packages(imported(DOCUMENTATION))
+    assert "tkit" in modules
+    assert not {"tensorflow", "keras", "sklearn", "matplotlib", "rich"} & modules
+
+
+def test_every_stage_is_public():
+    stages = {path.stem for path in Path(tkit.stages.__file__).parent.glob("[!_]*.py")}
+    assert stages <= set(tkit.__all__)
+
+
 def test_every_public_name_is_there_and_stays_a_function_beside_the_module_of_its_name():
-    code = """
+    code = f"""{DOCUMENTATION}
 from tkit import _quiet
 _quiet.silence()
-import inspect
 import tkit.fit.config, tkit.run, tkit.export.config
 functions = ("adopt", "bench", "data", "doctor", "evaluate", "export", "fit", "inspect", "predict", "run")
 for name in (*functions, "load_recipe", "list_recipes"):
@@ -84,8 +107,6 @@ assert inspect.isfunction(tkit.fit)
 
 
 def test_an_unknown_public_name_is_an_attribute_error():
-    import tkit
-
     with pytest.raises(AttributeError, match="has no attribute 'nope'"):
         _ = tkit.nope
 
@@ -93,7 +114,6 @@ def test_an_unknown_public_name_is_an_attribute_error():
 def test_the_packages_carry_their_distributions_versions():
     from importlib.metadata import version
 
-    import tkit
     import tkit_edge
 
     assert tkit.__version__ == version("keras-tkit")

@@ -31,28 +31,64 @@ _CHATTER = re.compile(
     rb"|INFO: Created TensorFlow Lite XNNPACK delegate"
 )
 
+_LOGGERS = ("tensorflow", "absl", "h5py")
+_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_silent = False
+_levels: dict[str, int] = {}
+"""Of the loggers that are silenced, as they were."""
+
 import_seconds: float | None = None
 """What TensorFlow's import took, where `silence` was called before it."""
 
 
 def silence() -> None:
-    """TensorFlow, whenever it is imported in this process or a child, says nothing but errors of its own.
+    """From now on TensorFlow, whenever it is imported in this process or a child, prints nothing but its errors.
 
     Call it before TensorFlow is imported; variables that the user has set stay as they are.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    global _silent
+    _silent = True
+    os.environ.setdefault(_LEVEL, "3")
     warnings.filterwarnings("ignore", module=r"(tensorflow|keras|h5py|google)\.")
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it may not write its cache
+    _errors_only("matplotlib")  # where it may not write its cache
     if "tensorflow" in sys.modules:
-        _raise_log_levels()
+        _errors_only(*_LOGGERS)
     elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
-def _raise_log_levels() -> None:
-    """Only errors from Python's loggers; after the import, because absl must make its own logger itself."""
-    for name in ("tensorflow", "absl", "h5py"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+@contextmanager
+def silenced() -> Iterator[None]:
+    """`silence` for a block: what it has changed is as before when the block ends. With -v all is printed.
+
+    TensorFlow reads the level of its native lines once, while it is imported: of a TensorFlow that is imported inside
+    they stay away for good, of one that was there before they stay as they are.
+    """
+    global _silent
+    if _silent or console.level() == "verbose":
+        yield
+        return
+    variable = os.environ.get(_LEVEL)
+    try:
+        with warnings.catch_warnings():
+            silence()
+            yield
+    finally:
+        _silent = False
+        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
+        for name, level in _levels.items():
+            logging.getLogger(name).setLevel(level)
+        _levels.clear()
+        if variable is None:
+            os.environ.pop(_LEVEL, None)
+
+
+def _errors_only(*names: str) -> None:
+    """Python's loggers; TensorFlow's after its import, because absl must make its own logger itself."""
+    for name in names:
+        logger = logging.getLogger(name)
+        _levels.setdefault(name, logger.level)
+        logger.setLevel(max(logger.level, logging.ERROR))
 
 
 @contextmanager
@@ -99,7 +135,7 @@ class _Finder(MetaPathFinder):
                 with chatter_dropped():
                     execute(module)
                 import_seconds = time.perf_counter() - began
-                _raise_log_levels()
+                _errors_only(*_LOGGERS)
 
             spec.loader.exec_module = quietly  # type: ignore[method-assign]
         return spec

@@ -26,7 +26,7 @@ _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES,
 def writing() -> Iterator[None]:
     """Turns a full disk or a place that may not be written to, wherever inside it is met, into one InputError.
 
-    The decorator of every stage: a stage's manifest entry comes last, so a stage that ends so left none.
+    Around every stage: its manifest entry comes last, so a stage that ends so left none.
     """
     try:
         yield

@@ -318,7 +318,7 @@ def test_a_default_format_that_cannot_be_had_is_left_out_and_one_asked_for_fails
 
 def test_an_int8_file_with_float_operators_is_no_file_of_integers_only(adopted, monkeypatch, capsys):
     # An operator without an int8 kernel, as the converter of another version may leave any.
-    monkeypatch.setattr("tkit.stages.export.float_operators", lambda data, own: {"ELU": ["swish"]})
+    monkeypatch.setattr("tkit.stages._export.float_operators", lambda data, own: {"ELU": ["swish"]})
     entry = tkit.export(adopted, overrides=["export.formats=auto"])
     assert entry["metrics"]["int8"]["float_operators"] == {"ELU": ["swish"]}
     assert "ok, but ELU ('swish') in float" in capsys.readouterr().err

@@ -15,7 +15,7 @@ import pytest
 from tkit import console
 from tkit.cli import _evaluation
 from tkit.fit.progress import TrainingProgress
-from tkit.stages.export import _line
+from tkit.stages._export import _line
 from tkit_edge.table import aligned, document_table
 from tkit_edge.text import columns, counted, fitted
 from tkit_pipelines import spinner

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from tkit import console
+from tkit import _quiet, console, files
 from tkit.compress import Step
 from tkit.recipe import Loaded, Recipe, load, with_overrides
 from tkit.run import Run
@@ -16,6 +17,13 @@ from tkit_pipelines.images import Images
 from tkit_pipelines.resolve import stamp
 
 DRY_RUN_STEPS = 2
+
+
+@contextmanager
+def stage() -> Iterator[None]:
+    """The decorator of every stage: TensorFlow's chatter stays away, and a full disk is one clear message."""
+    with _quiet.silenced(), files.writing():
+        yield
 
 
 def as_loaded(recipe: Recipe | Loaded | str | Path, overrides: Sequence[str] = ()) -> Loaded:

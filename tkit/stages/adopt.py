@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from tkit import console, files, model_files
+from tkit import console, files
 from tkit.export import held_out
 from tkit.models.keras_file import KerasFile, Pixels
 from tkit.recipe import Loaded, Recipe, with_overrides
 from tkit.run import Run, runs_folder
-from tkit.stages._common import identity, load_data
+from tkit.stages._common import identity, load_data, stage
 from tkit_edge.errors import InputError
 from tkit_pipelines.images import Images
 
@@ -32,7 +32,7 @@ _RULES = {
 }
 
 
-@files.writing()
+@stage()
 def adopt(
     path: str | Path,
     *,
@@ -61,6 +61,7 @@ def adopt(
         >>> run = tkit.adopt("model.keras", data="./pictures", pixels="0-1")
         >>> tkit.export(run)
     """
+    from tkit import model_files
     from tkit.models._keras_reader import read, with_outputs
 
     began = time.perf_counter()

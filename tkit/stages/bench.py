@@ -13,13 +13,13 @@ import numpy as np
 from tkit import files
 from tkit.recipe import with_overrides
 from tkit.run import Run
-from tkit.stages._common import as_run, data_of
+from tkit.stages._common import as_run, data_of, stage
 from tkit.stages.bench_file import keep, measure
 
 DRY_RUN_TEST_PICTURES = 16
 
 
-@files.writing()
+@stage()
 def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Measures each exported file: load, first run, latency, throughput, memory, and accuracy on the test split.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tkit import console, files
+from tkit import _quiet, console, files
 from tkit_edge.errors import InputError
 from tkit_edge.files import npz_bytes
 from tkit_edge.text import counted
@@ -25,6 +25,7 @@ CLASSES_SHOWN = 300
 IMAGE_INCHES, NAME_INCHES, NAME_COLUMNS = 0.7, 2.0, 28
 
 
+@_quiet.silenced()
 def data(
     source: str | Path,
     *,

@@ -17,7 +17,7 @@ import tkit
 from tkit.fit.checkpoint import CHECKPOINTS, Checkpoints
 from tkit.outdated import counts, outdated
 from tkit.run import Run, runs_folder
-from tkit.stages._common import as_run
+from tkit.stages._common import as_run, stage
 from tkit_edge import machine
 from tkit_edge.errors import InputError
 from tkit_edge.text import counted
@@ -50,6 +50,7 @@ class Diagnosis(NamedTuple):
     """Worth knowing; everything works."""
 
 
+@stage()
 def doctor(run: Run | str | Path | None = None, *, runs_dir: str | Path | None = None) -> Diagnosis:
     """The environment that tkit finds itself in; with a run, whether its files and its checkpoints are whole.
 

@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from tkit import console, files, model_files
-from tkit._quiet import chatter_dropped
-from tkit.compress import Kept
-from tkit.compress._evidence import proofs
-from tkit.compress._graph import names
-from tkit.export import calibration, finite, held_out, parity, process
-from tkit.export._explain import float_operators
-from tkit.export.config import FORMATS, Export, Format
-from tkit.export.convert import Converter
-from tkit.export.golden import golden_samples
-from tkit.export.held_out import drawn
-from tkit.export.quantized import converted
+from tkit.export import process
 from tkit.recipe import with_overrides
 from tkit.run import Run
-from tkit.stages._common import as_run, data_of
-from tkit.stages._withdraw import withdraw_export
-from tkit_edge.bundle import Bundle
-from tkit_edge.child import CrashError
-from tkit_edge.errors import BoundError, InputError
-from tkit_pipelines.dataset import Splits
-
-AGREEMENT_SAMPLES = 200
-"""Images that agreement is judged on at least, as far as there are any: on 40 it misses a bound of 95 % by chance."""
+from tkit.stages._common import as_run, stage
 
 
-@dataclass(frozen=True)
-class _Reference:
-    """What files are compared with: images, what the Keras model gives for them, and labels of the first of them."""
-
-    images: np.ndarray
-    logits: np.ndarray
-    labels: np.ndarray
-    output: str
-
-
-@files.writing()
+@stage()
 def export(
     run: Run | str | Path, *, variant: str | None = None, skip_failed: bool = False, overrides: Sequence[str] = ()
 ) -> dict[str, Any]:
@@ -66,194 +33,9 @@ def export(
         BoundError: a file past the recipe's parity bounds, or a model far below its recorded accuracy, with the
             figures. Nothing is exported, and an earlier export of the variant is taken away.
     """
-    began = time.perf_counter()
-    process.start()
     run = as_run(run)
-    variant = variant or run.variant
-    folder = run.model_folder(variant)
     recipe = with_overrides(run.recipe, overrides)
-    splits = data_of(run, recipe)
-    model, kept = model_files.load(folder), Kept.read(folder)
-    finite.check_weights(model)
-    settings = recipe.export
-    images = calibration.stratified(splits.train, settings.calibration_samples, recipe.seed)
-    reference = _reference(model, splits, settings, recipe.seed, run.output)
-    _check_accuracy(run, variant, reference)
-    made = _Files(settings, kept, reference, skip_failed)
-    with Converter(model, images, io=settings.io) as convert:
-        for fmt in FORMATS if settings.formats == "auto" else settings.formats:
-            made.add(fmt, convert)
-    if (missed := made.missed()) is not None:
-        raise _refusal(run, variant, missed, made.figures)
-    target = folder / "export"
-    shown = drawn(splits.validation, settings.golden_samples, recipe.seed)
-    golden = golden_samples(shown, recipe.data.resize, originals=settings.golden == "originals")
-    with files.new_folder(target) as scratch, chatter_dropped():
-        Bundle.write(
-            scratch,
-            models=made.models,
-            labels=splits.class_names,
-            images=golden.images,
-            answers=golden.labels,
-            encoded=golden.encoded,
-            output=run.output,
-            resize=recipe.data.resize,
-        )
-    return run.finish(
-        "export",
-        variant,
-        inputs=[folder / "architecture.json", folder / "weights.npz"],
-        outputs=sorted(path for path in target.rglob("*") if path.is_file()),
-        metrics={fmt: made.figures[fmt] for fmt in made.models},
-        seconds=time.perf_counter() - began,
-        settings=settings.model_dump(mode="json"),
-        left_out=made.left_out,
-    )
+    process.start()
+    from tkit.stages import _export
 
-
-class _Files:
-    """The files of an export as they are made: those that passed, and why the others didn't."""
-
-    def __init__(self, settings: Export, kept: Kept, reference: _Reference, skip_failed: bool) -> None:
-        self.settings, self.kept, self.reference, self.skip_failed = settings, kept, reference, skip_failed
-        self.models: dict[str, bytes] = {}
-        self.figures: dict[str, dict[str, Any]] = {}
-        self.left_out: dict[str, str] = {}
-        self._failed: list[str] = []
-
-    def add(self, fmt: Format, convert: Converter) -> None:
-        """Makes the file of a format, and judges it.
-
-        Raises:
-            InputError: the model can't be had in the format, which was asked for.
-        """
-        try:
-            data = converted(convert, fmt, self.kept, sparse=self.settings.sparse)
-            outputs = _outputs(fmt, data, self.reference.images)
-            floats = self._float_operators(fmt, data, convert)
-        except InputError as error:
-            if self._asked(fmt) and not self.skip_failed:
-                raise
-            self._leave_out(fmt, str(error))
-            return
-        figures = parity.compare(outputs, self.reference.logits, self.reference.labels)
-        self.figures[fmt] = {**figures, "bytes": len(data), "float_operators": floats}
-        problems = parity.failures(fmt, figures, self.settings.parity, output=self.reference.output)
-        broken = [proof for proof in proofs(data, fmt, self.kept, convert.model) if not proof.holds]
-        problems += [f"{fmt}: {item.layer}: promised {item.promise}, found {item.found}" for item in broken]
-        verdict = f"ok, but {_named(floats)} in float" if floats else "ok"
-        console.say(_line(fmt, self.figures[fmt], "FAILED" if problems else verdict))
-        self._failed += problems
-        if problems and self.skip_failed:
-            self._leave_out(fmt, "; ".join(problems))
-            return
-        self.models[fmt] = data
-
-    def missed(self) -> str | None:
-        """The bounds that were missed, in words; InputError where nothing is left.
-
-        Those of formats that were left out for it count where no other is left.
-        """
-        if self._failed and not (self.skip_failed and self.models):
-            others = " --skip-failed exports the formats that pass." if len(self.models) > 1 else ""
-            return (
-                f"{len(self._failed)} of the gate's bounds missed on {len(self.reference.labels)} validation images:"
-                + "".join(f"\n  {problem}" for problem in self._failed)
-                + f"\nNothing was exported. The bounds are export.parity in the recipe.{others}"
-            )
-        if not self.models:
-            reasons = "\n  ".join(f"{fmt}: {reason}" for fmt, reason in self.left_out.items())
-            raise InputError(f"The model can't be had in any of the formats:\n  {reasons}")
-        if self.left_out:
-            console.say(f"Not exported: {', '.join(self.left_out)} (why stands above).")
-        return None
-
-    def _asked(self, fmt: Format) -> bool:
-        """Whether the user wants this very format: by its name, or by quantizing the model."""
-        return self.settings.formats != "auto" or (fmt == "int8" and self.kept.quantized is not None)
-
-    def _leave_out(self, fmt: Format, reason: str) -> None:
-        self.left_out[fmt] = reason
-        console.say(f"{fmt:<8} left out: {reason}")
-
-    def _float_operators(self, fmt: Format, data: bytes, convert: Converter) -> dict[str, list[str]]:
-        """The float operators of an int8 file; InputError where one that is integers only was asked for."""
-        if fmt != "int8" or self.kept.quantized is not None:
-            return {}
-        found = float_operators(data, names(convert.model))
-        if found and self._asked(fmt):
-            raise InputError(
-                f"The int8 file would not be integers only: LiteRT has no int8 kernel for {_named(found)} here. "
-                "Replace the layer, or name it in `tkit compress RUN quantize:float_layers=LAYER`, or take the file "
-                "with these operators in float: export.formats=auto."
-            )
-        return found
-
-
-def _reference(model: Any, splits: Splits, settings: Export, seed: int, output: str) -> _Reference:
-    """Validation images, and training images where they are few, with what the Keras model gives."""
-    held_out = drawn(splits.validation, settings.parity.samples, seed)
-    missing = min(settings.parity.samples, AGREEMENT_SAMPLES) - len(held_out)
-    images = held_out.images
-    if missing > 0:
-        images = np.concatenate([images, drawn(splits.train, missing, seed).images])
-    logits = model.predict(images.astype(np.float32), batch_size=256, verbose=0)
-    finite.check_outputs(model, images, logits)
-    return _Reference(images, logits, held_out.labels, output)
-
-
-def _check_accuracy(run: Run, variant: str, reference: _Reference) -> None:
-    """Raises BoundError where the Keras model is far worse than when it was made; warns of one at chance."""
-    found = held_out.figures(reference.logits, reference.labels)
-    alarm = held_out.alarm(found, None if run.dry_run else _recorded(run, variant))
-    if alarm is not None:
-        raise _refusal(run, variant, alarm, {"keras": {**found, "recorded": _recorded(run, variant)}})
-    adopted = f"{variant}/adopt" in run.manifest["stages"]
-    if adopted and (warning := held_out.warning(found, len(run.class_names))):
-        console.say(warning)
-
-
-def _recorded(run: Run, variant: str) -> float | None:
-    """The validation accuracy of a variant's model when it was made; None where none was kept."""
-    stages = run.manifest["stages"]
-    if f"{variant}/compress" in stages:
-        ledger = stages[f"{variant}/compress"]["metrics"].get("ledger")
-        return ledger[-1]["accuracy"] if ledger else None
-    if f"{variant}/adopt" in stages:
-        return stages[f"{variant}/adopt"]["metrics"].get("accuracy")
-    return stages[f"{variant}/fit"]["metrics"].get("val_accuracy")
-
-
-def _refusal(run: Run, variant: str, message: str, figures: dict[str, Any]) -> BoundError:
-    """The error of a gate that was missed, after the variant's earlier export was taken away."""
-    if withdraw_export(run, variant):
-        message += "\nThe earlier export was taken away: it isn't what these settings give."
-    return BoundError(message, figures)
-
-
-def _outputs(fmt: str, data: bytes, images: np.ndarray) -> np.ndarray:
-    """What a file gives, run in another process."""
-    try:
-        return process.outputs(data, images)
-    except CrashError as crash:
-        raise InputError(f"The {fmt} file crashes LiteRT ({crash.signal}). Leave the format out.") from crash
-    except InputError as error:
-        raise InputError(f"LiteRT refuses the {fmt} file: {error} Leave the format out.") from error
-
-
-def _named(operators: dict[str, list[str]]) -> str:
-    """Operators with their layers."""
-    return ", ".join(
-        f"{operator} ({', '.join(map(repr, layers))})" if layers else operator for operator, layers in operators.items()
-    )
-
-
-def _line(fmt: str, figures: dict[str, Any], verdict: str) -> str:
-    low, high = figures["drop_interval"]
-    return (
-        f"{fmt:<8} {figures['bytes']:>10,} bytes  "
-        f"validation accuracy {figures['accuracy']:.2%} of {figures['accuracy_samples']:,}  "
-        f"same top-1 {figures['agreement']:.1%} of {figures['samples']:,}  "
-        f"drop {100 * figures['drop']:+.2f} points (95 % {100 * low:+.2f} to {100 * high:+.2f})  "
-        f"largest difference {figures['max_difference']:.1e}  {verdict}"
-    )
+    return _export.exported(run, recipe, variant or run.variant, skip_failed)

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
-import numpy as np
-import tensorflow as tf
-
-from tkit import console, files, model_files
-from tkit.fit import setup
-from tkit.fit.checkpoint import CHECKPOINTS, Checkpoint, Checkpoints
-from tkit.fit.engine import train
-from tkit.fit.history import HistoryFile
-from tkit.fit.precision import choose
-from tkit.fit.progress import TrainingProgress
-from tkit.fit.saving import Saving
-from tkit.fit.start import StartClock
-from tkit.fit.tensorboard import TensorBoardLog
-from tkit.models import Model, PixelStatistics
-from tkit.models._own import plain
 from tkit.recipe import Loaded, Recipe
 from tkit.run import Run
-from tkit.stages._common import DRY_RUN_STEPS, as_loaded, as_run, dry, identity, load_data, refuse_unused
+from tkit.stages._common import as_loaded, as_run, dry, refuse_unused, stage
 from tkit_edge.errors import InputError
-from tkit_edge.text import counted
-from tkit_pipelines.batches import Batches, in_order
-from tkit_pipelines.config import kinds
-from tkit_pipelines.dataset import Splits
 
-# bincount makes an int64 copy of what it counts, and the pictures may lie on disk.
-_COUNTED_AT_ONCE = 4096
+if TYPE_CHECKING:
+    import keras
 
 
-@files.writing()
+@stage()
 def fit(
     recipe: Recipe | Loaded | str | Path | None = None,
     *,
@@ -68,148 +48,15 @@ def fit(
         DivergedError: the loss stopped being finite.
         StoppedError: SIGINT or SIGTERM; a checkpoint was written, `resume` goes on from it.
     """
-    began, clock = time.perf_counter(), StartClock()
     if (recipe is None) == (resume is None):
         raise InputError("Expected a recipe, or a run to resume: one of the two.")
+    from tkit.stages import _fit
+
     if resume is not None:
         refuse_unused("A resumed run", runs_dir=runs_dir, dry_run=dry_run)
-        return _resume(as_run(resume), overrides, clock, began, callbacks)
+        return _fit.resume(as_run(resume), overrides, callbacks)
     assert recipe is not None
     loaded = as_loaded(recipe, overrides)
     if dry_run:
         loaded = loaded._replace(recipe=dry(loaded.recipe))
-    splits = _data(loaded.recipe, clock, quiet=dry_run)
-    batches = loaded.recipe.data.batches(splits.train, len(splits.class_names), loaded.recipe.seed)
-    model = build(loaded.recipe.model, splits)
-    clock.mark("model")
-    run = Run.create(loaded, runs_dir, dry_run=dry_run)
-    with run.lock():
-        return _train(run, run.recipe, model, splits, batches, clock, began, own=callbacks)
-
-
-def _resume(
-    run: Run,
-    overrides: Sequence[str],
-    clock: StartClock,
-    began: float,
-    own: tuple[keras.callbacks.Callback, ...],
-) -> Run:
-    with run.lock():
-        if "float/fit" in run.manifest["stages"]:
-            console.say(f"{run.folder}: training is finished.")
-            return run
-        recipe = run.changed(overrides)
-        start = Checkpoints(run.folder / CHECKPOINTS, recipe.fit.checkpoint.keep).newest()
-        splits = _data(recipe, clock, quiet=False, threads=start and start.facts["setup"]["threads"])
-        batches = recipe.data.batches(splits.train, len(splits.class_names), recipe.seed)
-        model = build(recipe.model, splits)
-        clock.mark("model")
-        return _train(run, recipe, model, splits, batches, clock, began, start=start, own=own)
-
-
-def _data(recipe: Recipe, clock: StartClock, quiet: bool, threads: int | None = None) -> Splits:
-    """The splits, and the seeds of everything else."""
-    setup.use_threads(threads or recipe.fit.threads)
-    keras.utils.set_random_seed(recipe.seed)
-    tf.config.experimental.enable_op_determinism()
-    splits = load_data(recipe.data, recipe.seed)
-    for remark in [] if quiet else splits.remarks():
-        console.say(f"data: {remark}")
-    clock.mark("data")
-    return splits
-
-
-def _train(
-    run: Run,
-    settings: Recipe,
-    model: keras.Model,
-    splits: Splits,
-    batches: Batches,
-    clock: StartClock,
-    began: float,
-    *,
-    start: Checkpoint | None = None,
-    own: tuple[keras.callbacks.Callback, ...],
-) -> Run:
-    classes = len(splits.class_names)
-    precision = choose(settings.fit.precision, model)
-    here = setup.of(settings, splits, precision.policy)
-    console.say(
-        f"{run.folder}: {model.name}, {counted(model.count_params(), 'parameter')}; {len(splits.train):,} training, "
-        f"{len(splits.validation):,} validation and {counted(len(splits.test), 'test picture')}, {classes} classes"
-    )
-    if batches.batch_size < settings.data.batch_size:
-        console.say(
-            f"data: batches of {batches.batch_size}, not {settings.data.batch_size}: there are no more training images"
-        )
-    console.say(f"precision: {precision.policy} ({precision.reason}); {counted(here['threads'], 'thread')}")
-    done: list[dict[str, float]] = []
-    if start is not None:
-        setup.compare(start.facts["setup"], here, settings)
-        done = start.facts["history"]
-        console.say(f"going on after {start.done()}")
-    run.keep_recipe(settings)
-    keep = settings.fit.checkpoint
-    saving = Saving(
-        Checkpoints(run.folder / CHECKPOINTS, keep.keep),
-        steps=keep.steps,
-        minutes=keep.minutes,
-        facts={"setup": here},
-        start=start,
-        go_on=f"tkit fit --resume {run.folder}",
-    )
-    progress = TrainingProgress(len(splits.validation))
-    log = TensorBoardLog(
-        run.folder / "logs",
-        batches,
-        (splits.validation.images, splits.validation.labels),
-        splits.class_names,
-    )
-    try:
-        outcome = train(
-            model,
-            batches,
-            in_order(splits.validation, classes, settings.data.batch_size),
-            settings.fit,
-            callbacks=(clock, HistoryFile(run.folder / "history.csv", done), log, progress, *own),
-            max_steps=DRY_RUN_STEPS if run.dry_run else None,
-            saving=saving,
-        )
-    finally:
-        progress.stop()
-    outputs = model_files.save(model, run.folder / "float")
-    kept = outcome.history[outcome.kept_epoch]
-    run.finish(
-        "fit",
-        "float",
-        outputs=outputs,
-        inputs=[run.folder / "recipe.json"],
-        metrics={**kept, "epochs": len(outcome.history), "kept_epoch": outcome.kept_epoch + 1},
-        seconds=time.perf_counter() - began,
-        start=clock.facts(),
-        threads=here["threads"],
-        precision=outcome.precision._asdict(),
-        devices=outcome.replicas,
-        class_names=list(splits.class_names),
-        data=identity(settings.data, splits),
-        parameters=model.count_params(),
-    )
-    return run
-
-
-def build(model: Model, splits: Splits) -> keras.Model:
-    """A recipe's model for these pictures; a user's own kind is checked and laid out plainly."""
-    shape, classes = splits.train.images.shape[1:], len(splits.class_names)
-    made = model.build(shape, classes, pixel_statistics(splits.train.images))
-    return made if model.kind in kinds("tkit.models") else plain(made, f"{model.kind}.build()", shape, classes)
-
-
-def pixel_statistics(images: np.ndarray) -> PixelStatistics:
-    """Mean and variance of the values of uint8 pictures [n, height, width, channels], exact from their histogram."""
-    values, counts = np.arange(256), np.zeros(256, np.int64)
-    for start in range(0, len(images), _COUNTED_AT_ONCE):
-        counts += np.bincount(images[start : start + _COUNTED_AT_ONCE].ravel(), minlength=256)
-    share = counts / images.size
-    mean = float(share @ values)
-    # Pictures of one value would divide by 0.
-    return PixelStatistics(mean, max(float(share @ (values - mean) ** 2), 1.0))
+    return _fit.start(loaded, runs_dir, dry_run, callbacks)

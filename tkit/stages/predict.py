@@ -11,11 +11,12 @@ from tkit import console
 from tkit.evaluate.subjects import Subject, of_bundle, of_keras, of_run, of_tflite
 from tkit.models.keras_file import Pixels, is_model
 from tkit.run import Run
-from tkit.stages._common import as_run, refuse_unused
+from tkit.stages._common import as_run, refuse_unused, stage
 from tkit_edge.predict import DEFAULT_TOP, Prediction
 from tkit_edge.predict import predict as classify
 
 
+@stage()
 def predict(
     subject: Run | str | Path,
     images: Sequence[str | Path],

@@ -9,6 +9,7 @@ from tkit import console
 from tkit.outdated import counts
 from tkit.recipe import Loaded, Recipe
 from tkit.run import Run
+from tkit.stages._common import stage
 from tkit.stages.bench import bench
 from tkit.stages.compress import compress
 from tkit.stages.export import export
@@ -16,6 +17,7 @@ from tkit.stages.fit import fit
 from tkit_edge.errors import StoppedError
 
 
+@stage()
 def run(
     recipe: Recipe | Loaded | str | Path | None = None,
     *,

@@ -1,0 +1,189 @@
+"""Compression for its stage: the steps in turn, their checkpoints, the ledger, and the run's manifest entry."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tkit import console, files, model_files
+from tkit.compress import Kept, State, Step
+from tkit.compress._cost import applied
+from tkit.compress._ledger import Ledger
+from tkit.compress._one_job_layers import one_job_layers
+from tkit.compress._work import Work
+from tkit.fit import setup
+from tkit.fit.checkpoint import Checkpoints
+from tkit.fit.precision import choose
+from tkit.fit.progress import TrainingProgress
+from tkit.fit.saving import Saving
+from tkit.fit.tensorboard import TensorBoardLog
+from tkit.outdated import counts
+from tkit.run import Run
+from tkit.stages._common import DRY_RUN_STEPS, data_of
+from tkit.stages._withdraw import withdraw_export
+from tkit_edge.json_file import read_json
+from tkit_pipelines.batches import Batches
+from tkit_pipelines.dataset import Splits
+
+MAX_NOTE_BYTES = 2**20
+
+
+def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> dict[str, Any]:
+    """Takes a variant's model through the steps, or finds that done; gives what `tkit.compress` returns.
+
+    Args:
+        run: the run.
+        chosen: the steps.
+        variant: the model that is compressed.
+        again: the command that goes on after an interruption.
+    """
+    began = time.perf_counter()
+    source = run.model_folder(variant)
+    described = [step.model_dump(mode="json") for step in chosen]
+    with run.lock():
+        name, done = _place(run, variant, chosen, described)
+        if done:
+            console.say(f"{run.folder / name}: these steps are done.")
+            return run.summary("compress", name)
+        setup.use_threads(run.recipe.fit.threads)
+        keras.utils.set_random_seed(run.recipe.seed)
+        tf.config.experimental.enable_op_determinism()
+        splits = data_of(run)
+        state = _state(source)
+        checked = Work(run.recipe, splits, probabilities=run.output == "probabilities")
+        for step in chosen:
+            step.check(state.model, checked)
+        folder = run.folder / name
+        console.say(f"{folder}: {' -> '.join([variant, *(step.label for step in chosen)])}")
+        inputs = [source / "architecture.json", source / "weights.npz"]
+        identity = _identity(described, [files.sha256(path) for path in inputs])
+        progress = TrainingProgress(len(splits.validation))
+        try:
+            policy = choose(run.recipe.fit.precision, state.model).policy
+            state, ledger = _Steps(run, splits, folder, identity, policy, progress, again).all(state, chosen, variant)
+        finally:
+            progress.stop()
+        outputs = [*model_files.save(state.model, folder), state.kept.write(folder)]
+        files.write_json(folder / "ledger.json", ledger.rows)
+        files.write_bytes(folder / "ledger.txt", (ledger.text() + "\n").encode())
+        run.finish(
+            "compress",
+            name,
+            inputs=inputs,
+            outputs=[*outputs, folder / "ledger.json", folder / "ledger.txt"],
+            metrics={"ledger": ledger.rows, "verdicts": ledger.verdicts()},
+            seconds=time.perf_counter() - began,
+            source=variant,
+            steps=described,
+            parameters=state.model.count_params(),
+            threads=setup.threads(),
+        )
+        if f"{name}/export" in run.manifest["stages"] and not counts(run, f"{name}/export"):
+            withdraw_export(run, name)
+            console.say(f"{folder / 'export'} was taken away: it was made of an earlier model.")
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    console.say(ledger.text(console.width()))
+    if not run.recipe.compress:
+        console.say(f"Its files: tkit export {run.folder}")
+    return run.summary("compress", name)
+
+
+def _state(folder: Path) -> State:
+    return State(one_job_layers(model_files.load(folder)), Kept.read(folder))
+
+
+def _place(run: Run, variant: str, steps: Sequence[Step], described: list[dict[str, Any]]) -> tuple[str, bool]:
+    """The variant's name, and whether these very steps are done; other settings get a number."""
+    base = "+".join([*([] if variant == "float" else [variant]), *(step.label for step in steps)])
+    name, number = base, 1
+    while (entry := run.manifest["stages"].get(f"{name}/compress")) is not None:
+        if entry["steps"] == described:
+            return name, not list(run.damage(f"{name}/compress"))
+        number += 1
+        name = f"{base}-{number}"
+    return name, False
+
+
+def _identity(steps: list[dict[str, Any]], digests: list[str]) -> str:
+    return hashlib.sha256(json.dumps([steps, digests]).encode()).hexdigest()[:16]
+
+
+class _Steps:
+    """One compression, step by step."""
+
+    def __init__(
+        self, run: Run, splits: Splits, folder: Path, identity: str, policy: str, progress: TrainingProgress, again: str
+    ) -> None:
+        self.run, self.splits, self.folder = run, splits, folder
+        self.progress, self.again = progress, again
+        # Those of other steps, or of another model, lie elsewhere.
+        self.checkpoints = folder / "checkpoints" / identity
+        self.setup = setup.of(run.recipe, splits, policy)
+
+    def all(self, state: State, steps: Sequence[Step], name: str) -> tuple[State, Ledger]:
+        """The compressed model, and the ledger."""
+        ledger = Ledger(self._work("0"))
+        if name != "float":
+            ledger.add("float", _state(self.run.model_folder("float")))
+        ledger.add(name, state)
+        for number, step in enumerate(steps, 1):
+            console.say(f"step {number} of {len(steps)}: {step.label}")
+            state, cost = applied(step, state, partial(self._work, f"{number}-{step.label}"))
+            ledger.add(step.label, state, cost)
+        ledger.measure()
+        return state, ledger
+
+    def _work(self, step: str, attempt: int = 0, rate: float = 1.0) -> Work:
+        """What an attempt at a step works with; what one attempt remembers the next ones know."""
+        recipe = self.run.recipe
+        place = f"{step}-{attempt + 1}" if attempt else step
+        return Work(
+            recipe,
+            self.splits,
+            probabilities=self.run.output == "probabilities",
+            trained=self.run.model_folder("float"),
+            saving=lambda: self._saving(self.checkpoints / place),
+            remember=lambda name, find: self._remember(self.checkpoints / step / f"{name}.json", find),
+            callbacks=lambda batches: self._callbacks(place, batches),
+            rate=rate,
+            max_steps=DRY_RUN_STEPS if self.run.dry_run else None,
+        )
+
+    def _saving(self, folder: Path) -> Saving:
+        keep = self.run.recipe.fit.checkpoint
+        checkpoints = Checkpoints(folder, keep.keep)
+        start = checkpoints.newest()
+        if start is not None:
+            setup.compare(start.facts["setup"], self.setup, self.run.recipe)
+            console.say(f"going on after {start.done()}")
+        return Saving(
+            checkpoints,
+            steps=keep.steps,
+            minutes=keep.minutes,
+            facts={"setup": self.setup},
+            start=start,
+            go_on=self.again,
+        )
+
+    def _remember(self, path: Path, find: Callable[[], Any]) -> Any:
+        if path.exists():
+            return read_json(path, MAX_NOTE_BYTES)
+        value = find()
+        files.write_json(path, value)
+        return value
+
+    def _callbacks(self, place: str, batches: Batches) -> list[keras.callbacks.Callback]:
+        held_out = (self.splits.validation.images, self.splits.validation.labels)
+        log = TensorBoardLog(
+            self.run.folder / "logs" / self.folder.name / place, batches, held_out, self.splits.class_names
+        )
+        return [log, self.progress]

@@ -1,0 +1,96 @@
+"""The work of why-int8: rounding part after part, the two files, and what is written into the run."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from tkit import console, files, model_files
+from tkit._quiet import chatter_dropped
+from tkit.compress import Kept, State
+from tkit.compress._blame import Blamed, blame
+from tkit.compress._blame_picture import blame_png
+from tkit.compress._effect import compared
+from tkit.compress._one_job_layers import one_job_layers
+from tkit.compress._remedies import written
+from tkit.compress._work import Work
+from tkit.compress.quantize import Quantize
+from tkit.export.quantized import convert_quantized
+from tkit.run import Run
+from tkit.stages._common import data_of
+from tkit_edge.accuracy import top1
+from tkit_edge.errors import InputError
+from tkit_edge.runtime import Model
+
+STAGE = "why-int8"
+
+
+def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[str, Any]:
+    """What `tkit.why_int8` returns, for a checked step and number of validation images."""
+    began = time.perf_counter()
+    source = run.model_folder(variant)
+    state = State(one_job_layers(model_files.load(source)), Kept.read(source))
+    if state.kept.quantized is not None:
+        raise InputError(f"{variant} is quantized already. Ask about the variant that it was made of: --variant NAME")
+    splits = data_of(run)
+    drawn = np.random.default_rng(run.recipe.seed).permutation(len(splits.validation))[:samples]
+    held_out = splits.validation.take(np.sort(drawn))
+    work = Work(run.recipe, splits, probabilities=run.output == "probabilities")
+    chosen.check(state.model, work)
+    findings = blame(state, work, chosen, held_out)
+    reference = state.model.predict(held_out.images.astype(np.float32), batch_size=128, verbose=0)
+
+    def measured(step: Quantize) -> dict[str, Any]:
+        console.say(f"converting {written(step)}")
+        made = step.apply(state, work)
+        data = convert_quantized(made.model, made.kept, run.recipe.export.io)
+        with chatter_dropped():
+            outputs = Model(data).predict(held_out.images)
+        return {**compared(reference, outputs, held_out.labels, run.output)._asdict(), "bytes": len(data)}
+
+    exceptions = findings.exceptions
+    right = top1(reference) == held_out.labels
+    folder = run.folder / variant / STAGE
+    result = {
+        "kind": STAGE,
+        "version": 1,
+        "run": str(run.folder),
+        "variant": variant,
+        "pictures": len(held_out),
+        "step": written(chosen),
+        "float": {"accuracy": float(np.mean(right))},
+        "places": [_row(item) for item in findings.places],
+        "together": findings.together._asdict(),
+        "int8": measured(chosen),
+        "suggested_step": None if exceptions is None else written(exceptions),
+        "with_exceptions": None if exceptions is None else measured(exceptions),
+        "folder": str(folder),
+    }
+    files.write_json(folder / "why-int8.json", result)
+    files.write_bytes(folder / "why-int8.png", blame_png(findings))
+    run.finish(
+        STAGE,
+        variant,
+        inputs=[source / "architecture.json", source / "weights.npz"],
+        outputs=[folder / "why-int8.json", folder / "why-int8.png"],
+        metrics={key: result[key] for key in ("float", "int8", "suggested_step", "with_exceptions")},
+        seconds=time.perf_counter() - began,
+        step=chosen.model_dump(mode="json"),
+        pictures=len(held_out),
+    )
+    return result
+
+
+def _row(item: Blamed) -> dict[str, Any]:
+    return {
+        "layer": item.place.layer,
+        "part": item.place.part,
+        **item.effect._asdict(),
+        "cause": item.cause.name,
+        "why": item.cause.why,
+        "measured": item.cause.measured,
+        "suspect": item.suspect,
+        "remedy": item.remedy,
+    }
