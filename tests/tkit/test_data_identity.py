@@ -116,7 +116,6 @@ def test_overrides_count_without_resume_too(tmp_path):
         (lambda run: tkit.fit(resume=run, runs_dir="elsewhere"), "runs_dir"),
         (lambda run: tkit.fit(resume=run, dry_run=True), "dry_run"),
         (lambda run: tkit.evaluate(run.folder, pixels="0-1"), "pixels"),
-        (lambda run: tkit.evaluate(run.folder, runs_dir="elsewhere"), "runs_dir"),
         (lambda run: tkit.predict(run, ["x.png"], pixels="0-1"), "pixels"),
     ],
 )
