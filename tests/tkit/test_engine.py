@@ -105,6 +105,16 @@ def test_the_twin_penalizes_kernels_and_keeps_outputs_and_normalization_in_float
     assert float(sum(twin.losses)) == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_twin_of_a_model_with_bare_operations_calls_them_again():
+    inputs = keras.Input((4, 4, 3))
+    features = keras.layers.Conv2D(2, 3)(inputs)
+    features = keras.ops.mean(keras.ops.gelu(features) + np.ones((1, 2, 2, 2), np.float32), axis=(1, 2))
+    model = keras.Model(inputs, keras.layers.Dense(2)(features))
+    images = np.random.default_rng(0).normal(size=(5, 4, 4, 3)).astype(np.float32)
+    twin = training_twin(model, "mixed_bfloat16", l2=0.1)
+    np.testing.assert_allclose(twin(images), model(images), atol=0.05)
+
+
 def test_weights_in_the_batches_count_in_the_loss():
     class Weighted:
         """Batches in which one class has no weight."""

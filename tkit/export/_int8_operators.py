@@ -1,7 +1,7 @@
 """Operators that LiteRT has no int8 kernels of, as operators that it has, in a SavedModel on disk.
 
 They are found in the graph, so it doesn't matter which layers use them: layer, group, RMS and unit normalization negate
-and square.
+and square. A GRU splits what its first state gives, a constant; the converter left that in float, or not, by chance.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-_OUTPUTS = {"Const": "output", "Relu": "activations", "Exp": "y", "Elu": "activations"}
+_OUTPUTS = {"Const": "output", "Slice": "output", "Relu": "activations", "Exp": "y", "Elu": "activations"}
 _OUTPUTS |= {"Neg": "y", "Square": "y", "SquaredDifference": "z"}  # all others: z
 
 
@@ -30,6 +30,12 @@ class _Parts:
         taken = [self._number(item) if isinstance(item, float) else item for item in inputs]
         return self._reference(self._made(kind, taken))
 
+    def slice(self, tensor: str, begin: list[int], size: list[int]) -> str:
+        """The reference of a part of a tensor."""
+        made = self._made("Slice", [tensor, self._number(begin, tf.int32), self._number(size, tf.int32)])
+        made.attr["Index"].type = tf.int32.as_datatype_enum
+        return self._reference(made)
+
     def last(self, kind: str, *inputs: str | float) -> None:
         """Makes the node itself this operator."""
         taken = [self._number(item) if isinstance(item, float) else item for item in inputs]
@@ -42,9 +48,11 @@ class _Parts:
         made.attr["dtype" if kind == "Const" else "T"].CopyFrom(self.node.attr["T"])
         return made
 
-    def _number(self, value: float) -> str:
+    def _number(self, value: float | list[int], dtype: tf.DType | None = None) -> str:
+        dtype = dtype or tf.as_dtype(self.node.attr["T"].type)
         made = self._made("Const", [])
-        made.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, tf.as_dtype(self.node.attr["T"].type)))
+        made.attr["dtype"].type = dtype.as_datatype_enum
+        made.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, dtype))
         return self._reference(made)
 
     def _reference(self, node: Any) -> str:
@@ -84,23 +92,35 @@ def with_int8_operators(folder: Path) -> Path:
     found = [_replaced(function) for graph in saved.meta_graphs for function in graph.graph_def.library.function]
     if not any(found):
         return folder
-    copy = shutil.copytree(folder, folder.with_name(f"{folder.name}-int8-operators"))
+    copy = shutil.copytree(folder, folder.with_name(f"{folder.name}-int8-operators"), dirs_exist_ok=True)
     (copy / "saved_model.pb").write_bytes(saved.SerializeToString())
     return copy
 
 
 def _replaced(function: Any) -> bool:
-    nodes = [node for node in function.node_def if node.op in _REPLACED]
-    old = {node.name: _OUTPUTS[node.op] for node in nodes}
-    for node in nodes:
-        _REPLACED[node.op](_Parts(function.node_def, node))
+    moved: dict[str, str] = {}
+    constants = {f"{node.name}:output:0": node.attr["value"].tensor for node in function.node_def if node.op == "Const"}
+    for node in list(function.node_def):
+        if node.op in _REPLACED:
+            moved[f"{node.name}:{_OUTPUTS[node.op]}:0"] = f"{node.name}:z:0"
+            _REPLACED[node.op](_Parts(function.node_def, node))
+        elif node.op == "Split" and node.input[0] in constants:
+            moved |= _sliced(_Parts(function.node_def, node), int(tf.make_ndarray(constants[node.input[0]])))
+    for node in function.node_def if moved else ():
+        node.input[:] = [moved.get(item, item) for item in node.input]
+    for key in function.ret if moved else ():
+        function.ret[key] = moved.get(function.ret[key], function.ret[key])
+    return bool(moved)
 
-    def reference(text: str) -> str:
-        name, _, output = text.partition(":")
-        return f"{name}:z:0" if output == f"{old.get(name)}:0" else text
 
-    for node in function.node_def if old else ():
-        node.input[:] = [reference(item) for item in node.input]
-    for key in function.ret if old else ():
-        function.ret[key] = reference(function.ret[key])
-    return bool(old)
+def _sliced(parts: _Parts, axis: int) -> dict[str, str]:
+    """Makes a slice for each output of a split along an axis of known size; by the split's outputs, the slices'."""
+    moved = {}
+    for number, shape in enumerate(parts.node.attr["_output_shapes"].list.shape):
+        size = [item.size for item in shape.dim]  # -1, not known, is all for a slice
+        if not size or size[axis] < 0:
+            return {}
+        begin = [0] * len(size)
+        begin[axis] = number * size[axis]
+        moved[f"{parts.node.name}:output:{number}"] = parts.slice(parts.node.input[1], begin, size)
+    return moved

@@ -47,7 +47,9 @@ def training_twin(model: keras.Model, policy: str, l2: float) -> keras.Model:
     """
     stays_float32 = {tensor._keras_history.operation.name for tensor in model.outputs}
 
-    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+    def clone(layer: Any) -> Any:
+        if not isinstance(layer, keras.layers.Layer):  # a bare operation has neither weights nor a dtype policy
+            return layer
         config = layer.get_config()
         preprocessing = isinstance(layer, (keras.layers.Normalization, keras.layers.Rescaling))
         if layer.name not in stays_float32 and not preprocessing:
