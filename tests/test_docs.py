@@ -112,7 +112,8 @@ def call(words):
         except SystemExit as stopped:
             return stopped.code, ""
     done = CliRunner().invoke(Group(), words[1:])
-    return done.exit_code, done.output + repr(done.exception)
+    # `tkit.cli.main` turns a typed error into its exit code.
+    return getattr(done.exception, "exit_code", done.exit_code), done.output + repr(done.exception)
 
 
 # A bound of an example needn't be kept by a model of two steps; a served page is tested elsewhere.
