@@ -116,8 +116,6 @@ def test_a_layer_that_a_later_step_can_t_take_is_said_before_anything_is_trained
     run = adopted(tmp_path, 1, last=layers.Activation("softplus", name="soft"))
     with pytest.raises(InputError, match=r"'soft' \(Activation\)"):
         tkit.compress(run, ["prune:epochs=1", "quantize:aware=true,strict=true"])
-    with pytest.raises(InputError, match="no kernel has as many as 200"):
-        tkit.compress(run, ["prune:epochs=1", "cluster:clusters=200"])
     with pytest.raises(InputError, match="divides the kernel of no layer"):
         tkit.compress(run, ["distil:teacher=self,epochs=1", "prune:block=7x7"])
     assert [path.name for path in run.folder.iterdir() if path.is_dir()] == ["float"]

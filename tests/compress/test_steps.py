@@ -279,6 +279,8 @@ def test_kmeans_finds_clusters_that_are_there():
     found = kmeans(with_zeros, 5, "kmeans++", zero=True, seed=1)
     assert 0.0 in found
     assert np.allclose(found[found != 0], centres, atol=0.01)
+    assert list(kmeans(np.float32([0.5, -1, 0, 0.5]), 16, "kmeans++", zero=True, seed=1)) == [-1, 0, 0.5]
+    assert list(kmeans(np.zeros(4, np.float32), 16, "linear", zero=True, seed=1)) == [0]
 
 
 def test_the_command_prints_one_document(run, capsys):

@@ -197,6 +197,14 @@ def test_operators_without_an_int8_kernel_become_others(layer):
     assert figures["max_difference"] < 0.06
 
 
+def test_what_a_selection_takes_is_not_clipped_to_what_it_gives():
+    keras.utils.set_random_seed(0)
+    below = layers.Conv2D(4, 3, bias_initializer=Constant(-1.0))
+    model = small(below, layers.ELU(0.25), layers.GlobalAveragePooling2D())  # elu(x) where x > 0, else a quarter of it
+    figures, _ = figures_of(model, "int8", noise())
+    assert figures["max_difference"] < 0.06
+
+
 @pytest.mark.parametrize("fmt", ["int8", "int16x8"])
 def test_a_convolution_that_is_called_twice_has_a_bias_for_each_of_its_inputs(fmt):
     keras.utils.set_random_seed(0)

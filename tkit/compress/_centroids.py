@@ -10,7 +10,6 @@ import numpy as np
 
 from tkit.compress import Clusters
 from tkit.compress._kernels import LARGEST_CODE, code_scales, rounded_up
-from tkit_edge.errors import InputError
 
 ITERATIONS = 100
 ROUNDS = 6
@@ -32,7 +31,7 @@ def codebook(
     Args:
         kernels: float32, as Keras has them.
         shapes: of their scales.
-        clusters: at most the number of distinct weights.
+        clusters: at most; there are fewer where there are fewer distinct weights.
         start: where the centroids begin.
         zero: whether one centroid is 0.
         seed: of kmeans++.
@@ -67,22 +66,19 @@ def _best(kernel: np.ndarray, shape: tuple[int, ...], centroids: np.ndarray) -> 
 
 
 def kmeans(values: np.ndarray, clusters: int, start: Start, *, zero: bool, seed: int) -> np.ndarray:
-    """Centroids of values, rising; float32 [clusters].
+    """Centroids of values, rising; float32 [at most `clusters`].
 
     Args:
         values: float32 [n].
-        clusters: at most the number of distinct values.
+        clusters: at most; there are fewer where there are fewer distinct values.
         start: where the centroids begin (Arthur and Vassilvitskii 2007 for kmeans++).
         zero: whether one centroid is 0 and stays, which pruned weights have; the others share the other weights.
         seed: of kmeans++.
-
-    Raises:
-        InputError: fewer distinct values than clusters.
     """
     points, weights = np.unique(values[values != 0] if zero else values, return_counts=True)
-    wanted = clusters - zero
-    if len(points) < wanted:
-        raise InputError(f"A kernel has {len(points) + zero} distinct weights, fewer than {clusters} clusters.")
+    wanted = min(clusters - zero, len(points))
+    if not wanted:
+        return np.zeros(1, np.float32)
     points, weights = points.astype(np.float64), weights.astype(np.float64)
     found = _begin(points, weights, wanted, start, np.random.default_rng(seed))
     # In one dimension a cluster is an interval: sums over it are differences of running sums.

@@ -49,7 +49,7 @@ class Cluster(Step):
         return f"cluster-{self.clusters}"
 
     def check(self, model: keras.Model, work: Work) -> None:
-        """Raises InputError where all kernels have fewer weights than clusters, or `skip` names what isn't there."""
+        """Raises InputError where no kernel has two weights to share, or `skip` names what isn't there."""
         from tkit.compress._fold import fold
 
         self._layers(fold(model))
@@ -75,10 +75,9 @@ class Cluster(Step):
             found = [centroids] * len(layers)
         else:
             scales = [channel_scales(*pair) for pair in zip(kernels, shapes, strict=True)]
-            domains = [(kernel / scale).ravel() for kernel, scale in zip(kernels, scales, strict=True)]
             found = [
-                kmeans(values, min(self.clusters, len(np.unique(values))), self.start, zero=zero, seed=work.seed)
-                for values, zero in zip(domains, zeros, strict=True)
+                kmeans((kernel / scale).ravel(), self.clusters, self.start, zero=zero, seed=work.seed)
+                for kernel, scale, zero in zip(kernels, scales, zeros, strict=True)
             ]
         views: dict[str, list] = {name: [("masked", {})] for name in state.kept.pruned}
         for layer, centroids in zip(layers, found, strict=True):
@@ -102,11 +101,8 @@ class Cluster(Step):
     def _layers(self, folded: keras.Model) -> list[keras.layers.Layer]:
         from tkit.compress._choose import chosen
 
-        layers = chosen(folded, self.skip, "cluster")
-        distinct = {layer.name: len(np.unique(layer.kernel.numpy())) for layer in layers}
-        if max(distinct.values()) < self.clusters:
-            raise InputError(
-                f"cluster: no kernel has as many as {self.clusters} distinct weights: expected clusters of at most "
-                f"{max(distinct.values())}, the number of the largest kernel. Ask for fewer."
-            )
-        return [layer for layer in layers if distinct[layer.name] > 1]
+        candidates = chosen(folded, self.skip, "cluster")
+        layers = [layer for layer in candidates if np.ptp(layer.kernel.numpy()) > 0]
+        if not layers:
+            raise InputError(f"cluster: all weights of {candidates[0].name!r} are equal: there is nothing to share.")
+        return layers

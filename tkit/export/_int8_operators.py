@@ -7,12 +7,15 @@ and square. A GRU splits what its first state gives, a constant; the converter l
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+from tkit.compress._int8_functions import JUST_ABOVE_1
 
 _OUTPUTS = {"Const": "output", "Slice": "output", "Relu": "activations", "Exp": "y", "Elu": "activations"}
 _OUTPUTS |= {"Neg": "y", "Square": "y", "SquaredDifference": "z"}  # all others: z
@@ -78,6 +81,17 @@ def _elu(parts: _Parts) -> None:
     parts.last("AddV2", parts.op("Relu", parts.input), parts.op("Sub", parts.op("Exp", below), 1.0))
 
 
+def _selected(parts: _Parts, shared: Callable[[str], bool]) -> bool:
+    """Gives a selection tensors of its own: the converter clips what it takes to the range of what it gives."""
+    condition, *taken = parts.node.input[:3]
+    if not any(map(shared, taken)):
+        return False
+    parts.last(
+        parts.node.op, condition, *(parts.op("Mul", item, JUST_ABOVE_1) if shared(item) else item for item in taken)
+    )
+    return True
+
+
 _REPLACED: dict[str, Callable[[_Parts], None]] = {
     "Neg": _negated,
     "Square": _squared,
@@ -99,6 +113,8 @@ def with_int8_operators(folder: Path) -> Path:
 
 def _replaced(function: Any) -> bool:
     moved: dict[str, str] = {}
+    users = Counter(item for node in function.node_def for item in node.input)
+    apart = False
     constants = {f"{node.name}:output:0": node.attr["value"].tensor for node in function.node_def if node.op == "Const"}
     for node in list(function.node_def):
         if node.op in _REPLACED:
@@ -106,11 +122,13 @@ def _replaced(function: Any) -> bool:
             _REPLACED[node.op](_Parts(function.node_def, node))
         elif node.op == "Split" and node.input[0] in constants:
             moved |= _sliced(_Parts(function.node_def, node), int(tf.make_ndarray(constants[node.input[0]])))
+        elif node.op == "SelectV2":
+            apart |= _selected(_Parts(function.node_def, node), lambda item: users[item] > 1 and item not in constants)
     for node in function.node_def if moved else ():
         node.input[:] = [moved.get(item, item) for item in node.input]
     for key in function.ret if moved else ():
         function.ret[key] = moved.get(function.ret[key], function.ret[key])
-    return bool(moved)
+    return apart or bool(moved)
 
 
 def _sliced(parts: _Parts, axis: int) -> dict[str, str]:
