@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import sys
 
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from tkit.cli import main
@@ -77,7 +79,9 @@ def test_good_data_has_no_problems_and_trains(good, capsys):
     out = capsys.readouterr().out
     assert "12 pictures (12 train), 2 classes" in out
     assert "no test pictures of its own" in out
-    assert out.rstrip().endswith("no problems: a recipe can train on it")
+    *_, verdict, command = out.rstrip().splitlines()
+    assert verdict == "no problems: a recipe can train on it"
+    assert command.strip().startswith(f"tkit run digits_cnn --data {good} data.image_size=")
     Images(source=str(good), image_size=(6, 8), batch_size=2).load(0)
 
 
@@ -180,6 +184,19 @@ def test_problems_of_classes_are_listed_not_raised(tmp_path):
     assert "class 'eel' has no pictures" in problems({f"cat/{i}.png": picture() for i in range(4)}, "empty")[0]
     unread = {**{f"cat/{i}.png": picture() for i in range(4)}, "dog/a.png": b"x", "dog/b.png": b"y"}
     assert "class 'dog' has no training pictures" in problems(unread, "unread")[1]
+
+
+def test_the_command_that_it_ends_with_trains_on_grey_images_of_a_size_of_their_own(tmp_path, capsys):
+    from tkit.cli._group import Group
+
+    files = {f"{name}/{i}.png": picture(size=(28, 28), mode="L") for name in ("ant", "bee") for i in range(22)}
+    folder = write(tmp_path / "grey ones", files)
+    assert tkit(folder) == 0
+    command = capsys.readouterr().out.rstrip().splitlines()[-1].strip()
+    assert command.endswith("data.image_size=28 data.channels=1")
+    words = [*shlex.split(command)[1:], "--dry-run", "--runs-dir", str(tmp_path / "runs")]
+    done = CliRunner().invoke(Group(), words)
+    assert done.exit_code == 0, done.output
 
 
 @pytest.mark.parametrize("name", ["digits", "synthetic:3", "arrays.npz", "labels.csv"])

@@ -14,6 +14,7 @@ Examples:
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from tkit_pipelines.survey import Repeats, Survey
 
 LISTED = 20  # bad files
+LARGEST, SMALL = 96, 16
+"""Pixels of a side: more is slow to begin with; less is too small for cifar10_cnn's pools."""
+GREY = (" L", " 1", " I", " I;16", " LA")
+"""Pillow's modes at the end of a kind."""
 CLASSES = 40
 BAR = 24  # characters for the largest class
 
@@ -105,6 +110,7 @@ def _document(found: Survey) -> dict[str, Any]:
         "strays": found.strays,
         "notes": found.notes,
         "problems": found.problems,
+        "command": None if found.problems else _command(found),
     }
 
 
@@ -156,7 +162,21 @@ def _lines(found: Survey, columns: int | None) -> list[str]:
         if len(found.bad) > LISTED:
             lines.append(f"  ... and {len(found.bad) - LISTED:,} more")
     lines += ["", *(f"problem: {problem}" for problem in found.problems)]
-    return lines if found.problems else [*lines, "no problems: a recipe can train on it"]
+    return lines if found.problems else [*lines, "no problems: a recipe can train on it", f"  {_command(found)}"]
+
+
+def _command(found: Survey) -> str:
+    """What trains on the data as it is: its size, at most `LARGEST` pixels a side, and its channels."""
+    height, width, channels = found.shape.array
+    if found.heights:
+        spreads = _spread(found.heights), _spread(found.widths)
+        height, width = (int(spread["median"]) for spread in spreads if spread)
+        scale = min(1.0, LARGEST / max(height, width))
+        height, width = (max(1, round(side * scale)) for side in (height, width))
+        channels = 1 if all(kind.endswith(GREY) for kind in found.kinds) else 3
+    recipe = "digits_cnn" if min(height, width) < SMALL else "cifar10_cnn"
+    size = f"{height}" if height == width else f"{height},{width}"
+    return f"tkit run {recipe} --data {shlex.quote(found.name)} data.image_size={size} data.channels={channels}"
 
 
 def _classes(found: Survey, width: int | None) -> list[str]:
