@@ -17,7 +17,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
@@ -127,8 +127,11 @@ def ratios(measured: Mapping[str, list[dict[str, float]]], figure: str, one: str
     return median(row[figure] / against[figure] for row, against in pairs)
 
 
-def setup() -> str:
+def setup(packages: Sequence[str] | None = None) -> str:
     """One line that tells what a figure depends on: cores, processor, Python and the packages' versions.
+
+    Args:
+        packages: which; `PACKAGES` by default.
 
     Raises:
         SystemExit: a package isn't there.
@@ -136,7 +139,7 @@ def setup() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = next((line.partition(":")[2].strip() for line in lines if "model name" in line), platform.processor())
     try:
-        versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+        versions = ", ".join(f"{name} {version(name)}" for name in packages or PACKAGES)
     except PackageNotFoundError as error:
         raise SystemExit(
             f"The benchmarks need {error.name}: pip install -e '.[bench]', as `make bench` does."

@@ -31,6 +31,8 @@ _LAYERS = """
     SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization StackedRNNCells Subtract TimeDistributed
     UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
 """
+LAYERS = frozenset(_LAYERS.split())
+"""Of Keras 3.15, those that a model may have."""
 _INITIALIZERS = """
     Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity IdentityInitializer LecunNormal LecunUniform Ones
     Orthogonal OrthogonalInitializer RandomNormal RandomUniform STFT STFTInitializer TruncatedNormal VarianceScaling
@@ -71,7 +73,7 @@ _NUMBERS = re.compile(r"bool|u?int(8|16|32|64)|b?float(16|32|64)|float8_\w{1,9}"
 _MODULES: dict[str | None, frozenset[str]] = {
     None: frozenset({"__keras_tensor__", "__slice__", "__ellipsis__"}) | _CONSTANTS,
     "keras": frozenset({"Functional", "Sequential", "DTypePolicy"}),
-    "keras.layers": frozenset(_LAYERS.split()),
+    "keras.layers": LAYERS,
     "keras.initializers": frozenset(_INITIALIZERS.split()),
     "keras.regularizers": frozenset({"L1", "L1L2", "L2", "OrthogonalRegularizer"}),
     "keras.constraints": frozenset({"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"}),
