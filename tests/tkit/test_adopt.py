@@ -74,7 +74,8 @@ def test_a_run_like_any_other(data, tmp_path):
     assert run.recipe.data.image_size == (10, 12)
     again = Run.open(run.folder)
     assert again.recipe == run.recipe
-    tkit.export(again, overrides=["export.formats=float32,int8", "export.parity.agreement=0"])
+    formats = ["export.formats=float32,int8", "export.parity.agreement=0"]
+    tkit.export(again, overrides=[*formats, "export.golden=originals"])
     bundle = Bundle.read(run.folder / "float" / "export")
     assert (bundle.output, bundle.labels) == ("probabilities", run.class_names)
     assert bundle.picture(0).suffix == ".jpg"
@@ -293,7 +294,7 @@ def test_an_adopted_model_sees_on_the_device_too_what_kerass_loader_gives(tmp_pa
     said = " ".join(capsys.readouterr().err.split())
     assert "image_dataset_from_directory" in said and "data.resize=keras-crop" in said
     assert "outputs: 0 class0, 1 class1, 2 class2" in said
-    tkit.export(run, overrides=["export.formats=float32"])
+    tkit.export(run, overrides=["export.formats=float32", "export.golden=originals"])
     wanted = "keras-crop" if overrides else "keras"
     bundle = Bundle.read(run.folder / "float" / "export")
     assert (run.recipe.data.resize, bundle.resize) == (wanted, wanted)

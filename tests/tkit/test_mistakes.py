@@ -52,7 +52,7 @@ def recipe():
 """
 VALUES = [
     (["--recipe", "digit_cnn"], ["Unknown recipe 'digit_cnn'", "Did you mean 'digits_cnn'?", "--recipe ./mine.py"]),
-    (["fit.epoch=5"], ["Unknown key 'fit.epoch'", "Did you mean 'epochs'?"]),
+    (["fit.epoch=5"], ["Unknown key 'fit.epoch'", "Did you mean 'fit.epochs'?"]),
     (["fit.epochs=many"], ["fit.epochs", "integer", "'many'"]),
     (["fit.optimizer=adam"], ["unknown kind 'adam'", "Did you mean 'adamw'?"]),
     (["model=mobilnet"], ["unknown kind 'mobilnet'", "Did you mean 'mobilenet'?"]),
@@ -60,9 +60,8 @@ VALUES = [
     (["data.augment=flipp"], ["unknown kind 'flipp'", "Did you mean 'flip'?"]),
     (["data.source=digts"], ["neither a known name nor an existing path"]),
     (["data.image_size=0,8"], ["data.image_size.0", "greater than 0", "0"]),
-    (["data.image_size=8"], ["data.image_size", "8"]),
+    (["data.image_size=8,8,8"], ["data.image_size", "8"]),
     (["data.image_size=100000,100000"], ["batch_size x height x width must be less than", "lower batch_size"]),
-    (["data.batch_size=5000"], ["only 1295 training pictures", "at most 1295"]),
     (["model=backbone:name=ResNet50,weights=null"], ["RGB", "data.channels=3"]),
     (["fit.freeze_epochs=1"], ["fit.freeze_epochs=1", "no frozen layers"]),
 ]

@@ -82,8 +82,9 @@ def command(
             return show(measured.metrics, _options.bench_table(measured.metrics))
         opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
         _options.silence_tensorflow()
-        if is_model(run) and "float/export" not in opened.manifest["stages"]:
-            tkit.export(opened)
+        variant = variant or opened.variant
+        if is_model(run) and f"{variant}/export" not in opened.manifest["stages"]:
+            tkit.export(opened, variant=variant)
         tkit.bench(opened, variant=variant)
         summary = opened.summary("bench", variant)
         where = {key: summary[key] for key in ("run", "variant")}

@@ -45,5 +45,7 @@ def command(
         _options.silence_tensorflow()
         run = tkit.run(**arguments)
         stages = [*(["compress"] if run.recipe.compress else []), "export", "bench"]
-        summaries = {"fit": run.summary("fit", "float"), **{stage: run.summary(stage) for stage in stages}}
+        # The newest variant may be one that `tkit compress` has made since.
+        variant = run.variant if run.recipe.compress else "float"
+        summaries = {"fit": run.summary("fit", "float"), **{stage: run.summary(stage, variant) for stage in stages}}
         show(summaries, f"{_options.bench_table(summaries['bench']['metrics'])}\n{run.folder}")
