@@ -9,7 +9,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 import tkit
 from tkit import model_files
-from tkit.compress import Kept
+from tkit.compress import Clusters, Kept
 from tkit.compress._evidence import proofs
 from tkit.compress._file_kernels import kernels
 from tkit.compress._fold import fold
@@ -212,3 +212,22 @@ def test_a_wider_kernel_breaks_the_promise_of_a_narrow_one(exported):
     data, _, model = exported["shared", "float32"]
     judged = proofs(data, "float32", Kept(shapes={"conv": (3, 3, 6, 6), "hidden": (96, 8)}), model)
     assert [proof.holds for proof in judged] == [True, False]
+
+
+def test_inputs_of_few_weights_have_factors_of_their_own():
+    """Batch normalization in front scales the inputs, hundreds of times apart, of a pruned layer with few channels."""
+    inputs = keras.Input((4, 4, 8))
+    x = layers.BatchNormalization()(layers.GlobalAveragePooling2D()(layers.ReLU()(inputs)))
+    model = keras.Model(inputs, layers.Dense(3, name="dense")(x))
+    model.layers[3].gamma.assign([40.2, 60.7, 5.5, 60.1, 29.5, 28.3, 0.1, 35.0])
+    kernel = np.zeros((8, 3), np.float32)
+    for column, (rows, weights) in enumerate((([1, 6, 7], [-1, -0.5, 0.25]), ([2, 3, 6], [1, 0.25, -0.5]))):
+        kernel[rows, column] = weights
+    kernel[[0, 1, 4, 5, 6, 7], 2] = [0.25, -0.5, -0.5, 1, 0.25, 0.25]
+    model.get_layer("dense").kernel.assign(kernel)
+    clusters = Clusters(centroids=(-1.0, -0.5, 0.0, 0.25, 1.0), scales=(1.0, 1.0, 1.0))
+    images = np.random.default_rng(0).uniform(0, 255, (10, 4, 4, 8)).astype(np.float32)
+    with Converter(model, images, io="float32") as convert:
+        for fmt in FORMATS:
+            [proof] = proofs(convert(fmt), fmt, Kept(clustered={"dense": clusters}), model)
+            assert proof.holds, fmt

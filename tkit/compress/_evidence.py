@@ -26,7 +26,7 @@ TOLERANCE = 1e-5
 """Of a float weight and its centroid, of the scale: what folding and storing may round."""
 _ROUNDING = {"float32": (TOLERANCE, 0.0), "float16": (1e-3, 2.0**-24), "int8": (0.0, 0.51), "int4": (0.0, 0.51)}
 """What a type rounds by at most: a share of a channel's largest weight, and so much (of a code)."""
-_ROUNDS = 100
+_ROUNDS = 10
 
 
 class Proof(NamedTuple):
@@ -123,8 +123,20 @@ def _off(theirs: np.ndarray, ours: np.ndarray, tolerance: np.ndarray) -> int:
 
 
 def _row_factors(theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
-    """Factors [inputs, 1] that bring ours, times a factor a channel, nearest to theirs: alternating least squares."""
-    rows = np.ones((len(ours), 1))
+    """Factors [inputs, 1] that bring ours, times a factor a channel, nearest to theirs: alternating least squares.
+
+    From one channel to the inputs that it has weights of, to their other channels, and so on: factors that fit exactly
+    are found at once, where from a start of ones they may take thousands of rounds.
+    """
+    rows, columns = np.zeros((len(ours), 1)), np.zeros((1, theirs.shape[1]))
+    for column in np.flatnonzero(np.any((theirs != 0) & (ours != 0), axis=0)):
+        reached = np.count_nonzero(columns)
+        if not columns[0, column]:
+            columns[0, column] = 1.0
+        while np.count_nonzero(columns) > reached:
+            reached = np.count_nonzero(columns)
+            rows = _fitted(theirs, ours * columns, axis=1)
+            columns = _fitted(theirs, ours * rows, axis=0)
     for _ in range(_ROUNDS):
         columns = _fitted(theirs, ours * rows, axis=0)
         rows = _fitted(theirs, ours * columns, axis=1)
@@ -135,7 +147,7 @@ def _fitted(theirs: np.ndarray, ours: np.ndarray, axis: int) -> np.ndarray:
     """The factor of each row or column of ours with which it comes nearest to theirs."""
     squares = np.sum(ours**2, axis=axis, keepdims=True)
     products = np.sum(theirs * ours, axis=axis, keepdims=True)
-    return np.divide(products, squares, out=np.ones_like(squares), where=squares > 0)
+    return np.divide(products, squares, out=np.zeros_like(squares), where=squares > 0)
 
 
 def _integers(graph: Graph, found: dict[str, list[FileKernel]], fmt: Format, kept: Kept) -> Iterator[Proof]:
