@@ -97,9 +97,17 @@ def test_the_epoch_line_fits_and_names_split_count_and_percent(capsys, monkeypat
 
 
 def test_each_accuracy_names_its_split_and_count():
-    figures = {"bytes": 46224, "agreement": 1.0, "accuracy": 0.993, "samples": 500, "drop": 0.0, "max_difference": 0.1}
-    line = _line("int8", {**figures, "drop_interval": [-0.0135, 0.0135]}, "ok")
-    assert "validation accuracy 99.30% of 500" in line
+    figures = {
+        "bytes": 46224,
+        "same_top1": 1.0,
+        "accuracy": 0.993,
+        "accuracy_samples": 143,
+        "samples": 200,
+        "drop": 0.0,
+    }
+    line = _line("int8", {**figures, "max_difference": 0.1, "drop_interval": [-0.0135, 0.0135]}, "ok")
+    assert "validation accuracy 99.30% of 143" in line
+    assert "same top-1 100.0% of 200" in line
     assert all(len(part) <= 80 for part in fitted(line, 80).splitlines())
     assert line.endswith("  ok")
 
