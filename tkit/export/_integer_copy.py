@@ -26,10 +26,12 @@ def integer_copy(model: keras.Model, images: np.ndarray) -> keras.Model:
     """The copy; `model` itself if it has nothing of the kind.
 
     Args:
-        model: functional; float32 pixels [batch, height, width, channels].
+        model: functional or Sequential; float32 pixels [batch, height, width, channels].
         images: uint8 [n, height, width, channels] that activation ranges come from.
     """
-    return _uncapped(_separated(model), images)
+    graph = _functional(model) or model
+    copy = _uncapped(_separated(graph), images)
+    return model if copy is graph else copy
 
 
 def _separated(model: keras.Model) -> keras.Model:
