@@ -226,6 +226,21 @@ def test_a_cap_far_above_what_a_layer_gives_does_not_make_a_file_that_the_runtim
     assert figures["max_difference"] < 0.03
 
 
+@pytest.mark.parametrize("fmt", ["float32", "int8"])
+def test_a_number_added_behind_a_transposed_convolution_is_no_bias_of_one_element(fmt):
+    keras.utils.set_random_seed(0)
+    transposed = [layers.Conv2DTranspose(4, 3, strides=2), layers.Rescaling(0.3, 0.1), layers.Conv2DTranspose(4, 3)]
+    model = small(*transposed, layers.Activation("hard_sigmoid"), layers.GlobalAveragePooling2D())
+    figures, _ = figures_of(model, fmt, noise())
+    assert figures["max_difference"] < (1e-5 if fmt == "float32" else 0.03)
+
+
+def test_a_selection_of_indices_stays_one_of_indices():
+    model = small(layers.Reshape((256, 3)), layers.AdaptiveMaxPooling1D(7), layers.Conv1D(4, 3), layers.Flatten())
+    figures, _ = figures_of(model, "int8", noise())
+    assert figures["max_difference"] < 0.06
+
+
 class Loop(keras.layers.Layer):
     """A layer with a loop inside, where nothing unrolls it."""
 

@@ -120,13 +120,13 @@ def test_names_of_operations_are_their_own_in_a_model_that_is_called_twice(tmp_p
     assert len(ours.weights) == len(model.weights)
 
 
-def preprocessed(name):
+def preprocessed(name, augmentation=layers.RandomFlip):
     """keras.applications' preprocess_input inside the model, behind augmentation and before padding."""
 
     def make():
         keras.utils.set_random_seed(0)
         inputs = keras.Input(SHAPE)
-        x = getattr(keras.applications, name).preprocess_input(layers.RandomFlip()(inputs))
+        x = getattr(keras.applications, name).preprocess_input(augmentation()(inputs))
         x = layers.Conv2D(8, 3, activation="relu")(layers.ZeroPadding2D(1)(x))
         return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
 
@@ -147,6 +147,21 @@ def test_preprocess_input_inside_the_model_is_one_scaling(name, tmp_path):
     assert answer["pixels"] == "0-255"
     np.testing.assert_allclose(scores(ours), scores(model), atol=2e-5)
     np.testing.assert_allclose(on_device(ours), scores(model), atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    [
+        layers.RandAugment,
+        layers.AugMix,
+        lambda: layers.Pipeline([layers.RandomErasing(), layers.RandomZoom(0.1)]),
+        lambda: layers.GaussianNoise(0.5),
+    ],
+)
+def test_pixels_are_known_behind_augmentation_of_any_kind(augmentation, tmp_path):
+    model = preprocessed("resnet50", augmentation)()
+    ours, _ = taken(model, tmp_path)
+    np.testing.assert_allclose(scores(ours), scores(model), atol=2e-5)
 
 
 def test_reversed_channels_that_no_convolution_takes_are_mixed_by_a_frozen_one(tmp_path):

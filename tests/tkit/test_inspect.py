@@ -64,7 +64,8 @@ def test_tensors_lists_every_constant(file, capsys):
 
 
 def test_json_is_one_document(file, capsys):
-    document = json.loads(output(capsys, file, "--json"))
+    [(name, document)] = json.loads(output(capsys, file, "--json"))["files"].items()
+    assert name == "mine.tflite"
     assert document["arithmetic"] == "int8"
     assert document["macs"] == 6 * 6 * 4 * 9 + 144 * 3
     assert sum(document["bytes_by_kind"].values()) == document["bytes"]

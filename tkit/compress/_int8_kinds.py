@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from tkit.augmentation import passes_at_inference
 from tkit.compress._fold import affine
 
 FUSED = ("linear", "relu", "relu6")
@@ -31,9 +32,6 @@ _LAYERS: dict[Kind, tuple[type, ...]] = {
         *(layers.Flatten, layers.Reshape, layers.Permute, layers.RepeatVector),
         *(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.Cropping1D, layers.Cropping2D, layers.CenterCrop),
         *(layers.UpSampling1D, layers.UpSampling2D, layers.Resizing),
-        *(layers.Identity, layers.ActivityRegularization),
-        *(layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D, layers.AlphaDropout),
-        *(layers.GaussianNoise, layers.GaussianDropout),
     ),
     # Rounded to the codes that the input has.
     "rounded": (layers.AveragePooling1D, layers.AveragePooling2D),
@@ -69,8 +67,8 @@ def kind_of(node: Any) -> Kind | None:
         return "same" if plain else None
     if isinstance(layer, _MERGES):
         return "sum" if len(node.input_tensors) == 2 else None
-    if type(layer).__name__.startswith("Random") and not isinstance(layer, layers.RandomCrop):
-        return "same"  # augmentation, which ends with training
+    if passes_at_inference(layer):
+        return "same"
     return next((kind for kind, types in _LAYERS.items() if isinstance(layer, types)), None)
 
 

@@ -117,6 +117,8 @@ def _replaced(function: Any) -> bool:
     apart = False
     constants = {f"{node.name}:output:0": node.attr["value"].tensor for node in function.node_def if node.op == "Const"}
     for node in list(function.node_def):
+        if "T" in node.attr and node.attr["T"].type != tf.float32.as_datatype_enum:  # indices and sizes
+            continue
         if node.op in _REPLACED:
             moved[f"{node.name}:{_OUTPUTS[node.op]}:0"] = f"{node.name}:z:0"
             _REPLACED[node.op](_Parts(function.node_def, node))

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from tkit._quiet import chatter_dropped
+from tkit.export._wide_biases import widen_biases
 
 
 class Saved:
@@ -25,6 +26,7 @@ class Saved:
         with warnings.catch_warnings(), chatter_dropped(everything=True):
             warnings.simplefilter("ignore")
             tf.saved_model.save(module, str(folder), signatures=function)
+        widen_biases(folder)
 
     def layers_with(self, operators: list[str]) -> list[str]:
         """The Keras layers whose part of the graph holds any of the operators."""

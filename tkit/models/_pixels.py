@@ -16,6 +16,7 @@ import numpy as np
 from keras import Operation, layers
 from keras.src.ops.numpy import Flip
 
+from tkit.augmentation import passes_at_inference
 from tkit.models._keras_graph import float32, nodes
 from tkit_edge.runtime import Pixels
 
@@ -24,7 +25,7 @@ _MAX_OPERATIONS = 20  # that are looked at; preprocess_input has up to 7
 # What leaves channels apart and treats them alike: a reversal may as well happen behind it.
 _CHANNELWISE = (
     layers.ZeroPadding2D, layers.Cropping2D, layers.CenterCrop, layers.Resizing, layers.MaxPooling2D,
-    layers.AveragePooling2D, layers.UpSampling2D, layers.Identity, layers.Dropout,
+    layers.AveragePooling2D, layers.UpSampling2D,
 )  # fmt: skip
 
 
@@ -99,7 +100,7 @@ def _plain(value: Any) -> Any:
 
 
 def _arithmetic(model: keras.Model) -> Iterator[tuple[keras.KerasTensor, keras.KerasTensor, list[Operation]]]:
-    """The arithmetic that a model begins with, behind random augmentation, and longer and longer parts of it.
+    """The arithmetic that a model begins with, behind augmentation, and longer and longer parts of it.
 
     Each part is its first and last tensor, of one height and width, and its operations; all that comes behind depends
     on the pixels through the last tensor alone.
@@ -107,7 +108,7 @@ def _arithmetic(model: keras.Model) -> Iterator[tuple[keras.KerasTensor, keras.K
     ordered, start = nodes(model), model.inputs[0]
     while True:
         users = _users(ordered, start)
-        if len(users) != 1 or not type(users[0].operation).__name__.startswith("Random"):
+        if len(users) != 1 or not passes_at_inference(users[0].operation):
             break
         start = users[0].outputs[0]
     inside, reached = [], {id(start)}
@@ -172,7 +173,7 @@ def _only_convolution(model: keras.Model, tensor: keras.KerasTensor) -> str | No
         layer = users[0].operation
         if type(layer) is layers.Conv2D and layer.groups == 1 and layer.data_format == "channels_last":
             return str(layer.name)
-        if not isinstance(layer, _CHANNELWISE) and not type(layer).__name__.startswith("Random"):
+        if not isinstance(layer, _CHANNELWISE) and not passes_at_inference(layer):
             return None
         tensor = users[0].outputs[0]
 
