@@ -138,6 +138,16 @@ def test_any_tflite_file_is_measured_and_a_damaged_one_refused(run, tmp_path):
         assert "Traceback" not in done.stderr
 
 
+def test_options_of_a_run_are_refused_for_a_file(run, capsys):
+    from tkit.cli import main
+
+    file = str(run.folder / "float" / "export" / "model-int8.tflite")
+    with pytest.raises(SystemExit) as stopped:
+        main(["bench", file, "--skip-bad", "--variant", "float"])
+    assert stopped.value.code == 2
+    assert "--skip-bad, --variant: of a run or a .keras file" in capsys.readouterr().err
+
+
 def test_a_narrowed_bench_measures_what_was_asked_for_and_a_missed_budget_ends_with_3_and_figures(run):
     narrow = ["--formats", "int8,float32", "--threads", "1", "--kernels", "xnnpack", "--seconds", "0.05", "--json"]
     command = [sys.executable, "-m", "tkit", "bench"]

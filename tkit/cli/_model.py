@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -79,14 +79,17 @@ def open_run(
     return run.with_overrides([item for item in overrides if item not in lasting])
 
 
-def file_settings(path: Path, data: str | None, pixels: Pixels | None, overrides: tuple[str, ...]) -> Bench:
-    """How a bare .tflite file is measured; InputError for options that it has no use for."""
+def file_settings(path: Path, options: dict[str, Any], overrides: tuple[str, ...]) -> Bench:
+    """How a bare .tflite file is measured; InputError for a given option of a run or a model."""
     from tkit.bench_config import Bench
     from tkit.recipe import replace
     from tkit_edge.errors import InputError
 
-    if data is not None or pixels is not None:
-        raise InputError(f"--data and --pixels go with a .keras file; {path} is measured without pictures.")
+    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
+    if given:
+        raise InputError(
+            f"{', '.join(given)}: of a run or a .keras file. {path} is measured by itself, without images."
+        )
     settings = Bench()
     for override in overrides:
         key, equals, value = override.partition("=")

@@ -78,7 +78,8 @@ def command(
     overrides = (*given, *overrides)
     with _options.results(as_json, "bench") as show:
         if run.suffix == ".tflite" or (run / "bundle.json").is_file():
-            measured = tkit.bench_file(run, _model.file_settings(run, data, pixels, overrides))
+            options = {"data": data, "pixels": pixels, "skip_bad": skip_bad, "runs_dir": runs_dir, "variant": variant}
+            measured = tkit.bench_file(run, _model.file_settings(run, options, overrides))
             return show(measured.metrics, _options.bench_table(measured.metrics))
         opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
         _options.silence_tensorflow()
