@@ -186,6 +186,7 @@ def test_recurrent_layers_become_int8_files_that_run(kind):
         layers.GroupNormalization(2),
         layers.RMSNormalization(),
         layers.UnitNormalization(),
+        layers.Activation("gelu"),
     ],
     ids=lambda layer: layer.name,
 )
