@@ -9,6 +9,7 @@ from keras import layers, ops
 
 from tkit import model_files
 from tkit.export.convert import Converter
+from tkit.fit.twin import training_twin
 from tkit.models import _keras_child
 from tkit.models._keras_reader import Found, _arrays, with_outputs
 from tkit_edge.errors import InputError
@@ -161,6 +162,7 @@ def test_preprocess_input_inside_the_model_is_one_scaling(name, tmp_path):
 def test_pixels_are_known_behind_augmentation_of_any_kind(augmentation, tmp_path):
     model = preprocessed("resnet50", augmentation)()
     ours, _ = taken(model, tmp_path)
+    assert len(training_twin(ours, "mixed_bfloat16", 0.0).layers) == len(ours.layers)
     np.testing.assert_allclose(scores(ours), scores(model), atol=2e-5)
 
 

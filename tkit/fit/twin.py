@@ -52,7 +52,7 @@ def training_twin(model: keras.Model, policy: str, l2: float) -> keras.Model:
             return layer
         config = layer.get_config()
         preprocessing = isinstance(layer, (keras.layers.Normalization, keras.layers.Rescaling))
-        if layer.name not in stays_float32 and not preprocessing:
+        if layer.name not in stays_float32 and not preprocessing and "dtype" in config:  # a Pipeline has none
             config["dtype"] = policy
         if l2:
             for key in _KERNELS:
