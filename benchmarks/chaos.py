@@ -106,6 +106,7 @@ def survive(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         place = folder / f"killed-{runs}"
         run: Path | None = None
         while True:
+            began = time.monotonic()
             process = start(place, run)
             try:
                 _, said = process.communicate(
@@ -120,6 +121,8 @@ def survive(folder: Path, kills: int, seed: int) -> dict[str, Any]:
                 continue
             if process.returncode:
                 raise SystemExit(f"{run} can't go on: {said.decode()}")
+            if run is None:  # on a machine that is less busy now
+                whole = min(whole, time.monotonic() - began)
             break
         runs += 1
         got = outcome(next(place.iterdir()))

@@ -166,7 +166,7 @@ def test_a_small_set_with_stray_and_damaged_files_goes_through_every_command(tmp
     model.save(tmp_path / "small.keras")
     given = ("small.keras", "--data", "small")
     assert command("compress", *given, "quantize") == 0
-    assert "1 files that are no images were passed over" in " ".join(capsys.readouterr().err.split())
+    assert "1 file that is no image was passed over" in " ".join(capsys.readouterr().err.split())
     (tmp_path / "small" / "dog" / "cut.png").write_bytes((tmp_path / "small" / "dog" / "0.png").read_bytes()[:60])
     assert command("export", *given, "export.formats=float32") == 2
     assert "cut.png is damaged" in (said := capsys.readouterr().err) and "--skip-bad (data.skip_bad=true)" in said
