@@ -1,6 +1,7 @@
 """The list of foreign models is complete, a sample of it comes whole way through, and a death is a row."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,3 +58,9 @@ def test_a_sample_comes_whole_way_through(foreign, tmp_path):
     assert {name: row["failure"] for name, row in rows.items()} == dict.fromkeys(SAMPLE)
     lines = foreign.matrix.lines([*rows.values()], foreign.entries())
     assert "| `Conv1D` | yes | yes | yes | yes | yes | yes | yes | yes |" in lines
+    page = foreign.matrix.PAGE.read_text(encoding="utf-8")
+    assert {*map(without_notes, lines)} <= {*map(without_notes, page.splitlines())}
+
+
+def without_notes(line):
+    return re.sub(r" \[\d+\]", "", line)
