@@ -1,7 +1,7 @@
 """The whole way of one model in the process that it is given: save, evaluate, export, compress, export again.
 
 Each stage is the command that a user would type, run in this process: its exit code and its message are what is judged.
-Before anything counts as right, the exported files are run on test images against the model as Keras itself loads it.
+Before anything counts as right, the exported files are run on test images against the model itself.
 """
 
 from __future__ import annotations
@@ -72,7 +72,6 @@ def go(entry: Entry, folder: Path, report: Report) -> None:
     path = folder / entry.file
     model.save(path)
     tests, labels = data.arrays(images, "test")
-    model = keras.saving.load_model(path)
     scores = _scores(entry, model, tests)
     kinds = {layer.name: type(layer).__name__ for layer in model._flatten_layers()}
     report(

@@ -22,7 +22,7 @@ from tkit.models.resnet import ResNet
 from tkit_edge import flatbuffer
 from tkit_edge.accuracy import wilson
 from tkit_edge.bundle import Bundle
-from tkit_edge.errors import InputError
+from tkit_edge.errors import BoundError, InputError
 from tkit_pipelines.batches import in_order
 from tkit_pipelines.dataset import Examples
 from tkit_pipelines.images import Images
@@ -198,10 +198,15 @@ def test_operators_without_an_int8_kernel_become_others(layer):
     assert figures["max_difference"] < 0.06
 
 
-def test_what_a_selection_takes_is_not_clipped_to_what_it_gives():
+@pytest.mark.parametrize(
+    "layer",
+    [layers.ELU(0.25), layers.Activation("celu")],  # x > 0 selects; the larger and the smaller of x and 0
+    ids=lambda layer: layer.name,
+)
+def test_what_a_choice_takes_is_not_clipped_to_what_it_gives(layer):
     keras.utils.set_random_seed(0)
-    below = layers.Conv2D(4, 3, bias_initializer=Constant(-1.0))
-    model = small(below, layers.ELU(0.25), layers.GlobalAveragePooling2D())  # elu(x) where x > 0, else a quarter of it
+    below = layers.Conv2D(4, 3, bias_initializer=Constant(-0.5))
+    model = small(below, layer, layers.GlobalAveragePooling2D())
     figures, _ = figures_of(model, "int8", noise())
     assert figures["max_difference"] < 0.06
 
@@ -326,12 +331,15 @@ def adopted(tmp_path, monkeypatch):
 
 
 def test_a_default_format_that_cannot_be_had_is_left_out_and_one_asked_for_fails(adopted, capsys):
-    entry = tkit.export(adopted)
-    assert list(entry["metrics"]) == ["float32", "float16", "dynamic", "int8"]
+    entry = tkit.export(adopted, overrides=["export.parity.float16=1e-12"])
+    assert list(entry["metrics"]) == ["float32", "dynamic", "int8"]
+    assert "bound 1e-12" in entry["left_out"]["float16"]
     assert "16-bit kernel for HARD_SWISH" in entry["left_out"]["int16x8"]
-    assert "Not exported: int16x8" in capsys.readouterr().err
+    assert "Not exported: float16, int16x8" in capsys.readouterr().err
     assert "int16x8" not in Bundle.read(adopted.folder / "float" / "export").models
     assert entry["metrics"]["int8"]["samples"] > entry["metrics"]["int8"]["accuracy_samples"]  # filled up by training's
+    with pytest.raises(BoundError, match="1 of the gate's bounds missed on"):
+        tkit.export(adopted, overrides=["export.parity.float16=1e-12", "export.formats=float16"])
     with pytest.raises(InputError, match="16-bit kernel for HARD_SWISH"):
         tkit.export(adopted, overrides=["export.formats=float32,int16x8"])
     entry = tkit.export(adopted, skip_failed=True, overrides=["export.formats=float32,int16x8"])

@@ -81,14 +81,16 @@ def _elu(parts: _Parts) -> None:
     parts.last("AddV2", parts.op("Relu", parts.input), parts.op("Sub", parts.op("Exp", below), 1.0))
 
 
-def _selected(parts: _Parts, shared: Callable[[str], bool]) -> bool:
-    """Gives a selection tensors of its own: the converter clips what it takes to the range of what it gives."""
-    condition, *taken = parts.node.input[:3]
-    if not any(map(shared, taken)):
+def _chosen(parts: _Parts, shared: Callable[[str], bool]) -> bool:
+    """Gives a choice tensors of its own: the converter clips what it takes to the range of what it gives."""
+    taken = [item for item in parts.node.input if not item.startswith("^")]
+    first = len(taken) - 2  # behind a selection's condition
+    if not any(map(shared, taken[first:])):
         return False
-    parts.last(
-        parts.node.op, condition, *(parts.op("Mul", item, JUST_ABOVE_1) if shared(item) else item for item in taken)
-    )
+    # Equal multiplications would become one, which the converter puts into the kernel of a convolution before it.
+    nearly_1 = 1.0 + (JUST_ABOVE_1 - 1.0) * (1 + len(parts.nodes) % 64)
+    own = [parts.op("Mul", item, nearly_1) if shared(item) else item for item in taken[first:]]
+    parts.last(parts.node.op, *taken[:first], *own)
     return True
 
 
@@ -127,8 +129,8 @@ def _replaced(function: Any) -> bool:
             _REPLACED[node.op](_Parts(function.node_def, node))
         elif node.op == "Split" and node.input[0] in constants:
             moved |= _sliced(_Parts(function.node_def, node), int(tf.make_ndarray(constants[node.input[0]])))
-        elif node.op == "SelectV2":
-            apart |= _selected(_Parts(function.node_def, node), lambda item: users[item] > 1 and item not in constants)
+        elif node.op in ("SelectV2", "Maximum", "Minimum"):
+            apart |= _chosen(_Parts(function.node_def, node), lambda item: users[item] > 1 and item not in constants)
     for node in function.node_def if moved else ():
         node.input[:] = [moved.get(item, item) for item in node.input]
     for key in function.ret if moved else ():

@@ -45,7 +45,7 @@ class Export(Config):
 
     formats: Annotated[Literal["auto"] | tuple[Format, ...], BeforeValidator(_split)] = "auto"
     """`float32`, `float16`, `dynamic` (dynamic-range int8), `int8` (all integers), `int16x8` (int16 activations).
-    `auto`: all of them, less those that the model can't be had in."""
+    `auto`: all of them, less those that the model can't be had in; float32 and int8 must pass the gate."""
     io: Literal["int8", "uint8", "float32"] = "int8"
     """Type of the int8 file's input and output tensors."""
     calibration_samples: int = Field(500, ge=1)
