@@ -27,7 +27,7 @@ FLOAT_DIFFERENCE = 1e-2
 """Of a float file's outputs, as a share of the largest; tkit's own bound is smaller."""
 DECISIVE, AGREEMENT = 0.1, 0.8
 """Least share of a quantized file's top-1 answers that are Keras's, among images whose margin is so large a share of
-the outputs' range: on what an untrained model can't tell apart, rounding decides."""
+the largest output: on what an untrained model can't tell apart, rounding decides."""
 DROP = 0.05
 """Of a trained model's accuracy; past it, only with a warning."""
 _FLOAT_ENDS = ("QUANTIZE", "DEQUANTIZE")
@@ -194,7 +194,7 @@ def _files(
 
     found: dict[str, Any] = {}
     top = np.sort(scores, axis=1)
-    decisive = top[:, -1] - top[:, -2] > DECISIVE * max(np.ptp(scores), 1e-9)
+    decisive = top[:, -1] - top[:, -2] > DECISIVE * max(np.abs(scores).max(), 1e-9)
     for fmt in FORMATS:
         path = variant / "export" / f"model-{fmt}.tflite"
         if not path.exists():

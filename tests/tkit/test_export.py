@@ -280,6 +280,15 @@ def test_agreement_is_judged_by_its_interval():
     assert "agrees on 92.5% of the top-1 classes of 400 images" in parity.failures("int8", many, bounds)[0]
 
 
+def test_a_near_tie_is_no_disagreement_and_a_clear_lead_is():
+    logits = np.tile(np.float32([1.0, 0.97, 0.0]), (100, 1))
+    labels = np.zeros(10, np.int32)
+    near = parity.compare(logits[:, [1, 0, 2]], logits, labels)
+    assert (near["same_top1"], near["agreement"]) == (0, 1)
+    far = parity.compare(logits[:, [2, 1, 0]], logits, labels)
+    assert (far["same_top1"], far["agreement"]) == (0, 0)
+
+
 @pytest.mark.parametrize("fmt", FORMATS)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_no_value_that_is_not_finite_passes_the_gate(fmt, value):

@@ -99,7 +99,7 @@ def test_the_epoch_line_fits_and_names_split_count_and_percent(capsys, monkeypat
 def test_each_accuracy_names_its_split_and_count():
     figures = {
         "bytes": 46224,
-        "agreement": 1.0,
+        "same_top1": 1.0,
         "accuracy": 0.993,
         "accuracy_samples": 143,
         "samples": 200,

@@ -29,8 +29,8 @@ class Parity(Config):
     float16: float = Field(2e-2, gt=0)
     """The same for the float16 file."""
     agreement: float = Field(0.95, ge=0, le=1)
-    """Least share of images on which a quantized file gives the Keras model's top-1 class; it fails when the share's
-    whole 95 % interval lies below."""
+    """Least share of images on which a quantized file gives the Keras model's class, or one that the Keras model has
+    nearly as high (by 5 % of the largest logit); it fails when the share's whole 95 % interval lies below."""
     difference: float = Field(0.5, gt=0)
     """Largest difference of any of a quantized file's logits, as a share of the largest logit's magnitude. Not of
     probabilities, which a step more or less in a logit may change by half."""

@@ -12,6 +12,10 @@ from tkit.export.statistics import paired_drop
 from tkit_edge.accuracy import top1, wilson
 
 FLOATS = ("float32", "float16")
+TIE = 0.05
+"""Of the largest logit: Keras's lead over another class up to which that class is no disagreement. Quantized files that
+are right differ by up to 0.03 (docs/log.md); a model that leads by less, such as an untrained one, can't be judged by
+its classes."""
 
 
 def compare(outputs: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
@@ -24,15 +28,18 @@ def compare(outputs: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> dict
 
     Returns:
         samples, accuracy_samples, max_difference and mean_difference (of the outputs, as shares of the largest logit's
-        magnitude; infinite where an output isn't finite), agreement (share of images with the same top-1 class) and its
-        95 % interval, keras_accuracy, accuracy, drop and its 95 % interval.
+        magnitude; infinite where an output isn't finite), same_top1 (share of images with the same top-1 class),
+        agreement (share of images with the same one or one within `TIE` of it) and its 95 % interval, keras_accuracy,
+        accuracy, drop and its 95 % interval.
     """
     keras_top, file_top = top1(logits), top1(outputs)
     judged = len(labels)
     keras_right, file_right = keras_top[:judged] == labels, file_top[:judged] == labels
     drop, interval = paired_drop(keras_right, file_right)
     largest_logit = max(float(np.abs(logits).max()), 1e-9)
-    agreed = int(np.sum(keras_top == file_top))
+    rows = np.arange(len(logits))
+    lead = logits[rows, keras_top] - logits[rows, file_top]
+    agreed = int(np.sum((file_top >= 0) & (lead <= TIE * largest_logit)))
     if np.isfinite(outputs).all():
         differences = np.abs(outputs.astype(np.float64) - logits) / largest_logit
         largest, mean = float(differences.max()), float(differences.mean())
@@ -43,6 +50,7 @@ def compare(outputs: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> dict
         "accuracy_samples": judged,
         "max_difference": largest,
         "mean_difference": mean,
+        "same_top1": float(np.mean(keras_top == file_top)),
         "agreement": agreed / len(logits),
         "agreement_interval": list(wilson(agreed, len(logits))),
         "keras_accuracy": float(np.mean(keras_right)),

@@ -232,7 +232,7 @@ def _line(fmt: str, figures: dict[str, Any], verdict: str) -> str:
     return (
         f"{fmt:<8} {figures['bytes']:>10,} bytes  "
         f"validation accuracy {figures['accuracy']:.2%} of {figures['accuracy_samples']:,}  "
-        f"same top-1 {figures['agreement']:.1%} of {figures['samples']:,}  "
+        f"same top-1 {figures['same_top1']:.1%} of {figures['samples']:,}  "
         f"drop {100 * figures['drop']:+.2f} points (95 % {100 * low:+.2f} to {100 * high:+.2f})  "
         f"largest difference {figures['max_difference']:.1e}  {verdict}"
     )
