@@ -15,6 +15,7 @@ from tkit.compress._one_job_layers import one_job_layers
 from tkit.compress._ranges import ranges
 from tkit.compress.quantize import Rounding, _rounded
 from tkit.export.quantized import convert_quantized
+from tkit.fit.twin import training_twin
 from tkit_edge import flatbuffer, runtime
 
 SHAPE = (8, 8, 4)
@@ -77,6 +78,7 @@ INTEGER = {
     "hard tanh": function("hard_tanh"),
     "gelu": function("gelu"),
     "prelu of each value": after_conv(layers.PReLU(NORMAL)),
+    "prelu that is a relu": after_conv(layers.PReLU()),
     "relu to 1": lambda x: layers.ReLU(1.0)(layers.Rescaling(0.3)(x)),
     "relu with a slope": after_conv(layers.ReLU(negative_slope=0.2)),
     "relu with a slope, to 2": after_conv(layers.ReLU(2.0, negative_slope=0.2)),
@@ -125,6 +127,9 @@ FLOAT = {
     "additive attention": lambda x: layers.AdditiveAttention()([tokens(x), tokens(x)]),
     "grouped-query attention": lambda x: layers.GroupQueryAttention(4, 4, 2)(tokens(x), tokens(x)),
     "causal attention": lambda x: layers.MultiHeadAttention(2, 3)(tokens(x), tokens(x), use_causal_mask=True),
+    "attention whose scores nobody takes": lambda x: layers.MultiHeadAttention(2, 3)(
+        tokens(x), tokens(x), return_attention_scores=True
+    )[0],
     "attention and its scores": lambda x: layers.Concatenate()(
         [
             layers.Flatten()(y)
@@ -195,6 +200,16 @@ def test_common_kinds_compute_in_integers(name):
     assert not floats and not ruleless
     assert steps <= 3
     assert error < 0.02
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_common_kinds_are_trained_in_mixed_precision(name):
+    model = fold(one_job_layers(net(QUICK[name])))
+    images = np.random.default_rng(5).integers(0, 256, (4, *SHAPE), dtype=np.uint8)
+    twin = training_twin(int8_graph(model, ranges(model, images, "minmax"), moving=True), "mixed_bfloat16", 0.0)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(twin(images.astype(np.float32), training=True) ** 2)
+    assert all(tf.reduce_all(tf.math.is_finite(item)) for item in tape.gradient(loss, twin.trainable_variables))
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ class Operator(layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Any float shape in and out."""
-        value = None if self.value is None else tf.constant(self.value, tf.float32)
+        value = None if self.value is None else tf.cast(tf.constant(self.value, tf.float32), inputs.dtype)
         return _OPERATORS[self.kind](inputs, value)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -162,6 +162,8 @@ def _elu(gain: float, alpha: float) -> Function:
 def _leaky(slope: Any, most: float | None) -> Function:
     """ReLU with a slope below 0, a number or an array, and a largest value."""
     leaks = bool(np.any(np.asarray(slope) != 0))
+    if not leaks and most is None:  # an untrained PReLU
+        return Function((), lambda x, tensors: tensors.add(layers.ReLU, x))
 
     def make(x: Any, tensors: Tensors) -> Any:
         above = tensors.add(layers.ReLU, x)
@@ -175,7 +177,7 @@ def _leaky(slope: Any, most: float | None) -> Function:
     parts = ("above", *(("clipped",) if most is not None else ()), "below", "scaled")
     fixed = {} if most is None else {"above": (0.0, float(most))}
     if not leaks:
-        return Function(("above",), make, fixed | {"": (0.0, float(most or 0))})
+        return Function(("above",), make, fixed | {"": fixed["above"]})
     return Function(parts, make, fixed)
 
 

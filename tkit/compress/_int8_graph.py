@@ -95,7 +95,7 @@ def int8_graph(
         if not rule.rounds or (rule.function and rule.function.complete):
             return outputs
         given = sites if rule.float and not rule.linear else [sites[-1]] * len(node.outputs)
-        return _each(lambda x, site: rounded(x, site) if is_real(x) else x, given, outputs)
+        return _each(lambda x, site: rounded(x, site) if site and is_real(x) else x, given, outputs)
 
     return rebuilt(model, lambda tensor: rounded(tensor, rules.start), call)
 

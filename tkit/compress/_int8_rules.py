@@ -27,7 +27,7 @@ class Rule(NamedTuple):
     """What becomes of one call: the layer, where `layer`; then its activation function or its parts; then rounding."""
 
     sites: tuple[str, ...]
-    """Names of the tensors that it makes; where it computes in float, one for each output."""
+    """Names of the tensors that it makes; where it computes in float, one for each output, "" for an unused one."""
     rounds: bool
     """Whether the last one is rounded here: not where a ReLU that the runtime fuses follows, or nothing is computed."""
     layer: bool = True
@@ -86,7 +86,7 @@ class Rules:
             self.of[id(node)] = rule
             complete = rule.rounds or (rule.function is not None and rule.function.complete)
             self._uses += [site for site in rule.before if site]
-            self._uses += rule.sites[: None if complete else -1]
+            self._uses += filter(None, rule.sites[: None if complete else -1])
             for tensor, site in zip(node.outputs, rule.sites if self._is_float(node) else (), strict=False):
                 self._sites[id(tensor)] = site
             for tensor in node.outputs:
@@ -121,9 +121,11 @@ class Rules:
     def _rule(self, node: Any, name: str) -> Rule:
         layer = node.operation
         if self._is_float(node):
+            used = [bool(self._users.get(id(tensor))) for tensor in node.outputs]
             others = (fresh(f"{name}_output_{number}", self.names) for number in range(1, len(node.outputs)))
+            sites = tuple(site if use else "" for site, use in zip((name, *others), used, strict=True))
             shielded = bool(getattr(layer, "weights", None)) and layer.name not in self._kernels
-            return Rule((name, *others), not self._all_float(node), float=True, shielded=shielded)
+            return Rule(sites, not self._all_float(node), float=True, shielded=shielded)
         before = [self._sites[id(tensor)] for tensor in node.input_tensors]
         kind = kind_of(node)
         if kind in ("same", "rounded"):
