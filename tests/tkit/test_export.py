@@ -8,6 +8,7 @@ from keras.initializers import Constant, RandomNormal
 from PIL import Image
 
 import tkit
+from tkit.compress._evidence import Proof
 from tkit.compress._graph import names
 from tkit.export import calibration, finite, parity, process
 from tkit.export._explain import float_operators
@@ -355,6 +356,13 @@ def test_a_default_format_that_cannot_be_had_is_left_out_and_one_asked_for_fails
     assert (list(entry["metrics"]), list(entry["left_out"])) == (["float32"], ["int16x8"])
     with pytest.raises(InputError, match="in any of the formats"):
         tkit.export(adopted, skip_failed=True, overrides=["export.formats=int16x8"])
+
+
+def test_a_broken_promise_fails_in_a_format_that_was_not_asked_for_too(adopted, monkeypatch):
+    broken = Proof("swish", "16 values", "17 values", holds=False)
+    monkeypatch.setattr("tkit.stages._export.proofs", lambda data, fmt, *_: [broken] if fmt == "float16" else [])
+    with pytest.raises(BoundError, match="float16: swish: promised 16 values, found 17 values"):
+        tkit.export(adopted)
 
 
 def test_an_int8_file_with_float_operators_is_no_file_of_integers_only(adopted, monkeypatch, capsys):
