@@ -123,7 +123,7 @@ class Json:
 
     def _checkpoint_mutant(self, whole: bytes, chance: random.Random) -> tuple[str, bytes]:
         """Other facts or another archive, with the digest that they need to be looked at."""
-        from tkit.fit.checkpoint import Checkpoint
+        from tkit.training.checkpoint import Checkpoint
 
         if chance.random() < 0.3:
             mutant = bytearray(whole[32:])
@@ -171,7 +171,7 @@ class Json:
         keras.utils.clear_session()  # Keras keeps what it made
 
     def _checkpoint(self) -> None:
-        from tkit.fit.checkpoint import Checkpoints
+        from tkit.training.checkpoint import Checkpoints
 
         try:
             Checkpoints.read(self.checkpoint)

@@ -32,7 +32,7 @@ import numpy as np
 from _report import publish
 from _sides import setup
 
-from tkit.fit.checkpoint import Checkpoints
+from tkit.training.checkpoint import Checkpoints
 
 TKIT = [sys.executable, "-m", "tkit"]
 OVERRIDES = (

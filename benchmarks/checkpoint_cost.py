@@ -19,12 +19,12 @@ def trained(turns: Turns, every: int | None) -> None:
     """ResNet-8 from a constant batch; checkpoints go to the temporary folder's disk."""
     import keras
 
-    from tkit.fit.checkpoint import Checkpoints
-    from tkit.fit.config import Fit
-    from tkit.fit.engine import train
-    from tkit.fit.saving import Saving
     from tkit.models import PixelStatistics
     from tkit.models.resnet import ResNet
+    from tkit.training.checkpoint import Checkpoints
+    from tkit.training.config import Fit
+    from tkit.training.engine import train
+    from tkit.training.saving import Saving
 
     with tempfile.TemporaryDirectory(prefix="tkit-checkpoints-") as folder:
         kept = Checkpoints(Path(folder), keep=2) if every else None

@@ -165,7 +165,7 @@ def transformer() -> Any:
 
 def identity(run: str, steps: tuple[str, ...]) -> str:
     """Of the model that is compressed, and of all settings of the steps."""
-    from tkit.run import Run
+    from tkit.run_folder import Run
     from tkit.stages.compress import parse
 
     opened = Run.open(run)
@@ -183,7 +183,7 @@ def _resolved(step: Any) -> Any:
 def measured(run: str, steps: tuple[str, ...]) -> dict[str, Any]:
     """One case's figures."""
     import tkit
-    from tkit.export.statistics import paired_drop
+    from tkit.conversion.statistics import paired_drop
     from tkit_edge import anatomy
     from tkit_edge.accuracy import wilson
     from tkit_edge.runtime import Model

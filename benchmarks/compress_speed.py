@@ -26,11 +26,13 @@ def whole(turns: Turns, step: str) -> None:
     import keras
 
     from tkit import load_recipe
-    from tkit.compress import Kept, State
-    from tkit.compress._work import Work
+    from tkit.compression.step import State
+    from tkit.compression.workbench import Workbench
     from tkit.models import PixelStatistics
+    from tkit.promises import Kept
     from tkit.stages.compress import parse
-    from tkit_pipelines.dataset import Examples, Splits
+    from tkit_pipelines.dataset import Examples
+    from tkit_pipelines.splits import Splits
 
     recipe = load_recipe("cifar10_resnet8").recipe
     random = np.random.default_rng(0)
@@ -46,7 +48,14 @@ def whole(turns: Turns, step: str) -> None:
         keras.backend.clear_session()
         keras.utils.set_random_seed(0)
         model = recipe.model.build((32, 32, 3), 10, PixelStatistics(120.0, 4000.0))
-        work = Work(recipe, splits, probabilities=False)
+        work = Workbench(
+            data=recipe.data,
+            fit=recipe.fit,
+            export=recipe.export,
+            seed=recipe.seed,
+            splits=splits,
+            probabilities=False,
+        )
         began = time.perf_counter()
         made.apply(State(model, Kept()), work)
         return {"seconds": time.perf_counter() - began}

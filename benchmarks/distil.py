@@ -36,9 +36,9 @@ def main() -> None:
         print("distil.py is left out: TKIT_TEST_DATA doesn't say where cifar10-jpeg.tar.gz is.")
         return
     import tkit
-    from tkit.compress.distil import Distil
-    from tkit.export.statistics import paired_drop
-    from tkit.fit.optimizers.muon import Muon
+    from tkit.compression.steps.distil import Distil
+    from tkit.conversion.statistics import paired_drop
+    from tkit.training.optimizers.muon import Muon
 
     path = RESULTS / "distil.jsonl"
     data = json.dumps(str(Path(os.environ["TKIT_TEST_DATA"]) / "cifar10-jpeg.tar.gz"))

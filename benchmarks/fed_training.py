@@ -19,10 +19,10 @@ BATCH, STEPS, PICTURES, REPEATS = 128, 200, 50_000, 5
 def _trained(turns: Turns, make: Callable[[], Any]) -> None:
     import keras
 
-    from tkit.fit.config import Fit
-    from tkit.fit.engine import train
     from tkit.models import PixelStatistics
     from tkit.models.resnet import ResNet
+    from tkit.training.config import Fit
+    from tkit.training.engine import train
 
     batches = make()
     model = ResNet(depth=8).build((32, 32, 3), 10, PixelStatistics(120.0, 4000.0))

@@ -35,7 +35,7 @@ def prepare(depth: int, folder: Path) -> None:
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    from tkit.export.convert import Converter
+    from tkit.conversion.converter import Converter
     from tkit.models import PixelStatistics
     from tkit.models.resnet import ResNet
 

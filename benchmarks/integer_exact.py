@@ -39,7 +39,7 @@ def int8_file(train: np.ndarray, calibration: np.ndarray) -> bytes:
     """ResNet-8's int8 file."""
     import keras
 
-    from tkit.export.convert import Converter
+    from tkit.conversion.converter import Converter
     from tkit.models import PixelStatistics
     from tkit.models.resnet import ResNet
 
@@ -61,7 +61,7 @@ def int8_file(train: np.ndarray, calibration: np.ndarray) -> bytes:
 def measured(archive: str) -> list[dict[str, Any]]:
     """A row for each of the pairs."""
     import tkit
-    from tkit.export.calibration import stratified
+    from tkit.conversion.calibration import stratified
     from tkit.integer.differences import compare
     from tkit.integer.model import IntegerModel
     from tkit_edge.runtime import Model

@@ -33,10 +33,10 @@ def tkit_default(turns: Turns) -> None:
     """tkit's own engine with its default precision, twin and steps per execution."""
     import keras
 
-    from tkit.fit.config import Fit
-    from tkit.fit.engine import train
     from tkit.models import PixelStatistics
     from tkit.models.resnet import ResNet
+    from tkit.training.config import Fit
+    from tkit.training.engine import train
 
     model = ResNet(depth=20).build((32, 32, 3), 10, PixelStatistics(120.0, 4000.0))
     batches = Constant(BATCH, STEPS)

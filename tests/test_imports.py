@@ -62,13 +62,13 @@ def test_tkit_pipelines_imports_nothing_of_tkit_and_tensorflow_only_when_used():
 
 def test_models_know_neither_training_nor_recipes():
     modules = imported(all_modules("tkit.models"))
-    assert {"tkit.models.resnet", "tkit.models._keras_reader"} <= modules
+    assert {"tkit.models.resnet", "tkit.keras_files.reader"} <= modules
     others = ("tkit.fit", "tkit.export", "tkit.compress", "tkit.recipe", "tkit.stages")
     assert not [name for name in modules if name.startswith(others)]
 
 
 def test_recipes_and_run_folders_need_no_tensorflow():
-    modules = imported("import tkit.run, tkit.recipe; tkit.recipe.load('cifar10_resnet20')")
+    modules = imported("import tkit.run_folder, tkit.recipe_loading; tkit.recipe_loading.load('cifar10_resnet20')")
     assert "pydantic" in modules
     assert not {"tensorflow", "keras", "sklearn"} & packages(modules)
 
@@ -93,14 +93,14 @@ def test_every_public_name_is_there_and_stays_a_function_beside_the_module_of_it
     code = f"""{DOCUMENTATION}
 from tkit import _quiet
 _quiet.silence()
-import tkit.fit.config, tkit.run, tkit.export.config
+import tkit.training.config, tkit.run_folder, tkit.conversion.config
 functions = ("adopt", "bench", "data", "doctor", "evaluate", "export", "fit", "inspect", "predict", "run")
 for name in (*functions, "load_recipe", "list_recipes"):
     assert inspect.isfunction(getattr(tkit, name)), name
 for name in tkit.__all__:
     assert name in dir(tkit) and getattr(tkit, name).__doc__, name
 assert tkit.Recipe.__name__ == "Recipe" and tkit.Run.__name__ == "Run"
-import tkit.fit.engine
+import tkit.training.engine
 assert inspect.isfunction(tkit.fit)
 """
     assert "tensorflow" in imported(code)

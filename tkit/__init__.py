@@ -4,7 +4,7 @@
 
 Names are imported when they are first used, so that `import tkit` costs nothing. `tkit.fit`, `tkit.export`
 and `tkit.run` are functions although modules of those names exist too: import from the modules
-(`from tkit.fit.config import Fit`), never through the attribute.
+(`from tkit.training.config import Fit`), never through the attribute.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tkit.recipe import Recipe as Recipe
-    from tkit.recipe import load as load_recipe
+    from tkit.recipe_loading import load as load_recipe
     from tkit.recipes import names as list_recipes
-    from tkit.run import Run as Run
+    from tkit.run_folder import Run as Run
     from tkit.stages.adopt import adopt as adopt
     from tkit.stages.bench import bench as bench
     from tkit.stages.bench_file import bench_file as bench_file
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _SOURCES = {
     "Recipe": ("tkit.recipe", "Recipe"),
-    "Run": ("tkit.run", "Run"),
+    "Run": ("tkit.run_folder", "Run"),
     "adopt": ("tkit.stages.adopt", "adopt"),
     "bench": ("tkit.stages.bench", "bench"),
     "bench_file": ("tkit.stages.bench_file", "bench_file"),
@@ -51,7 +51,7 @@ _SOURCES = {
     "fit": ("tkit.stages.fit", "fit"),
     "inspect": ("tkit.stages.inspect", "inspect"),
     "list_recipes": ("tkit.recipes", "names"),
-    "load_recipe": ("tkit.recipe", "load"),
+    "load_recipe": ("tkit.recipe_loading", "load"),
     "predict": ("tkit.stages.predict", "predict"),
     "run": ("tkit.stages.run", "run"),
     "why_int8": ("tkit.stages.why_int8", "why_int8"),

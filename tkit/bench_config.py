@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from tkit.export.config import Format
+from tkit.conversion.config import Format
 from tkit_pipelines.config import Config
 
 Kernels = Literal["xnnpack", "builtin", "reference"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import tkit
+from tkit import versions
 from tkit_edge.errors import InputError
 from tkit_edge.fields import MAX_NAME_BYTES, Fields, is_plain_name
 from tkit_edge.json_file import read_json
@@ -36,7 +36,7 @@ def read(folder: Path) -> dict[str, Any]:
     except InputError as error:
         raise InputError(f"{str(error).rstrip('.')}: the manifest is damaged, so the run cannot be used.") from error
     if version != VERSION:
-        raise InputError(f"{path} has version {version}, this tkit ({tkit.__version__}) reads {VERSION}. Update tkit.")
+        raise InputError(f"{path} has version {version}, this tkit ({versions.own()}) reads {VERSION}. Update tkit.")
     return top.value
 
 

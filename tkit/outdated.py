@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from tkit import files
-
-if TYPE_CHECKING:
-    from tkit.run import Run
 
 DERIVED = ("export", "bench", "evaluate", "why-int8")
 """The stages whose outputs are true of the very files that they read, and of no others."""
 
 
-def outdated(run: Run, key: str) -> Iterator[Path]:
+def outdated(folder: Path, stages: Mapping[str, Any], key: str) -> Iterator[Path]:
     """The files that the finished stage `key` ("float/export") read and that are missing or others now.
 
     Of what was made of exported files also those that the export was made of.
+
+    Args:
+        folder: the run's.
+        stages: the manifest's entries.
+        key: the stage's.
     """
     variant, _, stage = key.rpartition("/")
     if stage not in DERIVED:
         return
-    stages, read = run.manifest["stages"], f"{variant}/export"
+    read = f"{variant}/export"
     for name, digest in stages[key]["inputs"].items():
-        path = run.folder / name
+        path = folder / name
         if not path.is_file() or files.sha256(path) != digest:
             yield path
     if key != read and read in stages and any(name.startswith(f"{read}/") for name in stages[key]["inputs"]):
-        yield from outdated(run, read)
+        yield from outdated(folder, stages, read)
 
 
-def counts(run: Run, key: str) -> bool:
+def counts(folder: Path, stages: Mapping[str, Any], key: str) -> bool:
     """Whether the stage `key` is finished, and what it read is still there."""
-    return key in run.manifest["stages"] and not any(outdated(run, key))
+    return key in stages and not any(outdated(folder, stages, key))

@@ -1,34 +1,22 @@
 """A recipe: everything that determines a run, as one frozen, validated object.
 
-A recipe is a Python file whose `recipe()` returns a `Recipe`; `tkit/recipes/` has tkit's own. `load` finds one by name,
-by the path of a Python file, or by the path of a saved `recipe.json`, and applies dotted overrides.
+A recipe is a Python file whose `recipe()` returns a `Recipe`; `tkit/recipes/` has tkit's own, `tkit.recipe_loading`
+finds them.
 """
 
 from __future__ import annotations
 
-import importlib
-import re
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-import tkit.recipes
-from tkit import user_recipe
 from tkit.bench_config import Bench
-from tkit.compress import Step
-from tkit.export.config import Export
-from tkit.fit.config import Fit
+from tkit.compression.step import Step
+from tkit.conversion.config import Export
 from tkit.models import Model
-from tkit.user_recipe import Kinds, MissingModel, Origin
-from tkit_edge.errors import InputError
-from tkit_edge.json_file import read_json
-from tkit_pipelines.config import Config, OneOf, did_you_mean, kinds, parse_value
+from tkit.training.config import Fit
+from tkit_pipelines.config import Config, OneOf
 from tkit_pipelines.images import Images
-
-MAX_JSON_BYTES = 2**20  # of a recipe
-_SHOWN = 200  # characters of a wrong value, in a message
 
 
 class Recipe(Config):
@@ -47,162 +35,9 @@ class Recipe(Config):
     """`cnn`, `resnet`, `mobilenet`, `backbone`, or one of the recipe's own file, with its fields."""
     fit: Fit = Fit()
     """Training."""
-    compress: tuple[Annotated[Step, OneOf("tkit.compress")], ...] = ()
+    compress: tuple[Annotated[Step, OneOf("tkit.compression.steps")], ...] = ()
     """Compression steps, in their order: `prune`, `cluster`, `quantize` ..., with their fields."""
     export: Export = Export()
     """The .tflite files."""
     bench: Bench = Bench()
     """Measurement."""
-
-
-class Loaded(NamedTuple):
-    """A recipe, and where it came from when that is a user's own Python file."""
-
-    recipe: Recipe
-    origin: Origin | None
-
-
-def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Loaded:
-    """The recipe named or stored at `recipe`, with `overrides` such as "fit.epochs=5" applied in order.
-
-    Args:
-        recipe: a name from `tkit list`, or the path of a .py or .json file.
-        overrides: `dotted.key=value`; values are JSON or plain text, components are `kind:key=value,...`.
-
-    Raises:
-        InputError: an unknown recipe, key or kind (with the closest match), or a value of the wrong type.
-
-    Example: `load("cifar10_cnn", ["fit.epochs=5", "model.depth=4"]).recipe`
-    """
-    text = str(recipe)
-    origin, own = None, Kinds()
-    if text.endswith(".json"):
-        loaded, origin, own = _from_json(Path(text))
-    elif text.endswith(".py"):
-        loaded, origin, own = _from_file(Path(text))
-    else:
-        names = tkit.recipes.names()
-        if text not in names:
-            raise InputError(
-                f"Unknown recipe {text!r}.{did_you_mean(text, names)} "
-                "A recipe of your own is given by its path: --recipe ./mine.py"
-            )
-        loaded = importlib.import_module(f"tkit.recipes.{text}").recipe()
-    return Loaded(with_overrides(loaded, overrides, own), origin)
-
-
-def with_overrides(recipe: Recipe, overrides: Sequence[str], own: Kinds | None = None) -> Recipe:
-    """The recipe with `key=value` overrides applied; `own` are the kinds of a user's recipe file."""
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals:
-            raise InputError(f"Expected an override of the form key=value, received {override!r}.")
-        recipe = replace(recipe, key, value, own=own)
-    return recipe
-
-
-def data_with_overrides(data: Images, overrides: Sequence[str]) -> Images:
-    """A data set's settings with overrides such as "data.resize=keras-crop" applied, where there is no recipe."""
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals or not key.startswith("data."):
-            raise InputError(f"Expected an override of the form data.KEY=VALUE here, received {override!r}.")
-        data = replace(data, key.removeprefix("data."), value, "data.")
-    return data
-
-
-def _from_json(path: Path) -> tuple[Recipe, Origin | None, Kinds]:
-    origin = user_recipe.origin_beside(path)
-    try:
-        values = read_json(path, MAX_JSON_BYTES)
-        try:
-            return Recipe.model_validate(values), origin, {}
-        except ValidationError:
-            if origin is None:
-                raise
-        # It names kinds that only the user's file knows: that file is run, where it is still the very same.
-        gone = origin.state()
-        own = {} if gone else user_recipe.own_kinds(user_recipe.run_file(Path(origin.path))[0])
-        model = values["model"]
-        if gone and isinstance(model, dict) and model.get("kind") not in kinds("tkit.models"):
-            values = {**values, "model": MissingModel.of(model, origin)}
-        return Recipe.model_validate(values, context=own), origin, own
-    except ValidationError as error:
-        state = origin and origin.state()
-        needs = f" It was made by {origin.path} (sha256 {origin.sha256}), which {state}." if origin and state else ""
-        raise InputError(f"{path} is not a valid recipe: {describe(error)}{needs}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not a valid recipe: {error}") from error
-
-
-def _from_file(path: Path) -> tuple[Recipe, Origin, Kinds]:
-    try:
-        module, origin = user_recipe.run_file(path)
-        own = user_recipe.own_kinds(module)
-        if not callable(getattr(module, "recipe", None)):
-            raise InputError(f"{path} has no function recipe(). Write one: def recipe(): return Recipe(...)")
-        try:
-            made = module.recipe()
-        except Exception as error:
-            user_recipe.fail(path, error)
-        if not isinstance(made, Recipe):
-            raise InputError(f"{path}: recipe() must return a tkit.Recipe, received {type(made).__name__}.")
-        saved = Recipe.model_validate(made.model_dump(mode="json"), context=own)
-    except ValidationError as error:
-        raise InputError(f"{path}: {describe(error)}") from error
-    if saved != made:
-        raise InputError(
-            f"{path}: the recipe that recipe() returns is another one after it was saved as JSON. Give each component "
-            "of your own a kind that tkit doesn't have, and fields that JSON can hold."
-        )
-    return made, origin, own
-
-
-def replace(config: Any, key: str, value: str, path: str = "", own: Kinds | None = None) -> Any:
-    """`config` with the field at the dotted `key` set to `value`, given as on the command line.
-
-    `own` are the kinds of a user's recipe file; `path` is where `config` lies in the recipe.
-    """
-    name, _, rest = key.partition(".")
-    here = f"{path}{name}"
-    if isinstance(config, tuple):
-        if not name.isdigit() or int(name) >= len(config):
-            raise InputError(f"Unknown key {here!r}: expected a position from 0 to {len(config) - 1}.")
-        changed = replace(config[int(name)], rest, value, f"{here}.", own) if rest else value
-        return (*config[: int(name)], changed, *config[int(name) + 1 :])
-    if not isinstance(config, Config) or name not in type(config).model_fields:
-        valid = type(config).model_fields if isinstance(config, Config) else ()
-        raise InputError(f"Unknown key {here!r}.{did_you_mean(here, (path + field for field in valid))}")
-    current = getattr(config, name)
-    if rest:
-        new = replace(current, rest, value, f"{here}.", own)
-    else:
-        new = _split(value) if isinstance(current, tuple) else parse_value(value)
-    # The other fields go in as objects, not as a dump: a user's own component classes stay what they are.
-    fields = {field: getattr(config, field) for field in type(config).model_fields}
-    try:
-        return type(config).model_validate({**fields, name: new}, context=own)
-    except ValidationError as error:
-        raise InputError(f"{path}{describe(error)}") from error
-
-
-def _split(value: str) -> Any:
-    """A list from JSON or from commas: `32,32` or `flip,translate:pixels=2,cutout:size=8,fill=0`."""
-    parsed = parse_value(value)
-    if not isinstance(parsed, str):
-        return parsed if isinstance(parsed, list) else [parsed]
-    items = re.split(r",(?![^,:]*=)", value)  # a comma before `key=` stays inside its component
-    return [parse_value(item) for item in items if item]
-
-
-def describe(error: ValidationError) -> str:
-    """A pydantic error as one line: each key, what was expected, what came."""
-    lines = []
-    for item in error.errors(include_url=False):
-        key = ".".join(str(part) for part in item["loc"])
-        message = item["msg"].removeprefix("Value error, ")
-        came = "" if isinstance(item["input"], (dict, Config)) else f" (received {repr(item['input'])[:_SHOWN]})"
-        if item["type"] == "extra_forbidden":
-            message, came = "unknown key", ""
-        lines.append(f"{key}: {message}{came}" if key else message)
-    return "; ".join(lines)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tkit import files
@@ -16,7 +17,6 @@ from tkit_pipelines.config import Component, Config
 
 if TYPE_CHECKING:
     from tkit.recipe import Recipe
-    from tkit.run import Run
 
 SECTIONS = ("data", "model", "fit", "compress")
 """Of a recipe, those that what is measured depends on."""
@@ -26,29 +26,37 @@ FORMATS = ("float32", "int8")
 """The files whose figures are compared."""
 
 
-def write(run: Run, variant: str) -> None:
-    """The variant's settings and the figures that its finished stages have found."""
+def write(folder: Path, recipe: Recipe, stages: Mapping[str, Any], variant: str) -> None:
+    """The variant's settings and the figures that its finished stages have found.
+
+    Args:
+        folder: the run's.
+        recipe: the run's.
+        stages: the manifest's entries.
+        variant: the row's.
+    """
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.hparams import summary_v2 as hparams
     from tensorboard.summary.writer.record_writer import RecordWriter
 
     now = time.time()
-    settings = {"recipe": run.recipe.name, "variant": variant, **hyperparameters(run.recipe)}
-    scalars = Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in figures(run, variant)])
-    row = hparams.hparams_pb(settings, trial_id=f"{run.folder.name}/{variant}", start_time_secs=now)
+    settings = {"recipe": recipe.name, "variant": variant, **hyperparameters(recipe)}
+    scalars = Summary(
+        value=[Summary.Value(tag=tag, simple_value=value) for tag, value in figures(folder, stages, variant)]
+    )
+    row = hparams.hparams_pb(settings, trial_id=f"{folder.name}/{variant}", start_time_secs=now)
     events = io.BytesIO()
     records = RecordWriter(events)
     for content in ({"file_version": "brain.Event:2"}, {"summary": row}, {"summary": scalars}):
         records.write(Event(wall_time=now, **content).SerializeToString())
-    files.write_bytes(run.folder / "logs" / "results" / variant / "events.out.tfevents.results", events.getvalue())
+    files.write_bytes(folder / "logs" / "results" / variant / "events.out.tfevents.results", events.getvalue())
 
 
-def figures(run: Run, variant: str) -> Iterator[tuple[str, float]]:
+def figures(folder: Path, stages: Mapping[str, Any], variant: str) -> Iterator[tuple[str, float]]:
     """Accuracies (shares), sizes in KB and median latencies in ms (one thread), by tag."""
-    stages = run.manifest["stages"]
     keys = {name: f"{variant}/{name}" for name in ("fit", "export", "bench")}
-    metrics = {name: stages[key]["metrics"] if counts(run, key) else {} for name, key in keys.items()}
+    metrics = {name: stages[key]["metrics"] if counts(folder, stages, key) else {} for name, key in keys.items()}
     if "val_accuracy" in metrics["fit"]:
         yield "validation_accuracy", metrics["fit"]["val_accuracy"]
     for fmt in FORMATS:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 
-import tkit
+
+def own() -> str:
+    """tkit's version."""
+    return version("keras-tkit")
 
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the packages that results depend on."""
     names = ("tensorflow", "keras", "ai-edge-litert", "numpy")
-    return {"tkit": tkit.__version__, "python": platform.python_version(), **{name: version(name) for name in names}}
+    return {"tkit": own(), "python": platform.python_version(), **{name: version(name) for name in names}}

@@ -38,10 +38,10 @@ def one_step() -> None:
     """Has compression train one step without tracing it, and measure no latency: a model's way in a few seconds."""
     import tensorflow as tf
 
-    from tkit.compress._ledger import Ledger
-    from tkit.compress._work import Work
+    from tkit.compression.ledger import Ledger
+    from tkit.compression.workbench import Workbench
 
-    make, train = Work.__init__, Work.train
+    make, train = Workbench.__init__, Workbench.train
 
     def short(work: Any, *arguments: Any, **settings: Any) -> None:
         make(work, *arguments, **{**settings, "max_steps": 1})
@@ -53,8 +53,8 @@ def one_step() -> None:
         finally:
             tf.config.run_functions_eagerly(False)
 
-    Work.__init__ = short  # type: ignore[method-assign]
-    Work.train = eagerly  # type: ignore[method-assign]
+    Workbench.__init__ = short  # type: ignore[method-assign]
+    Workbench.train = eagerly  # type: ignore[method-assign]
     Ledger.measure = lambda ledger: [row.update(p50_ms=1.0, speedup=1.0) for row in ledger.rows]  # type: ignore
 
 

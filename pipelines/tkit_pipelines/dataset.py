@@ -1,26 +1,16 @@
-"""Labelled pictures: `Examples`, and the three parts of a data set, `Splits`."""
+"""Labelled images: `Examples`, in memory or on disk."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
-
-from tkit_edge.text import counted
-from tkit_pipelines.class_names import lookalikes
-
-if TYPE_CHECKING:
-    from tkit_pipelines.duplicates import Duplicates
 
 # TensorFlow's CPU kernels want 64-byte aligned buffers; an array so aligned is shared with TensorFlow, not
 # copied.
 ALIGNMENT = 64
-# A class this many times as large as another is worth a remark.
-IMBALANCE = 3
 DIGESTED = 4096
 """Images of each part that a digest reads, evenly spread; a set may be far larger than memory."""
 
@@ -121,48 +111,6 @@ class Examples:
 
     def _origin(self, indices: np.ndarray) -> Origin | None:
         return None if self.origin is None else Origin(self.origin.source, self.origin.rows[indices])
-
-
-@dataclass(frozen=True)
-class Splits:
-    """A data set in its three parts. Test pictures measure once; nothing is chosen by looking at them."""
-
-    train: Examples
-    validation: Examples
-    test: Examples
-    class_names: tuple[str, ...]
-    name: str
-    skipped: Sequence[Bad] = ()
-    """Files that were gone past: strays, and with `data.skip_bad` damaged images."""
-    notes: Sequence[str] = ()
-    """How the source was read, where that could have been otherwise."""
-
-    @cached_property
-    def duplicates(self) -> tuple[Duplicates, ...]:
-        """Pictures that are in two of the parts; see `tkit_pipelines.duplicates.find`."""
-        from tkit_pipelines.duplicates import find
-
-        return find({"train": self.train, "validation": self.validation, "test": self.test})
-
-    def remarks(self) -> list[str]:
-        """What a person should hear before training on this, a line each: skipped files, duplicates, imbalance."""
-        lines = [*self.notes, *lookalikes(self.class_names)]
-        strays = [bad.name for bad in self.skipped if bad.stray]
-        damaged = [bad.reason for bad in self.skipped if not bad.stray]
-        if strays:
-            passed = counted(len(strays), "file that is no image was", "files that are no images were")
-            lines.append(f"{passed} passed over; the first: {strays[0]}")
-        if damaged:
-            lines.append(f"{counted(len(damaged), 'file was', 'files were')} skipped; the first: {damaged[0]}")
-        lines += map(str, self.duplicates)
-        counts = np.bincount(self.train.labels, minlength=len(self.class_names))
-        most, least = int(counts.argmax()), int(counts.argmin())
-        if counts[most] >= IMBALANCE * counts[least]:
-            lines.append(
-                f"imbalanced classes: {counts[most]:,} training pictures of {self.class_names[most]!r}, "
-                f"{counts[least]:,} of {self.class_names[least]!r}; data.balance=weights or oversample evens them out"
-            )
-        return lines
 
 
 def digest(*parts: Examples) -> str:

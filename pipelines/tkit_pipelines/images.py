@@ -11,12 +11,13 @@ from tkit_edge.errors import InputError
 from tkit_edge.text import counted
 from tkit_pipelines.balance import Balance
 from tkit_pipelines.config import Component, OneOf
-from tkit_pipelines.dataset import Examples, Splits
+from tkit_pipelines.dataset import Examples
 from tkit_pipelines.memory import Budget
 from tkit_pipelines.op import Op
 from tkit_pipelines.resolve import located, resolve
 from tkit_pipelines.source import Loaded, Shape
 from tkit_pipelines.spatial import FAR
+from tkit_pipelines.splits import Splits
 from tkit_pipelines.stratify import TEST_FRACTION, TEST_SEED, stratified
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from PIL import Image
 
 import tkit
 from tkit import model_files
-from tkit.models._keras_reader import read
+from tkit.keras_files.reader import read
 from tkit.models.keras_file import KerasFile
-from tkit.run import Run
+from tkit.run_folder import Run
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tkit.bench_config import Budget
-from tkit.recipe import load
+from tkit.recipe_loading import load
 from tkit.stages._budget import overspent
 from tkit_edge.errors import InputError
 

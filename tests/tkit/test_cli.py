@@ -60,7 +60,7 @@ def test_list_names_every_recipe_with_its_summary():
 
 def test_show_prints_lines_that_are_overrides_of_the_same_recipe():
     from tkit.cli._describe import lines
-    from tkit.recipe import load
+    from tkit.recipe_loading import load
     from tkit.recipes import names
 
     for name in names():

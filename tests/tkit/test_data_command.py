@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tkit.cli import main
-from tkit.export.convert import Converter
+from tkit.conversion.converter import Converter
 from tkit.stages.data import data
 from tkit_edge.__main__ import main as edge
 from tkit_edge.accuracy import read_test

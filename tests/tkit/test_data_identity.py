@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 import tkit
-from tkit.recipe import load
-from tkit.run import Run
+from tkit.recipe_loading import load
+from tkit.run_folder import Run
 from tkit_edge.errors import InputError
 
 QUICK = ("fit.epochs=1", "bench.seconds=0.05", "model.width=8", "model.depth=1", "export.formats=float32")

@@ -4,9 +4,9 @@ import keras
 import pytest
 
 import tkit
-from tkit.fit.checkpoint import Checkpoints
-from tkit.recipe import load
-from tkit.run import Run
+from tkit.recipe_loading import load
+from tkit.run_folder import Run
+from tkit.training.checkpoint import Checkpoints
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 

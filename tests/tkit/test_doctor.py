@@ -8,10 +8,10 @@ import pytest
 
 import tkit
 from tkit.cli import main
-from tkit.fit.checkpoint import Checkpoint, Checkpoints
-from tkit.recipe import load
-from tkit.run import Run
+from tkit.recipe_loading import load
+from tkit.run_folder import Run
 from tkit.stages import doctor as module
+from tkit.training.checkpoint import Checkpoint, Checkpoints
 from tkit_edge.errors import InputError
 
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tkit.fit import engine
-from tkit.fit.checkpoint import Checkpoints
-from tkit.fit.config import Fit
-from tkit.fit.optimizers.adamw import AdamW
-from tkit.fit.optimizers.muon import Muon
-from tkit.fit.saving import Saving
-from tkit.fit.twin import FusedBatchNormalization, training_twin
 from tkit.models import PixelStatistics
 from tkit.models.cnn import CNN
+from tkit.training import engine
+from tkit.training.checkpoint import Checkpoints
+from tkit.training.config import Fit
+from tkit.training.optimizers.adamw import AdamW
+from tkit.training.optimizers.muon import Muon
+from tkit.training.saving import Saving
+from tkit.training.twin import FusedBatchNormalization, training_twin
 from tkit_edge.errors import DivergedError, StoppedError
 from tkit_pipelines.images import Images
 
@@ -233,11 +233,11 @@ from pathlib import Path
 import keras, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from tkit.fit import engine
-from tkit.fit.checkpoint import Checkpoints
-from tkit.fit.config import Fit
-from tkit.fit.optimizers.adamw import AdamW
-from tkit.fit.saving import Saving
+from tkit.training import engine
+from tkit.training.checkpoint import Checkpoints
+from tkit.training.config import Fit
+from tkit.training.optimizers.adamw import AdamW
+from tkit.training.saving import Saving
 from tkit.models import PixelStatistics
 from tkit.models.cnn import CNN
 from tkit_pipelines.batches import in_order

@@ -13,8 +13,8 @@ from PIL import Image
 
 import tkit
 from tkit.cli import main
-from tkit.evaluate import metrics, pictures
-from tkit.recipe import load
+from tkit.evaluation import metrics, plots
+from tkit.recipe_loading import load
 from tkit_edge.errors import InputError
 
 NAMES = ("ant", "bee", "cat")
@@ -69,12 +69,12 @@ def test_pictures_are_pngs_for_any_number_of_classes_and_mistakes():
     names = ["a $dollar$ class", *(f"class {number}" for number in range(29))]
     images = np.zeros((7, 8, 8, 1), np.uint8)
     wrong = [{"true": 0, "predicted": 1, "confidence": 0.9, "index": 0, "file": None}] * 7
-    assert size(pictures.confusion_png(np.eye(30, dtype=int), names, "test")) > (400, 400)
-    one, many = (size(pictures.mistakes_png(images[:n], wrong[:n], names, "test")) for n in (1, 7))
+    assert size(plots.confusion_png(np.eye(30, dtype=int), names, "test")) > (400, 400)
+    one, many = (size(plots.mistakes_png(images[:n], wrong[:n], names, "test")) for n in (1, 7))
     assert many[1] > one[1]
-    assert size(pictures.mistakes_png(images[:0], [], names, "test"))[1] > 10
+    assert size(plots.mistakes_png(images[:0], [], names, "test"))[1] > 10
     calibration = metrics.calibration(np.array([0]), np.float32([[0.9, 0.1]]))
-    assert size(pictures.reliability_png(calibration, "test"))[0] > 100
+    assert size(plots.reliability_png(calibration, "test"))[0] > 100
 
 
 @pytest.fixture(scope="module")

@@ -8,18 +8,18 @@ from keras.initializers import Constant, RandomNormal
 from PIL import Image
 
 import tkit
-from tkit.compress._evidence import Proof
-from tkit.compress._graph import names
-from tkit.export import calibration, finite, parity, process
-from tkit.export._explain import float_operators
-from tkit.export.config import FORMATS, Export, Parity
-from tkit.export.convert import Converter
-from tkit.export.statistics import paired_drop
-from tkit.fit.config import Fit
-from tkit.fit.engine import train
-from tkit.fit.optimizers.adamw import AdamW
+from tkit.compression.proofs import Proof
+from tkit.conversion import calibration, finite, parity, process
+from tkit.conversion.config import FORMATS, Export, Parity
+from tkit.conversion.converter import Converter
+from tkit.conversion.explanation import float_operators
+from tkit.conversion.statistics import paired_drop
+from tkit.graph import names
 from tkit.models import PixelStatistics
 from tkit.models.resnet import ResNet
+from tkit.training.config import Fit
+from tkit.training.engine import train
+from tkit.training.optimizers.adamw import AdamW
 from tkit_edge import flatbuffer
 from tkit_edge.accuracy import wilson
 from tkit_edge.bundle import Bundle

@@ -8,10 +8,10 @@ import pytest
 from keras import layers, ops
 
 from tkit import model_files
-from tkit.export.convert import Converter
-from tkit.fit.twin import training_twin
-from tkit.models import _keras_child
-from tkit.models._keras_reader import Found, _arrays, with_outputs
+from tkit.conversion.converter import Converter
+from tkit.keras_files import child
+from tkit.keras_files.reader import Found, _arrays, with_outputs
+from tkit.training.twin import training_twin
 from tkit_edge.errors import InputError
 from tkit_edge.runtime import PIXELS, Model, pixel_codes
 
@@ -23,7 +23,7 @@ CONSTANT = np.random.default_rng(1).normal(size=(64, 4)).astype(np.float32)
 def taken(model, folder, pixels=None):
     """What the reading process answers for the model's file, rebuilt, saved as a run's and loaded again."""
     model.save(folder / "mine.keras")
-    answer, data = _keras_child.read(folder / "mine.keras", pixels)
+    answer, data = child.read(folder / "mine.keras", pixels)
     arrays = _arrays(answer["weights"], data)
     model_files.save(model_files.rebuild(answer["architecture"], arrays, folder), folder / "float")
     return model_files.load(folder / "float"), answer
@@ -368,7 +368,7 @@ def test_what_is_no_model_for_a_device_is_named(make, message, tmp_path):
 
 
 def test_pixels_given_for_a_model_that_scales_raw_ones_itself_are_warned_of(tmp_path, capsys):
-    from tkit.models._keras_reader import read
+    from tkit.keras_files.reader import read
 
     network(layers.ReLU()).save(tmp_path / "mine.keras")
     read(tmp_path / "mine.keras", "0-1")

@@ -7,7 +7,7 @@ from keras import layers
 from PIL import Image
 
 import tkit
-from tkit.export.golden import golden_samples
+from tkit.conversion.golden import golden_samples
 from tkit_edge import Classifier
 from tkit_edge.__main__ import main as edge
 from tkit_edge.bundle import Bundle

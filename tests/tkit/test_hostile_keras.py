@@ -14,8 +14,8 @@ import pytest
 from keras import layers
 
 import tkit
-from tkit.models import _keras_archive
-from tkit.models._keras_reader import read
+from tkit.keras_files import archive
+from tkit.keras_files.reader import read
 from tkit_edge.errors import InputError
 
 
@@ -196,7 +196,7 @@ def test_groups_in_a_circle_end(parts, tmp_path):
         group["again"] = group
 
     path = packed(tmp_path / "circle.keras", {**parts, "model.weights.h5": hdf5(circle)})
-    assert _keras_archive.read(path)[0]["class_name"] == "Sequential"
+    assert archive.read(path)[0]["class_name"] == "Sequential"
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/outside", "assets/x", "..\\outside", "config.json/../../x"])

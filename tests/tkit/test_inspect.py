@@ -26,7 +26,7 @@ def file(tmp_path_factory):
     import keras
     from keras import layers
 
-    from tkit.export.convert import Converter
+    from tkit.conversion.converter import Converter
 
     keras.utils.set_random_seed(0)
     model = keras.Sequential(

@@ -10,8 +10,8 @@ from keras import layers
 
 from tkit import model_files
 from tkit.cli import main
-from tkit.models import _keras_child
-from tkit.models._keras_reader import _arrays, read
+from tkit.keras_files import child
+from tkit.keras_files.reader import _arrays, read
 from tkit_edge.errors import InputError
 
 SHAPE = (8, 8, 3)
@@ -19,7 +19,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (3, *SHAPE)).astype(np.float3
 
 
 def scores(path):
-    answer, data = _keras_child.read(path, None)
+    answer, data = child.read(path, None)
     model = model_files.rebuild(answer["architecture"], _arrays(answer["weights"], data), path)
     return model.predict(IMAGES, verbose=0)
 
@@ -92,4 +92,4 @@ def test_an_hdf5_file_without_a_model_that_can_be_read(tmp_path):
         with h5py.File(tmp_path / name, "w") as file:
             file.attrs["model_config"] = text
         with pytest.raises(InputError, match="no description of a model"):
-            _keras_child.read(tmp_path / name, None)
+            child.read(tmp_path / name, None)

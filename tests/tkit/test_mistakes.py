@@ -107,8 +107,8 @@ def test_no_network_and_no_data_names_the_three_ways(tmp_path):
 
 
 def test_a_run_of_a_newer_version_is_refused_by_every_command(tmp_path):
-    from tkit.recipe import load
-    from tkit.run import Run
+    from tkit.recipe_loading import load
+    from tkit.run_folder import Run
 
     run = Run.create(load("digits_cnn"), tmp_path)
     manifest = json.loads((run.folder / "manifest.json").read_text())
@@ -197,7 +197,7 @@ def interrupted(arguments, ready, cwd, last="Interrupted."):
 def fitted(tmp_path_factory):
     """A run folder with fit and export done."""
     import tkit as package
-    from tkit.recipe import load
+    from tkit.recipe_loading import load
 
     run = package.fit(load("digits_cnn", QUICK), runs_dir=tmp_path_factory.mktemp("runs"))
     package.export(run, overrides=["export.parity.float32=1"])

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tkit.export.convert import Converter
+from tkit.conversion.converter import Converter
 from tkit.models import PixelStatistics
 from tkit.models.mobilenet import MobileNet
 from tkit.models.resnet import ResNet

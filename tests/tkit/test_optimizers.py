@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tkit.fit.config import Fit
-from tkit.fit.keras_lookahead import look_ahead
-from tkit.fit.optimizers.muon import Muon
-from tkit.fit.optimizers.sgd import SGD
+from tkit.training.config import Fit
+from tkit.training.keras_lookahead import look_ahead
+from tkit.training.optimizers.muon import Muon
+from tkit.training.optimizers.sgd import SGD
 
 
 def test_vectors_learn_faster_where_the_recipe_says_so():

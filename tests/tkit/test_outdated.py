@@ -10,7 +10,7 @@ from PIL import Image
 import tkit
 from tkit import model_files
 from tkit.cli import main
-from tkit.run import Run
+from tkit.run_folder import Run
 from tkit_edge.errors import BoundError, InputError
 
 PRUNE = "prune:sparsity=0.5,epochs=1"

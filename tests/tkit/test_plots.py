@@ -12,7 +12,7 @@ from matplotlib import font_manager
 from PIL import Image
 
 from tkit import plotting
-from tkit.evaluate import metrics, pictures
+from tkit.evaluation import metrics, plots
 from tkit.stages.data import grid_png
 from tkit_pipelines.source import Shape
 from tkit_pipelines.survey import Survey
@@ -31,7 +31,7 @@ def drawn(monkeypatch):
         figures.append(figure)
         return png(figure)
 
-    for module in (plotting, pictures):
+    for module in (plotting, plots):
         monkeypatch.setattr(module, "png", keep)
     return figures
 
@@ -57,7 +57,7 @@ def wrong(count, file):
 @pytest.mark.parametrize("file", [None, f"/home/somebody/a rather long path/{LONG}"])
 def test_mistakes_with_long_names_and_paths_dont_overlap(drawn, file):
     images = np.zeros((7, 12, 8, 3), np.uint8)
-    data = pictures.mistakes_png(images, wrong(7, file), NAMES, "test")
+    data = plots.mistakes_png(images, wrong(7, file), NAMES, "test")
     seen = texts(drawn[0])
     assert apart(combinations([box for _, box in seen], 2))
     titles = [text.replace("\n", "") for text, _ in seen if "true: " in text]
@@ -69,7 +69,7 @@ def test_mistakes_with_long_names_and_paths_dont_overlap(drawn, file):
 
 @pytest.mark.parametrize("classes", [2, 10, 45, 230])
 def test_a_confusion_matrix_has_title_scale_and_names_that_can_be_read(drawn, classes):
-    data = pictures.confusion_png(np.eye(classes, dtype=int) * 3, NAMES[:classes], "validation")
+    data = plots.confusion_png(np.eye(classes, dtype=int) * 3, NAMES[:classes], "validation")
     seen = texts(drawn[0])
     assert apart(combinations([box for _, box in seen], 2))
     words = [text for text, _ in seen]
@@ -87,7 +87,7 @@ def test_a_confusion_matrix_has_title_scale_and_names_that_can_be_read(drawn, cl
 
 def test_a_reliability_diagram_hides_nothing_and_shows_small_bins_as_such(drawn):
     shares = np.float32([[0.55, 0.45]] * 30 + [[0.05, 0.95]])
-    pictures.reliability_png(metrics.calibration(np.array([0] * 30 + [1]), shares), "test")
+    plots.reliability_png(metrics.calibration(np.array([0] * 30 + [1]), shares), "test")
     figure = drawn[0]
     upper, lower = figure.axes
     legend = figure.legends[0].get_window_extent()
@@ -113,7 +113,7 @@ def test_a_name_is_drawn_in_an_installed_font_that_has_it_or_what_is_missing_is_
     other = min(filter(str.isalpha, fonts["STIXGeneral"] - fonts["DejaVu Sans"]))
     nowhere = "\U000e0101\U0010fffd"  # a variation selector, which is nothing to be seen, and private use
     for _ in range(2):
-        pictures.confusion_png(np.eye(3, dtype=int), [other, "\N{CAT FACE}\ufe0f", f"odd{nowhere}"], "test")
+        plots.confusion_png(np.eye(3, dtype=int), [other, "\N{CAT FACE}\ufe0f", f"odd{nowhere}"], "test")
     words = [text for text, _ in texts(drawn[0])]
     assert other in words and f"2: odd{plotting.MISSING}" in words
     said = capsys.readouterr().err

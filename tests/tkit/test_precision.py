@@ -4,8 +4,8 @@ import keras
 import pytest
 from keras import layers
 
-from tkit.fit import precision
-from tkit.fit.precision import choose
+from tkit.training import precision
+from tkit.training.precision import choose
 
 AMD, INTEL = ("AuthenticAMD", frozenset({"avx512_bf16"})), ("GenuineIntel", frozenset({"avx512_bf16"}))
 AMX = ("GenuineIntel", frozenset({"avx512_bf16", "amx_bf16"}))

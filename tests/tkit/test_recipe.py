@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 import tkit.recipes
-from tkit.recipe import Recipe, load
+from tkit.recipe import Recipe
+from tkit.recipe_loading import load
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import kinds
 

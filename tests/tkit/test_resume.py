@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 import tkit
-from tkit.fit import setup
-from tkit.fit.checkpoint import Checkpoint, Checkpoints
 from tkit.lock import locked
-from tkit.recipe import load
-from tkit.run import Run
+from tkit.recipe_loading import load
+from tkit.run_folder import Run
+from tkit.stages import _setup as setup
+from tkit.training.checkpoint import Checkpoint, Checkpoints
 from tkit_edge.errors import InputError
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

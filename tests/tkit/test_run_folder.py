@@ -6,8 +6,8 @@ import math
 import pytest
 
 from tkit import manifest
-from tkit.recipe import load
-from tkit.run import Run
+from tkit.recipe_loading import load
+from tkit.run_folder import Run
 from tkit_edge.errors import InputError
 
 

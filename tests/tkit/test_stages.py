@@ -10,7 +10,7 @@ import pytest
 
 import tkit
 from tkit.bench_config import Bench
-from tkit.recipe import load
+from tkit.recipe_loading import load
 from tkit.stages.evaluate import require
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError, InputError

@@ -14,8 +14,8 @@ import pytest
 
 from tkit import console
 from tkit.cli import _evaluation
-from tkit.fit.progress import TrainingProgress
 from tkit.stages._export import _line
+from tkit.training.progress import TrainingProgress
 from tkit_edge.table import aligned, document_table
 from tkit_edge.text import columns, counted, fitted
 from tkit_pipelines import spinner

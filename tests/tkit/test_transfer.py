@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import tkit
-from tkit.fit import engine
-from tkit.fit.config import Fit
 from tkit.models import PixelStatistics
 from tkit.models.backbone import _NETWORKS, Backbone
-from tkit.recipe import load
+from tkit.recipe_loading import load
+from tkit.training import engine
+from tkit.training.config import Fit
 from tkit_edge.errors import InputError
 from tkit_pipelines.batches import in_order
 from tkit_pipelines.images import Images

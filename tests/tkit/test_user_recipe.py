@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import tkit
-from tkit.recipe import load
-from tkit.run import Run
+from tkit.recipe_loading import load
+from tkit.run_folder import Run
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 
@@ -45,7 +45,7 @@ def test_the_documentations_example_goes_through_every_stage(made):
 def test_another_process_opens_the_run_with_the_same_class(made):
     _, run = made
     code = (
-        "import sys; from tkit.run import Run; recipe = Run.open(sys.argv[1]).recipe\n"
+        "import sys; from tkit.run_folder import Run; recipe = Run.open(sys.argv[1]).recipe\n"
         "print(type(recipe.model).__name__, recipe.model.width, 'tensorflow' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(run.folder)], capture_output=True, text=True)

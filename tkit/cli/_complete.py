@@ -39,7 +39,7 @@ def recipes(context: click.Context, parameter: click.Parameter, incomplete: str)
 
 def override_keys(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """`fit.epochs=` and the like, and the values of keys that have a list of them."""
-    from tkit.recipe import load
+    from tkit.recipe_loading import load
     from tkit_edge.errors import InputError
 
     typed = [item for item in context.params.get("overrides") or () if "=" not in item]
@@ -112,7 +112,7 @@ def _choices(config: type[Config], name: str) -> list[str]:
 
 def runs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The run folders, newest first, or paths once what is typed begins none."""
-    from tkit.run import runs_folder
+    from tkit.run_folder import runs_folder
 
     top = runs_folder(context.params.get("runs_dir"))
     found = sorted(top.glob("*/manifest.json"), key=lambda file: file.stat().st_mtime, reverse=True)
@@ -133,7 +133,7 @@ def formats(context: click.Context, parameter: click.Parameter, incomplete: str)
 def _stages(context: click.Context) -> dict[str, Any]:
     """The finished stages of the run on the line."""
     from tkit import manifest
-    from tkit.run import runs_folder
+    from tkit.run_folder import runs_folder
     from tkit_edge.errors import InputError
 
     # Behind an option whose value is being typed, click leaves the arguments unassigned.
@@ -151,8 +151,8 @@ def steps(context: click.Context, parameter: click.Parameter, incomplete: str) -
     from tkit_pipelines.config import component_class, kinds
 
     kind, colon, rest = incomplete.partition(":")
-    if not colon or kind not in kinds("tkit.compress"):
-        return _begun(kinds("tkit.compress"), incomplete)
+    if not colon or kind not in kinds("tkit.compression.steps"):
+        return _begun(kinds("tkit.compression.steps"), incomplete)
     before, comma, _ = rest.rpartition(",")
-    fields = [name for name in component_class("tkit.compress", kind).model_fields if name != "kind"]
+    fields = [name for name in component_class("tkit.compression.steps", kind).model_fields if name != "kind"]
     return _begun([f"{kind}:{before}{comma}{name}=" for name in fields], incomplete)

@@ -12,8 +12,8 @@ from tkit.cli import _complete, _options
 
 if TYPE_CHECKING:
     from tkit.bench_config import Bench
-    from tkit.models.keras_file import Pixels
-    from tkit.run import Run
+    from tkit.keras_files.formats import Pixels
+    from tkit.run_folder import Run
 
 run_or_keras_argument = click.argument(
     "run", metavar="RUN|FILE", type=click.Path(path_type=Path), shell_complete=_complete.runs
@@ -61,7 +61,7 @@ def open_run(
     Those of `data` are what the run of a .keras file is made with; the others hold for this command.
     """
     import tkit
-    from tkit.models.keras_file import is_model
+    from tkit.keras_files.formats import is_model
     from tkit_edge.errors import InputError
 
     overrides = (*_options.skip(skip_bad), *overrides)
@@ -82,7 +82,7 @@ def open_run(
 def file_settings(path: Path, options: dict[str, Any], overrides: tuple[str, ...]) -> Bench:
     """How a bare .tflite file is measured; InputError for a given option of a run or a model."""
     from tkit.bench_config import Bench
-    from tkit.recipe import replace
+    from tkit.recipe_loading import replace
     from tkit_edge.errors import InputError
 
     given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]

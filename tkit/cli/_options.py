@@ -19,7 +19,7 @@ from tkit.finite import finite
 from tkit_edge.text import terminal_width
 
 if TYPE_CHECKING:
-    from tkit.recipe import Loaded
+    from tkit.recipe_loading import Loaded
 
 DOCUMENT_VERSION = 1
 """Of the JSON documents; it rises when a key goes or changes its meaning."""
@@ -116,7 +116,7 @@ def _source(data: str | None) -> list[str]:
 
 def load(recipe: str | None, overrides: tuple[str, ...], data: str | None = None, skip_bad: bool = False) -> Loaded:
     """The recipe with --data, --skip-bad and the overrides applied, in this order."""
-    from tkit.recipe import load
+    from tkit.recipe_loading import load
 
     if recipe is None:
         raise click.UsageError("Missing option '--recipe' (or '--resume', to go on with a run).")

@@ -29,7 +29,7 @@ from tkit.cli import _model, _options
 from tkit.cli._command import tkit_command
 
 if TYPE_CHECKING:
-    from tkit.models.keras_file import Pixels
+    from tkit.keras_files.formats import Pixels
 
 
 _SHORT = {
@@ -72,7 +72,7 @@ def command(
     **short: str | None,
 ) -> None:
     """`tkit bench`."""
-    from tkit.models.keras_file import is_model
+    from tkit.keras_files.formats import is_model
 
     given = [f"{_SHORT[name][0]}={value}" for name, value in short.items() if value is not None]
     overrides = (*given, *overrides)

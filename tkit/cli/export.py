@@ -9,7 +9,7 @@ Examples:
   tkit export runs/digits_cnn-1
   tkit export runs/digits_cnn-1 export.io=uint8 export.formats=int8
   tkit export model.keras --data ./pictures --pixels 0-1
-    from tkit.export import process
+    from tkit.conversion import process
 
     with _options.results(as_json, "export") as show:
         process.start()
@@ -31,7 +31,7 @@ from tkit.cli import _model, _options
 from tkit.cli._command import tkit_command
 
 if TYPE_CHECKING:
-    from tkit.models.keras_file import Pixels
+    from tkit.keras_files.formats import Pixels
 
 
 @tkit_command(__doc__)
@@ -52,7 +52,7 @@ def command(
     overrides: tuple[str, ...],
 ) -> None:
     """`tkit export`."""
-    from tkit.export import process
+    from tkit.conversion import process
 
     with _options.results(as_json, "export") as show:
         process.start()

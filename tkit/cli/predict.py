@@ -24,7 +24,7 @@ from tkit.cli import _complete, _model, _options
 from tkit.cli._command import tkit_command
 
 if TYPE_CHECKING:
-    from tkit.models.keras_file import Pixels
+    from tkit.keras_files.formats import Pixels
 
 
 @tkit_command(__doc__)

@@ -14,18 +14,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tkit.integer import _kernels_conv, _kernels_elementwise, _kernels_shape, _kernels_softmax
-from tkit.integer._node import Kernel, Node
+from tkit.integer import kernels_conv, kernels_elementwise, kernels_shape, kernels_softmax
+from tkit.integer.node import Kernel, Node
 from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, Tensor, values
 from tkit_edge.runtime import check_pictures, dequantized, pixel_codes
 
 KERNELS: dict[str, Callable[[Node], Kernel]] = {
-    **_kernels_conv.KERNELS,
-    **_kernels_elementwise.KERNELS,
-    **_kernels_shape.KERNELS,
-    **_kernels_softmax.KERNELS,
+    **kernels_conv.KERNELS,
+    **kernels_elementwise.KERNELS,
+    **kernels_shape.KERNELS,
+    **kernels_softmax.KERNELS,
 }
 """The operators that can be computed."""
 ARITHMETICS = ("reference", "xnnpack")

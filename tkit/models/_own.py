@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keras
 
+from tkit.keras_files.graph import activation_of, flat, float32
 from tkit.model_classes import is_operation
-from tkit.models._keras_graph import activation_of, flat, float32
 from tkit_edge.errors import InputError
 
 _FUNCTIONAL = ("Functional", "Sequential")

@@ -79,7 +79,7 @@ class Backbone(Model):
         """
         import keras
 
-        from tkit.models._keras_graph import flat, float32
+        from tkit.keras_files.graph import flat, float32
 
         if input_shape[2] != CHANNELS:
             raise InputError(f"model.name={self.name} takes RGB pictures: set data.channels=3 (received 1).")
@@ -98,7 +98,7 @@ class Backbone(Model):
         """The network without its top, on pixels as `_Pixels` has them; frozen where it has weights."""
         import keras
 
-        from tkit.models._keras_reader import read_weights
+        from tkit.keras_files.reader import read_weights
 
         make = getattr(keras.applications, self.name)
         try:

@@ -8,25 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tkit.keras_files.formats import Pixels
 from tkit.models import Model, PixelStatistics
 from tkit_edge.errors import InputError
 
 if TYPE_CHECKING:
     import keras
-
-Pixels = Literal["0-255", "0-1", "-1-1", "caffe", "torch"]
-PIXELS_CHOICES = (
-    "--pixels 0-255 (raw bytes), --pixels 0-1 (divided by 255), --pixels=-1-1 (divided by 127.5, less 1), "
-    "--pixels caffe or --pixels torch (the modes of keras.applications' preprocess_input)"
-)
-
-
-SUFFIXES = (".keras", ".h5", ".hdf5")
-
-
-def is_model(path: Path) -> bool:
-    """Whether this is Keras's: a .keras or .h5 file, in letters of either case, or the folder of a SavedModel."""
-    return path.suffix.lower() in SUFFIXES or (path / "saved_model.pb").is_file()
 
 
 class KerasFile(Model):
@@ -47,7 +34,7 @@ class KerasFile(Model):
             InputError: what `tkit.adopt` refuses, a file that has changed, or a model that ends in probabilities.
         """
         from tkit import files
-        from tkit.models._keras_reader import read, with_outputs
+        from tkit.keras_files.reader import read, with_outputs
 
         path = Path(self.path)
         if self.sha256 and path.is_file() and files.sha256(path) != self.sha256:

@@ -5,10 +5,10 @@
 Source: Sandler et al. 2018 for the network; the training settings are cifar10_resnet20's, not tuned for it.
 """
 
-from tkit.fit.config import Fit
-from tkit.fit.optimizers.sgd import SGD
 from tkit.models.mobilenet import MobileNet
 from tkit.recipe import Recipe
+from tkit.training.config import Fit
+from tkit.training.optimizers.sgd import SGD
 from tkit_pipelines.images import Images
 from tkit_pipelines.ops.cutout import Cutout
 from tkit_pipelines.ops.flip import Flip

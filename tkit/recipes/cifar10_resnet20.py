@@ -6,11 +6,11 @@ Smaller steps than cifar10_resnet8's, warmed up, along a cosine; more augmentati
 as JPEGs it reaches 88.2 % (10,000 test pictures, one seed).
 """
 
-from tkit.fit.config import Fit
-from tkit.fit.optimizers.muon import Muon
-from tkit.fit.schedules.cosine import Cosine
 from tkit.models.resnet import ResNet
 from tkit.recipe import Recipe
+from tkit.training.config import Fit
+from tkit.training.optimizers.muon import Muon
+from tkit.training.schedules.cosine import Cosine
 from tkit_pipelines.images import Images
 from tkit_pipelines.ops.alternating_flip import AlternatingFlip
 from tkit_pipelines.ops.cutout import Cutout

@@ -7,11 +7,11 @@ Source: mlcommons/tiny for the network. The training is tkit's own: Muon in smal
 85.3 to 85.5 % in int8 (10,000 test pictures, three seeds); docs/log.md has what was tried.
 """
 
-from tkit.fit.config import Fit
-from tkit.fit.optimizers.muon import Muon
-from tkit.fit.schedules.cosine import Cosine
 from tkit.models.resnet import ResNet
 from tkit.recipe import Recipe
+from tkit.training.config import Fit
+from tkit.training.optimizers.muon import Muon
+from tkit.training.schedules.cosine import Cosine
 from tkit_pipelines.images import Images
 from tkit_pipelines.ops.alternating_flip import AlternatingFlip
 from tkit_pipelines.ops.translate import Translate

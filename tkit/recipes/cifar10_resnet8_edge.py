@@ -8,9 +8,9 @@ and the compressed variant, exported and measured: an int8 file that zips 2.5 ti
 docs/compress.md has what it costs in accuracy.
 """
 
-from tkit.compress.cluster import Cluster
-from tkit.compress.prune import Prune
-from tkit.compress.quantize import Quantize
+from tkit.compression.steps.cluster import Cluster
+from tkit.compression.steps.prune import Prune
+from tkit.compression.steps.quantize import Quantize
 from tkit.recipe import Recipe
 from tkit.recipes import cifar10_resnet8
 

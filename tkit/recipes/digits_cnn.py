@@ -3,10 +3,10 @@
 tkit run --recipe digits_cnn
 """
 
-from tkit.fit.config import Fit
-from tkit.fit.optimizers.adamw import AdamW
 from tkit.models.cnn import CNN
 from tkit.recipe import Recipe
+from tkit.training.config import Fit
+from tkit.training.optimizers.adamw import AdamW
 from tkit_pipelines.images import Images
 from tkit_pipelines.ops.translate import Translate
 

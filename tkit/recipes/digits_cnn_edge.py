@@ -6,9 +6,9 @@ digits_cnn's training, then half of the weights 0, the others of 16 values a lay
 quantization-aware training. The run has both, `float` and the compressed variant, exported and measured.
 """
 
-from tkit.compress.cluster import Cluster
-from tkit.compress.prune import Prune
-from tkit.compress.quantize import Quantize
+from tkit.compression.steps.cluster import Cluster
+from tkit.compression.steps.prune import Prune
+from tkit.compression.steps.quantize import Quantize
 from tkit.recipe import Recipe
 from tkit.recipes import digits_cnn
 

@@ -8,13 +8,15 @@ from functools import lru_cache
 from pathlib import Path
 
 from tkit import _quiet, console, files
-from tkit.compress import Step
-from tkit.recipe import Loaded, Recipe, load, with_overrides
-from tkit.run import Run
+from tkit.compression.step import Step
+from tkit.recipe import Recipe
+from tkit.recipe_loading import Loaded, load, with_overrides
+from tkit.run_folder import Run
 from tkit_edge.errors import InputError
-from tkit_pipelines.dataset import Splits, digest
+from tkit_pipelines.dataset import digest
 from tkit_pipelines.images import Images
 from tkit_pipelines.resolve import stamp
+from tkit_pipelines.splits import Splits
 
 DRY_RUN_STEPS = 2
 

@@ -15,24 +15,26 @@ import keras
 import tensorflow as tf
 
 from tkit import console, files, model_files
-from tkit.compress import Kept, State, Step
-from tkit.compress._cost import applied
-from tkit.compress._ledger import Ledger
-from tkit.compress._one_job_layers import one_job_layers
-from tkit.compress._work import Work
-from tkit.fit import setup
-from tkit.fit.checkpoint import Checkpoints
-from tkit.fit.precision import choose
-from tkit.fit.progress import TrainingProgress
-from tkit.fit.saving import Saving
-from tkit.fit.tensorboard import TensorBoardLog
-from tkit.outdated import counts
-from tkit.run import Run
+from tkit.compression.cost import applied
+from tkit.compression.distillation import SELF
+from tkit.compression.ledger import Ledger
+from tkit.compression.step import State, Step
+from tkit.compression.workbench import Workbench
+from tkit.passes.decomposition import decomposed
+from tkit.promises import Kept
+from tkit.run_folder import Run
+from tkit.stages import _setup as setup
 from tkit.stages._common import DRY_RUN_STEPS, data_of
 from tkit.stages._withdraw import withdraw_export
+from tkit.training.checkpoint import Checkpoints
+from tkit.training.precision import choose
+from tkit.training.progress import TrainingProgress
+from tkit.training.saving import Saving
+from tkit.training.tensorboard import TensorBoardLog
+from tkit_edge.errors import InputError
 from tkit_edge.json_file import read_json
 from tkit_pipelines.batches import Batches
-from tkit_pipelines.dataset import Splits
+from tkit_pipelines.splits import Splits
 
 MAX_NOTE_BYTES = 2**20
 
@@ -59,7 +61,7 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> di
         tf.config.experimental.enable_op_determinism()
         splits = data_of(run)
         state = _state(source)
-        checked = Work(run.recipe, splits, probabilities=run.output == "probabilities")
+        checked = Workbench(**settings_of(run, splits))
         for step in chosen:
             step.check(state.model, checked)
         folder = run.folder / name
@@ -87,7 +89,7 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> di
             parameters=state.model.count_params(),
             threads=setup.threads(),
         )
-        if f"{name}/export" in run.manifest["stages"] and not counts(run, f"{name}/export"):
+        if f"{name}/export" in run.manifest["stages"] and not run.counts(f"{name}/export"):
             withdraw_export(run, name)
             console.say(f"{folder / 'export'} was taken away: it was made of an earlier model.")
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
@@ -97,8 +99,37 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> di
     return run.summary("compress", name)
 
 
+def settings_of(run: Run, splits: Splits) -> dict[str, Any]:
+    """The arguments of a `Workbench` that a run determines."""
+    recipe = run.recipe
+    return {
+        "data": recipe.data,
+        "fit": recipe.fit,
+        "export": recipe.export,
+        "seed": recipe.seed,
+        "splits": splits,
+        "probabilities": run.output == "probabilities",
+        "teacher": lambda name: _teacher(run, name),
+    }
+
+
+def _teacher(student: Run, name: str) -> Path:
+    """The folder of a teacher's model: the student's as it was trained, or another run's."""
+    if name == SELF:
+        return student.model_folder("float")
+    run = Run.open(name)
+    if run.class_names != student.class_names:
+        raise InputError(
+            f"{name} tells {len(run.class_names)} classes apart ({', '.join(run.class_names[:3])} ...), the student "
+            "other ones. A teacher needs the same classes in the same order."
+        )
+    if run.output == "probabilities":
+        raise InputError(f"Teacher and student must give logits; {name} ends in a softmax.")
+    return run.model_folder("float")
+
+
 def _state(folder: Path) -> State:
-    return State(one_job_layers(model_files.load(folder)), Kept.read(folder))
+    return State(decomposed(model_files.load(folder)), Kept.read(folder))
 
 
 def _place(run: Run, variant: str, steps: Sequence[Step], described: list[dict[str, Any]]) -> tuple[str, bool]:
@@ -142,15 +173,11 @@ class _Steps:
         ledger.measure()
         return state, ledger
 
-    def _work(self, step: str, attempt: int = 0, rate: float = 1.0) -> Work:
+    def _work(self, step: str, attempt: int = 0, rate: float = 1.0) -> Workbench:
         """What an attempt at a step works with; what one attempt remembers the next ones know."""
-        recipe = self.run.recipe
         place = f"{step}-{attempt + 1}" if attempt else step
-        return Work(
-            recipe,
-            self.splits,
-            probabilities=self.run.output == "probabilities",
-            trained=self.run.model_folder("float"),
+        return Workbench(
+            **settings_of(self.run, self.splits),
             saving=lambda: self._saving(self.checkpoints / place),
             remember=lambda name, find: self._remember(self.checkpoints / step / f"{name}.json", find),
             callbacks=lambda batches: self._callbacks(place, batches),

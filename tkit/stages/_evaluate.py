@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from tkit import files
-from tkit.evaluate import metrics, pictures
-from tkit.evaluate.subjects import Subject
-from tkit.run import Run
+from tkit.evaluation import metrics, plots
+from tkit.run_folder import Run
 from tkit.stages._common import named
+from tkit.stages._subjects import Subject
 from tkit_edge.errors import InputError
 from tkit_edge.predict import probabilities
-from tkit_pipelines.dataset import Examples, Splits
+from tkit_pipelines.dataset import Examples
 from tkit_pipelines.progress import progress
+from tkit_pipelines.splits import Splits
 
 SHOWN_MISTAKES = 30
 _CHUNK = 128  # pictures classified in one call
@@ -78,9 +79,9 @@ def write(result: dict[str, Any], shown: np.ndarray, folder: Path) -> dict[str, 
     """The JSON and the pictures, in `folder`."""
     names, split = [item["name"] for item in result["per_class"]], result["split"]
     result = {**result, "folder": str(folder)}
-    files.write_bytes(folder / "confusion.png", pictures.confusion_png(np.array(result["confusion"]), names, split))
-    files.write_bytes(folder / "reliability.png", pictures.reliability_png(result["calibration"], split))
-    files.write_bytes(folder / "mistakes.png", pictures.mistakes_png(shown, result["mistakes"], names, split))
+    files.write_bytes(folder / "confusion.png", plots.confusion_png(np.array(result["confusion"]), names, split))
+    files.write_bytes(folder / "reliability.png", plots.reliability_png(result["calibration"], split))
+    files.write_bytes(folder / "mistakes.png", plots.mistakes_png(shown, result["mistakes"], names, split))
     files.write_json(folder / "evaluate.json", result)
     return result
 

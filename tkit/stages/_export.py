@@ -10,24 +10,24 @@ import numpy as np
 
 from tkit import console, files, model_files
 from tkit._quiet import chatter_dropped
-from tkit.compress import Kept
-from tkit.compress._evidence import proofs
-from tkit.compress._graph import names
-from tkit.export import calibration, finite, held_out, parity, process
-from tkit.export._explain import float_operators
-from tkit.export.config import FORMATS, Export, Format
-from tkit.export.convert import Converter
-from tkit.export.golden import golden_samples
-from tkit.export.held_out import drawn
-from tkit.export.quantized import converted
+from tkit.compression.proofs import proofs
+from tkit.conversion import calibration, finite, held_out, parity, process
+from tkit.conversion.config import FORMATS, Export, Format
+from tkit.conversion.converter import Converter
+from tkit.conversion.explanation import float_operators
+from tkit.conversion.golden import golden_samples
+from tkit.conversion.held_out import drawn
+from tkit.conversion.quantized import converted
+from tkit.graph import names
+from tkit.promises import Kept
 from tkit.recipe import Recipe
-from tkit.run import Run
+from tkit.run_folder import Run
 from tkit.stages._common import data_of
 from tkit.stages._withdraw import withdraw_export
 from tkit_edge.bundle import Bundle
 from tkit_edge.child import CrashError
 from tkit_edge.errors import BoundError, InputError
-from tkit_pipelines.dataset import Splits
+from tkit_pipelines.splits import Splits
 
 SPARE = ("float16", "dynamic", "int16x8")
 """Formats that `auto` leaves out where they miss a bound of the gate; a broken promise of compression fails in all."""

@@ -11,24 +11,25 @@ import numpy as np
 import tensorflow as tf
 
 from tkit import console, model_files
-from tkit.fit import setup
-from tkit.fit.checkpoint import CHECKPOINTS, Checkpoint, Checkpoints
-from tkit.fit.engine import train
-from tkit.fit.history import HistoryFile
-from tkit.fit.precision import choose
-from tkit.fit.progress import TrainingProgress
-from tkit.fit.saving import Saving
-from tkit.fit.start import StartClock
-from tkit.fit.tensorboard import TensorBoardLog
 from tkit.models import Model, PixelStatistics
 from tkit.models._own import plain
-from tkit.recipe import Loaded, Recipe
-from tkit.run import Run
+from tkit.recipe import Recipe
+from tkit.recipe_loading import Loaded
+from tkit.run_folder import Run
+from tkit.stages import _setup as setup
 from tkit.stages._common import DRY_RUN_STEPS, identity, load_data
+from tkit.training.checkpoint import CHECKPOINTS, Checkpoint, Checkpoints
+from tkit.training.engine import train
+from tkit.training.history import HistoryFile
+from tkit.training.precision import choose
+from tkit.training.progress import TrainingProgress
+from tkit.training.saving import Saving
+from tkit.training.start import StartClock
+from tkit.training.tensorboard import TensorBoardLog
 from tkit_edge.text import counted
 from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.config import kinds
-from tkit_pipelines.dataset import Splits
+from tkit_pipelines.splits import Splits
 
 # bincount makes an int64 copy of what it counts, and the pictures may lie on disk.
 _COUNTED_AT_ONCE = 4096

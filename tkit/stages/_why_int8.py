@@ -9,17 +9,19 @@ import numpy as np
 
 from tkit import console, files, model_files
 from tkit._quiet import chatter_dropped
-from tkit.compress import Kept, State
-from tkit.compress._blame import Blamed, blame
-from tkit.compress._blame_picture import blame_png
-from tkit.compress._effect import compared
-from tkit.compress._one_job_layers import one_job_layers
-from tkit.compress._remedies import written
-from tkit.compress._work import Work
-from tkit.compress.quantize import Quantize
-from tkit.export.quantized import convert_quantized
-from tkit.run import Run
+from tkit.compression.diagnosis.effect import compared
+from tkit.compression.diagnosis.remedies import written
+from tkit.compression.diagnosis.sensitivity import Blamed, blame
+from tkit.compression.diagnosis.sensitivity_plot import blame_png
+from tkit.compression.step import State
+from tkit.compression.steps.quantize import Quantize
+from tkit.compression.workbench import Workbench
+from tkit.conversion.quantized import convert_quantized
+from tkit.passes.decomposition import decomposed
+from tkit.promises import Kept
+from tkit.run_folder import Run
 from tkit.stages._common import data_of
+from tkit.stages._compress import settings_of
 from tkit_edge.accuracy import top1
 from tkit_edge.errors import InputError
 from tkit_edge.runtime import Model
@@ -31,13 +33,13 @@ def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[st
     """What `tkit.why_int8` returns, for a checked step and number of validation images."""
     began = time.perf_counter()
     source = run.model_folder(variant)
-    state = State(one_job_layers(model_files.load(source)), Kept.read(source))
+    state = State(decomposed(model_files.load(source)), Kept.read(source))
     if state.kept.quantized is not None:
         raise InputError(f"{variant} is quantized already. Ask about the variant that it was made of: --variant NAME")
     splits = data_of(run)
     drawn = np.random.default_rng(run.recipe.seed).permutation(len(splits.validation))[:samples]
     held_out = splits.validation.take(np.sort(drawn))
-    work = Work(run.recipe, splits, probabilities=run.output == "probabilities")
+    work = Workbench(**settings_of(run, splits))
     chosen.check(state.model, work)
     findings = blame(state, work, chosen, held_out)
     reference = state.model.predict(held_out.images.astype(np.float32), batch_size=128, verbose=0)

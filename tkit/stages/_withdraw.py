@@ -6,7 +6,7 @@ import shutil
 
 from tkit import files, manifest, results_log
 from tkit.lock import PATIENCE
-from tkit.run import Run
+from tkit.run_folder import Run
 
 
 def withdraw_export(run: Run, variant: str) -> bool:
@@ -19,5 +19,5 @@ def withdraw_export(run: Run, variant: str) -> bool:
         files.write_json(run.folder / manifest.NAME, run.manifest)
         for key in gone:
             shutil.rmtree(run.folder / key, ignore_errors=True)
-    results_log.write(run, variant)
+    results_log.write(run.folder, run.recipe, run.manifest["stages"], variant)
     return found

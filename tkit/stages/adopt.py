@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from tkit import console, files
-from tkit.export import held_out
-from tkit.models.keras_file import KerasFile, Pixels
-from tkit.recipe import Loaded, Recipe, with_overrides
-from tkit.run import Run, runs_folder
+from tkit.conversion import held_out
+from tkit.keras_files.formats import Pixels
+from tkit.models.keras_file import KerasFile
+from tkit.recipe import Recipe
+from tkit.recipe_loading import Loaded, with_overrides
+from tkit.run_folder import Run, runs_folder
 from tkit.stages._common import identity, load_data, stage
 from tkit_edge.errors import InputError
 from tkit_pipelines.images import Images
@@ -62,7 +64,7 @@ def adopt(
         >>> tkit.export(run)
     """
     from tkit import model_files
-    from tkit.models._keras_reader import read, with_outputs
+    from tkit.keras_files.reader import read, with_outputs
 
     began = time.perf_counter()
     path = Path(path)

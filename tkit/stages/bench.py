@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tkit import files
-from tkit.recipe import with_overrides
-from tkit.run import Run
+from tkit.recipe_loading import with_overrides
+from tkit.run_folder import Run
 from tkit.stages._common import as_run, data_of, stage
 from tkit.stages.bench_file import keep, measure
 

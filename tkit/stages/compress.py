@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tkit.compress import Step
-from tkit.recipe import Recipe, describe
-from tkit.run import Run
+from tkit.compression.step import Step
+from tkit.recipe import Recipe
+from tkit.recipe_loading import describe
+from tkit.run_folder import Run
 from tkit.stages._common import as_run, dry_steps, stage
 from tkit_edge.errors import InputError
 

@@ -57,7 +57,7 @@ def data(
         >>> tkit.data("./pictures", image_size=(32, 32)).problems
         []
     """
-    from tkit.recipe import data_with_overrides
+    from tkit.recipe_loading import data_with_overrides
     from tkit_pipelines.images import Images
     from tkit_pipelines.source import Shape
     from tkit_pipelines.survey import survey

@@ -13,11 +13,10 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import tkit
-from tkit.fit.checkpoint import CHECKPOINTS, Checkpoints
-from tkit.outdated import counts, outdated
-from tkit.run import Run, runs_folder
+from tkit import versions
+from tkit.run_folder import Run, runs_folder
 from tkit.stages._common import as_run, stage
+from tkit.training.checkpoint import CHECKPOINTS, Checkpoints
 from tkit_edge import machine
 from tkit_edge.errors import InputError
 from tkit_edge.text import counted
@@ -81,7 +80,7 @@ def _system(notes: list[Finding]) -> dict[str, Any]:
     if warning := machine.busy(found):
         notes.append(Finding(warning, "Measure when nothing else runs."))
     return {
-        "tkit": tkit.__version__,
+        "tkit": versions.own(),
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": f"{platform.platform()}",
         "cpu": f"{found['cpu']}, {found['cores']} cores usable",
@@ -135,7 +134,7 @@ def _computation(problems: list[Finding]) -> dict[str, Any]:
     try:
         import tensorflow as tf
 
-        from tkit.fit.precision import choose
+        from tkit.training.precision import choose
 
         precision = choose("auto")
         devices = [device for kind in ("GPU", "TPU") for device in tf.config.list_physical_devices(kind)]
@@ -181,7 +180,7 @@ def _run(run: Run, problems: list[Finding], notes: list[Finding]) -> dict[str, A
         problems.append(Finding(f"{path} is {what}.", run.remedy(key)))
     known = {path for path, _, _ in bad}
     for key in run.manifest["stages"]:
-        for path in [path for path in outdated(run, key) if path not in known][:1]:
+        for path in [path for path in run.outdated(key) if path not in known][:1]:
             problems.append(
                 Finding(f"{run.folder / key} was made of another {path} than there is now.", run.remedy(key))
             )
@@ -217,7 +216,7 @@ def _checkpoints(run: Run, problems: list[Finding]) -> dict[str, str]:
     if "float/adopt" in stages:
         resume = "nothing: the model was adopted, not trained"
     elif "float/fit" in stages:
-        left = [stage for stage in ("export", "bench") if not counts(run, f"float/{stage}")]
+        left = [stage for stage in ("export", "bench") if not run.counts(f"float/{stage}")]
         facts = {name: f"{state}; left over of the finished training, may be deleted" for name, state in facts.items()}
         resume = f"tkit run --resume {run.folder} does {' and '.join(left)}" if left else "nothing is left to do"
     else:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from tkit.evaluate.subjects import KERAS, of_bundle, of_run, of_tflite
-from tkit.models.keras_file import Pixels, is_model
-from tkit.recipe import data_with_overrides
-from tkit.run import Run
+from tkit.keras_files.formats import Pixels, is_model
+from tkit.recipe_loading import data_with_overrides
+from tkit.run_folder import Run
 from tkit.stages._common import as_run, data_of, load_data, refuse_unused, stage
+from tkit.stages._subjects import KERAS, of_bundle, of_run, of_tflite
 from tkit.stages.adopt import adopt
 from tkit_edge.errors import BoundError, InputError
 from tkit_pipelines.images import Images

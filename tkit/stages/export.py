@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tkit.export import process
-from tkit.recipe import with_overrides
-from tkit.run import Run
+from tkit.conversion import process
+from tkit.recipe_loading import with_overrides
+from tkit.run_folder import Run
 from tkit.stages._common import as_run, stage
 
 

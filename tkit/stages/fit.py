@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tkit.recipe import Loaded, Recipe
-from tkit.run import Run
+from tkit.recipe import Recipe
+from tkit.recipe_loading import Loaded
+from tkit.run_folder import Run
 from tkit.stages._common import as_loaded, as_run, dry, refuse_unused, stage
 from tkit_edge.errors import InputError
 

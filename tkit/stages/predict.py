@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from tkit import console
-from tkit.evaluate.subjects import Subject, of_bundle, of_keras, of_run, of_tflite
-from tkit.models.keras_file import Pixels, is_model
-from tkit.run import Run
+from tkit.keras_files.formats import Pixels, is_model
+from tkit.run_folder import Run
 from tkit.stages._common import as_run, refuse_unused, stage
+from tkit.stages._subjects import Subject, of_bundle, of_keras, of_run, of_tflite
 from tkit_edge.predict import DEFAULT_TOP, Prediction
 from tkit_edge.predict import predict as classify
 

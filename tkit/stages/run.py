@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tkit import console
-from tkit.outdated import counts
-from tkit.recipe import Loaded, Recipe
-from tkit.run import Run
+from tkit.recipe import Recipe
+from tkit.recipe_loading import Loaded
+from tkit.run_folder import Run
 from tkit.stages._common import stage
 from tkit.stages.bench import bench
 from tkit.stages.compress import compress
@@ -45,7 +45,7 @@ def run(
             variants.append(compress(made)["variant"])
         for variant in variants:
             for stage in (export, bench):
-                if not counts(made, f"{variant}/{stage.__name__}"):
+                if not made.counts(f"{variant}/{stage.__name__}"):
                     stage(made, variant=variant)
     except StoppedError as stopped:
         message = str(stopped).replace(f"tkit compress {made.folder}", f"tkit run --resume {made.folder}")

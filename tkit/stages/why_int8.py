@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tkit.compress.quantize import Quantize
-from tkit.recipe import describe
-from tkit.run import Run
+from tkit.compression.steps.quantize import Quantize
+from tkit.recipe_loading import describe
+from tkit.run_folder import Run
 from tkit.stages._common import as_run, stage
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import parse_component

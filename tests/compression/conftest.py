@@ -1,0 +1,85 @@
+"""Training pictures, a small trained net and a run that the tests of compression share."""
+
+import keras
+import numpy as np
+import pytest
+
+import tkit
+from tkit.compression.steps.prune import Prune
+from tkit.conversion.calibration import stratified
+from tkit.models import PixelStatistics
+from tkit.models.resnet import ResNet
+from tkit.recipe_loading import load
+from tkit.training import engine
+from tkit.training.config import Fit
+from tkit.training.optimizers.adamw import AdamW
+from tkit_pipelines.batches import in_order
+from tkit_pipelines.images import Images
+
+CLASSES = 10
+
+
+class Digits:
+    """What a step gets to work with: scikit-learn's digits and the engine."""
+
+    def __init__(self):
+        data = Images(source="digits", image_size=(8, 8), channels=1, batch_size=64)
+        self.splits = data.load(0)
+        self.batches = data.batches(self.splits.train, CLASSES, 0)
+        self.steps_per_epoch = self.batches.steps_per_epoch
+
+    def epochs(self, step, asked, usual):
+        return asked or usual
+
+    def calibration(self, samples):
+        return stratified(self.splits.train, samples, 0)
+
+    def train(self, model, *, epochs, optimizer, callbacks=(), **keywords):
+        validation = in_order(self.splits.validation, CLASSES, 64)
+        settings = Fit(epochs=epochs, optimizer=optimizer, precision="float32", steps_per_execution=5)
+        return engine.train(model, self.batches, validation, settings, callbacks=callbacks, **keywords)
+
+
+@pytest.fixture(scope="session")
+def quick():
+    """Overrides for a run of seconds."""
+    return ["fit.epochs=5", "fit.lookahead=0.5", "bench.seconds=0.05", "model.width=8", "export.formats=float32,int8"]
+
+
+@pytest.fixture(scope="session")
+def run(quick, tmp_path_factory):
+    """A quick run on the digits, for the stage."""
+    return tkit.fit(load("digits_cnn", quick), runs_dir=tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def pruned(run):
+    """What the stage says of `run`, three quarters of it pruned."""
+    return tkit.compress(run, [Prune(sparsity=0.75, epochs=2)])
+
+
+@pytest.fixture(scope="session")
+def work():
+    return Digits()
+
+
+@pytest.fixture(scope="session")
+def trained(work):
+    keras.utils.set_random_seed(0)
+    model = ResNet(depth=8, width=8).build((8, 8, 1), CLASSES, PixelStatistics(78.0, 9200.0))
+    work.train(model, epochs=12, optimizer=AdamW(learning_rate=0.01))
+    return model
+
+
+@pytest.fixture(scope="session")
+def images(work):
+    """Test pictures and their labels."""
+    return work.splits.test.images, work.splits.test.labels
+
+
+@pytest.fixture(scope="session")
+def accuracy(images):
+    def measure(logits):
+        return float(np.mean(np.argmax(logits, axis=1) == images[1]))
+
+    return measure

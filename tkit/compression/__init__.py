@@ -1,0 +1,1 @@
+"""Compression: a trained model in, a smaller one out, with proofs."""

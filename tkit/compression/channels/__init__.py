@@ -1,0 +1,1 @@
+"""Channels: which must be pruned together, which matter least, and what narrower layers cost in latency."""

@@ -1,0 +1,143 @@
+"""How much each channel of a group counts: by its weights, or by what the loss loses without it.
+
+Every ranking is divided by its group's mean, because the sizes of kernels, gammas and gradients differ between layers
+for reasons that have nothing to do with worth: 1 is the group's average channel. All are deterministic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tkit.compression.channels.axes import KERNELS, OWN
+from tkit.compression.channels.groups import Layout, ids_along
+from tkit.keras_files.graph import activation_of
+from tkit_edge.errors import InputError
+
+Importance = dict[str, np.ndarray]
+"""A group's name -> float64 [width], 1 on average."""
+
+
+def l1(model: keras.Model) -> Importance:
+    """The sum of |kernel| of each channel over all layers that put it out.
+
+    Source: Li et al. 2017, "Pruning Filters for Efficient ConvNets".
+    """
+    layout = Layout(model)
+    return _normalized(layout, _summed(layout, model, _absolute_kernel))
+
+
+def bn_scale(model: keras.Model) -> Importance:
+    """The sum of |gamma| of each channel over the BatchNormalization layers that it passes.
+
+    Source: Liu et al. 2017, "Learning Efficient Convolutional Networks through Network Slimming".
+
+    Raises:
+        InputError: a group that passes no BatchNormalization with a scale.
+    """
+    layout = Layout(model)
+    scaled = {layer.name for layer in model.layers if type(layer) is keras.layers.BatchNormalization and layer.scale}
+    without = [
+        group.name for group in layout.prunable() if not any(member.layer in scaled for member in group.batch_norms)
+    ]
+    if without:
+        raise InputError(
+            f"Channels can't be ranked by BatchNormalization's scale: the groups {', '.join(without)} pass none. Rank "
+            "by l1 or taylor."
+        )
+    return _normalized(layout, _summed(layout, model, _absolute_gamma))
+
+
+def taylor(model: keras.Model, images: np.ndarray, labels: np.ndarray, *, batch_size: int) -> Importance:
+    """How much the loss changes, to first order, when a channel is set to 0, summed over batches.
+
+    A channel's change is activation x gradient, which is gamma dL/dgamma + beta dL/dbeta where BatchNormalization
+    gives it, and kernel dL/dkernel + bias dL/dbias where a layer does that none follows; a group's places are added
+    up before the absolute value is taken. Dropout is off and BatchNormalization uses its moving statistics.
+
+    Args:
+        model: pixels to logits, or to probabilities by a last softmax or sigmoid.
+        images: uint8 or float32 training pictures [n, height, width, channels].
+        labels: int [n].
+        batch_size: pictures of one step. In a batch changes of both signs cancel, so small ones see more.
+
+    Source: Molchanov et al. 2019, "Importance Estimation for Neural Network Pruning".
+    """
+    layout = Layout(model)
+    sites = _sites(model)
+    variables = [variable.value for _, variable in sites]
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=activation_of(model) is None)
+
+    @tf.function(reduce_retracing=True)
+    def changes(pictures: tf.Tensor, classes: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            value = loss(classes, model(pictures, training=False))
+        gradients = tape.gradient(value, variables, unconnected_gradients="zero")
+        return [gradient * variable for gradient, variable in zip(gradients, variables, strict=True)]
+
+    total = np.zeros(len(layout.trace.ties))
+    for start in range(0, len(images), batch_size):
+        batch = slice(start, start + batch_size)
+        of_batch = np.zeros_like(total)
+        found = changes(tf.constant(images[batch], tf.float32), tf.constant(labels[batch]))
+        for (layer, variable), change in zip(sites, found, strict=True):
+            _add(of_batch, layout, layer, variable.name, change.numpy())
+        total += np.abs(of_batch)
+    return _normalized(layout, total)
+
+
+def _sites(model: keras.Model) -> list[tuple[keras.layers.Layer, keras.Variable]]:
+    """The weights that a channel's value is made with last: BatchNormalization's, or the layer's that none follows."""
+    norms = [layer for layer in model.layers if type(layer) is keras.layers.BatchNormalization]
+    followed = {
+        tensor._keras_history.operation.name
+        for layer in norms
+        for node in layer._inbound_nodes
+        for tensor in node.input_tensors
+    }
+    last = ("gamma", "beta", "bias", "kernel", "pointwise_kernel")
+    return [
+        (layer, variable)
+        for layer in model.layers
+        if layer in norms or layer.name not in followed
+        for variable in layer.weights
+        if variable.name in last
+    ]
+
+
+def _normalized(layout: Layout, total: np.ndarray) -> Importance:
+    found = {}
+    for group in layout.prunable():
+        scores = total[layout.ids[group.name]]
+        found[group.name] = scores / scores.mean() if scores.any() else np.ones_like(scores)
+    return found
+
+
+def _summed(layout: Layout, model: keras.Model, of: Callable[[str, np.ndarray], np.ndarray | None]) -> np.ndarray:
+    """By number of the trace: the sum over all weights that belong to it of what `of` makes of a variable."""
+    total = np.zeros(len(layout.trace.ties))
+    for layer in model.layers:
+        for variable in layer.weights:
+            values = of(variable.name, variable.numpy())
+            if values is not None:
+                _add(total, layout, layer, variable.name, values)
+    return total
+
+
+def _add(total: np.ndarray, layout: Layout, layer: keras.layers.Layer, name: str, values: np.ndarray) -> None:
+    """Adds a variable's values to the channels that they belong to."""
+    for axis, side, ids in ids_along(layout.trace, layer, name):
+        if side in OWN:
+            np.add.at(total, ids, np.moveaxis(values.astype(np.float64), axis, 0).reshape(len(ids), -1).sum(axis=1))
+
+
+def _absolute_kernel(name: str, values: np.ndarray) -> np.ndarray | None:
+    return np.abs(values) if name in KERNELS else None
+
+
+def _absolute_gamma(name: str, values: np.ndarray) -> np.ndarray | None:
+    return np.abs(values) if name == "gamma" else None

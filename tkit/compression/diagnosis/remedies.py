@@ -1,0 +1,138 @@
+"""What helps where rounding to int8 costs accuracy: another calibration, or layers in float."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import keras
+
+from tkit.compression.diagnosis.causes import Cause
+from tkit.compression.diagnosis.effect import Effect
+from tkit.compression.diagnosis.sites import Place, Switches
+from tkit.compression.steps.quantize import Quantize
+from tkit.compression.workbench import Workbench
+from tkit.graph import nodes, users
+from tkit.quantization.ranges import Method, ranges
+from tkit.quantization.rules import Rules
+
+MORE = 4
+"""How many times the calibration pictures are looked at to see whether they were too few."""
+BETTER = 0.5
+"""Share of a place's divergence that another calibration may leave to be its remedy."""
+METHODS: tuple[Method, ...] = ("minmax", "percentile", "mse")
+Measure = Callable[[Sequence[Place]], Effect]
+
+
+class Remedies:
+    """Suggestions: another calibration, where that halves a place's divergence, else float layers.
+
+    Args:
+        switches: the model, its ranges as `step` has them.
+        folded: the float model that the switches were made of.
+        work: the training pictures, which calibrate.
+        step: how it is quantized.
+        effect: what rounding some places does.
+    """
+
+    def __init__(
+        self, switches: Switches, folded: keras.Model, work: Workbench, step: Quantize, effect: Measure
+    ) -> None:
+        self.switches, self.folded, self.work, self.step, self.effect = switches, folded, work, step, effect
+        self.said: dict[Place, str] = {}
+        """By suspect, what is suggested, once `of` has been called."""
+
+    def of(
+        self, suspects: Sequence[Place], alone: dict[Place, Effect], together: Effect, causes: dict[Place, Cause]
+    ) -> Quantize | None:
+        """The step with the exceptions that the suspects need; None where only training helps."""
+        step, left = self.step, {place: alone[place].divergence for place in suspects}
+        if any(place.part == "activations" for place in suspects):
+            step, left = self._calibrated(left, together)
+        around = _around(self.folded, self.step.float_layers)
+        fused = _fused(self.folded, self.step.float_layers)
+        float_layers: dict[str, None] = {}
+        for place in suspects:
+            if left[place] <= BETTER * alone[place].divergence:
+                self.said[place] = _changes(self.step, step)
+                continue
+            layers = fused.get(place.layer, (place.layer,)) if place.part == "kernel" else around.get(place.layer, ())
+            float_layers.update(dict.fromkeys(layers))
+            ways = [f"float_layers={'+'.join(layers)}"] if layers else []
+            if causes[place].name not in ("range outlier", "dead channel"):  # training keeps those ranges
+                ways.append("train with aware=true")
+            self.said[place] = ", or ".join(ways)
+        if not any(said == _changes(self.step, step) for said in self.said.values()):
+            step = self.step
+        kept = dict.fromkeys((*self.step.float_layers, *float_layers))
+        made = step.model_copy(update={"float_layers": tuple(kept)})
+        return None if made == self.step else made
+
+    def _calibrated(self, left: dict[Place, float], together: Effect) -> tuple[Quantize, dict[Place, float]]:
+        """The calibration with the least divergence of the whole model, and the suspects' own with it."""
+        found = {name: self.switches.range_of(name) for name in self.switches.activations}
+        best, least = self.step, together.divergence
+        divergences = left
+        for step, other in self._others():
+            self.switches.set_ranges(other)
+            whole = self.effect(self.switches.places).divergence
+            if whole < least:
+                best, least = step, whole
+                divergences = {place: self.effect([place]).divergence for place in left}
+        self.switches.set_ranges(found)
+        return best, divergences
+
+    def _others(self) -> Iterator[tuple[Quantize, dict[str, tuple[float, float]]]]:
+        tried = set()
+        for samples in (self.step.samples, MORE * self.step.samples):
+            images = self.work.calibration(samples)
+            for method in METHODS:
+                key = (len(images), method)
+                if key not in tried and (samples, method) != (self.step.samples, self.step.calibration):
+                    step = self.step.model_copy(update={"samples": samples, "calibration": method})
+                    yield step, ranges(self.folded, images, method, step.float_layers)
+                tried.add(key)
+
+
+def _changes(before: Quantize, after: Quantize) -> str:
+    """What differs between two steps, as it is written on the command line."""
+    return ",".join(f"{key}={value}" for key, value in after if value != getattr(before, key))
+
+
+def written(step: Quantize) -> str:
+    """A step as it is written on the command line, without what is the default."""
+    plain = Quantize()
+    changes = {key: value for key, value in step if value != getattr(plain, key)}
+    texts = [f"{key}={'+'.join(value) if isinstance(value, tuple) else value}" for key, value in changes.items()]
+    return "quantize" + (":" + ",".join(texts) if texts else "")
+
+
+def _fused(model: keras.Model, float_layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The layers that the runtime computes in one with the ReLU after them, each with it."""
+    rules, after = Rules(model, float_layers), users(model)
+    found: dict[str, tuple[str, ...]] = {}
+    for node in nodes(model):
+        rule, layer = rules.of[id(node)], node.operation.name
+        if rule.sites[-1] == layer and not rule.rounds and layer not in rules.floats:
+            found[layer] = (layer, after[id(node.outputs[0])][0].operation.name)
+    return found
+
+
+def _around(model: keras.Model, float_layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """By activation, the layers that make it or take it: once all are in float, it is not rounded.
+
+    What the model itself gives is left out: it always is.
+    """
+    rules, fused = Rules(model, float_layers), _fused(model, float_layers)
+    makers = {relu: layer for layer, relu in fused.values()}
+    found: dict[str, dict[str, None]] = {}
+    sites = {id(model.inputs[0]): rules.start}
+    for node in nodes(model):
+        layer, rule = node.operation.name, rules.of[id(node)]
+        touched = {rules.root(site) for site in (*rule.sites, *(sites[id(tensor)] for tensor in node.input_tensors))}
+        for site in touched:
+            made = found.setdefault(site, {})
+            made.update(dict.fromkeys([*([makers[layer]] if layer in makers else []), layer]))
+        for tensor in node.outputs:
+            sites[id(tensor)] = rule.sites[-1]
+    given = {rules.root(sites[id(tensor)]) for tensor in model.outputs}
+    return {site: tuple(layers) for site, layers in found.items() if site not in given}

@@ -1,0 +1,131 @@
+"""A folded model in which each kernel and each activation can be rounded to int8 alone, without building it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tkit.compression.step import State
+from tkit.graph import clone, nodes
+from tkit.kernels.viewed import with_kernels
+from tkit.quantization.fake_quant import FakeQuant
+from tkit.quantization.graph import int8_graph, quantizers
+
+BATCH = 100
+Part = Literal["kernel", "activations"]
+
+
+class Place(NamedTuple):
+    """What int8 rounds: a layer's kernel, or the activations that it gives."""
+
+    layer: str
+    part: Part
+
+
+class Switched(FakeQuant):
+    """A `FakeQuant` that passes its input on until `on` is 1."""
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the variables."""
+        super().build(input_shape)
+        self.on = self.add_weight(name="on", shape=(), initializer="zeros", trainable=False, autocast=False)
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Any float shape in and out."""
+        return tf.where(tf.convert_to_tensor(self.on) > 0, super().call(inputs, training), inputs)
+
+
+class Switches:
+    """The model with nothing rounded, and its switches.
+
+    Args:
+        folded: stock float32 functional model without foldable batch normalization.
+        rounded: what `Quantize` made of it: its kernels and ranges are those that are switched on.
+    """
+
+    def __init__(self, folded: keras.Model, rounded: State) -> None:
+        settings = rounded.kept.quantized
+        assert settings is not None
+        self.graph = _switched(int8_graph(folded, settings.ranges, settings.float_layers))
+        self.activations: dict[str, Switched] = quantizers(self.graph)
+        self.kernels = {
+            layer.name: (layer.kernel.numpy(), rounded.model.get_layer(layer.name).kernel.numpy())
+            for layer in with_kernels(folded)
+            if layer.name in settings.scales
+        }
+        shape = (None, *folded.inputs[0].shape[1:])
+        signature = [tf.TensorSpec(shape, tf.float32)]
+        self._run = tf.function(lambda images: self.graph(images, training=False), input_signature=signature)
+
+    @property
+    def places(self) -> list[Place]:
+        """All kernels and all activations, in the model's order."""
+        return [
+            *(Place(name, "kernel") for name in self.kernels),
+            *(Place(name, "activations") for name in self.activations),
+        ]
+
+    def outputs(self, images: np.ndarray, on: Iterable[Place] = ()) -> np.ndarray:
+        """What the model gives for uint8 pictures with only the places `on` rounded: float32 [n, classes]."""
+        on = list(on)
+        for place in on:
+            self._switch(place, True)
+        try:
+            return np.concatenate([self._run(batch).numpy() for batch in batches(images)])
+        finally:
+            for place in on:
+                self._switch(place, False)
+
+    def set_ranges(self, ranges: Mapping[str, tuple[float, float]]) -> None:
+        """Other ranges of the activations named."""
+        for name, (low, high) in ranges.items():
+            self.activations[name].low.assign(low)
+            self.activations[name].high.assign(high)
+
+    def range_of(self, name: str) -> tuple[float, float]:
+        """The range of an activation."""
+        layer = self.activations[name]
+        return float(layer.low.numpy()), float(layer.high.numpy())
+
+    def probe(self) -> tuple[list[str], Any]:
+        """The activations' names, and a function from float32 pictures to their float values, in the same order.
+
+        A name comes again where several tensors share its range.
+        """
+        names = {layer.name: name for name, layer in self.activations.items()}
+        found = [
+            (names[node.operation.name], node.input_tensors[0])
+            for node in nodes(self.graph)
+            if node.operation.name in names
+        ]
+        inner = keras.Model(self.graph.inputs, [tensor for _, tensor in found])
+        return [name for name, _ in found], tf.function(lambda images: inner(images, training=False))
+
+    def _switch(self, place: Place, on: bool) -> None:
+        if place.part == "activations":
+            self.activations[place.layer].on.assign(float(on))
+        else:
+            self.graph.get_layer(place.layer).kernel.assign(self.kernels[place.layer][on])
+
+
+def batches(images: np.ndarray) -> Iterator[tf.Tensor]:
+    """The pictures as float32 tensors of up to `BATCH`."""
+    for start in range(0, len(images), BATCH):
+        yield tf.cast(images[start : start + BATCH], tf.float32)
+
+
+def _switched(graph: keras.Model) -> keras.Model:
+    """A copy with a `Switched` for each `FakeQuant`, all off."""
+
+    def switched(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return Switched.from_config(layer.get_config()) if isinstance(layer, FakeQuant) else clone(layer)
+
+    copy = keras.models.clone_model(graph, clone_function=switched)
+    for made, layer in zip(copy.layers, graph.layers, strict=True):
+        if not isinstance(made, Switched):
+            made.set_weights(layer.get_weights())
+    return copy

@@ -1,0 +1,176 @@
+"""The ledger: what each compression step bought, and what it didn't."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from tkit._quiet import chatter_dropped
+from tkit.compression.cost import ALLOWED
+from tkit.compression.step import State
+from tkit.compression.workbench import Workbench
+from tkit.conversion.converter import Converter
+from tkit.conversion.quantized import converted
+from tkit.conversion.statistics import paired_drop
+from tkit.kernels.exported import kernels
+from tkit.kernels.viewed import with_kernels
+from tkit_edge import anatomy, flatbuffer
+from tkit_edge.accuracy import top1, wilson
+from tkit_edge.runtime import Model
+from tkit_edge.table import aligned
+from tkit_edge.worker import Worker
+
+ROUNDS, SECONDS = 5, 0.2
+NOTICEABLE = 0.05
+"""Share of latency or size below which a step is said to buy nothing."""
+LARGE = 0.05
+"""Accuracy drop of the whole compression that is warned of."""
+
+
+class Ledger:
+    """One row for the model that compression began with, and one a step.
+
+    Accuracy is the int8 file's on validation pictures: rows are looked at to choose, and the test pictures measure
+    once, in `bench`.
+    """
+
+    def __init__(self, work: Workbench) -> None:
+        self.work = work
+        self.rows: list[dict[str, Any]] = []
+        self._files: list[bytes] = []
+        self._right: list[np.ndarray] = []
+
+    def add(self, label: str, state: State, cost: float = 0.0) -> None:
+        """Exports what a step made, and notes what the files hold and how right the int8 one is.
+
+        Args:
+            label: the step's, or the variant's that compression began with.
+            state: what the step made.
+            cost: the accuracy that it cost, as `_cost.cost` judges it.
+        """
+        pictures = self.work.calibration(self.work.export.calibration_samples)
+        with Converter(state.model, pictures, io="int8") as convert:
+            sparse = self.work.export.sparse
+            int8, float32 = (converted(convert, fmt, state.kept, sparse=sparse) for fmt in ("int8", "float32"))
+        held_out = self.work.splits.validation
+        with chatter_dropped():
+            right = top1(Model(int8).predict(held_out.images)) == held_out.labels
+        found, total = anatomy.dissect(int8), len(right)
+        parts = kernels(flatbuffer.read(int8), state.model)
+        weights = [np.asarray(layer.kernel) for layer in with_kernels(state.model)]
+        drop, interval = paired_drop(self._right[0] if self._right else right, right)
+        self.rows.append(
+            {
+                "step": label,
+                "parameters": state.model.count_params(),
+                "nonzero": int(sum(np.count_nonzero(kernel) for kernel in weights)),
+                "weights": int(sum(kernel.size for kernel in weights)),
+                "macs": found.macs,
+                "bytes": len(int8),
+                "zip_bytes": found.zip_bytes,
+                "float32_bytes": len(float32),
+                "float32_zip_bytes": anatomy.dissect(float32).zip_bytes,
+                "codes": {name: len(np.unique(kernel.matrix)) for name, (kernel, *_) in parts.items()},
+                "accuracy": float(np.mean(right)),
+                "interval": list(wilson(int(right.sum()), total)),
+                "drop": drop,
+                "drop_interval": list(interval),
+                "pictures": total,
+                "cost": cost,
+            }
+        )
+        self._files.append(int8)
+        self._right.append(right)
+
+    def measure(self) -> None:
+        """Each int8 file's latency, in turns: one thread, XNNPACK; the median of the rounds' medians in ms."""
+        with ExitStack() as stack:
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="tkit-ledger-"))
+            workers = []
+            for number, data in enumerate(self._files):
+                path = Path(scratch) / f"{number}.tflite"
+                path.write_bytes(data)
+                workers.append(stack.enter_context(Worker(path, 1, "xnnpack", timeout=60.0)))
+            for worker in workers:
+                worker.ask("load")
+            times: list[list[float]] = [[] for _ in workers]
+            for _ in range(ROUNDS):
+                for worker, found in zip(workers, times, strict=True):
+                    found.append(median(worker.ask("run", seconds=SECONDS, runs=20)) / 1e6)
+        for row, found in zip(self.rows, times, strict=True):
+            row["p50_ms"] = median(found)
+            row["speedup"] = median(first / own for first, own in zip(times[0], found, strict=True))
+
+    def text(self, width: int | None = None) -> str:
+        """The rows as a table, on a terminal of `width` columns those that fit, and what each step bought in words."""
+        header = ["step", "weights", "non-zero", "MACs M", "int8 KB", "zip KB", "codes", "p50 ms", "accuracy", "drop"]
+        lines = []
+        for row in self.rows:
+            low, high = row["drop_interval"]
+            codes = row["codes"].values()
+            lines.append(
+                [
+                    row["step"],
+                    f"{row['weights']:,}",
+                    f"{row['nonzero'] / row['weights']:.0%}",
+                    "-" if row["macs"] is None else f"{row['macs'] / 1e6:.3f}",
+                    f"{row['bytes'] / 1e3:.1f}",
+                    f"{row['zip_bytes'] / 1e3:.1f}",
+                    f"{max(codes, default=0)}",
+                    f"{row['p50_ms']:.3f}",
+                    f"{row['accuracy']:.2%}",
+                    f"{100 * row['drop']:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})",
+                ]
+            )
+        spare = [header.index(name) for name in ("codes", "weights", "MACs M", "zip KB")]
+        return "\n".join([*aligned([header, *lines], width=width, spare=spare), "", *self.verdicts()])
+
+    def verdicts(self) -> list[str]:
+        """A sentence a step, against the row before it."""
+        said = []
+        for before, row in zip(self.rows, self.rows[1:], strict=False):
+            faster = row["speedup"] / before["speedup"]
+            parts = [
+                f"{faster:.2f} times as fast" if abs(faster - 1) > NOTICEABLE else "no faster on this runtime",
+                _smaller(before["bytes"], row["bytes"], "int8 file"),
+                _smaller(before["zip_bytes"], row["zip_bytes"], "its zip"),
+                _smaller(before["float32_bytes"], row["float32_bytes"], "float32 file"),
+            ]
+            said.append(f"{row['step']}: {', '.join(parts)}.")
+        first, last = self.rows[0], self.rows[-1]
+        said += [_too_much(row) for row in self.rows[1:] if row["cost"] > ALLOWED]
+        if max(last["drop"], last["drop_interval"][1]) > LARGE:
+            said.append(_large(last))
+        said.append(
+            f"Accuracy: the int8 file's on {first['pictures']} validation pictures; drop in points against "
+            f"{first['step']}, with its 95 % interval."
+        )
+        return said
+
+
+def _too_much(row: dict[str, Any]) -> str:
+    return (
+        f"Warning: {row['step']} costs {100 * row['cost']:.1f} points of accuracy on training and validation images, "
+        f"more than {100 * ALLOWED:g}. Ask less of it, give it more epochs or teacher=self, or more training images."
+    )
+
+
+def _large(row: dict[str, Any]) -> str:
+    if row["drop"] > LARGE:
+        return f"Warning: after {row['step']} the drop is {100 * row['drop']:.1f} points, more than {100 * LARGE:g}."
+    return (
+        f"Warning: {row['pictures']} validation images can't exclude a drop of more than {100 * LARGE:g} points after "
+        f"{row['step']}. `tkit bench` measures on the test images."
+    )
+
+
+def _smaller(before: int, after: int, what: str) -> str:
+    share = 1 - after / before
+    if abs(share) < NOTICEABLE:
+        return f"{what} no smaller"
+    return f"{what} {abs(share):.0%} {'smaller' if share > 0 else 'larger'}"

@@ -1,0 +1,63 @@
+"""What a compression step is: a config whose `apply` takes a trained model and gives a smaller one."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from pydantic import BeforeValidator
+
+from tkit.promises import Kept
+from tkit_pipelines.config import Component
+
+if TYPE_CHECKING:
+    import keras
+
+    from tkit.compression.workbench import Workbench
+
+
+def _split(value: Any) -> Any:
+    return tuple(value.split("+")) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+"""Names of layers; as text `one+another`."""
+
+
+class State(NamedTuple):
+    """What a step takes and gives: a stock float32 functional model, and what holds of it."""
+
+    model: keras.Model
+    kept: Kept
+
+
+class Step(Component):
+    """One compression step."""
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """The step's part of the variant's name, such as `prune-0.5`."""
+
+    def check(self, model: keras.Model, work: Workbench) -> None:
+        """Whether the step can be done at all, before anything is trained.
+
+        Args:
+            model: what the first step takes; an earlier step may have changed it by the time this one is done.
+            work: training pictures and the engine.
+
+        Raises:
+            InputError: the model or the settings don't allow it, with the layer or the field named.
+        """
+
+    @abstractmethod
+    def apply(self, state: State, work: Workbench) -> State:
+        """The compressed model; what held before holds after.
+
+        Args:
+            state: float32 pixels [batch, height, width, channels] to [batch, classes]; it isn't changed.
+            work: training pictures and the engine.
+
+        Raises:
+            InputError: the model or the settings don't allow it, with the layer or the field named.
+        """

@@ -1,0 +1,89 @@
+"""Channel pruning: the least important filters are taken out whole, and a smaller dense network is left.
+
+Sources: Molchanov et al. 2019, "Importance Estimation for Neural Network Pruning" (taylor); Li et al. 2017, "Pruning
+Filters for Efficient ConvNets" (l1); Liu et al. 2017, "Learning Efficient Convolutional Networks through Network
+Slimming" (bn_scale). Widths are chosen by measured latency: multiply-accumulates say little about it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from tkit import console
+from tkit.compression.step import State, Step
+from tkit.training.optimizers import Optimizer
+from tkit_edge.errors import InputError
+from tkit_pipelines.config import OneOf
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from tkit.compression.workbench import Workbench
+
+RANKED_AT_ONCE = 64
+"""Pictures of one batch that taylor's gradients are taken of."""
+
+
+class Channels(Step):
+    """Narrows the network until its int8 file is so much faster here, one thread, and trains what is left."""
+
+    usual_epochs: ClassVar[int] = 20
+    kind: Literal["channels"] = "channels"
+    speedup: float = Field(1.5, gt=1)
+    """How many times faster the int8 file is to be."""
+    ranking: Literal["taylor", "l1", "bn_scale"] = "taylor"
+    """How channels are ranked: by the loss's change, the kernels' magnitude, or batch normalization's scale."""
+    samples: int = Field(2000, ge=1)
+    """Training pictures that `taylor` looks at."""
+    widths: dict[str, int] | None = None
+    """Channels left of each group, by its first layer, in the place of `speedup`; null: found by measuring."""
+    epochs: int | None = Field(None, ge=1)
+    """Passes over the training split; null: 20, more where the set is small."""
+    optimizer: Annotated[Optimizer, OneOf("tkit.training.optimizers")] | None = None
+    """Of the training; null: SGD at 0.2, or AdamW where batch normalization doesn't follow nearly all kernels."""
+    as_run: bool = False
+    """Whether training has the run's own optimizer, schedule and lookahead, which suits a long one."""
+
+    @property
+    def label(self) -> str:
+        """Such as `channels-1.5x`."""
+        return f"channels-{self.speedup:g}x" if self.widths is None else "channels"
+
+    def apply(self, state: State, work: Workbench) -> State:
+        """A smaller model of the same layers; the widths that were measured for are remembered where it resumes."""
+        from tkit.compression.channels.latency import choose, kept
+        from tkit.compression.channels.narrowing import narrow
+        from tkit.compression.default_optimizer import default_optimizer
+        from tkit.kernels.viewed import with_kernels
+
+        if state.kept.pruned or state.kept.clustered or state.kept.quantized:
+            raise InputError("channels: the model is pruned, clustered or quantized already. Put channels before.")
+        importance = self._importance(state.model, work)
+
+        def measured() -> dict[str, int]:
+            choice = choose(state.model, importance, self.speedup)
+            console.say(f"channels: {choice.timing.ratio:.2f} times as fast: {_listed(choice.widths)}")
+            return dict(choice.widths)
+
+        widths = self.widths if self.widths is not None else work.remember("widths", measured)
+        model = narrow(state.model, kept(importance, widths))
+        optimizer = None if self.as_run else self.optimizer or default_optimizer(model, 0.2)
+        epochs = work.epochs(self.kind, self.epochs, self.usual_epochs)
+        work.train(model, epochs=epochs, optimizer=optimizer, l2=work.fit.l2)
+        shapes = {layer.name: tuple(layer.kernel.shape) for layer in with_kernels(model)}
+        return State(model, state.kept.model_copy(update={"shapes": shapes}))
+
+    def _importance(self, model: keras.Model, work: Workbench) -> dict[str, np.ndarray]:
+        from tkit.compression.channels import ranking as ranking
+
+        if self.ranking != "taylor":
+            return {"l1": ranking.l1, "bn_scale": ranking.bn_scale}[self.ranking](model)
+        chosen = work.labelled(self.samples)
+        return ranking.taylor(model, chosen.images, chosen.labels, batch_size=RANKED_AT_ONCE)
+
+
+def _listed(widths: dict[str, int]) -> str:
+    return ", ".join(f"{name} {width}" for name, width in widths.items())

@@ -1,0 +1,187 @@
+"""What a compression step works with: the engine, and training pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tkit import console
+from tkit.compression.batch_statistics import estimate, lagging
+from tkit.conversion import calibration
+from tkit.conversion.config import Export
+from tkit.training.config import Fit
+from tkit.training.engine import Objective, Outcome, train
+from tkit.training.optimizers import Optimizer
+from tkit.training.saving import Saving
+from tkit.training.schedules.one_cycle import OneCycle
+from tkit_edge.errors import DivergedError, InputError
+from tkit_pipelines.batches import Batches, in_order
+from tkit_pipelines.dataset import Examples
+from tkit_pipelines.images import Images
+from tkit_pipelines.splits import Splits
+
+BATCHES = 8
+"""Batches that the training images make at least: a small set has smaller ones."""
+SMALLEST_BATCH = 8
+STEPS = 20
+"""Training steps that a default epoch counts as at least: a small set has more epochs."""
+LONGEST = 1000
+"""Steps of a training above which it isn't repeated: it takes long, and its steps were many."""
+ESTIMATED = 2000
+"""Training images that batch normalization's statistics are estimated on."""
+
+
+def _no_teacher(name: str) -> Path:
+    raise InputError(f"teacher={name}: there is no run to take a teacher from.")
+
+
+class Workbench:
+    """A run's pictures and settings for the steps of one compression.
+
+    Args:
+        data: the run's; its augmentation holds in fine-tuning too.
+        fit: how the run trained; its label smoothing and precision hold too.
+        export: how the run exports.
+        seed: the run's.
+        splits: the run's images.
+        probabilities: whether the model ends in a softmax.
+        teacher: the folder of the model that `teacher=` names; `self` is the model as it was before all compression.
+        saving: the checkpoints of the step that is being done.
+        remember: JSON of a name that was found before the interruption, or what the function finds now.
+        callbacks: those of the step, for progress and logs.
+        rate: what multiplies the learning rates.
+        max_steps: ends each epoch after so many steps (dry runs).
+    """
+
+    def __init__(
+        self,
+        *,
+        data: Images,
+        fit: Fit,
+        export: Export,
+        seed: int,
+        splits: Splits,
+        probabilities: bool,
+        teacher: Callable[[str], Path] = _no_teacher,
+        saving: Callable[[], Saving] = Saving.nowhere,
+        remember: Callable[[str, Callable[[], Any]], Any] = lambda name, find: find(),
+        callbacks: Callable[[Batches], Sequence[keras.callbacks.Callback]] = lambda batches: (),
+        rate: float = 1.0,
+        max_steps: int | None = None,
+    ) -> None:
+        self.data, self.fit, self.export, self.seed = data, fit, export, seed
+        self.splits, self.probabilities = splits, probabilities
+        self.teacher, self.remember = teacher, remember
+        self._saving, self._callbacks, self._rate, self._max_steps = saving, callbacks, rate, max_steps
+        self.steps_trained = 0
+        """Training steps done so far."""
+
+    @cached_property
+    def batches(self) -> Batches:
+        """The training batches: the recipe's, or smaller ones where the set is small."""
+        images = len(self.splits.train)
+        fitting = max(SMALLEST_BATCH, 2 ** int(math.log2(max(1, images // BATCHES))))
+        data = self.data.model_copy(update={"batch_size": min(self.data.batch_size, fitting)})
+        return data.batches(self.splits.train, len(self.splits.class_names), self.seed)
+
+    def epochs(self, step: str, asked: int | None, usual: int) -> int:
+        """How many epochs a step trains: those asked for, else its usual ones, more where these are few steps.
+
+        Says what is unusual about them.
+        """
+        steps, batch = self.steps_per_epoch, self.batches.batch_size
+        epochs = asked or max(usual, math.ceil(usual * STEPS / steps))
+        if batch < self.data.batch_size or epochs > (asked or usual):
+            console.say(
+                f"{step}: {epochs} epochs of {steps} steps, batches of {batch}, as there are "
+                f"{len(self.splits.train):,} training images (epochs=N sets another number)"
+            )
+        return epochs
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it has trained, and so few steps that they may be trained again; a dry run's aren't."""
+        return self._max_steps is None and 0 < self.steps_trained <= LONGEST
+
+    def scaled(self, optimizer: Optimizer) -> Optimizer:
+        """The optimizer at the learning rate of this attempt."""
+        return optimizer.model_copy(update={"learning_rate": self._rate * optimizer.learning_rate})
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Training steps of an epoch."""
+        return min(self.batches.steps_per_epoch, self._max_steps or self.batches.steps_per_epoch)
+
+    def calibration(self, samples: int) -> np.ndarray:
+        """Up to `samples` training pictures, uint8 [n, height, width, channels], the same share of each class."""
+        return self.labelled(samples).images
+
+    def labelled(self, samples: int) -> Examples:
+        """The same with their labels."""
+        return self.splits.train.take(calibration.stratified_places(self.splits.train, samples, self.seed))
+
+    def train(
+        self,
+        model: keras.Model,
+        *,
+        epochs: int,
+        optimizer: Optimizer | None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        objective: Objective | None = None,
+        l2: float = 0.0,
+    ) -> Outcome:
+        """Fine-tunes `model` in place; the last epoch's weights are kept.
+
+        Args:
+            model: what the step has made of the model; its layers may be viewed.
+            epochs: of the training split.
+            optimizer: with its peak learning rate, for one cycle; None: the run's own, with its schedule and lookahead.
+            callbacks: the step's own.
+            objective: in place of cross-entropy.
+            l2: penalty on the kernels.
+        """
+        own = self.fit
+        settings = Fit(
+            epochs=epochs,
+            optimizer=self.scaled(optimizer or own.optimizer),
+            schedule=OneCycle(warmup=0.1) if optimizer else own.schedule,
+            lookahead=0.0 if optimizer else own.lookahead,
+            label_smoothing=own.label_smoothing,
+            l2=l2,
+            precision=own.precision,
+            steps_per_execution=own.steps_per_execution,
+        )
+        validation: tf.data.Dataset = in_order(
+            self.splits.validation, len(self.splits.class_names), self.data.batch_size
+        )
+        try:
+            outcome = train(
+                model,
+                self.batches,
+                validation,
+                settings,
+                callbacks=(*callbacks, *self._callbacks(self.batches)),
+                max_steps=self._max_steps,
+                saving=self._saving(),
+                objective=objective,
+                probabilities=self.probabilities,
+            )
+        except DivergedError as error:
+            rate = settings.optimizer.learning_rate
+            raise DivergedError(
+                f"{str(error).partition('.')[0]}, at a peak learning rate of {rate:g}. Give the step a lower one, such "
+                f"as optimizer=sgd:learning_rate={rate / 10:g} or optimizer=adamw:learning_rate=0.0005."
+            ) from error
+        self.steps_trained += epochs * self.steps_per_epoch
+        if lagging(model, self.steps_trained):
+            images = self.calibration(ESTIMATED)
+            estimate(model, images, self.seed)
+            console.say(f"batch normalization: statistics estimated anew on {len(images):,} training images")
+        return outcome

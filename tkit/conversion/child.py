@@ -1,0 +1,80 @@
+"""The other end of `process`: converts SavedModels to .tflite and runs the files. `python -m tkit.conversion.child`."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+
+from tkit import _quiet
+from tkit_edge import child, runtime
+
+
+def convert(folder: str, fmt: str, io: str, calibration: str | None, sparse: bool) -> tuple[str | None, bytes]:
+    """The .tflite file of a SavedModel, or the converter's error and nothing.
+
+    Args:
+        folder: the SavedModel's.
+        fmt: the format.
+        io: "int8", "uint8" or "float32": type of the int8 file's input and output.
+        calibration: path of an array of uint8 images [n, height, width, channels]; None for a fake-quantized graph.
+        sparse: whether kernels with many zeros are stored without them.
+    """
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+    if fmt != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if sparse:
+        converter.optimizations = [*converter.optimizations, tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
+    if fmt == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if fmt in ("int8", "int16x8") and calibration is not None:
+        narrow = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        converter.representative_dataset = lambda: _samples(calibration)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8 if fmt == "int8" else narrow]
+    if fmt == "int8":
+        converter.inference_input_type = converter.inference_output_type = tf.as_dtype(io)
+    try:
+        return None, converter.convert()
+    except Exception as error:  # the converter raises anything for what it can't convert
+        return str(error) or type(error).__name__, b""
+
+
+def _samples(path: str) -> Iterator[list[np.ndarray]]:
+    for image in np.load(path, mmap_mode="r"):
+        yield [image[None].astype(np.float32)]
+
+
+class Files:
+    """The .tflite file that was opened last."""
+
+    def open(self, payload: bytes) -> None:
+        """Loads a file as the device does."""
+        self.model = runtime.Model(payload)
+
+    def predict(self, shape: list[int], payload: bytes) -> tuple[list[int], bytes]:
+        """What it gives for uint8 images: shape, and float32 values."""
+        outputs = self.model.predict(np.frombuffer(payload, np.uint8).reshape(shape))
+        return list(outputs.shape), outputs.tobytes()
+
+
+def main(descriptor: int) -> None:
+    """Answers questions until the parent goes."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # converting takes no GPU, and its memory is the parent's
+    warnings.simplefilter("ignore")
+    _quiet.silence()
+    import tensorflow as tf
+
+    tf.lite.TFLiteConverter  # noqa: B018 - loads what is loaded lazily, while nobody waits for it yet
+    files = Files()
+    child.serve(descriptor, "The model", lambda: {"convert": convert, "open": files.open, "predict": files.predict})
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

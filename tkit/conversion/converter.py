@@ -1,0 +1,113 @@
+"""A Keras model to .tflite bytes, in each of the formats.
+
+Converted through a SavedModel with a static batch of 1, so that the file has a signature and only builtin operators,
+in a process of its own: what crashes the converter ends in a message.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+import keras
+import numpy as np
+
+from tkit.conversion import process
+from tkit.conversion.config import Format
+from tkit.conversion.explanation import crashing_layer, reason
+from tkit.conversion.int8_operators import with_int8_operators
+from tkit.conversion.integer_copy import integer_copy
+from tkit.conversion.saved_model import Saved
+from tkit.graph import names
+from tkit_edge.child import CrashError
+from tkit_edge.errors import InputError
+
+INTEGERS = ("int8", "int16x8")
+
+
+class Converter:
+    """Converts one float32 functional model to any number of formats; a context manager that owns a scratch folder.
+
+    Args:
+        model: float32 pixels [batch, height, width, channels] to logits [batch, classes], in float32.
+        calibration: uint8 training images [N, height, width, channels] that int8 and int16x8 take their ranges from;
+            None for a fake-quantized graph, which has its own.
+        io: "int8", "uint8" or "float32": type of the int8 file's input and output.
+
+    Example:
+        >>> with Converter(model, calibration, io="int8") as convert:
+        ...     data = convert("int8")
+    """
+
+    def __init__(self, model: keras.Model, calibration: np.ndarray | None, *, io: str) -> None:
+        self.model, self.calibration, self.io = model, calibration, io
+
+    def __enter__(self) -> Converter:
+        process.start()
+        self._scratch = tempfile.TemporaryDirectory(prefix="tkit-export-")
+        self._folder = Path(self._scratch.name)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._scratch.cleanup()
+
+    def __call__(self, fmt: Format, *, sparse: bool = False) -> bytes:
+        """The .tflite file of a format.
+
+        Args:
+            fmt: the format.
+            sparse: whether kernels with many zeros are stored without them; LiteRT puts them in again when it loads.
+
+        Raises:
+            InputError: a layer needs an operator that LiteRT doesn't have built in, or not of 16 bits, or crashes the
+                converter; it is named.
+        """
+        calibrated = fmt in INTEGERS and self.calibration is not None
+        saved = self._integers if calibrated else self._as_built
+        # For int8 only: a 16-bit unit normalization of them is wrong.
+        folder = with_int8_operators(saved.folder) if calibrated and fmt == "int8" else saved.folder
+        try:
+            error, data = self._converted(folder, fmt, sparse)
+        except CrashError as crash:
+            layer = crashing_layer(saved.model, names(self.model), lambda part: self._crashes(part, fmt))
+            raise InputError(
+                f"The model cannot be exported as {fmt}: {layer} crashes TensorFlow's converter ({crash.signal}). "
+                "Leave the format out, or replace the layer."
+            ) from crash
+        if error is not None:
+            raise reason(fmt, error, saved, names(self.model))
+        return data
+
+    @cached_property
+    def _as_built(self) -> Saved:
+        return Saved(self.model, self._folder / "as-built")
+
+    @cached_property
+    def _integers(self) -> Saved:
+        """The model as it is calibrated."""
+        assert self.calibration is not None
+        copy = integer_copy(self.model, self.calibration)
+        return self._as_built if copy is self.model else Saved(copy, self._folder / "integers")
+
+    @cached_property
+    def _images(self) -> str | None:
+        if self.calibration is None:
+            return None
+        path = self._folder / "calibration.npy"
+        np.save(path, self.calibration)
+        return str(path)
+
+    def _converted(self, folder: Path, fmt: str, sparse: bool = False) -> tuple[str | None, bytes]:
+        return process.ask("convert", folder=str(folder), fmt=fmt, io=self.io, calibration=self._images, sparse=sparse)
+
+    def _crashes(self, part: keras.Model, fmt: str) -> bool:
+        with tempfile.TemporaryDirectory(dir=self._folder) as folder:
+            try:
+                self._converted(Saved(part, Path(folder, "part")).folder, fmt)
+            except CrashError:
+                return True
+            return False

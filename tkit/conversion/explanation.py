@@ -1,0 +1,85 @@
+"""Why a model can't be had in a format, in the names of the user's layers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Container, Iterable
+
+import keras
+
+from tkit.conversion.saved_model import Saved
+from tkit.graph import nodes
+from tkit_edge import flatbuffer
+from tkit_edge.errors import InputError
+
+_ENDS = ("QUANTIZE", "DEQUANTIZE")
+
+
+def reason(fmt: str, message: str, saved: Saved, own: Container[str]) -> InputError:
+    """What a converter's error means; `own` are the names of the user's layers."""
+    if narrow := without_16_bits(message):
+        return InputError(
+            f"The model cannot be exported as {fmt}: LiteRT has no 16-bit kernel for {', '.join(narrow)}. "
+            "Leave the format out, as in export.formats=float32,int8."
+        )
+    operators = unsupported_operators(message)
+    if not operators:
+        first = next((line for line in message.splitlines() if line.strip()), message)
+        return InputError(
+            f"The model cannot be exported as {fmt}: TensorFlow's converter refuses it: {first.strip()[:400]} Leave "
+            "the format out."
+        )
+    layers = ", ".join(repr(name) for name in users_names(saved.layers_with(operators), own)) or "a layer"
+    return InputError(
+        f"{layers} cannot be exported as {fmt}: LiteRT has no builtin operator for {', '.join(operators)}. "
+        "Replace the layer by one made of operators that LiteRT has; Flex and custom operators are not "
+        "exported, because they don't run on the plain runtime."
+    )
+
+
+def unsupported_operators(message: str) -> list[str]:
+    """The TensorFlow operators that a converter's error names as custom, Flex or failing to quantize."""
+    found = re.findall(r"(?:Flex|Custom) ops: ([\w, ]+)", message)
+    names = [name.strip().removeprefix("Flex") for line in found for name in line.split(",")]
+    names += re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", message)
+    return sorted({name for name in names if name})
+
+
+def without_16_bits(message: str) -> list[str]:
+    """The operators that a converter's error names as having no 16-bit kernel."""
+    return sorted(set(re.findall(r"Quantization to 16x8-bit not yet supported for op: '(\w+)'", message)))
+
+
+def crashing_layer(model: keras.Model, own: Container[str], crashes: Callable[[keras.Model], bool]) -> str:
+    """The first layer with which a model crashes the converter, found by halves, with its class."""
+    calls = list(nodes(model))
+    low, high = 0, len(calls) - 1
+    while low < high:
+        middle = (low + high) // 2
+        given = [tensor for node in calls[: middle + 1] for tensor in node.outputs]
+        taken = {id(tensor) for node in calls[: middle + 1] for tensor in node.input_tensors}
+        part = keras.Model(model.inputs, [tensor for tensor in given if id(tensor) not in taken])
+        low, high = (low, middle) if crashes(part) else (middle + 1, high)
+    layer = calls[high].operation
+    return f"{users_names([layer.name], own)[0]!r} ({type(layer).__name__})"
+
+
+def float_operators(data: bytes, own: Iterable[str]) -> dict[str, list[str]]:
+    """The operators of an int8 .tflite file that compute in float, each with the user's layers that it stems from."""
+    graph = flatbuffer.read(data)
+    names = sorted(own, key=len, reverse=True)
+    found: dict[str, list[str]] = {}
+    for operator in graph.operators:
+        if operator.name in _ENDS or all(graph.tensors[index].dtype != "float32" for index in operator.outputs):
+            continue
+        scopes = re.split(r"[/;]", graph.tensors[operator.outputs[0]].name)
+        # A retraced layer's scope has a number after its name, a copy's two underlines and a number.
+        owners = (name for name in names for scope in scopes if re.fullmatch(rf"{re.escape(name)}(_+\d+)*", scope))
+        layers = found.setdefault(operator.name, [])
+        layers += [name for name in [next(owners, None)] if name is not None and name not in layers]
+    return found
+
+
+def users_names(layers: Iterable[str], own: Container[str]) -> list[str]:
+    """The layers that copies were made of (`fresh` numbers them), each once."""
+    return list(dict.fromkeys(name if name in own else re.sub(r"__\d+$", "", name) for name in layers))

@@ -1,0 +1,120 @@
+"""The copy of a model that int8 and int16x8 are converted from: equal to it, without what the converter fails on.
+
+Shared layers get a copy for each call: a convolution's bias is stored in steps of its input's scale, and two calls have
+two. Recurrent layers are unrolled: calibrating a loop crashes the converter. Caps that no activation comes near are
+left out: where an output's range is nearly 0, the runtime can't express a cap in its steps and refuses the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from tkit.graph import Part, calls, clone, fresh, loaded, names, nodes, rewritten
+
+IDLE = 1e-3
+"""Of its cap: an activation whose outputs stay below is never capped."""
+_LOOPS = (layers.RNN, layers.Bidirectional, layers.TimeDistributed)
+_BATCH = 64
+
+
+def integer_copy(model: keras.Model, images: np.ndarray) -> keras.Model:
+    """The copy; `model` itself if it has nothing of the kind.
+
+    Args:
+        model: functional or Sequential; float32 pixels [batch, height, width, channels].
+        images: uint8 [n, height, width, channels] that activation ranges come from.
+    """
+    graph = _functional(model) or model
+    copy = _uncapped(_separated(graph), images)
+    return model if copy is graph else copy
+
+
+def _separated(model: keras.Model) -> keras.Model:
+    """A copy whose layers with weights are called once each, and whose recurrent layers are unrolled."""
+    count, taken = calls(model), names(model)
+
+    def replace(node: Any) -> Part | None:
+        layer = node.operation
+        if not isinstance(layer, layers.Layer):
+            return None
+        inner = _functional(layer)
+        flat = None if inner is None else _separated(inner)
+        settings = layer.get_config() if inner is None else {}
+        unrolled = _unrolled(settings) if isinstance(layer, _LOOPS) else settings
+        if flat is inner and unrolled == settings and not (count[layer.name] > 1 and layer.weights):
+            return None
+        unused = [layer.name]
+
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            name = unused.pop() if unused else fresh(layer.name, taken)
+            copy = type(layer).from_config({**unrolled, "name": name}) if flat is None else _named(flat, name)
+            weights = layer.get_weights() if name == layer.name else _told_apart(layer, len(taken))
+            return loaded(copy, weights)(*arguments, **keywords)
+
+        return call
+
+    return rewritten(model, replace)
+
+
+def _told_apart(layer: layers.Layer, number: int) -> list[np.ndarray]:
+    """A layer's weights, biases and the like moved by a rounding: the converter makes one tensor of equal constants."""
+    return [
+        value if "kernel" in variable.name else value + np.float32(number) * np.spacing(value)
+        for variable, value in zip(layer.weights, layer.get_weights(), strict=True)
+    ]
+
+
+def _functional(layer: layers.Layer) -> keras.Model | None:
+    """The graph of a nested model."""
+    model = layer._functional if isinstance(layer, keras.Sequential) else layer
+    return model if isinstance(model, keras.Model) and hasattr(model, "_nodes_by_depth") else None
+
+
+def _named(model: keras.Model, name: str) -> keras.Model:
+    copy = keras.models.clone_model(model)
+    copy.name = name
+    return copy
+
+
+def _unrolled(settings: Any) -> Any:
+    """A layer's settings, its wrapped layers' too, with every loop unrolled."""
+    if isinstance(settings, dict):
+        return {key: True if key == "unroll" else _unrolled(value) for key, value in settings.items()}
+    return settings
+
+
+def _uncapped(model: keras.Model, images: np.ndarray) -> keras.Model:
+    """A copy whose activations with a cap that they don't come near have none."""
+    caps = [(node, cap) for node in nodes(model) if (cap := _cap(node.operation))]
+    if not caps:
+        return model
+    probe = keras.Model(model.inputs, [node.outputs[0] for node, _ in caps])
+    largest = np.max([[float(np.max(item)) for item in found] for found in _outputs(probe, images)], axis=0)
+    near = {node.operation.name for (node, cap), value in zip(caps, largest, strict=True) if not value < IDLE * cap}
+
+    def replace(node: Any) -> Part | None:
+        layer = node.operation
+        if not _cap(layer) or layer.name in near:
+            return None
+        change = {"max_value": None} if isinstance(layer, layers.ReLU) else {"activation": "relu"}
+        return loaded(clone(layer, **change), layer.get_weights())
+
+    return rewritten(model, replace)
+
+
+def _outputs(model: keras.Model, images: np.ndarray) -> Iterator[list[Any]]:
+    for start in range(0, len(images), _BATCH):
+        found = model.predict_on_batch(images[start : start + _BATCH].astype(np.float32))
+        yield found if isinstance(found, list) else [found]
+
+
+def _cap(layer: Any) -> float | None:
+    """The value above which a layer's ReLU gives no more."""
+    if isinstance(layer, layers.ReLU):
+        return layer.max_value
+    return 6.0 if getattr(layer, "activation", None) is keras.activations.relu6 else None

@@ -1,0 +1,155 @@
+"""Integer kernels of what works on single elements: as 8 bits are few, each is a table of all its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tkit.integer.fixed_point import factor, round_half_away, scaled, scaled_in_floats
+from tkit.integer.node import Kernel, Node
+
+ADD_BITS = 20
+"""ADD and SUB bring both inputs to twice the larger scale with so many bits more, XNNPACK to the output's scale."""
+
+
+def codes(dtype: str = "int8") -> np.ndarray:
+    """All codes of an 8-bit type, in the order of their bytes, in int64."""
+    return np.arange(256, dtype=np.uint8).view(dtype).astype(np.int64)
+
+
+def table_of_one(answers: np.ndarray) -> Kernel:
+    """A kernel that looks each code up in `answers` [256]."""
+    return lambda x, *_: answers[x.view(np.uint8)]
+
+
+def table_of_two(answers: np.ndarray) -> Kernel:
+    """A kernel of two inputs, which are broadcast, that looks each pair of codes up in `answers` [256, 256]."""
+    flat = answers.reshape(-1)
+
+    def run(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return flat[(x.view(np.uint8).astype(np.uint16) << 8) | y.view(np.uint8)]
+
+    return run
+
+
+def sum_or_difference(node: Node) -> Kernel:
+    """ADD and SUB."""
+    (x_scale, x_point), (y_scale, y_point) = node.quantization(0), node.quantization(1)
+    scale, zero_point = node.quantization()
+    x, y = codes() - x_point, codes() - y_point
+    sign = 1 if node.operator.name == "ADD" else -1
+    if node.xnnpack:
+        x_factor, y_factor = x_scale / scale, y_scale / scale
+        shift = ADD_BITS + 1 - int(np.frexp(max(x_factor, y_factor))[1])
+        x, y = x * int(np.rint(np.ldexp(x_factor, shift))), y * int(np.rint(np.ldexp(y_factor, shift)))
+        answers = (x[:, None] + sign * y + (1 << (shift - 1))) >> shift
+    else:
+        twice = 2 * np.float64(max(x_scale, y_scale))
+        x = scaled(x << ADD_BITS, factor(np.float64(x_scale) / twice))
+        y = scaled(y << ADD_BITS, factor(np.float64(y_scale) / twice))
+        answers = scaled(x[:, None] + sign * y, factor(twice / (2.0**ADD_BITS * np.float64(scale))))
+    return table_of_two(np.clip(answers + zero_point, *node.bounds()).astype(np.int8))
+
+
+def product(node: Node) -> Kernel:
+    """MUL."""
+    (x_scale, x_point), (y_scale, y_point) = node.quantization(0), node.quantization(1)
+    scale, zero_point = node.quantization()
+    products = (codes() - x_point)[:, None] * (codes() - y_point)
+    by = x_scale * y_scale / scale  # in float32
+    answers = scaled_in_floats(products, by) if node.xnnpack else scaled(products, factor(by))
+    return table_of_two(np.clip(answers + zero_point, *node.bounds()).astype(np.int8))
+
+
+def rectifier(low: float, high: float | None) -> Callable[[Node], Kernel]:
+    """RELU, RELU6, RELU_N1_TO_1: between two real values."""
+
+    def kernel(node: Node) -> Kernel:
+        (input_scale, input_point), (scale, zero_point) = node.quantization(0), node.quantization()
+        answers = scaled(codes() - input_point, factor(input_scale / scale)) + zero_point
+        lowest = max(-128, zero_point + int(round_half_away(np.float32(low) / scale)))
+        highest = 127 if high is None else min(127, zero_point + int(round_half_away(np.float32(high) / scale)))
+        return table_of_one(np.clip(answers, lowest, highest).astype(np.int8))
+
+    return kernel
+
+
+def leaky_relu(node: Node) -> Kernel:
+    """LEAKY_RELU."""
+    (input_scale, input_point), (scale, zero_point) = node.quantization(0), node.quantization()
+    alpha = np.float32(node.operator.options["alpha"])
+    steps = codes() - input_point
+    if node.xnnpack:
+        kept, damped = (np.rint(256 * (input_scale / scale) * slope).astype(np.int64) for slope in (1, alpha))
+        answers = (steps * np.where(steps >= 0, kept, damped) + 128) >> 8
+    else:
+        kept = scaled(steps, factor(input_scale / scale))
+        damped = scaled(steps, factor(abs(input_scale * alpha / scale)))
+        answers = np.where(steps >= 0, kept, damped if alpha >= 0 else -damped)
+    return table_of_one(np.clip(answers + zero_point, -128, 127).astype(np.int8))
+
+
+def function(of: Callable[[np.ndarray], np.ndarray]) -> Callable[[Node], Kernel]:
+    """LOGISTIC and TANH: the float32 function of every code, rounded."""
+
+    def kernel(node: Node) -> Kernel:
+        (input_scale, input_point), (scale, zero_point) = node.quantization(0), node.quantization()
+        real = of(input_scale * (codes() - input_point).astype(np.float32))
+        answers = round_half_away(real * (np.float32(1) / scale)) + zero_point
+        return table_of_one(np.clip(answers, -128, 127).astype(np.int8))
+
+    return kernel
+
+
+def logistic(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)) in float32, the exponential correctly rounded."""
+    with np.errstate(over="ignore"):
+        return np.float32(1) / (np.float32(1) + np.exp(-x.astype(np.float64)).astype(np.float32))
+
+
+def tanh(x: np.ndarray) -> np.ndarray:
+    """tanh, correctly rounded to float32."""
+    return np.tanh(x.astype(np.float64)).astype(np.float32)
+
+
+def quantize(node: Node) -> Kernel:
+    """QUANTIZE: from float32, or from 8 bits to other 8 bits."""
+    scale, zero_point = node.scale(node.output)
+    dtype = byte_type(node, node.output.dtype)
+    limits = np.iinfo(dtype)
+    if node.tensor(0).dtype == "float32":
+        return lambda x: np.clip(round_half_away(x / scale) + zero_point, limits.min, limits.max).astype(dtype)
+    input_scale, input_point = node.scale(node.tensor(0))
+    steps = codes(byte_type(node, node.tensor(0).dtype)) - input_point
+    answers = scaled(steps, factor(np.float64(input_scale) / np.float64(scale))) + zero_point
+    return table_of_one(np.clip(answers, limits.min, limits.max).astype(dtype))
+
+
+def dequantize(node: Node) -> Kernel:
+    """DEQUANTIZE: 8 bits to float32."""
+    scale, zero_point = node.scale(node.tensor(0))
+    return table_of_one(scale * (codes(byte_type(node, node.tensor(0).dtype)) - zero_point).astype(np.float32))
+
+
+def byte_type(node: Node, dtype: str) -> Any:
+    """`dtype`, which has to be int8 or uint8."""
+    if dtype not in ("int8", "uint8"):
+        raise node.error(f"has {dtype} tensors; expected int8 or uint8")
+    return dtype
+
+
+KERNELS = {
+    "ADD": sum_or_difference,
+    "DEQUANTIZE": dequantize,
+    "LEAKY_RELU": leaky_relu,
+    "LOGISTIC": function(logistic),
+    "MUL": product,
+    "QUANTIZE": quantize,
+    "RELU": rectifier(0.0, None),
+    "RELU6": rectifier(0.0, 6.0),
+    "RELU_N1_TO_1": rectifier(-1.0, 1.0),
+    "SUB": sum_or_difference,
+    "TANH": function(tanh),
+}

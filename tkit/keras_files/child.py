@@ -1,0 +1,210 @@
+"""The limited process in which a stranger's .keras or weights file is opened: `python -m tkit.keras_files.child`.
+
+The file is checked before Keras is even imported. Then Keras gets the very JSON that was checked, and of the file only
+the arrays, and the graph is laid out again: nested models are unfolded, arithmetic with numbers becomes a Rescaling,
+mixed precision becomes float32, and a Rescaling in front brings raw 0-255 pixels to what the model was trained on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tkit import _quiet
+from tkit.keras_files import archive
+from tkit.keras_files.formats import PIXELS_CHOICES
+from tkit_edge import child
+from tkit_edge.errors import InputError
+from tkit_edge.runtime import PIXELS, Pixels
+
+if TYPE_CHECKING:
+    import keras
+
+MEMORY = 8 << 30
+"""Bytes of address space; TensorFlow itself takes 3 GB of it, the largest model that is taken 5 times its size."""
+MAX_CORES = 4  # each has threads, and each thread its share of the address space
+
+
+def read(path: Path, pixels: str | None) -> tuple[dict[str, Any], bytes]:
+    """The model in a .keras file, flat and in float32: its JSON and facts, and its arrays' bytes."""
+    config, _ = archive.read(path)
+    import keras
+
+    from tkit.keras_files.graph import activation_of, flat, float32
+    from tkit.keras_files.pixels import front, one_scaling, takes_raw_pixels
+
+    try:
+        loaded = keras.models.model_from_json(json.dumps(config))
+        if loaded.built and loaded.inputs:
+            _load_weights(loaded, path)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever Keras raises on a file that it can't read
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path} cannot be loaded by Keras {keras.__version__}: {reason}") from error
+    shape = _signature(loaded, path)
+    _check_finite(loaded, path)
+    model = float32(flat(loaded))
+    raw = takes_raw_pixels(model)
+    if pixels is None and not raw:
+        raise InputError(
+            f"{path} doesn't show what pixels it takes: it begins with no Rescaling or Normalization of raw pixels. "
+            f"Say what it was trained on: {PIXELS_CHOICES}."
+        )
+    taken = PIXELS[pixels or "0-255"]
+    if taken.bgr and shape[2] != 3:
+        raise InputError(f"{path} takes {shape[2]} channel; --pixels {pixels} is of images with three, RGB.")
+    if taken != PIXELS["0-255"]:
+        model = float32(flat(loaded, front(taken)))
+    model = one_scaling(model)
+    _check_equal(loaded, model, shape, taken, path)
+    answer, data = _described({variable.path: variable.numpy() for variable in model.weights})
+    facts = {"architecture": json.loads(model.to_json()), "activation": activation_of(model)}
+    return answer | facts | {"pixels": pixels or "0-255", "raw": raw}, data
+
+
+def _load_weights(model: keras.Model, path: Path) -> None:
+    """As Keras does, which tells formats by suffixes in small letters."""
+    with tempfile.TemporaryDirectory() as folder:
+        named = Path(folder) / f"model{path.suffix.lower()}"
+        named.symlink_to(path.resolve())
+        model.load_weights(named)
+
+
+def weights(path: Path, name: str, shape: tuple[int, int, int]) -> tuple[dict[str, Any], bytes]:
+    """The arrays of a weights file for a network of Keras Applications, in the network's order, and what was skipped.
+
+    Args:
+        path: a .weights.h5, .h5 or .keras file.
+        name: the network's, as `keras.applications` calls it.
+        shape: height, width and channels of its input.
+
+    Raises:
+        InputError: anything but plain arrays in the file, or arrays that don't fit.
+    """
+    archive.check_weights(path)
+    import keras
+
+    network = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=shape)
+    try:
+        with warnings.catch_warnings(record=True) as skipped:
+            warnings.simplefilter("always")
+            network.load_weights(path)
+        if skipped:  # Keras leaves layers that the file lacks as they are
+            raise ValueError(skipped[0].message)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever Keras and h5py raise on a file that doesn't fit
+        arrays = network.get_weights()
+        raise InputError(
+            f"model.weights={path} doesn't fit {name}: {' '.join(str(error).split())[:400]} Expected what "
+            f"keras.applications.{name}(include_top=False).save_weights(PATH) writes: {len(arrays)} arrays, the first "
+            f"of shape {arrays[0].shape}."
+        ) from error
+    return _described({variable.path: variable.numpy() for variable in network.weights})
+
+
+def _described(arrays: dict[str, np.ndarray]) -> tuple[dict[str, Any], bytes]:
+    """Names, dtypes and shapes of arrays, and their bytes."""
+    described = [[name, array.dtype.str, array.shape] for name, array in arrays.items()]
+    return {"weights": described}, b"".join(array.tobytes() for array in arrays.values())
+
+
+def _signature(model: keras.Model, path: Path) -> tuple[int, int, int]:
+    """Height, width and channels of the input, where the model takes pictures and gives a row of scores."""
+    if not model.built or not model.inputs:
+        raise InputError(f"{path} was saved before it knew its input: add keras.Input((height, width, channels)).")
+    inputs, outputs = [tuple(tensor.shape) for tensor in model.inputs], [tuple(item.shape) for item in model.outputs]
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise InputError(
+            f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; expected one picture in and one row of "
+            "scores out. Make such a model of it: keras.Model(inputs, outputs).save(...)"
+        )
+    if len(inputs[0]) != 4:
+        raise InputError(
+            f"{path} takes {list(inputs[0])}; expected pictures: [batch, height, width, channels]. Put a Reshape in "
+            "front and save again."
+        )
+    if None in inputs[0][1:]:
+        raise InputError(
+            f"{path} takes pictures of any size, {list(inputs[0])}; a device needs one. Fix it: inputs = keras.Input("
+            f"(224, 224, {inputs[0][3] or 3})); keras.Model(inputs, model(inputs)).save('fixed.keras')"
+        )
+    height, width, channels = inputs[0][1:]
+    if channels not in (1, 3):
+        raise InputError(
+            f"{path} takes {channels} channels ({list(inputs[0])}); expected 1 (grey) or 3 (RGB), as the last axis."
+        )
+    if len(outputs[0]) != 2 or not outputs[0][1]:
+        raise InputError(f"{path} gives {list(outputs[0])}; expected one row of scores a picture: [batch, classes].")
+    return height, width, channels
+
+
+def _check_finite(model: keras.Model, path: Path) -> None:
+    """Refuses weights that training has driven out of bounds."""
+    for layer in model._flatten_layers(include_self=False):
+        for variable in layer._trainable_variables + layer._non_trainable_variables:
+            values = np.asarray(variable.numpy(), np.float32)
+            if not np.isfinite(values).all():
+                wrong = int(values.size - np.isfinite(values).sum())
+                raise InputError(
+                    f"{path}: layer {layer.name!r} has {wrong:,} of {values.size:,} values of its {variable.name} that "
+                    "are NaN or infinite: its training diverged. Train it again with a lower learning rate, or take "
+                    "an earlier checkpoint."
+                )
+
+
+def _check_equal(theirs: keras.Model, ours: keras.Model, shape: tuple[int, ...], pixels: Pixels, path: Path) -> None:
+    """Makes sure that the model laid out again computes what the file's does; half precision is given its share."""
+    import keras
+
+    images = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(np.float32)
+    ordered = images[..., ::-1] if pixels.bgr else images
+    taken = ordered * np.asarray(pixels.factor, np.float32) + np.asarray(pixels.offset, np.float32)
+    functional = theirs._functional if isinstance(theirs, keras.Sequential) else theirs
+    feed = keras.tree.map_structure(lambda _: taken, functional.input)  # it may be a dictionary
+    expected, again = (np.asarray(keras.tree.flatten(theirs.predict(feed, verbose=0))[0], np.float32) for _ in range(2))
+    received = ours.predict(images, verbose=0)
+    if not np.isfinite(expected).all() or not np.isfinite(received).all():
+        raise InputError(
+            f"{path} gives NaN or infinite scores for an image, though its weights are finite: a division by zero, a "
+            "logarithm or an overflow inside. Look at its layers with keras.Model(model.input, layer.output)."
+        )
+    if not np.array_equal(expected, again):
+        raise InputError(
+            f"{path} gives other scores each time for one image: a layer such as Dropout is called with training=True. "
+            "Call it without, and save again."
+        )
+    half = any("float16" in str(layer.compute_dtype) for layer in theirs.layers)
+    difference = np.abs(received - expected).max()
+    if not difference <= (0.1 if half else 1e-3) * max(1.0, np.abs(expected).max()):
+        raise RuntimeError(f"The model laid out again differs from the file's by {difference}: a fault of tkit's.")
+
+
+def main(descriptor: int, path: str) -> None:
+    """Confines this process and answers questions about a file until the parent goes."""
+    child.confine(MEMORY)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:MAX_CORES])
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # a GPU's driver alone would fill the address space
+    _quiet.silence()
+
+    def answers() -> dict[str, Callable[..., Any]]:
+        return {
+            "read": lambda pixels: read(Path(path), pixels),
+            "weights": lambda name, shape: weights(Path(path), name, tuple(shape)),
+        }
+
+    child.serve(descriptor, path, answers)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,130 @@
+"""Reading a stranger's .keras file: safely, into one flat float32 functional model of stock layers on raw pixels.
+
+A limited process (`child`) opens the file, and hands back the model's JSON and arrays; here the model is rebuilt
+of them as tkit rebuilds its own. Keras's loader is never given the file in the user's own process.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import keras
+import numpy as np
+
+from tkit import console, model_files
+from tkit.keras_files import archive
+from tkit.keras_files.two_classes import two_classes
+from tkit_edge.child import Child
+from tkit_edge.errors import InputError
+from tkit_edge.runtime import PIXELS
+
+TIMEOUT = 600.0
+"""Seconds that reading a file may take."""
+
+
+class Found(NamedTuple):
+    """A model that was read, and what it takes and gives."""
+
+    model: keras.Model
+    input_shape: tuple[int, int, int]
+    outputs: int
+    output: Literal["logits", "probabilities"]
+    activation: str | None
+    pixels: str
+    """What the file's own model took, as the user said it or the model shows it."""
+
+
+def read(path: Path, pixels: str | None) -> Found:
+    """The model in a .keras file, on raw 0-255 float32 pixels.
+
+    Args:
+        path: the file.
+        pixels: one of `tkit_edge.runtime.PIXELS`, or None where the model's own first layer tells.
+
+    Raises:
+        InputError: no whole .keras file, code or classes that aren't stock Keras, not one picture in and one row of
+            scores out, or `pixels` that has to be said; or reading it takes too long, too much memory, or crashes.
+    """
+    with Child("tkit.keras_files.child", [str(path)], str(path), TIMEOUT) as child:
+        answer, data = child.ask(
+            "read",
+            pixels=pixels,
+            answer_limit=2 * archive.MAX_CONFIG_BYTES,
+            payload_limit=2 * archive.MAX_BYTES,  # half precision is twice as large here
+        )
+        try:
+            architecture, weights = answer["architecture"], _arrays(answer["weights"], data)
+            activation, taken, raw = answer["activation"], answer["pixels"], answer["raw"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise child.nonsense("read") from error
+        if activation not in (None, "softmax", "sigmoid") or taken not in PIXELS or not isinstance(raw, bool):
+            raise child.nonsense("read")
+    if raw and taken != "0-255":
+        console.say(
+            f"Warning: {path} begins with its own scaling of raw 0-255 pixels; --pixels {taken} scales them once more "
+            "before it. Leave --pixels out unless it was trained on that."
+        )
+    model = model_files.rebuild(architecture, weights, path)
+    shape, outputs = tuple(model.inputs[0].shape[1:]), model.outputs[0].shape[1]
+    return Found(model, shape, outputs, "probabilities" if activation else "logits", activation, taken)
+
+
+def read_weights(path: Path, name: str, shape: tuple[int, int, int]) -> list[np.ndarray]:
+    """A weights file's arrays for a network of Keras Applications, in the order of the network's.
+
+    Args:
+        path: a .weights.h5, .h5 or .keras file; of the last only the arrays are read.
+        name: the network's, as `keras.applications` calls it.
+        shape: height, width and channels of its input.
+
+    Raises:
+        InputError: arrays that don't fit, anything but plain arrays in the file, or reading it crashes.
+    """
+    with Child("tkit.keras_files.child", [str(path)], str(path), TIMEOUT) as child:
+        answer, data = child.ask(
+            "weights",
+            name=name,
+            shape=list(shape),
+            answer_limit=2 * archive.MAX_CONFIG_BYTES,
+            payload_limit=2 * archive.MAX_BYTES,
+        )
+        try:
+            return list(_arrays(answer["weights"], data).values())
+        except (KeyError, TypeError, ValueError) as error:
+            raise child.nonsense("weights") from error
+
+
+def _arrays(described: list[Any], data: bytes) -> dict[str, np.ndarray]:
+    """The arrays of which the child has sent names, dtypes and shapes, and the bytes one behind the other."""
+    arrays, start = {}, 0
+    for name, dtype, shape in described:
+        kind = np.dtype(dtype)
+        count = int(np.prod(shape, dtype=object))
+        if kind.kind not in "fiub" or not isinstance(name, str) or min(shape, default=1) < 0:
+            raise ValueError(name)
+        arrays[name] = np.frombuffer(data, kind, count, start).reshape(shape)
+        start += count * kind.itemsize
+    return arrays
+
+
+def with_outputs(found: Found, classes: int, path: str) -> Found:
+    """The model with one output a class: a single score for two classes becomes two.
+
+    Raises:
+        InputError: another number of outputs than classes.
+    """
+    if found.outputs == classes:
+        return found
+    if found.outputs != 1 or classes != 2:
+        raise InputError(
+            f"{path} has {found.outputs} outputs, the data has {classes} classes: expected one output a class, in the "
+            "order of the class folders' names."
+        )
+    if found.activation == "softmax":
+        raise InputError(
+            f"{path} ends in a softmax over a single score, which is 1 for every image. For two classes end with "
+            "Dense(2, activation='softmax') or Dense(1, activation='sigmoid'), and train again."
+        )
+    activation = "softmax" if found.activation else None
+    return found._replace(model=two_classes(found.model), outputs=2, activation=activation)

@@ -1,0 +1,1 @@
+"""Kernels: trained behind views, pruned, clustered, and read out of exported files."""

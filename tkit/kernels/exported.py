@@ -1,0 +1,143 @@
+"""Whose kernel is whose in an exported file: found by what the tensors hold, as names don't survive the converter.
+
+The converter renames and fuses operators, transposes kernels, and multiplies each output channel's weights by a factor
+(folded batch normalization, a rescaling); those of a FULLY_CONNECTED also by a factor for each input. So a tensor
+belongs to the layer whose kernel has the same direction in every channel. A layer that is called several times may have
+several tensors, and layers with equal kernels one tensor together.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from tkit.kernels.masks import as_matrix
+from tkit.kernels.viewed import with_kernels
+from tkit_edge.graph import Graph, Tensor, unpacked_from, values
+
+_OPERANDS = {  # where an operator takes its kernel
+    "CONV_2D": (1,),
+    "DEPTHWISE_CONV_2D": (1,),
+    "TRANSPOSE_CONV": (1,),
+    "CONV_3D": (1,),
+    "FULLY_CONNECTED": (1,),
+    "BATCH_MATMUL": (0, 1),
+}
+_TYPES = ("float32", "float16", "int8", "int4")
+_FILTERS_LAST = ("DEPTHWISE_CONV_2D", "CONV_3D")
+SCALED_INPUTS = ("FULLY_CONNECTED",)
+"""Operators into whose kernel the converter multiplies a factor for each input."""
+_RESEMBLANCE = 0.5
+"""Mean |cosine| above which a tensor is some layer's; kernels that have nothing to do with each other are far below."""
+_TIE = 1e-6
+_ROUNDS = 5
+
+
+class FileKernel(NamedTuple):
+    """A kernel as the file has it."""
+
+    number: int
+    """Of its tensor in the graph."""
+    tensor: Tensor
+    matrix: np.ndarray
+    """[inputs of a filter, filters]: the file's floats, or the codes of an integer kernel."""
+    operator: str
+    ours: np.ndarray
+    """The same of the layer, float32."""
+
+
+class _Constant(NamedTuple):
+    number: int
+    tensor: Tensor
+    matrix: np.ndarray
+    operator: str
+
+
+def kernels(graph: Graph, model: keras.Model) -> dict[str, list[FileKernel]]:
+    """The kernels of each layer of `model` in its exported file; layers that the file has none of are left out.
+
+    Args:
+        graph: the file's.
+        model: what it was made from. A kernel that was damaged on the way is still taken for its layer's.
+    """
+    ours: dict[tuple[int, ...], dict[str, np.ndarray]] = defaultdict(dict)
+    for layer in with_kernels(model):
+        matrix = as_matrix(layer, np.asarray(layer.kernel))
+        ours[matrix.shape][layer.name] = matrix
+    theirs: dict[tuple[int, ...], list[_Constant]] = defaultdict(list)
+    for constant in _constants(graph):
+        theirs[constant.matrix.shape].append(constant)
+    found = {}
+    for shape, matrices in ours.items():
+        for name, constants in _matched(matrices, theirs[shape]).items():
+            found[name] = [FileKernel(*constant, matrices[name]) for constant in constants]
+    return found
+
+
+def _constants(graph: Graph) -> Iterator[_Constant]:
+    """Each constant that an operator takes for a kernel, once."""
+    sources, seen = unpacked_from(graph), set()
+    for operator in graph.operators:
+        for place in _OPERANDS.get(operator.name, ()):
+            index = sources.get(operator.inputs[place], operator.inputs[place])
+            tensor = graph.tensors[index]
+            if index not in seen and len(tensor.data) and tensor.dtype in _TYPES and len(tensor.shape) > 1:
+                seen.add(index)
+                yield _Constant(index, tensor, _matrix(operator.name, place, values(tensor)), operator.name)
+
+
+def _matrix(operator: str, place: int, kernel: np.ndarray) -> np.ndarray:
+    if operator in _FILTERS_LAST or (operator == "BATCH_MATMUL" and place == 1):
+        return kernel.reshape(-1, kernel.shape[-1])
+    return kernel.reshape(kernel.shape[0], -1).T
+
+
+def _matched(ours: dict[str, np.ndarray], theirs: list[_Constant]) -> dict[str, list[_Constant]]:
+    """Kernels of one shape: each tensor to the layer that it resembles most, to all of those that it resembles alike.
+
+    A layer that is left without gets what is left of the tensors, however little it resembles that: it must be damaged.
+    """
+    if not theirs:
+        return {}
+    alike = np.array([[_resemblance(constant, matrix) for matrix in ours.values()] for constant in theirs])
+    owned = (alike >= alike.max(axis=1, keepdims=True) - _TIE) & (alike >= _RESEMBLANCE)
+    for column in np.flatnonzero(~owned.any(axis=0)):
+        left = np.flatnonzero(~owned.any(axis=1))
+        if len(left):
+            owned[left[alike[left, column].argmax()], column] = True
+    found = {name: [theirs[row] for row in np.flatnonzero(column)] for name, column in zip(ours, owned.T, strict=True)}
+    return {name: constants for name, constants in found.items() if constants}
+
+
+def _resemblance(constant: _Constant, ours: np.ndarray) -> float:
+    """The mean |cosine| of the columns of two kernels, 1 where they are equal up to a factor for each column.
+
+    Where inputs may be scaled, up to a factor for each row, too. A column of zeros may be a channel that was multiplied
+    by 0.
+    """
+    theirs = constant.matrix.astype(np.float32)
+    found = _cosine(theirs, ours)
+    if constant.operator in SCALED_INPUTS and found < 1 - _TIE:
+        found = max(found, _cosine(_balanced(theirs), _balanced(ours)))
+    return found
+
+
+def _cosine(theirs: np.ndarray, ours: np.ndarray) -> float:
+    sizes = np.linalg.norm(theirs, axis=0), np.linalg.norm(ours, axis=0)
+    products = np.abs(np.einsum("io,io->o", theirs, ours))
+    cosines = np.divide(products, sizes[0] * sizes[1], out=np.zeros_like(products), where=products > 0)
+    cosines[sizes[0] == 0] = np.where(sizes[1] == 0, 1.0, 0.5)[sizes[0] == 0]
+    return float(cosines.mean())
+
+
+def _balanced(matrix: np.ndarray) -> np.ndarray:
+    """The matrix with rows and columns divided by their sizes, by turns: whatever they were multiplied by is gone."""
+    for _ in range(_ROUNDS):
+        for axis in (0, 1):
+            sizes = np.linalg.norm(matrix, axis=axis, keepdims=True)
+            matrix = np.divide(matrix, sizes, out=np.zeros_like(matrix), where=sizes > 0)
+    return matrix

@@ -1,0 +1,300 @@
+"""Layers whose kernel is trained behind a view: masked, clustered, quantized.
+
+A viewed layer is its stock layer in all but one thing: what it computes with is `view(kernel)`, one view after the
+other. The raw kernel stays a trained variable, and a view passes the gradient through to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tkit.graph import clone
+
+LARGEST_CODE = 127
+LARGEST_INT4 = 7
+_SHARES = np.linspace(0.4, 1.0, 61, dtype=np.float32)
+
+
+class View:
+    """What a layer sees in place of its kernel; its variables belong to the layer."""
+
+    def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
+        """Makes the variables."""
+
+    def __call__(self, kernel: tf.Tensor) -> tf.Tensor:
+        """Float32 in, float32 of the same shape out; differentiable."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make it again."""
+        return {}
+
+
+class Masked(View):
+    """Pruned weights are 0, and neither read nor trained."""
+
+    def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
+        """Makes the variables."""
+        self.mask = layer.add_weight(name="mask", shape=shape, initializer="ones", trainable=False, autocast=False)
+
+    def __call__(self, kernel: tf.Tensor) -> tf.Tensor:
+        """The kernel, 0 where it is pruned."""
+        return kernel * tf.convert_to_tensor(self.mask)
+
+
+class Clustered(View):
+    """Each weight is the centroid nearest to it, in the domain where its channel's largest weight is 1.
+
+    Weights get the straight-through gradient (Bengio et al. 2013), and so move from one cluster to another; centroids
+    get the sum of their weights' gradients. A centroid that begins as 0 stays 0.
+
+    Args:
+        clusters: how many.
+        fixed: the centroids stay what they are; weights move among them.
+    """
+
+    def __init__(self, clusters: int, fixed: bool = False) -> None:
+        self.clusters, self.fixed = clusters, fixed
+
+    def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
+        """Makes the variables."""
+        self.centroids = layer.add_weight(
+            name="centroids", shape=(self.clusters,), initializer="zeros", trainable=not self.fixed, autocast=False
+        )
+        self.scales = layer.add_weight(
+            name="scales", shape=scale_shape(layer, shape), initializer="ones", trainable=False, autocast=False
+        )
+
+    def __call__(self, kernel: tf.Tensor) -> tf.Tensor:
+        """The kernel's weights, each the nearest centroid times its channel's scale."""
+        raw, scales = tf.convert_to_tensor(self.centroids), tf.convert_to_tensor(self.scales)
+        centroids = tf.sort(tf.where(raw == 0, tf.stop_gradient(raw), raw))
+        between = tf.stop_gradient((centroids[1:] + centroids[:-1]) / 2)
+        weights = kernel / scales
+        nearest = tf.searchsorted(between, tf.reshape(tf.stop_gradient(weights), [-1]))
+        shared = tf.reshape(tf.gather(centroids, nearest), tf.shape(kernel))
+        return (shared + (weights - tf.stop_gradient(weights))) * scales
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {"clusters": self.clusters, "fixed": self.fixed}
+
+
+class FakeQuantized(View):
+    """Each weight is the code nearest to it times the scale of its channel.
+
+    Weights get the straight-through gradient.
+
+    Args:
+        fixed: the scales are what `scales` was set to; else a channel's largest weight has the largest code.
+        largest: the codes are from -largest to largest.
+    """
+
+    def __init__(self, fixed: bool = False, largest: int = LARGEST_CODE) -> None:
+        self.fixed, self.largest = fixed, largest
+
+    def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
+        """Makes the variables."""
+        self.shape = scale_shape(layer, shape)
+        if self.fixed:
+            self.scales = layer.add_weight(
+                name="code_scales", shape=self.shape, initializer="ones", trainable=False, autocast=False
+            )
+
+    def __call__(self, kernel: tf.Tensor) -> tf.Tensor:
+        """The kernel's weights, each a code times its channel's scale."""
+        weights = tf.stop_gradient(kernel)
+        scales = tf.convert_to_tensor(self.scales) if self.fixed else code_scales(weights, self.shape)
+        codes = tf.clip_by_value(tf.round(weights / scales), -self.largest, self.largest)
+        return codes * scales + (kernel - weights)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {"fixed": self.fixed, "largest": self.largest}
+
+
+class Converted(View):
+    """Weights that are codes times scales, with the scales said to the converter, which else makes its own."""
+
+    def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
+        """Makes the variables."""
+        self.scales = layer.add_weight(
+            name="code_scales", shape=scale_shape(layer, shape), initializer="ones", trainable=False, autocast=False
+        )
+
+    def __call__(self, kernel: tf.Tensor) -> tf.Tensor:
+        """The kernel as it is, fake-quantized by its own scales."""
+        largest = LARGEST_CODE * tf.reshape(tf.convert_to_tensor(self.scales), [-1])
+        channels_last = tf.reshape(kernel, [*kernel.shape[:2], -1, largest.shape[0]])
+        rounded = tf.quantization.fake_quant_with_min_max_vars_per_channel(
+            channels_last, -largest, largest, narrow_range=True
+        )
+        return tf.reshape(rounded, kernel.shape)
+
+
+class Recentre(keras.callbacks.Callback):
+    """Begins each epoch but the first with every weight of the named layers in the middle of its cluster or code.
+
+    Straight-through steps take weights to the edges between two values, where each step moves them to and fro (Nagel et
+    al. 2022, "Overcoming oscillations in quantization-aware training"), and with them what the layer computes.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.names = tuple(names)
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Nothing where training goes on within an epoch: it has begun before."""
+        if epoch and int(self.model.optimizer.iterations.numpy()) == epoch * self.params["steps"]:
+            for name in self.names:
+                layer = self.model.get_layer(name)
+                layer._kernel.assign(layer.viewed())
+
+
+VIEWS: dict[str, type[View]] = {
+    "masked": Masked,
+    "clustered": Clustered,
+    "fake_quantized": FakeQuantized,
+    "converted": Converted,
+}
+
+
+def scale_shape(layer: keras.layers.Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of one value an output channel that broadcasts to a kernel of `shape`."""
+    axes = [len(shape) - 1]  # [..., in, out]
+    if isinstance(layer, keras.layers.DepthwiseConv2D):  # [height, width, channels, multiplier]
+        axes = [2, 3]
+    elif isinstance(layer, keras.layers.Conv2DTranspose):  # [height, width, out, in]
+        axes = [2]
+    return tuple(size if axis in axes else 1 for axis, size in enumerate(shape))
+
+
+def code_scales(kernel: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
+    """The scales of `shape` that give each channel's largest weight the largest int8 code.
+
+    A channel ten thousand times smaller than the layer's largest is dead: with the layer's scale its codes are 0, where
+    with its own the bias would overflow an int32.
+    """
+    axes = [axis for axis, size in enumerate(shape) if size == 1]
+    largest = tf.reduce_max(tf.abs(kernel), axes, keepdims=True)
+    most = tf.reduce_max(largest)
+    return tf.where(largest > 1e-4 * most, largest, tf.where(most > 0, most, 1.0)) / LARGEST_CODE
+
+
+def rounded_up(scales: np.ndarray) -> np.ndarray:
+    """Positive scales rounded up to numbers of 4 significant bits, which a zip stores in a third of the bytes."""
+    mantissas, exponents = np.frexp(scales)
+    return np.ldexp(np.ceil(mantissas * 16) / 16, exponents).astype(np.float32)
+
+
+def int4_scales(kernel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The scales of `shape` that round each channel to codes from -7 to 7 with the least squared error.
+
+    With so few codes it pays to clip the largest weights.
+    """
+    most = code_scales(kernel, shape).numpy() * (LARGEST_CODE / LARGEST_INT4)
+    axes = tuple(axis for axis, size in enumerate(shape) if size == 1)
+
+    def error(scales: np.ndarray) -> np.ndarray:
+        codes = np.clip(np.round(kernel / scales), -LARGEST_INT4, LARGEST_INT4)
+        return np.sum((codes * scales - kernel) ** 2, axis=axes, keepdims=True)
+
+    best = np.argmin([error(most * share) for share in _SHARES], axis=0)
+    return most * _SHARES[best]
+
+
+def _viewed(base: type[keras.layers.Layer]) -> type[keras.layers.Layer]:
+    class Viewed(base):
+        def __init__(self, *args: Any, views: Sequence[tuple[str, dict[str, Any]]] = (), **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.views = {kind: VIEWS[kind](**config) for kind, config in views}
+
+        def build(self, input_shape: Any) -> None:
+            super().build(input_shape)
+            self._kernel._autocast = False  # views compute in float32
+            for view in self.views.values():
+                view.build(self, tuple(self._kernel.shape))
+
+        def viewed(self) -> tf.Tensor:
+            kernel = tf.convert_to_tensor(self._kernel)
+            for view in self.views.values():
+                kernel = view(kernel)
+            return kernel
+
+        @property
+        def kernel(self) -> Any:
+            return tf.cast(self.viewed(), self.compute_dtype)
+
+        @kernel.setter
+        def kernel(self, variable: Any) -> None:
+            self._kernel = variable
+
+        def get_config(self) -> dict[str, Any]:
+            views = [(kind, view.get_config()) for kind, view in self.views.items()]
+            return {**super().get_config(), "views": views}
+
+    Viewed.__name__ = Viewed.__qualname__ = f"Viewed{base.__name__}"
+    return Viewed
+
+
+_STOCK = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Conv2DTranspose, keras.layers.Dense)
+_VIEWED = {base: _viewed(base) for base in _STOCK}
+
+
+def with_kernels(model: keras.Model) -> list[keras.layers.Layer]:
+    """The layers that have a kernel which may be viewed, in the model's order."""
+    return [layer for layer in model.layers if type(layer) in _STOCK or type(layer) in _VIEWED.values()]
+
+
+def view(model: keras.Model, views: Mapping[str, Sequence[tuple[str, dict[str, Any]]]]) -> keras.Model:
+    """A copy of a stock functional `model` whose layers named in `views` are viewed; weights that are 0 are masked.
+
+    Args:
+        views: by layer name, the kinds of `VIEWS` with their arguments, in the order that they are applied.
+    """
+
+    def made_of(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if layer.name not in views:
+            return clone(layer)
+        return _VIEWED[type(layer)].from_config({**layer.get_config(), "views": views[layer.name]})
+
+    made = _with_weights(keras.models.clone_model(model, clone_function=made_of), model)
+    for name in views:
+        layer = made.get_layer(name)
+        if "masked" in layer.views:
+            layer.views["masked"].mask.assign(layer._kernel.numpy() != 0)
+    return made
+
+
+def stock(model: keras.Model) -> keras.Model:
+    """A copy of `model` with stock layers: each kernel is what its views gave."""
+    bases = {viewed: base for base, viewed in _VIEWED.items()}
+
+    def made_of(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if type(layer) not in bases:
+            return clone(layer)
+        config = layer.get_config()
+        config.pop("views")
+        return bases[type(layer)].from_config(config)
+
+    return _with_weights(keras.models.clone_model(model, clone_function=made_of), model)
+
+
+def _with_weights(copy: keras.Model, model: keras.Model) -> keras.Model:
+    """`copy` with the values of `model`'s variables, by layer and name; viewed kernels as they are seen."""
+    for made, layer in zip(copy.layers, model.layers, strict=True):
+        if type(made) is type(layer) and type(layer) not in _VIEWED.values():
+            made.set_weights(layer.get_weights())
+            continue
+        values = {variable.name: variable.numpy() for variable in layer.weights}
+        if type(layer) in _VIEWED.values():
+            values["kernel"] = np.asarray(layer.kernel)
+        for variable in made.weights:
+            if variable.name in values:
+                variable.assign(values[variable.name])
+    return copy

@@ -1,0 +1,137 @@
+"""Attention as layers that every step knows: its projections become dense layers, a set for each head.
+
+A `MultiHeadAttention` keeps its weights in layers of its own, where nothing prunes, shares or rounds them. Head by head
+it is dense layers, two products and a softmax, each of them one operator of the runtime.
+
+Source: Vaswani et al. 2017, "Attention is all you need", section 3.2.2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import layers
+
+from tkit.graph import Part, fresh, loaded, names, nodes, rewritten
+
+_PLAIN = {"attention_axes": (None, (1,)), "sliding_window": (None,), "use_gate": (False,)}
+
+
+def by_head(model: keras.Model) -> keras.Model:
+    """A copy of a functional `model` whose attention is dense layers, equal up to rounding; `model` if it has none.
+
+    Attention `x` becomes, for its first head, `x_query_0`, `x_key_0`, `x_value_0`, `x_scores_0`, `x_softmax_0` and
+    `x_context_0`; `x_heads` concatenates the heads, and the output's projection is `x`. Attention with a mask or over
+    several axes, or whose scores are asked for, stays as it is. Dot-product attention `x` (Luong) becomes `x_scores`,
+    `x_softmax` and `x`.
+    """
+    masked = {node.operation.name for node in nodes(model) if not _is_plain(node)}
+    used = names(model)
+
+    def replace(node: Any) -> Part | None:
+        layer = node.operation
+        if layer.name in masked:
+            return None
+        return _products(layer, used) if type(layer) is layers.Attention else _heads(layer, used)
+
+    return rewritten(model, replace)
+
+
+def _is_plain(node: Any) -> bool:
+    """Whether a node is attention of one sequence to another, without a mask."""
+    layer = node.operation
+    if type(layer) is layers.Attention:
+        tensors = node.input_tensors
+        asked = {name for name, value in node.arguments.kwargs.items() if value is not None and value is not False}
+        return layer.score_mode == "dot" and asked <= {"inputs", "training"} and _unmasked(tensors)
+    if type(layer) is not layers.MultiHeadAttention:
+        return False
+    settings = layer.get_config()
+    tensors, keywords = _inputs(node.arguments.args, node.arguments.kwargs), node.arguments.kwargs
+    asked = {name for name, value in keywords.items() if value is not None and value is not False}
+    return (
+        all(settings[name] in values for name, values in _PLAIN.items())
+        and asked <= {"query", "value", "key", "training"}
+        and len(node.arguments.args) <= 3
+        and _unmasked(tensors)
+    )
+
+
+def _unmasked(tensors: Sequence[Any]) -> bool:
+    return all(len(tensor.shape) == 3 and getattr(tensor, "_keras_mask", None) is None for tensor in tensors)
+
+
+def _inputs(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """Query, value and key of a call; the key is the value where none is given."""
+    given = dict(zip(("query", "value", "key"), arguments, strict=False)) | keywords
+    key = given.get("key")
+    return given["query"], given["value"], given["value"] if key is None else key
+
+
+def _heads(attention: Any, used: set[str]) -> Part:
+    """The layers in the place of `attention`, with its weights: [batch, tokens, features] in and out."""
+    bias = attention.use_bias
+    # Scaling the queries, not the scores, saves the device an operator.
+    sources = {
+        "query": (attention._query_dense, 1 / math.sqrt(attention.key_dim)),
+        "key": (attention._key_dense, 1.0),
+        "value": (attention._value_dense, 1.0),
+    }
+
+    def named(part: str) -> str:
+        return fresh(f"{attention.name}_{part}", used)
+
+    heads: list[dict[str, Part]] = []
+    for head in range(attention.num_heads):
+        parts: dict[str, Part] = {}
+        for part, (source, factor) in sources.items():
+            kernel = source.kernel.numpy()[:, head] * factor  # [features, heads, size]
+            weights = [kernel, source.bias.numpy()[head] * factor] if bias else [kernel]
+            parts[part] = _dense(named(f"{part}_{head}"), weights, attention.trainable)
+        parts["scores"] = layers.Dot((2, 2), name=named(f"scores_{head}"))
+        parts["softmax"] = layers.Softmax(name=named(f"softmax_{head}"))
+        if attention.dropout:
+            rate, seed = attention.dropout, attention.seed
+            parts["dropout"] = layers.Dropout(rate, seed=seed, name=named(f"dropout_{head}"))
+        parts["context"] = layers.Dot((2, 1), name=named(f"context_{head}"))
+        heads.append(parts)
+    join = layers.Concatenate(name=named("heads")) if len(heads) > 1 else None
+    kernel = attention._output_dense.kernel.numpy()  # [heads, size, features]
+    weights = [kernel.reshape(-1, kernel.shape[-1])]
+    weights += [attention._output_dense.bias.numpy()] if bias else []
+    project = _dense(attention.name, weights, attention.trainable)
+
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        tensors = dict(zip(("query", "value", "key"), _inputs(arguments, keywords), strict=True))
+        contexts = []
+        for parts in heads:
+            projected = {part: parts[part](tensors[part]) for part in sources}
+            shares = parts["softmax"](parts["scores"]([projected["query"], projected["key"]]))
+            shares = parts["dropout"](shares) if "dropout" in parts else shares
+            contexts.append(parts["context"]([shares, projected["value"]]))
+        return project(join(contexts) if join else contexts[0])
+
+    return call
+
+
+def _products(attention: Any, used: set[str]) -> Part:
+    """The layers in the place of dot-product attention, which has no projections; the last has its name."""
+    scores = layers.Dot((2, 2), name=fresh(f"{attention.name}_scores", used))
+    factor = float(attention.scale.numpy()) if attention.use_scale else 1.0
+    scaled = layers.Rescaling(factor, name=fresh(f"{attention.name}_scaled", used)) if factor != 1 else None
+    shares = layers.Softmax(name=fresh(f"{attention.name}_softmax", used))
+    context = layers.Dot((2, 1), name=attention.name)
+
+    def call(inputs: Any, **_: Any) -> Any:
+        query, value, key = (*inputs, inputs[1])[:3] if len(inputs) == 2 else inputs
+        products = scores([query, key])
+        return context([shares(scaled(products) if scaled else products), value])
+
+    return call
+
+
+def _dense(name: str, weights: list[Any], trainable: bool) -> Part:
+    return loaded(layers.Dense(weights[0].shape[-1], use_bias=len(weights) > 1, name=name), weights, trainable)

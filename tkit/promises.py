@@ -1,0 +1,77 @@
+"""What holds of a compressed model: zeros, shared weights, codes, and the scales and ranges that they were made with.
+
+What a step has made lies in the weights themselves and is named in `Kept`, so that the next step preserves it and the
+exported file can be checked against it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from tkit_edge.errors import InputError
+from tkit_edge.files import write_atomically
+from tkit_edge.json_file import read_json
+from tkit_pipelines.config import Config
+
+KEPT_FILE = "compress.json"
+MAX_KEPT_BYTES = 64 * 2**20
+
+
+class Clusters(Config):
+    """A layer's shared weights: each is one of the centroids times the scale of its output channel."""
+
+    centroids: tuple[float, ...]
+    """Distinct values from -1 to 1, rising."""
+    scales: tuple[float, ...]
+    """One a channel."""
+    fixed: bool = False
+    """Whether all layers have these centroids, so that training leaves them as they are."""
+
+
+class Quantized(Config):
+    """How a model is quantized to int8: a kernel's codes times its scales are its weights, exactly."""
+
+    scales: dict[str, tuple[float, ...]]
+    """By layer, one an output channel; a code is from -127 to 127, in 4 bits from -7 to 7."""
+    ranges: dict[str, tuple[float, float]]
+    """By the layer that gives the activations, the values of the codes -128 and 127; 0 is one of the codes'."""
+    float_layers: tuple[str, ...] = ()
+    """Layers that stay in float."""
+    in_float: tuple[str, ...] = ()
+    """Layers that int8 has no rule for: they, or their activation functions, compute in float."""
+    int4: tuple[str, ...] = ()
+    """Layers whose weights have 4 bits."""
+
+
+class Kept(Config):
+    """What holds of a compressed model, by layer name; `compress.json` in a variant's folder."""
+
+    pruned: dict[str, float] = Field(default_factory=dict)
+    """Share of zeros that a kernel has at least."""
+    clustered: dict[str, Clusters] = Field(default_factory=dict)
+    shapes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    """Of the kernels of a model that was narrowed, as Keras has them."""
+    quantized: Quantized | None = None
+
+    @classmethod
+    def read(cls, folder: Path) -> Kept:
+        """What holds of the model in a variant's folder; nothing of one that no compression made.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        path = folder / KEPT_FILE
+        if not path.exists():
+            return cls()
+        try:
+            return cls.model_validate(read_json(path, MAX_KEPT_BYTES))
+        except ValidationError as error:
+            raise InputError(f"{path} can't be read: {error}") from error
+
+    def write(self, folder: Path) -> Path:
+        """Writes what `read` reads; returns the file."""
+        path = folder / KEPT_FILE
+        write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
+        return path

@@ -1,0 +1,133 @@
+"""Where activations are rounded to int8: after which tensors of a folded model, and which of them share a range.
+
+What the runtime fuses (a convolution and its ReLU) is one tensor; what it can't rescale (pooling, concatenation,
+padding, reshaping) has its input's range. Source: LiteRT's 8-bit quantization specification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from tkit.graph import Part, clone, copied, fresh, loaded, rebuilt
+from tkit.promises import Quantized
+from tkit.quantization.fake_quant import FakeQuant, StaysFloat
+from tkit.quantization.functions import JUST_ABOVE_1, Operator, Tensors
+from tkit.quantization.rules import Rules, is_real
+from tkit_edge.errors import InputError
+
+
+def quantized(model: keras.Model, settings: Quantized) -> keras.Model:
+    """The fake-quantized graph of a folded model whose kernels are codes times scales already: what the device says.
+
+    Args:
+        model: float32 pixels [batch, height, width, channels] to [batch, classes], as `Quantize` gives it.
+        settings: what `Quantize` kept of it.
+
+    Raises:
+        InputError: an unknown name among the layers in float.
+    """
+    return int8_graph(model, settings.ranges, settings.float_layers)
+
+
+def int8_graph(
+    model: keras.Model,
+    ranges: Mapping[str, tuple[float, float]] | None,
+    float_layers: Sequence[str] = (),
+    *,
+    moving: bool = False,
+) -> keras.Model:
+    """A copy of a folded model with a `FakeQuant` after each tensor that is int8 on the device.
+
+    Args:
+        model: stock float32 functional model without foldable batch normalization.
+        ranges: of the tensors, by name; None: nothing is rounded yet, and all are observed.
+        float_layers: layers that compute in float; what they take and give is int8.
+        moving: training moves the ranges. Those that several tensors share stay.
+
+    Raises:
+        InputError: an unknown name among `float_layers`, or a tensor without a range.
+    """
+    rules = Rules(model, float_layers)
+    made: dict[str, Part] = {}
+    made_quantizers: dict[str, FakeQuant] = {}
+    uses, taken = rules.uses(), set(rules.names)
+
+    def named(name: str) -> str:
+        return fresh(name, taken)
+
+    def rounded(tensor: Any, site: str) -> Any:
+        root = rules.root(site)
+        if root not in made_quantizers:
+            settings = _settings(root, rules.fixed.get(root), ranges, moving and uses[root] == 1)
+            made_quantizers[root] = FakeQuant(**settings, site=root, name=named(f"{root}_int8"))
+        return made_quantizers[root](tensor)
+
+    def again(tensor: Any, site: str | None) -> Any:
+        if site is None:
+            return tensor
+        return rounded(Operator("multiply", JUST_ABOVE_1, name=named(f"{site}_again"))(tensor), site)
+
+    def call(node: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        layer, rule = node.operation, rules.of[id(node)]
+        if any(rule.before):
+            arguments, keywords = _each(again, rule.before, (arguments, keywords))
+        if rule.shielded:
+            in_float = [f"{layer.name}_input_float"] * len(node.input_tensors)
+            arguments, keywords = _each(lambda x, name: _in_float(x, named(name)), in_float, (arguments, keywords))
+        outputs = arguments[0] if arguments else keras.tree.flatten(keywords)[0]
+        if rule.layer:
+            if layer.name not in made:
+                changes = {"activation": "linear"} if rule.linear else {}
+                made[layer.name] = _copied(layer, changes)
+            outputs = made[layer.name](*arguments, **keywords)
+        sites = rule.sites
+        if rule.linear:
+            outputs, sites = rounded(outputs, sites[0]), sites[1:]
+        if rule.function:
+            last = named(sites[-1] + rule.function.suffix) if rule.function.suffix else sites[-1]
+            tensors = Tensors(sites, rounded, named, last, rule.function.complete)
+            outputs = rule.function.make(outputs, tensors)
+        if rule.float:
+            outputs = keras.tree.map_structure(lambda x: _in_float(x, named(f"{layer.name}_float")), outputs)
+        if not rule.rounds or (rule.function and rule.function.complete):
+            return outputs
+        given = sites if rule.float and not rule.linear else [sites[-1]] * len(node.outputs)
+        return _each(lambda x, site: rounded(x, site) if site and is_real(x) else x, given, outputs)
+
+    return rebuilt(model, lambda tensor: rounded(tensor, rules.start), call)
+
+
+def quantizers(graph: keras.Model) -> dict[str, FakeQuant]:
+    """The graph's `FakeQuant` layers, by the name of the tensor."""
+    return {layer.site: layer for layer in graph.layers if isinstance(layer, FakeQuant)}
+
+
+def _settings(
+    name: str, fixed: tuple[float, float] | None, ranges: Mapping[str, tuple[float, float]] | None, moving: bool
+) -> dict[str, Any]:
+    if fixed is not None:
+        return {"range_": fixed, "mode": "fixed"}
+    if ranges is None:
+        return {"mode": "observed"}
+    if name not in ranges:
+        raise InputError(f"compress.json has no range for {name!r}: quantize the model again with this tkit.")
+    return {"range_": ranges[name], "mode": "moving" if moving else "fixed"}
+
+
+def _copied(layer: Any, changes: dict[str, Any]) -> Part:
+    return loaded(clone(layer, **changes), layer.get_weights(), layer.trainable) if changes else copied(layer)
+
+
+def _in_float(tensor: Any, name: str) -> Any:
+    return StaysFloat(name=name)(tensor) if is_real(tensor) else tensor
+
+
+def _each(change: Callable[[Any, Any], Any], items: Sequence[Any], structure: Any) -> Any:
+    """`structure` with each of its tensors changed, together with the item of its number."""
+    left = iter(items)
+    return keras.tree.map_structure(
+        lambda value: change(value, next(left)) if isinstance(value, keras.KerasTensor) else value, structure
+    )

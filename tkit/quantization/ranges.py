@@ -1,0 +1,87 @@
+"""The ranges of int8 activations, from what a model computes on calibration pictures.
+
+Two passes over the pictures, the second into histograms, so that memory doesn't grow with their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tkit.graph import nodes
+from tkit.quantization.fake_quant import CODES, nudged
+from tkit.quantization.graph import int8_graph, quantizers
+
+Method = Literal["minmax", "percentile", "mse"]
+PERCENTILE = 99.99
+_BINS = 4096
+_BATCH = 16  # all tensors of a batch are there at once
+_SHARES = np.linspace(0.3, 1.0, 71)
+
+
+def ranges(
+    model: keras.Model, images: np.ndarray, method: Method, float_layers: Sequence[str] = ()
+) -> dict[str, tuple[float, float]]:
+    """The range of each tensor that is int8 on the device, by its name.
+
+    Args:
+        model: folded stock float32 functional model.
+        images: uint8 training pictures [n, height, width, channels].
+        method: `minmax` takes all values in; `percentile` leaves 0.01 % out at each end; `mse` has the least mean
+            squared error of rounding and clipping.
+        float_layers: layers that compute in float.
+
+    Raises:
+        InputError: an unknown name among `float_layers`.
+    """
+    graph = int8_graph(model, None, float_layers)
+    made = quantizers(graph)
+    names = {layer.name: name for name, layer in made.items() if layer.mode == "observed"}
+    observed = [
+        (names[node.operation.name], node.input_tensors[0]) for node in nodes(graph) if node.operation.name in names
+    ]
+    batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+    found = {name: layer.initial for name, layer in made.items() if layer.mode == "fixed"}
+    if not observed:
+        return found
+    probed = keras.Model(graph.inputs, [tensor for _, tensor in observed])
+    probe = tf.function(lambda batch: keras.tree.flatten(probed(tf.cast(batch, tf.float32), training=False)))
+    low, high = dict.fromkeys(names.values(), 0.0), dict.fromkeys(names.values(), 0.0)
+    for batch in batches:
+        for (name, _), values in zip(observed, probe(batch), strict=True):
+            low[name] = min(low[name], float(tf.reduce_min(values)))
+            high[name] = max(high[name], float(tf.reduce_max(values)))
+    if method == "minmax":
+        return found | {name: nudged(low[name], high[name]) for name in low}
+    counts = {name: np.zeros(_BINS, np.int64) for name in low}
+    for batch in batches:
+        for (name, _), values in zip(observed, probe(batch), strict=True):
+            span = tf.constant([low[name], max(high[name], low[name] + 1e-12)])
+            counts[name] += tf.histogram_fixed_width(values, span, _BINS).numpy()
+    choose = _percentile if method == "percentile" else _mse
+    return found | {name: choose(low[name], high[name], counts[name]) for name in low}
+
+
+def _percentile(low: float, high: float, counts: np.ndarray) -> tuple[float, float]:
+    edges = np.linspace(low, high, _BINS + 1)
+    share = np.cumsum(counts) / counts.sum()
+    first = int(np.searchsorted(share, 1 - PERCENTILE / 100, side="right"))
+    last = int(np.searchsorted(share, PERCENTILE / 100))
+    return nudged(float(edges[first]), float(edges[last + 1]))
+
+
+def _mse(low: float, high: float, counts: np.ndarray) -> tuple[float, float]:
+    edges = np.linspace(low, high, _BINS + 1)
+    values = (edges[1:] + edges[:-1]) / 2
+    values[np.abs(values) <= (high - low) / _BINS] = 0.0  # what a ReLU makes of most is 0 exactly
+
+    def error(range_: tuple[float, float]) -> float:
+        scale = (range_[1] - range_[0]) / CODES
+        rounded = np.clip(np.round((values - range_[0]) / scale), 0, CODES) * scale + range_[0]
+        return float(np.dot(counts, (rounded - values) ** 2))
+
+    return min((nudged(low * share, high * share) for share in _SHARES), key=error)

@@ -1,0 +1,241 @@
+"""The rule that each call of a layer follows in int8, and the range that each tensor has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import layers
+
+from tkit.graph import fresh, names, nodes, users
+from tkit.kernels.viewed import with_kernels
+from tkit.quantization.fake_quant import CODES
+from tkit.quantization.functions import Function, Tensors, activation, function_parts
+from tkit.quantization.kinds import BOUNDED, FUSED, affine_of, function_of, kind_of
+from tkit.quantization.normalizations import norm_parts, scaling
+from tkit_edge.errors import InputError
+from tkit_pipelines.config import did_you_mean
+
+PIXELS = (0.0, 255.0)
+_FUNCTIONS = (layers.Activation, layers.ReLU, layers.LeakyReLU, layers.Softmax, layers.ELU, layers.PReLU)
+
+
+class Rule(NamedTuple):
+    """What becomes of one call: the layer, where `layer`; then its activation function or its parts; then rounding."""
+
+    sites: tuple[str, ...]
+    """Names of the tensors that it makes; where it computes in float, one for each output, "" for an unused one."""
+    rounds: bool
+    """Whether the last one is rounded here: not where a ReLU that the runtime fuses follows, or nothing is computed."""
+    layer: bool = True
+    """Whether a copy of the layer is called."""
+    linear: bool = False
+    """Whether the copy is without its activation function; the first site is then what it gives."""
+    function: Function | None = None
+    """What is computed after the layer, or in its place."""
+    before: tuple[str | None, ...] = ()
+    """Sites that inputs are rounded to first."""
+    float: bool = False
+    """Whether the function, or the layer, computes in float."""
+    shielded: bool = False
+    """Whether inputs are kept from the converter too, which else rounds kernels inside of the layer."""
+
+
+class Rules:
+    """The rules of a folded model's calls. What has none computes in float.
+
+    Raises:
+        InputError: an unknown name among `float_layers`.
+    """
+
+    def __init__(self, model: keras.Model, float_layers: Sequence[str]) -> None:
+        known = [layer.name for layer in model.layers]
+        for name in float_layers:
+            if name not in known:
+                raise InputError(f"float_layers names {name!r}, which the model lacks.{did_you_mean(name, known)}")
+        if len(model.inputs) != 1:
+            raise InputError(f"int8 takes a model with one input of pixels, received {len(model.inputs)}.")
+        self._users = users(model)
+        self._kernels = {layer.name for layer in with_kernels(model)}
+        self._roots: dict[str, str] = {}
+        self._uses: list[str] = []
+        self.names = names(model)
+        """Of all layers and sites."""
+        self.fixed: dict[str, tuple[float, float]] = {}
+        """Ranges that are what they are, by site."""
+        self.of: dict[int, Rule] = {}
+        """By the id of a node."""
+        self.ruleless: dict[str, str] = {}
+        """What computes in float without being named in `float_layers`, by layer, in words."""
+        self.floats = set(float_layers)
+        """Layers that compute in float, kernels and all."""
+        for node in nodes(model):
+            if node.operation.name not in self.floats and not self._has_rule(node):
+                self.floats.add(node.operation.name)
+                self.ruleless[node.operation.name] = f"{node.operation.name!r} ({type(node.operation).__name__})"
+        self.start = model.inputs[0]._keras_history.operation.name
+        self._sites = {id(model.inputs[0]): self._site(self.start, PIXELS)}
+        seen: Counter[str] = Counter()
+        for node in nodes(model):
+            name, number = node.operation.name, seen[node.operation.name]
+            seen[name] += 1
+            rule = self._rule(node, fresh(f"{name}_{number}", self.names) if number else name)
+            self.of[id(node)] = rule
+            complete = rule.rounds or (rule.function is not None and rule.function.complete)
+            self._uses += [site for site in rule.before if site]
+            self._uses += filter(None, rule.sites[: None if complete else -1])
+            for tensor, site in zip(node.outputs, rule.sites if self._is_float(node) else (), strict=False):
+                self._sites[id(tensor)] = site
+            for tensor in node.outputs:
+                self._sites.setdefault(id(tensor), rule.sites[-1])
+
+    def root(self, site: str) -> str:
+        """The site whose range a site has."""
+        while site in self._roots:
+            site = self._roots[site]
+        return site
+
+    def uses(self) -> Counter[str]:
+        """How many tensors are rounded to each root's range."""
+        return Counter(self.root(site) for site in self._uses)
+
+    def _site(self, name: str, fixed: tuple[float, float] | None = None) -> str:
+        if fixed is not None:
+            self.fixed[name] = fixed
+        return name
+
+    def _is_float(self, node: Any) -> bool:
+        return node.operation.name in self.floats
+
+    def _has_rule(self, node: Any) -> bool:
+        layer = node.operation
+        if not all(is_real(tensor) for tensor in (*node.input_tensors, *node.outputs)):
+            return False
+        if kind_of(node) or layer.name in self._kernels or affine_of(layer) is not None:
+            return True
+        return norm_parts(layer) is not None or _function_of(layer) is not None
+
+    def _rule(self, node: Any, name: str) -> Rule:
+        layer = node.operation
+        if self._is_float(node):
+            used = [bool(self._users.get(id(tensor))) for tensor in node.outputs]
+            others = (fresh(f"{name}_output_{number}", self.names) for number in range(1, len(node.outputs)))
+            sites = tuple(site if use else "" for site, use in zip((name, *others), used, strict=True))
+            shielded = bool(getattr(layer, "weights", None)) and layer.name not in self._kernels
+            return Rule(sites, not self._all_float(node), float=True, shielded=shielded)
+        before = [self._sites[id(tensor)] for tensor in node.input_tensors]
+        kind = kind_of(node)
+        if kind in ("same", "rounded"):
+            return Rule((before[0],), kind == "rounded")
+        if kind == "joined":
+            again = self._apart(before, name)
+            return Rule(
+                (self._joined([new or old for new, old in zip(again, before, strict=True)]),), False, before=again
+            )
+        if kind == "own":
+            return Rule((name,), True)
+        if layer.name in self._kernels or kind == "sum":
+            return self._linear(layer, node, name)
+        if affine_of(layer) is not None:
+            return self._affine(layer, node, before[0], name)
+        function = norm_parts(layer) or _function_of(layer)
+        if isinstance(function, Function):
+            return Rule(self._parts(name, function), True, layer=False, function=function)
+        return Rule((self._site(name, BOUNDED.get(str(function))),), True)
+
+    def _linear(self, layer: Any, node: Any, name: str) -> Rule:
+        function = function_of(layer) if hasattr(layer, "activation") else "linear"
+        fuses = not isinstance(layer, layers.Conv2DTranspose)  # with it, the converter fuses nothing
+        if function == "linear":
+            return Rule((name,), not (fuses and self._before_relu(node)))
+        if function in FUSED and fuses:
+            return Rule((name,), True)
+        parts = activation(layer, BOUNDED.get(str(function))) if function else function_parts(layer)
+        if parts is None:
+            what = getattr(layer.activation, "__name__", type(layer.activation).__name__)
+            self.ruleless[layer.name] = f"the activation {what} of {layer.name!r} ({type(layer).__name__})"
+        split = (parts or activation(layer))._replace(suffix="_function")
+        sites = (fresh(f"{name}_linear", self.names), *self._parts(name, split))
+        rounds = parts is not None or not self._all_float(node)
+        return Rule(sites, rounds, linear=True, function=split, float=parts is None)
+
+    def _affine(self, layer: Any, node: Any, before: str, name: str) -> Rule:
+        numbers = affine_of(layer)
+        assert numbers is not None
+        rounds = not self._before_relu(node)
+        if np.size(numbers[0]) > 1:
+            function = scaling(*numbers, tuple(node.input_tensors[0].shape[1:]))
+            return Rule(self._parts(name, function), rounds or function.complete, layer=False, function=function)
+        factor, offset = (float(item) for item in numbers)
+        exact = self.fixed.get(self.root(before)) == PIXELS and factor > 0 and 0 <= -offset / factor <= CODES
+        if not exact:
+            function = _scaled_and_shifted(factor, offset, apart=factor != 1 and offset != 0)
+            return Rule(self._parts(name, function), rounds, layer=False, function=function)
+        # Codes stay as they are: the scaling is in the range alone, and the shift is a whole number of codes.
+        scale = float(np.float32(factor))
+        below = round(-offset / factor)
+        fixed = {"scaled": (0.0, CODES * scale), "": (-below * scale, (CODES - below) * scale)}
+        function = _scaled_and_shifted(factor, offset, apart=True)._replace(fixed=fixed)
+        return Rule(self._parts(name, function), True, layer=False, function=function)
+
+    def _parts(self, name: str, function: Function) -> tuple[str, ...]:
+        """The sites of a function's tensors."""
+        parts = (self._site(fresh(f"{name}_{part}", self.names), function.fixed.get(part)) for part in function.parts)
+        return (*parts, self._site(name, function.fixed.get("")))
+
+    def _before_relu(self, node: Any) -> bool:
+        """Whether a ReLU, which the runtime fuses, takes all that the node gives."""
+        after = self._users[id(node.outputs[0])]
+        if len(after) != 1 or after[0] is None or self._is_float(after[0]):
+            return False
+        layer = after[0].operation
+        return isinstance(layer, (layers.ReLU, layers.Activation)) and function_of(layer) in ("relu", "relu6")
+
+    def _all_float(self, node: Any) -> bool:
+        """Whether only layers that compute in float take what the node gives: it then stays in float itself."""
+        after = [user for tensor in node.outputs for user in self._users.get(id(tensor), [])]
+        return all(user is not None and self._is_float(user) for user in after)
+
+    def _apart(self, sites: Sequence[str], name: str) -> tuple[str | None, ...]:
+        """Sites of their own for what can't get the codes that the others have: its range is prescribed."""
+        fixed = [self.fixed.get(self.root(site)) for site in sites]
+        if len(set(fixed)) == 1:
+            return (None,) * len(sites)
+        return tuple(
+            fresh(f"{name}_input_{number}", self.names) if range_ is not None else None
+            for number, range_ in enumerate(fixed)
+        )
+
+    def _joined(self, sites: Sequence[str]) -> str:
+        """Gives tensors one range."""
+        roots = list(dict.fromkeys(self.root(site) for site in sites))
+        for other in roots[1:]:
+            self._roots[other] = roots[0]
+        return roots[0]
+
+
+def is_real(tensor: Any) -> bool:
+    """Whether a tensor holds numbers that can be rounded: no masks, no indices."""
+    return "float" in str(tensor.dtype)
+
+
+def _function_of(layer: Any) -> Function | str | None:
+    """What a layer that is a function, and no more, computes: one operator's name, or parts."""
+    if isinstance(layer, layers.UnitNormalization):
+        return function_parts(layer)
+    if not isinstance(layer, _FUNCTIONS):
+        return None
+    return (None if layer.weights else function_of(layer)) or function_parts(layer)
+
+
+def _scaled_and_shifted(factor: float, offset: float, *, apart: bool) -> Function:
+    """A product and a sum, one tensor each where `apart`."""
+
+    def make(x: Any, tensors: Tensors) -> Any:
+        scaled = tensors.add(layers.Rescaling, x, factor) if apart else x
+        return tensors.add(layers.Rescaling, scaled, 1.0 if apart else factor, offset)
+
+    return Function(("scaled",) if apart else (), make, suffix="_shifted")
