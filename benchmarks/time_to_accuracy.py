@@ -85,7 +85,7 @@ def keras_side(data: str, limit: float) -> dict[str, Any]:
     up = epochs * steps // 4
     rate = keras.optimizers.schedules.CosineDecay(0.0, epochs * steps - up, warmup_target=0.4, warmup_steps=up)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.05)
-    model.compile(keras.optimizers.SGD(rate, 0.9, nesterov=True, weight_decay=5e-4), loss, ["accuracy"])
+    model.compile(keras.optimizers.SGD(rate, 0.9, nesterov=True, weight_decay=5e-4), loss, metrics=["accuracy"])
     model.fit(batches.prefetch(tf.data.AUTOTUNE), epochs=epochs, verbose=0)
     guesses = model.predict(np.asarray(splits.test.images, np.float32), batch_size=256, verbose=0).argmax(1)
     return {"accuracy": float(np.mean(guesses == splits.test.labels)), "epochs": epochs}

@@ -2,16 +2,13 @@
 
     run = tkit.run("digits_cnn")
 
-Names are imported when they are first used, so that `import tkit` costs nothing. `tkit.fit`, `tkit.export`
-and `tkit.run` are functions although modules of those names exist too: import from the modules
-(`from tkit.training.config import Fit`), never through the attribute.
+Names are imported when they are first used, so that `import tkit` costs nothing. The functions are verbs (`tkit.fit`,
+`tkit.export`), the packages nouns (`tkit.training`, `tkit.conversion`).
 """
 
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -79,14 +76,6 @@ __all__ = [
 ]
 
 
-class _Package(ModuleType):
-    """This package: importing its module `fit` does not put the module in the place of the function `fit`."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _SOURCES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
@@ -101,5 +90,3 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, "__version__"})
 
-
-sys.modules[__name__].__class__ = _Package

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
+
+from tkit.keras_internals import has_one_output, nodes, producer
 
 Call = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
 """From a node of the old graph and the new tensors that it takes, the new tensors that it gives."""
 Part = Callable[..., Any]
 """What is called in the place of a layer, with the layer's arguments."""
-
-
-def nodes(model: keras.Model) -> Iterator[Any]:
-    """The calls of a functional model's layers, each after those whose tensors it takes."""
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        yield from (node for node in model._nodes_by_depth[depth] if not node.is_input)
 
 
 def users(model: keras.Model) -> dict[int, list[Any]]:
@@ -45,8 +41,9 @@ def rebuilt(model: keras.Model, start: Callable[[keras.KerasTensor], keras.Keras
         made = keras.tree.flatten(call(node, arguments, keywords))
         tensors.update((id(old), new) for old, new in zip(node.outputs, made, strict=True))
     outputs = [tensors[id(old)] for old in model.outputs]
-    single = not isinstance(model._outputs_struct, (list, tuple, dict))
-    return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs[0] if single else outputs, name=model.name)
+    return keras.Model(
+        inputs if len(inputs) > 1 else inputs[0], outputs[0] if has_one_output(model) else outputs, name=model.name
+    )
 
 
 def rewritten(model: keras.Model, replace: Callable[[Any], Part | None]) -> keras.Model:
@@ -130,4 +127,4 @@ def clone(layer: keras.layers.Layer, **changes: Any) -> keras.layers.Layer:
 
 
 def _name(tensor: keras.KerasTensor) -> str:
-    return str(tensor._keras_history.operation.name)
+    return str(producer(tensor).name)

@@ -9,16 +9,15 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from keras.src.backend.common import global_state
 
 from tkit import files
+from tkit.keras_internals import unmade_variables
 from tkit.model_classes import check_classes
 from tkit_edge.errors import InputError
 from tkit_edge.files import read_arrays
@@ -63,7 +62,7 @@ def rebuild(config: Any, weights: Mapping[str, np.ndarray], path: Path) -> keras
             doesn't fit.
     """
     check_classes(config, path)
-    with _unmade_variables() as make:
+    with unmade_variables() as make:
         try:
             model = keras.models.model_from_json(json.dumps(config))
             if not isinstance(model, keras.Model):
@@ -77,17 +76,6 @@ def rebuild(config: Any, weights: Mapping[str, np.ndarray], path: Path) -> keras
     for variable in model.weights:
         variable.assign(weights[variable.path])
     return model
-
-
-@contextmanager
-def _unmade_variables() -> Iterator[Callable[[], None]]:
-    """While inside, Keras's new variables have a shape and no memory; memory for all of them once `make` is called."""
-    with keras.StatelessScope(initialize_variables=False) as scope:
-        try:
-            yield lambda: setattr(scope, "initialize_variables", True)
-        finally:
-            if not scope.initialize_variables:
-                global_state.set_global_attribute("uninitialized_variables", [])
 
 
 def _check_array(array: np.ndarray | None, variable: keras.Variable, path: Path) -> None:

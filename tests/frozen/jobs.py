@@ -70,7 +70,7 @@ def exported(run: tkit.Run, variant: str, *overrides: str) -> dict:
     """The digests of a variant's files and golden samples, and the gate's figures."""
     entry = tkit.export(run, variant=variant, overrides=overrides)
     bundle = Bundle.read(run.folder / variant / "export")
-    files = {fmt: hashlib.sha256(bundle.path(fmt).read_bytes()).hexdigest()[:16] for fmt in bundle.formats}
+    files = {fmt: hashlib.sha256(bundle.path(fmt).read_bytes()).hexdigest()[:16] for fmt in bundle.models}
     golden = run.folder / variant / "export" / "golden.npz"
     arrays = read_arrays(golden, str(golden), golden.stat().st_size)
     return {"files": files, "golden": digest(*(arrays[name] for name in sorted(arrays))), **figures(entry["metrics"])}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from tkit import console
+from tkit.keras_internals import producer
 from tkit.kernels.viewed import with_kernels
 from tkit.passes.folding import factors
 from tkit.training.optimizers import Optimizer
@@ -20,7 +21,7 @@ def default_optimizer(model: keras.Model, rate: float) -> Optimizer:
     AdamW at 3e-3, with a message. The layer that gives the outputs doesn't count.
     """
     normalized = factors(model).keys()
-    ends = {tensor._keras_history.operation.name for tensor in model.outputs}
+    ends = {producer(tensor).name for tensor in model.outputs}
     sizes = {layer.name: layer.kernel.shape.num_elements() for layer in with_kernels(model) if layer.name not in ends}
     bare = sum(size for name, size in sizes.items() if name not in normalized)
     if bare <= _BARE_SHARE * sum(sizes.values()):

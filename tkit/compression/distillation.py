@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tkit import model_files
 from tkit.compression.workbench import Workbench
+from tkit.keras_internals import producer
 from tkit.training.precision import choose
 from tkit.training.twin import training_twin
 from tkit_edge.errors import InputError
@@ -85,7 +86,7 @@ def features_of(model: keras.Model) -> str:
     last = [layer for layer in model.layers if layer.weights][-1]
     tensor = last.input
     while True:
-        layer = tensor._keras_history.operation
+        layer = producer(tensor)
         passes = (keras.layers.Flatten, keras.layers.Dropout, keras.layers.Reshape)
         pools = type(layer).__name__.startswith("Global")
         if not pools and not isinstance(layer, passes):

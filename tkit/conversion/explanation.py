@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterable
 import keras
 
 from tkit.conversion.saved_model import Saved
-from tkit.graph import nodes
+from tkit.keras_internals import nodes
 from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
 

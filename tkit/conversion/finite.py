@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from tkit.graph import nodes
+from tkit.keras_internals import nodes
 from tkit_edge.errors import InputError
 
 

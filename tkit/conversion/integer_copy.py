@@ -14,7 +14,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from tkit.graph import Part, calls, clone, fresh, loaded, names, nodes, rewritten
+from tkit.graph import Part, calls, clone, fresh, loaded, names, rewritten
+from tkit.keras_internals import functional, has_graph, nodes
 
 IDLE = 1e-3
 """Of its cap: an activation whose outputs stay below is never capped."""
@@ -71,8 +72,8 @@ def _told_apart(layer: layers.Layer, number: int) -> list[np.ndarray]:
 
 def _functional(layer: layers.Layer) -> keras.Model | None:
     """The graph of a nested model."""
-    model = layer._functional if isinstance(layer, keras.Sequential) else layer
-    return model if isinstance(model, keras.Model) and hasattr(model, "_nodes_by_depth") else None
+    model = functional(layer)
+    return model if has_graph(model) else None
 
 
 def _named(model: keras.Model, name: str) -> keras.Model:

@@ -150,8 +150,10 @@ def _signature(model: keras.Model, path: Path) -> tuple[int, int, int]:
 
 def _check_finite(model: keras.Model, path: Path) -> None:
     """Refuses weights that training has driven out of bounds."""
-    for layer in model._flatten_layers(include_self=False):
-        for variable in layer._trainable_variables + layer._non_trainable_variables:
+    from tkit.keras_internals import all_layers, own_variables
+
+    for layer in all_layers(model, include_self=False):
+        for variable in own_variables(layer):
             values = np.asarray(variable.numpy(), np.float32)
             if not np.isfinite(values).all():
                 wrong = int(values.size - np.isfinite(values).sum())
@@ -166,11 +168,12 @@ def _check_equal(theirs: keras.Model, ours: keras.Model, shape: tuple[int, ...],
     """Makes sure that the model laid out again computes what the file's does; half precision is given its share."""
     import keras
 
+    from tkit.keras_internals import functional
+
     images = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(np.float32)
     ordered = images[..., ::-1] if pixels.bgr else images
     taken = ordered * np.asarray(pixels.factor, np.float32) + np.asarray(pixels.offset, np.float32)
-    functional = theirs._functional if isinstance(theirs, keras.Sequential) else theirs
-    feed = keras.tree.map_structure(lambda _: taken, functional.input)  # it may be a dictionary
+    feed = keras.tree.map_structure(lambda _: taken, functional(theirs).input)  # it may be a dictionary
     expected, again = (np.asarray(keras.tree.flatten(theirs.predict(feed, verbose=0))[0], np.float32) for _ in range(2))
     received = ours.predict(images, verbose=0)
     if not np.isfinite(expected).all() or not np.isfinite(received).all():

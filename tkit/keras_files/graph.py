@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import Operation
 
+from tkit.keras_internals import all_layers, lora_kernel, producer, run_through
+
 _ACTIVATIONS = {
     "Relu": "relu",
     "ReLU": "relu",
@@ -37,7 +39,7 @@ def flat(model: keras.Model, front: Sequence[Operation] = ()) -> keras.Model:
 
     def inline(operation: Any) -> Any:
         if isinstance(operation, keras.Model):
-            return lambda tensors, **_: _through(operation, tensors, inline)
+            return lambda tensors, **_: run_through(operation, tensors, inline)
         name, number = operation.name, 1
         while taken.setdefault(operation.name, operation) is not operation:
             number += 1
@@ -55,12 +57,7 @@ def flat(model: keras.Model, front: Sequence[Operation] = ()) -> keras.Model:
 
     for operation in front:
         tensors = inline(operation)(tensors)
-    return keras.Model(inputs, keras.tree.flatten(_through(model, tensors, inline))[0], name=model.name)
-
-
-def _through(model: keras.Model, tensors: Any, inline: Any) -> Any:
-    functional = model._functional if isinstance(model, keras.Sequential) else model
-    return functional._run_through_graph(tensors, operation_fn=inline)
+    return keras.Model(inputs, keras.tree.flatten(run_through(model, tensors, inline))[0], name=model.name)
 
 
 def _as_layer(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any]:
@@ -119,11 +116,9 @@ def float32(model: keras.Model) -> keras.Model:
 def _merged_weights(layer: keras.layers.Layer) -> list[np.ndarray]:
     """A layer's weights as it has them without LoRA."""
     merged = {}
-    for part in layer._flatten_layers():
-        if getattr(part, "lora_enabled", False):
-            kernel = part._embeddings if isinstance(part, keras.layers.Embedding) else part._kernel
-            whole = part.embeddings if isinstance(part, keras.layers.Embedding) else part.kernel
-            merged[id(kernel)] = np.asarray(whole)
+    for part in all_layers(layer):
+        if found := lora_kernel(part):
+            merged[id(found[0])] = np.asarray(found[1])
     kept = [variable for variable in layer.weights if not variable.name.startswith("lora_")]
     return [merged[id(variable)] if id(variable) in merged else variable.numpy() for variable in kept]
 
@@ -144,20 +139,14 @@ def _to_float32(config: Any) -> None:
             _to_float32(value)
 
 
-def nodes(model: keras.Model) -> list[Any]:
-    """The calls of a functional model's operations, each behind those whose tensors it takes."""
-    depths = sorted(model._nodes_by_depth, reverse=True)
-    return [node for depth in depths for node in model._nodes_by_depth[depth] if not node.is_input]
-
-
 def last_activation(model: keras.Model) -> Operation | None:
     """The layer or operation with the softmax or sigmoid that a flat model ends in, None where it ends in logits."""
-    operation = model.outputs[0]._keras_history.operation
+    operation = producer(model.outputs[0])
     while isinstance(operation, _PASSING) or type(operation).__name__ in _PASSING_OPERATIONS or _is_linear(operation):
         tensor = operation.input
         if not isinstance(tensor, keras.KerasTensor):
             return None
-        operation = tensor._keras_history.operation
+        operation = producer(tensor)
     return operation if _activation(operation) else None
 
 

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 from keras import Operation, layers
-from keras.src.ops.numpy import Flip
 
 from tkit.augmentation import passes_at_inference
-from tkit.keras_files.graph import float32, nodes
+from tkit.keras_files.graph import float32
+from tkit.keras_internals import Flip, nodes
 from tkit_edge.runtime import Pixels
 
 _SCALINGS = (layers.Rescaling, layers.Normalization)
@@ -105,7 +105,7 @@ def _arithmetic(model: keras.Model) -> Iterator[tuple[keras.KerasTensor, keras.K
     Each part is its first and last tensor, of one height and width, and its operations; all that comes behind depends
     on the pixels through the last tensor alone.
     """
-    ordered, start = nodes(model), model.inputs[0]
+    ordered, start = list(nodes(model)), model.inputs[0]
     while True:
         users = _users(ordered, start)
         if len(users) != 1 or not passes_at_inference(users[0].operation):
@@ -164,7 +164,7 @@ def _mixing(name: str, matrix: np.ndarray, offset: np.ndarray) -> layers.Layer:
 
 def _only_convolution(model: keras.Model, tensor: keras.KerasTensor) -> str | None:
     """The convolution that takes `tensor`, behind layers that treat channels alike at most, and nothing else does."""
-    ordered = nodes(model)
+    ordered = list(nodes(model))
     calls = Counter(node.operation.name for node in ordered)
     while True:
         users = _users(ordered, tensor)

@@ -13,7 +13,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from tkit.keras_files.graph import float32, last_activation, nodes
+from tkit.keras_files.graph import float32, last_activation
+from tkit.keras_internals import nodes, producer
 
 _HALVES = np.array([-0.5, 0.5], np.float32)
 
@@ -23,7 +24,7 @@ def two_classes(model: keras.Model) -> keras.Model:
 
     Scores are logits, or probabilities where `model` ends in a sigmoid; the result's are of the same kind.
     """
-    last: Any = model.outputs[0]._keras_history.operation
+    last: Any = producer(model.outputs[0])
     head, activation = last, last_activation(model)
     if (
         activation is not None
@@ -31,7 +32,7 @@ def two_classes(model: keras.Model) -> keras.Model:
         and not isinstance(last, layers.Dense)
         and isinstance(last.input, keras.KerasTensor)
     ):
-        head = last.input._keras_history.operation
+        head = producer(last.input)
     if _is_head(model, head) and activation in (None, last):
         return _changed(model, head.name, activation)
     linear = model if activation is None else _changed(model, None, activation)

@@ -15,7 +15,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from tkit.graph import Part, fresh, loaded, names, nodes, rewritten
+from tkit.graph import Part, fresh, loaded, names, rewritten
+from tkit.keras_internals import is_masked, nodes, projections
 
 _PLAIN = {"attention_axes": (None, (1,)), "sliding_window": (None,), "use_gate": (False,)}
 
@@ -61,7 +62,7 @@ def _is_plain(node: Any) -> bool:
 
 
 def _unmasked(tensors: Sequence[Any]) -> bool:
-    return all(len(tensor.shape) == 3 and getattr(tensor, "_keras_mask", None) is None for tensor in tensors)
+    return all(len(tensor.shape) == 3 and not is_masked(tensor) for tensor in tensors)
 
 
 def _inputs(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any, Any]:
@@ -73,12 +74,12 @@ def _inputs(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, 
 
 def _heads(attention: Any, used: set[str]) -> Part:
     """The layers in the place of `attention`, with its weights: [batch, tokens, features] in and out."""
-    bias = attention.use_bias
+    bias, inside = attention.use_bias, projections(attention)
     # Scaling the queries, not the scores, saves the device an operator.
     sources = {
-        "query": (attention._query_dense, 1 / math.sqrt(attention.key_dim)),
-        "key": (attention._key_dense, 1.0),
-        "value": (attention._value_dense, 1.0),
+        "query": (inside["query"], 1 / math.sqrt(attention.key_dim)),
+        "key": (inside["key"], 1.0),
+        "value": (inside["value"], 1.0),
     }
 
     def named(part: str) -> str:
@@ -99,9 +100,9 @@ def _heads(attention: Any, used: set[str]) -> Part:
         parts["context"] = layers.Dot((2, 1), name=named(f"context_{head}"))
         heads.append(parts)
     join = layers.Concatenate(name=named("heads")) if len(heads) > 1 else None
-    kernel = attention._output_dense.kernel.numpy()  # [heads, size, features]
+    kernel = inside["output"].kernel.numpy()  # [heads, size, features]
     weights = [kernel.reshape(-1, kernel.shape[-1])]
-    weights += [attention._output_dense.bias.numpy()] if bias else []
+    weights += [inside["output"].bias.numpy()] if bias else []
     project = _dense(attention.name, weights, attention.trainable)
 
     def call(*arguments: Any, **keywords: Any) -> Any:

@@ -14,7 +14,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from tkit.graph import Part, calls, chained, clone, copied, fresh, loaded, names, nodes, rewritten, users
+from tkit.graph import Part, calls, chained, clone, copied, fresh, loaded, names, rewritten, users
+from tkit.keras_internals import nodes
 from tkit.kernels.viewed import scale_shape
 
 _LINEAR = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Conv2DTranspose, keras.layers.Dense)

@@ -13,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
+from tkit.keras_internals import calls_of
+
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "add": lambda x, value: x + value,
     "multiply": lambda x, value: x * value,
@@ -126,7 +128,7 @@ def function_parts(layer: Any) -> Function | None:
     if isinstance(layer, layers.ReLU):
         return None if layer.threshold else _leaky(float(layer.negative_slope or 0), layer.max_value)
     if isinstance(layer, layers.UnitNormalization):
-        last = len(layer._inbound_nodes[0].input_tensors[0].shape) - 1
+        last = len(calls_of(layer)[0].input_tensors[0].shape) - 1
         unit = Function((), lambda x, tensors: tensors.operator("unit", x), {"": (-1.0, 127 / 128)})
         return unit if layer.axis in (-1, last, [-1], [last]) else None
     functions: dict[Any, Function] = {

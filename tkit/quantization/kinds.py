@@ -9,6 +9,7 @@ import numpy as np
 from keras import layers
 
 from tkit.augmentation import passes_at_inference
+from tkit.keras_internals import calls_of
 from tkit.passes.folding import affine
 
 FUSED = ("linear", "relu", "relu6")
@@ -96,7 +97,7 @@ def function_of(layer: Any) -> str | None:
 
 
 def _rank(layer: Any) -> int:
-    return len(layer._inbound_nodes[0].input_tensors[0].shape)
+    return len(calls_of(layer)[0].input_tensors[0].shape)
 
 
 def affine_of(layer: Any) -> tuple[np.ndarray, np.ndarray] | None:

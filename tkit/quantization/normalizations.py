@@ -11,6 +11,7 @@ import numpy as np
 from keras import layers, ops
 
 from tkit.graph import Part, loaded
+from tkit.keras_internals import calls_of
 from tkit.quantization.functions import Function, Tensors
 
 
@@ -83,7 +84,7 @@ def norm_parts(layer: Any) -> Function | None:
     """A layer, group or RMS normalization in parts; None for any other layer, and for unknown shapes."""
     if not isinstance(layer, (layers.LayerNormalization, layers.GroupNormalization, layers.RMSNormalization)):
         return None
-    shape = tuple(layer._inbound_nodes[0].input_tensors[0].shape[1:])
+    shape = tuple(calls_of(layer)[0].input_tensors[0].shape[1:])
     if None in shape:
         return None
     inner: tuple[int, ...] = shape

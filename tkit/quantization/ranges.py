@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tkit.graph import nodes
+from tkit.keras_internals import nodes
 from tkit.quantization.fake_quant import CODES, nudged
 from tkit.quantization.graph import int8_graph, quantizers
 

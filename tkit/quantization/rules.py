@@ -10,7 +10,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from tkit.graph import fresh, names, nodes, users
+from tkit.graph import fresh, names, users
+from tkit.keras_internals import nodes, producer
 from tkit.kernels.viewed import with_kernels
 from tkit.quantization.fake_quant import CODES
 from tkit.quantization.functions import Function, Tensors, activation, function_parts
@@ -76,7 +77,7 @@ class Rules:
             if node.operation.name not in self.floats and not self._has_rule(node):
                 self.floats.add(node.operation.name)
                 self.ruleless[node.operation.name] = f"{node.operation.name!r} ({type(node.operation).__name__})"
-        self.start = model.inputs[0]._keras_history.operation.name
+        self.start = producer(model.inputs[0]).name
         self._sites = {id(model.inputs[0]): self._site(self.start, PIXELS)}
         seen: Counter[str] = Counter()
         for node in nodes(model):

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import keras
 import tensorflow as tf
 
+from tkit.keras_internals import averages
 from tkit.training.config import Fit
 from tkit.training.divergence import raise_if_diverged, raise_if_not_finite, watch
 from tkit.training.keras_lookahead import look_ahead
@@ -271,9 +272,7 @@ class _Averaged:
     def __init__(self, twin: keras.Model, enabled: bool) -> None:
         self.pairs = []
         if enabled:
-            optimizer = _inner(twin.optimizer)
-            averages = optimizer._model_variables_moving_average
-            self.pairs = list(zip(optimizer._trainable_variables, averages, strict=True))
+            self.pairs = list(averages(_inner(twin.optimizer)))
 
     def __enter__(self) -> None:
         self.own = [variable.numpy() for variable, _ in self.pairs]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from tkit.keras_internals import variable_index
+
 PERIOD = 5
 """Steps between two moves of the slow weights."""
 POWER = 3
@@ -34,7 +36,7 @@ def look_ahead(optimizer: keras.Optimizer, share: float, total_steps: int) -> No
 
     def update_step(gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         step_alone(gradient, variable, learning_rate)
-        slow = slow_weights[optimizer._get_variable_index(variable)]
+        slow = slow_weights[variable_index(optimizer, variable)]
         step = tf.cast(optimizer.iterations, tf.float32) + 1.0
         # Before the first move there is nothing slow to be drawn to.
         kept = tf.where(step > PERIOD, share * (step / total_steps) ** POWER, 0.0)

@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tkit.keras_internals import producer
+
 _KERNELS = ("kernel_regularizer", "depthwise_regularizer", "pointwise_regularizer")
 
 
@@ -45,7 +47,7 @@ def training_twin(model: keras.Model, policy: str, l2: float) -> keras.Model:
     Input normalization and the layers that make the outputs stay in float32: rounding there costs accuracy and saves
     nothing. Layers that already have a regularizer keep it.
     """
-    stays_float32 = {tensor._keras_history.operation.name for tensor in model.outputs}
+    stays_float32 = {producer(tensor).name for tensor in model.outputs}
 
     def clone(layer: Any) -> Any:
         if not isinstance(layer, keras.layers.Layer):  # a bare operation has neither weights nor a dtype policy

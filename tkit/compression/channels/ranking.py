@@ -15,6 +15,7 @@ import tensorflow as tf
 from tkit.compression.channels.axes import KERNELS, OWN
 from tkit.compression.channels.groups import Layout, ids_along
 from tkit.keras_files.graph import activation_of
+from tkit.keras_internals import calls_of, producer
 from tkit_edge.errors import InputError
 
 Importance = dict[str, np.ndarray]
@@ -93,12 +94,7 @@ def taylor(model: keras.Model, images: np.ndarray, labels: np.ndarray, *, batch_
 def _sites(model: keras.Model) -> list[tuple[keras.layers.Layer, keras.Variable]]:
     """The weights that a channel's value is made with last: BatchNormalization's, or the layer's that none follows."""
     norms = [layer for layer in model.layers if type(layer) is keras.layers.BatchNormalization]
-    followed = {
-        tensor._keras_history.operation.name
-        for layer in norms
-        for node in layer._inbound_nodes
-        for tensor in node.input_tensors
-    }
+    followed = {producer(tensor).name for layer in norms for node in calls_of(layer) for tensor in node.input_tensors}
     last = ("gamma", "beta", "bias", "kernel", "pointwise_kernel")
     return [
         (layer, variable)

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from tkit.compression.channels.axes import CONVOLUTIONS, DEPTHWISE, PRODUCERS, SEPARABLE, Side
+from tkit.keras_internals import nodes
 
 _PASSING = (
     *(keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D),
@@ -103,12 +104,13 @@ class Trace:
         self.producers: list[str] = []
         self.fixed: dict[int, str] = {}
         tensors: dict[int, Channels] = {}
-        for depth in sorted(model._nodes_by_depth, reverse=True):
-            for node in model._nodes_by_depth[depth]:
-                sources = [tensors[id(tensor)] for tensor in node.input_tensors]
-                passed = self._through(node.operation, sources, node)
-                for tensor in node.outputs:
-                    tensors[id(tensor)] = passed or self._unknown(node.operation, sources, tensor)
+        for tensor in model.inputs:
+            tensors[id(tensor)] = self._fixed(tensor, "they are the model's inputs")
+        for node in nodes(model):
+            sources = [tensors[id(tensor)] for tensor in node.input_tensors]
+            passed = self._through(node, sources)
+            for tensor in node.outputs:
+                tensors[id(tensor)] = passed or self._unknown(node.operation, sources, tensor)
         for tensor in model.outputs:
             self._fix(tensors[id(tensor)].ids, "they are the model's outputs")
 
@@ -124,11 +126,10 @@ class Trace:
             found["given"] = self.ties.roots(self.given[layer.name])
         return found
 
-    def _through(self, layer: Any, sources: list[Channels], node: Any) -> Channels | None:
-        """What a layer gives for what it takes; None where it isn't known."""
+    def _through(self, node: Any, sources: list[Channels]) -> Channels | None:
+        """What a layer's call gives for what it takes; None where it isn't known."""
+        layer = node.operation
         kind = type(layer)
-        if kind is keras.layers.InputLayer:
-            return self._fixed(node.outputs[0], "they are the model's inputs")
         if not isinstance(layer, keras.layers.Layer) or layer.get_config().get("data_format") == "channels_first":
             return None
         if kind in PRODUCERS:

@@ -11,7 +11,8 @@ from tkit.compression.diagnosis.effect import Effect
 from tkit.compression.diagnosis.sites import Place, Switches
 from tkit.compression.steps.quantize import Quantize
 from tkit.compression.workbench import Workbench
-from tkit.graph import nodes, users
+from tkit.graph import users
+from tkit.keras_internals import nodes
 from tkit.quantization.ranges import Method, ranges
 from tkit.quantization.rules import Rules
 

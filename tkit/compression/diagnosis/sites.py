@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from tkit.compression.step import State
-from tkit.graph import clone, nodes
+from tkit.graph import clone
+from tkit.keras_internals import nodes
 from tkit.kernels.viewed import with_kernels
 from tkit.quantization.fake_quant import FakeQuant
 from tkit.quantization.graph import int8_graph, quantizers

@@ -163,7 +163,7 @@ class Quantize(Step):
     ) -> dict[str, tuple[float, float]]:
         """Trains `model`'s weights as the device will have them; the ranges after."""
         from tkit.compression.distillation import Distillation
-        from tkit.graph import nodes
+        from tkit.keras_internals import nodes
         from tkit.kernels.viewed import Recentre, stock, view
         from tkit.quantization.fake_quant import FreezeRanges, nudged
         from tkit.quantization.graph import int8_graph, quantizers

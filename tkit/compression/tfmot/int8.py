@@ -12,7 +12,7 @@ import tf_keras
 from tkit._quiet import chatter_dropped
 from tkit.compression.tfmot.fine_tuning import tfmot
 from tkit.compression.tfmot.keras2 import affine_layer
-from tkit.graph import nodes
+from tkit.keras_internals import nodes, producer
 from tkit.kernels.viewed import LARGEST_CODE, scale_shape, with_kernels
 from tkit.passes.folding import factors, fold
 from tkit.promises import Clusters, Quantized
@@ -147,7 +147,7 @@ def _ranges(
             if f"{name}_min" in values:
                 low, high = (float(values[f"{name}_{end}"].numpy()) for end in ("min", "max"))
                 seen[layer.name.removeprefix(PREFIX)] = (low, high)
-    norms = {node.operation.name: node.input_tensors[0]._keras_history.operation.name for node in nodes(model)}
+    norms = {node.operation.name: producer(node.input_tensors[0]).name for node in nodes(model)}
     for name in list(seen):
         if isinstance(model.get_layer(name), keras.layers.BatchNormalization):
             seen[norms[name]] = seen.pop(name)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tf_keras
 
-from tkit.graph import nodes
+from tkit.keras_internals import nodes, producer
 from tkit_edge.errors import InputError
 
 # Equal in both but for what `_config` changes.
@@ -39,7 +39,7 @@ def twin(model: keras.Model) -> tf_keras.Model:
             f"TFMOT takes a model with one input and one output here, received {len(model.inputs)} and "
             f"{len(model.outputs)}."
         )
-    start = tf_keras.Input(image.shape[1:], name=image._keras_history.operation.name)
+    start = tf_keras.Input(image.shape[1:], name=producer(image).name)
     tensors: dict[int, Any] = {id(image): start}
     made: dict[str, tf_keras.layers.Layer] = {}
     for node in nodes(model):
