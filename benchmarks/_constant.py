@@ -1,4 +1,4 @@
-"""One batch of random 32x32x3 pictures over and over, in the place of `tkit_pipelines.batches.Batches`."""
+"""One batch of random 32x32x3 images over and over, in the place of `tkit_pipelines.batches.Batches`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
-def pictures(batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+def originals(batch_size: int) -> tuple[np.ndarray, np.ndarray]:
     """uint8 [batch_size, 32, 32, 3] and int64 labels of ten classes."""
     random = np.random.default_rng(0)
     return random.integers(0, 256, (batch_size, 32, 32, 3), dtype=np.uint8), random.integers(0, 10, batch_size)
@@ -26,5 +26,5 @@ class Constant:
         """The batch, without end."""
         import tensorflow as tf
 
-        images, labels = pictures(self.batch_size)
+        images, labels = originals(self.batch_size)
         return tf.data.Dataset.from_tensors((images, np.eye(10, dtype=np.float32)[labels])).repeat()

@@ -155,10 +155,10 @@ class Json:
 
     def _bundle(self) -> None:
         from tkit_edge.bundle import Bundle
-        from tkit_edge.check import check_pictures
+        from tkit_edge.check import check_images
 
         bundle = Bundle.read(self.run / "float" / "export")
-        check_pictures(bundle)
+        check_images(bundle)
         for fmt in bundle.models:
             bundle.path(fmt)
 

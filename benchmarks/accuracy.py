@@ -1,12 +1,12 @@
-"""Accuracy of the CIFAR-10 recipes as they stand, and of MLPerf Tiny's own training recipe on the same pictures.
+"""Accuracy of the CIFAR-10 recipes as they stand, and of MLPerf Tiny's own training recipe on the same images.
 
     TKIT_TEST_DATA=DIR python benchmarks/accuracy.py          # DIR holds cifar10-jpeg.tar.gz
     TKIT_TEST_DATA=DIR python benchmarks/accuracy.py PART     # only the runs whose names contain PART
 
 Each run is whole commands, `tkit run` and then `tkit evaluate --mirror`: trained, exported, and the int8 file
-measured once on all 10,000 test pictures. MLPerf Tiny's side (mlcommons/tiny,
+measured once on all 10,000 test images. MLPerf Tiny's side (mlcommons/tiny,
 benchmark/training/image_classification: its ResNet-8, batches of 32, Adam at 1e-3 x 0.99 an epoch, turns by up to 15
-degrees, shifts by up to a tenth, flips) runs in tf_keras, which it was written for, on the same training pictures for
+degrees, shifts by up to a tenth, flips) runs in tf_keras, which it was written for, on the same training images for
 as many epochs as cifar10_resnet8 had before lookahead. Hours on two cores: what is measured stays in
 benchmarks/results/accuracy.jsonl, and a run that is there is not made again.
 """
@@ -87,7 +87,7 @@ def identity(recipe: str, overrides: tuple[str, ...]) -> str:
 
 
 def once(recipe: str, data: str, overrides: tuple[str, ...]) -> dict[str, Any]:
-    """One run's figures; accuracies are shares of the test pictures."""
+    """One run's figures; accuracies are shares of the test images."""
     if recipe == MLPERF:
         return called(sys.executable, __file__, "--mlperf", data)
     tkit = str(Path(sys.executable).with_name("tkit"))
@@ -101,7 +101,7 @@ def once(recipe: str, data: str, overrides: tuple[str, ...]) -> dict[str, Any]:
         "int8": files["int8"]["accuracy"]["top1"],
         "int8_bytes": files["int8"]["bytes"],
         "mirrored": mirrored["accuracy"],
-        "pictures": files["int8"]["accuracy"]["samples"],
+        "images": files["int8"]["accuracy"]["samples"],
     }
 
 
@@ -111,7 +111,7 @@ def called(*command: str) -> Any:
 
 
 def mlperf_tiny(data: str, limit: float = math.inf) -> dict[str, Any]:
-    """MLPerf Tiny's ResNet-8 trained in its own way, float accuracy; pictures and splits are tkit's.
+    """MLPerf Tiny's ResNet-8 trained in its own way, float accuracy; images and splits are tkit's.
 
     The first epoch that ends `limit` seconds after the start is the last.
     """
@@ -156,7 +156,7 @@ def mlperf_tiny(data: str, limit: float = math.inf) -> dict[str, Any]:
     done = model.fit(batches, epochs=BEFORE, callbacks=[decay, Limit()], verbose=0, workers=2)
     guesses = model.predict(np.asarray(splits.test.images).astype(np.float32), verbose=0).argmax(1)
     right = float(np.mean(guesses == splits.test.labels))
-    return {"epochs": len(done.epoch), "float": right, "pictures": len(guesses)}
+    return {"epochs": len(done.epoch), "float": right, "images": len(guesses)}
 
 
 def report(rows: list[dict[str, Any]]) -> None:
@@ -176,8 +176,8 @@ def report(rows: list[dict[str, Any]]) -> None:
         lines.append(f"| {row['run']} | {row['epochs']} | {' | '.join(cells)} |")
     body = "\n".join(
         [
-            f"Test accuracy on all {rows[0]['pictures']:,} pictures of CIFAR-10 as JPEGs, which are lossy: lower than",
-            "on the originals. MLPerf Tiny's recipe trains on the very same training pictures.",
+            f"Test accuracy on all {rows[0]['images']:,} images of CIFAR-10 as JPEGs, which are lossy: lower than",
+            "on the originals. MLPerf Tiny's recipe trains on the very same training images.",
             "",
             *lines,
         ]
@@ -189,7 +189,7 @@ def report(rows: list[dict[str, Any]]) -> None:
         main_rows.append(
             (
                 f"`cifar10_resnet8`, {seeds[0]['epochs']} epochs, int8 file of {seeds[0]['int8_bytes']:,} bytes, "
-                f"10,000 test pictures, mean of {len(seeds)} seeds (range)",
+                f"10,000 test images, mean of {len(seeds)} seeds (range)",
                 f"{mean(int8):.2f} % ({min(int8):.2f} to {max(int8):.2f})",
             )
         )
@@ -197,7 +197,7 @@ def report(rows: list[dict[str, Any]]) -> None:
         if row not in seeds:
             key = "int8" if "resnet8" in row["run"] else "float"
             name = row["run"].removesuffix(f", {row['epochs']} epochs")
-            main_rows.append((f"{name}, {row['epochs']} epochs, {key}, 10,000 test pictures", percent(row, key)))
+            main_rows.append((f"{name}, {row['epochs']} epochs, {key}, 10,000 test images", percent(row, key)))
     publish("accuracy", "Accuracy of the CIFAR-10 recipes", body, main_rows, {"all": rows})
 
 

@@ -4,7 +4,7 @@
     TKIT_TEST_DATA=DIR python benchmarks/compress.py PART         # only the case PART, or those whose names contain it
     python benchmarks/compress.py --run RUN [PART]                # on a run that is there, of one seed
 
-Accuracy is on all test pictures, measured once a case; drops are paired, with their 95 % intervals. Sizes and latency
+Accuracy is on all test images, measured once a case; drops are paired, with their 95 % intervals. Sizes and latency
 are ratios to the int8 file that plain export makes of the same model. What is measured stays in
 benchmarks/results/compress.jsonl, known by the model's and the case's digest, and isn't measured again.
 """
@@ -216,7 +216,7 @@ def measured(run: str, steps: tuple[str, ...]) -> dict[str, Any]:
         "interval": list(wilson(int(right[1].sum()), len(test.labels))),
         "drop": drop,
         "drop_interval": list(interval),
-        "pictures": len(test.labels),
+        "images": len(test.labels),
         "bytes": len(files[variant]["int8"]),
         "zip_bytes": zips[1],
         "zip_ratio": zips[0] / zips[1],
@@ -272,9 +272,9 @@ def report(rows: list[dict[str, Any]]) -> None:
             f"| {row['int8']:.2%} | {dropped(row)} "
             f"| {row['zip_ratio']:.2f} | {row['speedup']:.2f} | {minutes} | {machine(row)} |"
         )
-    pictures = sorted({row["pictures"] for row in rows})
+    images = sorted({row["images"] for row in rows})
     body = (
-        f"{', '.join(f'{count:,}' for count in pictures)} test pictures. Drop: against the float32 file, paired. Zip "
+        f"{', '.join(f'{count:,}' for count in images)} test images. Drop: against the float32 file, paired. Zip "
         "and speed: against the int8 file that plain export makes of the same model. Minutes: none where the case was "
         "interrupted and went on.\n\n" + "\n".join(lines)
     )

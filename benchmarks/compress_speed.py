@@ -1,4 +1,4 @@
-"""Wall time of compression's fine-tuning: each native step against TFMOT's, whole, on equal epochs and pictures.
+"""Wall time of compression's fine-tuning: each native step against TFMOT's, whole, on equal epochs and images.
 
 make bench, or: python benchmarks/compress_speed.py
 """
@@ -38,8 +38,8 @@ def whole(turns: Turns, step: str) -> None:
     random = np.random.default_rng(0)
 
     def examples(count: int) -> Any:
-        pictures = random.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-        return Examples(pictures, np.arange(count, dtype=np.int32) % 10)
+        images = random.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+        return Examples(images, np.arange(count, dtype=np.int32) % 10)
 
     splits = Splits(examples(BATCH * STEPS), examples(BATCH), examples(BATCH), tuple("0123456789"), "random")
     (made,) = parse([step], recipe)

@@ -1,10 +1,10 @@
-"""A small student alone, and the same one taught by a larger network: as many epochs, the same pictures.
+"""A small student alone, and the same one taught by a larger network: as many epochs, the same images.
 
     TKIT_TEST_DATA=DIR python benchmarks/distil.py         # DIR holds cifar10-jpeg.tar.gz
 
 The student is cifar10_resnet8 with half of the filters, trained alone for `EPOCHS` epochs, or alone for the first
 `FIRST` and then with the logits (and features) of cifar10_resnet8 as it stands, which benchmarks/accuracy.py's run
-serves as. Its float32 file is measured once on all test pictures; the gain is paired, with its 95 % interval. What is
+serves as. Its float32 file is measured once on all test images; the gain is paired, with its 95 % interval. What is
 measured stays in benchmarks/results/distil.jsonl.
 """
 
@@ -64,7 +64,7 @@ def main() -> None:
                 "accuracy": float(np.mean(right[lesson])),
                 "gain": -drop,
                 "gain_interval": [-interval[1], -interval[0]],
-                "pictures": len(right[lesson]),
+                "images": len(right[lesson]),
                 "minutes": round((time.perf_counter() - began) / 60, 1),
             }
             append(path, row)
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def answers(run: Any, variant: str) -> np.ndarray:
-    """Which test pictures the variant's float32 file gets right."""
+    """Which test images the variant's float32 file gets right."""
     import tkit
     from tkit_edge.runtime import Model
 
@@ -94,7 +94,7 @@ def report(rows: list[dict[str, Any]]) -> None:
             f"| {row['lesson']} | {row['epochs']} | {row['accuracy']:.2%} | {gains[row['lesson']]} | {row['minutes']} |"
         )
     body = (
-        f"cifar10_resnet8 with half of the filters, {rows[0]['pictures']:,} test pictures, one seed; the teacher is\n"
+        f"cifar10_resnet8 with half of the filters, {rows[0]['images']:,} test images, one seed; the teacher is\n"
         f"cifar10_resnet8. The taught ones learn alone for the first {FIRST} epochs.\n\n" + "\n".join(lines)
     )
     best = max(rows, key=lambda row: float(row["gain"]))

@@ -13,7 +13,7 @@ from _constant import Constant
 from _report import publish
 from _sides import Turns, compare, epoch_a_turn, ratios, table
 
-BATCH, STEPS, PICTURES, REPEATS = 128, 200, 50_000, 5
+BATCH, STEPS, IMAGES, REPEATS = 128, 200, 50_000, 5
 
 
 def _trained(turns: Turns, make: Callable[[], Any]) -> None:
@@ -43,8 +43,8 @@ def fed(turns: Turns) -> None:
         from tkit_pipelines.ops.translate import Translate
 
         random = np.random.default_rng(0)
-        images = random.integers(0, 256, (PICTURES, 32, 32, 3), dtype=np.uint8)
-        examples = Examples(images, random.integers(0, 10, PICTURES).astype(np.int32))
+        images = random.integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8)
+        examples = Examples(images, random.integers(0, 10, IMAGES).astype(np.int32))
         return Batches(examples, 10, BATCH, (Flip(), Translate(pixels=3), Cutout(size=8)), seed=0)
 
     _trained(turns, make)

@@ -1,4 +1,4 @@
-"""Latency of tkit's exported files through LiteRT against ONNX Runtime on the same weights, one picture, one thread.
+"""Latency of tkit's exported files through LiteRT against ONNX Runtime on the same weights, one image, one thread.
 
     make bench, or: pip install -e ".[bench]"; python benchmarks/inference.py
 
@@ -47,17 +47,17 @@ def prepare(depth: int, folder: Path) -> None:
             count = layer.gamma.shape[0]
             scale, offset = random.uniform(0.5, 1.5, count), random.normal(0, 0.3, count)
             layer.set_weights([scale, offset, *layer.get_weights()[2:]])
-    pictures = random.integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
-    model.predict(pictures.astype(np.float32), verbose=0)
-    with Converter(model, pictures, io="int8") as convert:
+    images = random.integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
+    model.predict(images.astype(np.float32), verbose=0)
+    with Converter(model, images, io="int8") as convert:
         for fmt in ("float32", "int8"):
             (folder / f"{fmt}.tflite").write_bytes(convert(fmt))
     spec = [keras.InputSpec(shape=(1, 32, 32, 3), dtype="float32", name="image")]
     model.export(folder / "float32.onnx", format="onnx", verbose=False, input_signature=spec)
 
-    class Pictures(CalibrationDataReader):
+    class Images(CalibrationDataReader):
         def __init__(self) -> None:
-            self.left = [{"image": picture[None].astype(np.float32)} for picture in pictures]
+            self.left = [{"image": image[None].astype(np.float32)} for image in images]
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             return self.left.pop() if self.left else None
@@ -66,7 +66,7 @@ def prepare(depth: int, folder: Path) -> None:
     quantize_static(
         folder / "prepared.onnx",
         folder / "int8.onnx",
-        Pictures(),
+        Images(),
         quant_format=QuantFormat.QDQ,
         per_channel=True,
         activation_type=QuantType.QInt8,
@@ -144,7 +144,7 @@ def main() -> None:
             row = (f"{ours} / {label}, latency, one thread", f"{ratio:.2f} x")
             if row not in rows:
                 rows.append(row)
-    body = "Microseconds a picture, median of 2,000 calls a round.\n\n" + "\n\n".join(parts)
+    body = "Microseconds an image, median of 2,000 calls a round.\n\n" + "\n\n".join(parts)
     publish("inference", "Latency: LiteRT and ONNX Runtime", body, rows, measured)
 
 

@@ -1,9 +1,9 @@
-"""The input pipeline alone: flip, translate and cutout of 32x32x3 pictures, against a bare gather and PyTorch's
+"""The input pipeline alone: flip, translate and cutout of 32x32x3 images, against a bare gather and PyTorch's
 loader.
 
     make bench, or: pip install -e ".[bench]"; python benchmarks/input_pipeline.py
 
-50,000 random uint8 pictures in memory, batches of 128, every epoch in a new order. The bare gather is tkit's own
+50,000 random uint8 images in memory, batches of 128, every epoch in a new order. The bare gather is tkit's own
 pipeline without ops: what fetching the same rows costs. PyTorch's side is a map-style dataset whose items are
 flipped, shifted and cut out with torch operations, in a DataLoader with two workers, as its documentation shows.
 """
@@ -19,14 +19,14 @@ import numpy as np
 from _report import publish
 from _sides import Turns, compare, ratios, table
 
-BATCH, PICTURES, SHIFT, SQUARE, REPEATS = 128, 50_000, 3, 8, 7
+BATCH, IMAGES, SHIFT, SQUARE, REPEATS = 128, 50_000, 3, 8, 7
 
 
-def pictures() -> tuple[np.ndarray, np.ndarray]:
+def originals() -> tuple[np.ndarray, np.ndarray]:
     """uint8 [50000, 32, 32, 3] and int32 labels."""
     random = np.random.default_rng(0)
-    images = random.integers(0, 256, (PICTURES, 32, 32, 3), dtype=np.uint8)
-    return images, random.integers(0, 10, PICTURES).astype(np.int32)
+    images = random.integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8)
+    return images, random.integers(0, 10, IMAGES).astype(np.int32)
 
 
 def timed(batches: Iterable[Any], count: int) -> dict[str, float]:
@@ -48,7 +48,7 @@ def _tkit(turns: Turns, names: tuple[str, ...], count: int) -> None:
     from tkit_pipelines.ops.translate import Translate
 
     ops = {"flip": Flip(), "translate": Translate(pixels=SHIFT), "cutout": Cutout(size=SQUARE)}
-    batches = Batches(Examples(*pictures()), 10, BATCH, [ops[name] for name in names], seed=0)
+    batches = Batches(Examples(*originals()), 10, BATCH, [ops[name] for name in names], seed=0)
     turns.measure(lambda: timed(batches.dataset(), count))
 
 
@@ -67,12 +67,12 @@ def torch_loader(turns: Turns) -> None:
     import torch
     from torch.utils.data import DataLoader, Dataset
 
-    images, labels = pictures()
+    images, labels = originals()
     stored = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
 
     class Augmented(Dataset):
         def __len__(self) -> int:
-            return PICTURES
+            return IMAGES
 
         def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
             image = stored[index]

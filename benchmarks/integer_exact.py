@@ -1,8 +1,8 @@
-"""How exactly tkit's integer arithmetic foretells an int8 file: ResNet-8 on real pictures, against LiteRT's kernels.
+"""How exactly tkit's integer arithmetic foretells an int8 file: ResNet-8 on real images, against LiteRT's kernels.
 
     TKIT_TEST_DATA=DIR python benchmarks/integer_exact.py          # DIR holds cifar10-jpeg.tar.gz
 
-Weights are drawn at random, batch-norm statistics are those of the training pictures: whether bytes agree doesn't
+Weights are drawn at random, batch-norm statistics are those of the training images: whether bytes agree doesn't
 depend on what was learned. Half a minute.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from _report import publish
 from _sides import RESULTS, append, read
 
-PICTURES, CALIBRATION = 1_000, 500
+IMAGES, CALIBRATION = 1_000, 500
 # Whose arithmetic, and against which of the runtime's kernels; builtin's has none of its own.
 PAIRS = (("reference", "reference"), ("xnnpack", "xnnpack"), ("reference", "builtin"), ("reference", "xnnpack"))
 
@@ -67,7 +67,7 @@ def measured(archive: str) -> list[dict[str, Any]]:
     from tkit_edge.runtime import Model
 
     splits = tkit.load_recipe("cifar10_resnet8", [f"data.source={archive}"]).recipe.data.load(seed=0)
-    images = stratified(splits.test, PICTURES, seed=0)
+    images = stratified(splits.test, IMAGES, seed=0)
     data = int8_file(np.asarray(splits.train.images[:5000]), stratified(splits.train, CALIBRATION, seed=0))
     rows = []
     for arithmetic, kernels in PAIRS:
@@ -82,7 +82,7 @@ def measured(archive: str) -> list[dict[str, Any]]:
                 "arithmetic": arithmetic,
                 "kernels": kernels,
                 "logits": float(np.mean(logits == expected)),
-                "pictures": float(np.mean((logits == expected).all(axis=1))),
+                "images": float(np.mean((logits == expected).all(axis=1))),
                 "top1": float(np.mean(logits.argmax(axis=1) == expected.argmax(axis=1))),
                 "operators": [item._asdict() for item in compare(data, images, kernels, arithmetic=arithmetic)],
                 "seconds": middle - began,
@@ -99,7 +99,7 @@ def report(rows: list[dict[str, Any]]) -> None:
     ]
     whole.append("| --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
-        shares = (f"{100 * row[key]:.2f} %" for key in ("logits", "pictures", "top1"))
+        shares = (f"{100 * row[key]:.2f} %" for key in ("logits", "images", "top1"))
         seconds = f"{row['seconds']:.2f} | {row['their_seconds']:.2f}"
         whole.append(f"| {row['arithmetic']} | {row['kernels']} | {' | '.join(shares)} | {seconds} |")
     names = (f"{row['arithmetic']}, {row['kernels']}" for row in rows)
@@ -111,9 +111,9 @@ def report(rows: list[dict[str, Any]]) -> None:
         alone.append(f"| {items[0]['operator']} | {items[0]['name']} | {' | '.join(cells)} |")
     body = "\n".join(
         [
-            f"ResNet-8's int8 file on {PICTURES:,} test pictures of CIFAR-10 as JPEGs: `tkit.integer.model` in the",
-            "arithmetic of the reference kernels or of XNNPACK, and LiteRT, picture by picture. Seconds are those of",
-            "the processor, for all pictures.",
+            f"ResNet-8's int8 file on {IMAGES:,} test images of CIFAR-10 as JPEGs: `tkit.integer.model` in the",
+            "arithmetic of the reference kernels or of XNNPACK, and LiteRT, image by image. Seconds are those of",
+            "the processor, for all images.",
             "",
             *whole,
             "",

@@ -3,7 +3,7 @@
     make bench, or: python benchmarks/startup.py
 
 The light commands' times are wall time less a bare `python -c pass`, measured in turns. `tkit fit` of ResNet-8 is
-started on 50,000 made-up pictures for one epoch; its manifest says when the first steps were done, and what the start
+started on 50,000 made-up images for one epoch; its manifest says when the first steps were done, and what the start
 was made of. Peak memory is the operating system's figure of the whole process, over the whole command.
 """
 
@@ -24,12 +24,12 @@ from _report import publish
 from _sides import RESULTS, append, read
 
 LIGHT_RUNS, FIT_RUNS = 20, 3
-PICTURES = 60_000
+IMAGES = 60_000
 PARTS = {
     "tensorflow_import": "TensorFlow's import",
-    "data": "reading the pictures from the cache",
+    "data": "reading the images from the cache",
     "model": "building the model",
-    "setup": "digest of the pictures, optimizer, training twin, callbacks",
+    "setup": "digest of the images, optimizer, training twin, callbacks",
     "tracing": "tracing the train function",
     "second_call": "the first 20 steps themselves",
 }
@@ -76,15 +76,15 @@ def main() -> None:
         if all(row["run"] != argument for row in read(path)):
             append(path, {"run": argument, **light(argument)})
     with tempfile.TemporaryDirectory(prefix="tkit-startup-") as scratch:
-        data = Path(scratch) / "pictures.npz"
+        data = Path(scratch) / "images.npz"
         done = sum(row["run"] == "fit" for row in read(path))
         if done < FIT_RUNS:
             random = np.random.default_rng(0)
-            images = random.integers(0, 256, (PICTURES, 32, 32, 3), dtype=np.uint8)
-            labels = random.integers(0, 10, PICTURES)
-            cut = PICTURES * 5 // 6
+            images = random.integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8)
+            labels = random.integers(0, 10, IMAGES)
+            cut = IMAGES * 5 // 6
             np.savez(data, x_train=images[:cut], y_train=labels[:cut], x_test=images[cut:], y_test=labels[cut:])
-            fit(data, Path(scratch) / "warm")  # the cache of decoded pictures is made
+            fit(data, Path(scratch) / "warm")  # the cache of decoded images is made
         for _ in range(done, FIT_RUNS):
             append(path, {"run": "fit", **fit(data, Path(scratch) / "runs")})
     rows = read(path)
@@ -107,7 +107,7 @@ def report(measured: dict[str, list[dict[str, Any]]]) -> None:
         [
             f"`tkit --help` takes {help_:.0f} ms and `tkit list` {list_:.0f} ms more than bare Python (medians of",
             f"{LIGHT_RUNS} pairs).",
-            f"`tkit fit --recipe cifar10_resnet8` on {PICTURES:,} pictures, median of {FIT_RUNS} runs:",
+            f"`tkit fit --recipe cifar10_resnet8` on {IMAGES:,} images, median of {FIT_RUNS} runs:",
             "",
             *lines,
             "",

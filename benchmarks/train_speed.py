@@ -16,7 +16,7 @@ import time
 from statistics import median
 from typing import Any
 
-from _constant import Constant, pictures
+from _constant import Constant, originals
 from _report import publish
 from _sides import Side, Turns, compare, epoch_a_turn, machine, ratios, table
 
@@ -71,7 +71,7 @@ def _keras(turns: Turns, module: str, policy: str) -> None:
     model = keras.Model(inputs, layers.Dense(10, dtype="float32")(x))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.1, 0.9, nesterov=True), loss, metrics=["accuracy"])
-    batches = tf.data.Dataset.from_tensors(pictures(BATCH)).repeat()
+    batches = tf.data.Dataset.from_tensors(originals(BATCH)).repeat()
 
     callbacks = [epoch_a_turn(keras, turns, STEPS, BATCH)]
     model.fit(batches, epochs=1000, steps_per_epoch=STEPS, verbose=0, callbacks=callbacks)
@@ -119,7 +119,7 @@ def _torch(turns: Turns, half: bool, compiled: bool) -> None:
     model = nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
     model = model.to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(model.parameters(), 0.1, 0.9, weight_decay=1e-4, nesterov=True)
-    images, labels = pictures(BATCH)
+    images, labels = originals(BATCH)
     batch = torch.from_numpy(images).permute(0, 3, 1, 2)
     target = torch.from_numpy(labels)
 
@@ -153,7 +153,7 @@ def matmul_bfloat16(turns: Turns) -> None:
         began = time.perf_counter()
         for _ in range(times):
             product().numpy()
-        # In the table's unit: pictures a second, if pictures trained at the matrix rate.
+        # In the table's unit: images a second, if images trained at the matrix rate.
         gflops = 2 * size**3 * times / (time.perf_counter() - began) / 1e9
         return {"images_per_second": gflops / GFLOP_AN_IMAGE, "gflops": gflops}
 
@@ -198,7 +198,7 @@ every precision and mode that its users have on a CPU. The README compares with 
 
 {table(measured, "images_per_second", against=TKIT)}
 
-The last side is the rate of one 2048-cubed bfloat16 product ({peak:,.0f} GFLOP/s), in the pictures that it would train
+The last side is the rate of one 2048-cubed bfloat16 product ({peak:,.0f} GFLOP/s), in the images that it would train
 at 0.245 GFLOP each: tkit reaches {against[MATRIX]:.2f} of it."""
     # Which precision is the faster one depends on the processor: each has a section and rows of its own.
     where = machine(measured[TKIT][0])

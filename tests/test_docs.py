@@ -58,10 +58,10 @@ def images(folder, count=24, size=16):
 def workshop(tmp_path_factory):
     """A folder with all that the documentation names: images, runs, an exported folder, a model file, a recipe."""
     top = tmp_path_factory.mktemp("workshop")
-    images(top / "pictures")
-    shutil.copytree(top / "pictures" / "cat", top / "more-pictures")
+    images(top / "images")
+    shutil.copytree(top / "images" / "cat", top / "more-images")
     for name in ("cat.jpg", "seven.png"):
-        Image.open(top / "pictures" / "cat" / "0.png").save(top / name)
+        Image.open(top / "images" / "cat" / "0.png").save(top / name)
     (mine,) = (code for page, code in programs() if "def recipe()" in code)
     (top / "mine.py").write_text(mine)
     with pytest.MonkeyPatch.context() as patch:
@@ -84,7 +84,7 @@ def workshop(tmp_path_factory):
             ]
         )
         model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        own = tkit.load_recipe("cifar10_cnn", ["data.source=pictures", "data.image_size=16"]).recipe.data.load(seed=0)
+        own = tkit.load_recipe("cifar10_cnn", ["data.source=images", "data.image_size=16"]).recipe.data.load(seed=0)
         model.fit(np.asarray(own.train.images) / 255, own.train.labels, epochs=60, verbose=0)
         model.save("model.keras")
     return top

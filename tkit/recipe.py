@@ -30,7 +30,7 @@ class Recipe(Config):
     seed: int = Field(0, ge=0, lt=2**31)
     """Seed of the split, the initial weights, dropout and augmentation."""
     data: Images
-    """Where the pictures come from, their size, batches and augmentation."""
+    """Where the images come from, their size, batches and augmentation."""
     model: Annotated[Model, OneOf("tkit.models")]
     """`cnn`, `resnet`, `mobilenet`, `backbone`, or one of the recipe's own file, with its fields."""
     fit: Fit = Fit()

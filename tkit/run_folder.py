@@ -28,7 +28,7 @@ DEFAULT_FOLDER = "runs"
 MAKING = ("fit", "adopt", "compress")
 """The stages that make a variant's model."""
 CHANGEABLE = ("compress", "export.", "bench.", "fit.checkpoint.", "data.source")
-"""What may be changed of the recipe of a run whose training has begun; other pictures are refused when they are
+"""What may be changed of the recipe of a run whose training has begun; other images are refused when they are
 read."""
 
 
@@ -91,7 +91,7 @@ class Run:
         """
         folder = Path(run)
         if is_model(folder):
-            raise InputError(f"{folder} is a model file, expected a run. Say with which pictures: --data DATA")
+            raise InputError(f"{folder} is a model file, expected a run. Say with which images: --data DATA")
         if folder.suffix == ".tflite":
             raise InputError(
                 f"{folder} is an exported file, expected a run: exported files are neither trained nor compressed any "

@@ -58,15 +58,15 @@ def _bench(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> None:
     bundle = Bundle.read(options.bundle)
     outcomes = check.check(bundle)
-    pictures = None if importlib.util.find_spec("PIL") is None else check.check_pictures(bundle)
+    images = None if importlib.util.find_spec("PIL") is None else check.check_images(bundle)
     if options.json:
-        print(json.dumps(check.document(bundle, outcomes, pictures), indent=2))
+        print(json.dumps(check.document(bundle, outcomes, images), indent=2))
     else:
         for outcome in outcomes:
             print(outcome.line())
-        print(pictures.line() if pictures else "images not checked: Pillow is not installed (pip install pillow)")
+        print(images.line() if images else "images not checked: Pillow is not installed (pip install pillow)")
     failed = [outcome.format for outcome in outcomes if outcome.failed]
-    failed += ["images"] * bool(pictures and pictures.failed)
+    failed += ["images"] * bool(images and images.failed)
     if failed:
         raise BoundError(f"{options.bundle} does not run here as where it was exported: {', '.join(failed)}.")
 
@@ -141,13 +141,13 @@ def _parser() -> argparse.ArgumentParser:
     made.set_defaults(command=_check)
     made = commands.add_parser(
         "predict",
-        help="classify pictures",
-        description="Classify picture files with a bundle's model. Pictures that cannot be read are named; the "
+        help="classify images",
+        description="Classify image files with a bundle's model. Images that cannot be read are named; the "
         "others are classified all the same, and the exit code is 2.",
-        epilog="Example: tkit-edge predict export cat.jpg ./more-pictures --top 3",
+        epilog="Example: tkit-edge predict export cat.jpg ./more-images --top 3",
     )
     made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
-    made.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="picture files, or folders of them")
+    made.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files, or folders of them")
     made.add_argument("--format", help="the bundle's file (default: int8 where there is one, else the first)")
     made.add_argument(
         "--top", type=int, default=predict.DEFAULT_TOP, help="classes shown of each (default: %(default)s)"

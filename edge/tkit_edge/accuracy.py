@@ -24,7 +24,7 @@ class Interval(NamedTuple):
 
 
 def read_test(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """A test file's pictures, uint8 [n, height, width, channels], and labels, int32 [n].
+    """A test file's images, uint8 [n, height, width, channels], and labels, int32 [n].
 
     Raises:
         InputError: no .npz file with `images` and `labels` of these types, one for one, at least one.
@@ -32,7 +32,7 @@ def read_test(path: Path) -> tuple[np.ndarray, np.ndarray]:
     arrays = files.read_npz(path, {"images": (np.uint8, 4), "labels": (np.int32, 1)})
     images, labels = arrays["images"], arrays["labels"]
     if not len(images) or len(images) != len(labels):
-        raise InputError(f"{path}: expected a label for each picture, received {len(images)} and {len(labels)}.")
+        raise InputError(f"{path}: expected a label for each image, received {len(images)} and {len(labels)}.")
     return images, labels
 
 

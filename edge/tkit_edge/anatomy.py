@@ -293,5 +293,5 @@ def pixels_of(graph: Graph) -> str | None:
         return "caffe"
     if abs(low) > 0.02 * high:
         return None
-    # The range is that of the calibration pictures, whose brightest pixel may be less than white.
+    # The range is that of the calibration images, whose brightest pixel may be less than white.
     return "0-255" if 16 < high < 260 else "0-1" if 0.1 < high < 1.05 else None

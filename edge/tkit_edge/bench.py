@@ -30,8 +30,8 @@ from tkit_edge.worker import Worker
 ROUNDS = 5
 MIN_RUNS = 2  # of each configuration in each round, however slow it is
 WARM_UP = 0.1  # share of the measuring time
-PROBE = 20  # pictures on which threaded and single-threaded classes are compared
-CHUNK_SECONDS = 5.0  # of pictures classified in one question to a worker
+PROBE = 20  # images on which threaded and single-threaded classes are compared
+CHUNK_SECONDS = 5.0  # of images classified in one question to a worker
 DEFAULT_SECONDS = 1.0
 DEFAULT_KERNELS = ("xnnpack", "builtin")
 DEFAULT_TIMEOUT = 300.0
@@ -213,13 +213,13 @@ def _file(path: Path, fmt: str | None) -> _File:
 
 
 def _labels(test: Path, subjects: list[_File]) -> np.ndarray:
-    """The test file's labels, once its pictures fit each file's input and its labels each file's output."""
+    """The test file's labels, once its images fit each file's input and its labels each file's output."""
     images, labels = read_test(test)
     for file in subjects:
         tensors = file.graph.tensors
         sizes = [tensors[index].shape[1:] for index in file.graph.inputs]
         if sizes != [images.shape[1:]]:
-            raise InputError(f"{test} has pictures {images.shape[1:]}, {file.path} takes inputs {sizes}.")
+            raise InputError(f"{test} has images {images.shape[1:]}, {file.path} takes inputs {sizes}.")
         classes = tensors[file.graph.outputs[0]].size
         if labels.min() < 0 or labels.max() >= classes:
             raise InputError(

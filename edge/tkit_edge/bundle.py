@@ -45,8 +45,8 @@ _FORMAT = re.compile(r"[a-z0-9]+")
 
 
 @dataclass(frozen=True)
-class Picture:
-    """The encoded picture of a golden sample, in golden/."""
+class EncodedImage:
+    """The encoded image of a golden sample, in golden/."""
 
     file: str
     sha256: str
@@ -54,17 +54,17 @@ class Picture:
 
 @dataclass(frozen=True)
 class GoldenFile:
-    """The file of golden samples, and their encoded pictures."""
+    """The file of golden samples, and their encoded images."""
 
     file: str
     samples: int
     sha256: str
-    pictures: tuple[Picture, ...]
+    pictures: tuple[EncodedImage, ...]
 
 
 @dataclass(frozen=True)
 class Golden:
-    """Golden samples: pictures, their labels, and each file's logits where it was exported."""
+    """Golden samples: images, their labels, and each file's logits where it was exported."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -100,29 +100,29 @@ class Bundle:
         output: str = "logits",
         resize: str = "crop",
     ) -> Bundle:
-        """Writes a bundle, with what each file says to the golden pictures here as the expected outputs.
+        """Writes a bundle, with what each file says to the golden images here as the expected outputs.
 
         Args:
             folder: where to; made where it isn't there.
             models: each format's .tflite file, such as {"int8": data}.
             labels: the classes' names, in the order of the logits.
-            images: golden pictures, uint8 [n, height, width, channels]; n may be 0.
+            images: golden images, uint8 [n, height, width, channels]; n may be 0.
             answers: their classes, int32 [n].
-            encoded: the pictures' own files, which `decode` must give the very pixels of; PNGs are made where there
+            encoded: the images' own files, which `decode` must give the very pixels of; PNGs are made where there
                 is none.
             output: "logits" or "probabilities".
             resize: one of `tkit_edge.images.RESIZES`.
 
         Raises:
-            InputError: too many golden samples, an encoded picture with other pixels, a model whose input or output
-                doesn't fit the pictures or the labels, or a folder that can't be written.
+            InputError: too many golden samples, an encoded image with other pixels, a model whose input or output
+                doesn't fit the images or the labels, or a folder that can't be written.
         """
         folder = Path(folder)
         bad = [fmt for fmt in models if not _FORMAT.fullmatch(fmt)]
         if not models or bad:
             raise InputError(f"Expected models by format (small letters and digits), received {bad or 'none'}.")
         if images.ndim != 4 or answers.shape != images.shape[:1]:
-            raise InputError(f"Expected pictures [n, h, w, c] and n answers, received {images.shape}, {answers.shape}.")
+            raise InputError(f"Expected images [n, h, w, c] and n answers, received {images.shape}, {answers.shape}.")
         if images.nbytes > MAX_GOLDEN_BYTES // 2:  # the other half is left for what the models give
             raise InputError(
                 f"{len(images):,} golden samples take {images.nbytes:,} bytes, expected at most "
@@ -130,7 +130,7 @@ class Bundle:
             )
         if output not in OUTPUTS:
             raise InputError(f"Expected an output of {' or '.join(OUTPUTS)}, received {output!r}.")
-        pictures = _encoded(images, encoded or [None] * len(images), resize)
+        encodings = _encoded(images, encoded or [None] * len(images), resize)
         expected = {fmt: Model(data).predict(images) for fmt, data in models.items()}
         for fmt, logits in expected.items():
             if logits.shape[1] != len(labels):
@@ -157,7 +157,7 @@ class Bundle:
                 samples=len(images),
                 sha256=_sha256(golden),
                 pictures=tuple(
-                    Picture(f"{number:04d}{suffix(data)}", _sha256(data)) for number, data in enumerate(pictures)
+                    EncodedImage(f"{number:04d}{suffix(data)}", _sha256(data)) for number, data in enumerate(encodings)
                 ),
             ),
         )
@@ -167,8 +167,8 @@ class Bundle:
             raise InputError(f"Cannot make the folder {folder}: {error.strerror}.") from error
         for fmt, data in models.items():
             files.write_bytes(made.path(fmt), data)
-        for number, picture in enumerate(pictures):
-            files.write_bytes(made.picture(number), picture)
+        for number, image in enumerate(encodings):
+            files.write_bytes(made.image(number), image)
         files.write_bytes(folder / made.golden_file.file, golden)
         files.write_bytes(folder / "bundle.json", (json.dumps(made._as_json(), indent=2) + "\n").encode())
         return made
@@ -212,7 +212,7 @@ class Bundle:
                 samples=golden.count("samples", least=0),
                 sha256=golden.get("sha256", str),
                 pictures=tuple(
-                    Picture(item.file_name("file"), item.get("sha256", str)) for item in golden.items("pictures")
+                    EncodedImage(item.file_name("file"), item.get("sha256", str)) for item in golden.items("pictures")
                 ),
             ),
         )
@@ -226,8 +226,8 @@ class Bundle:
         for model in bundle.models.values():
             _check(folder / model.file, model.sha256, model.bytes)
         _check(folder / bundle.golden_file.file, bundle.golden_file.sha256)
-        for number, picture in enumerate(bundle.golden_file.pictures):
-            _check(bundle.picture(number), picture.sha256)
+        for number, image in enumerate(bundle.golden_file.pictures):
+            _check(bundle.image(number), image.sha256)
         return bundle
 
     def pixels(self, image: str | Path | bytes | np.ndarray) -> np.ndarray:
@@ -251,8 +251,8 @@ class Bundle:
             raise InputError(f"{self.folder} has no {fmt} model. It has: {', '.join(self.models)}.")
         return self.folder / self.models[fmt].file
 
-    def picture(self, number: int) -> Path:
-        """The encoded picture of a golden sample."""
+    def image(self, number: int) -> Path:
+        """The encoded image of a golden sample."""
         return self.folder / "golden" / self.golden_file.pictures[number].file
 
     def golden(self) -> Golden:
@@ -296,14 +296,14 @@ class Bundle:
 
 
 def _encoded(images: np.ndarray, files_of: Sequence[bytes | None], resize: str) -> list[bytes]:
-    """Each picture's own file, or a PNG, after it was shown to decode to these pixels."""
+    """Each image's own file, or a PNG, after it was shown to decode to these pixels."""
     if len(files_of) != len(images):
-        raise InputError(f"Expected an encoded picture or None for each of {len(images)}, received {len(files_of)}.")
+        raise InputError(f"Expected an encoded image or None for each of {len(images)}, received {len(files_of)}.")
     height, width, channels = images.shape[1:]
     for number, (image, data) in enumerate(zip(images, files_of)):
         name = f"golden sample {number}"
         if data is not None and not np.array_equal(decode(data, height, width, channels, resize, name=name), image):
-            raise InputError(f"Golden sample {number}: its encoded picture doesn't decode to the pixels given.")
+            raise InputError(f"Golden sample {number}: its encoded image doesn't decode to the pixels given.")
     return [encode_png(image) if data is None else data for image, data in zip(images, files_of)]
 
 

@@ -91,8 +91,8 @@ def check(bundle: Bundle) -> list[Outcome]:
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """How the golden samples' encoded pictures decode here."""
+class Images:
+    """How the golden samples' encoded images decode here."""
 
     samples: int
     differing: tuple[int, ...]
@@ -104,7 +104,7 @@ class Pictures:
 
     def line(self) -> str:
         """The outcome in one line."""
-        text = f"pictures {self.samples - len(self.differing)} of {self.samples} decode to the expected pixels"
+        text = f"images {self.samples - len(self.differing)} of {self.samples} decode to the expected pixels"
         if self.differing:
             text += (
                 f"; largest difference {self.max_difference} of 255 (another JPEG decoder's rounding explains up to "
@@ -113,15 +113,15 @@ class Pictures:
         return f"{text}: FAILED on samples {', '.join(map(str, self.failed))}" if self.failed else f"{text}: ok"
 
 
-def document(bundle: Bundle, outcomes: Sequence[Outcome], pictures: Pictures | None) -> dict[str, Any]:
-    """What was checked as JSON values; `pictures` is None where they couldn't be decoded here."""
+def document(bundle: Bundle, outcomes: Sequence[Outcome], images: Images | None) -> dict[str, Any]:
+    """What was checked as JSON values; `images` is None where they couldn't be decoded here."""
     return {
         "kind": "check",
         "version": VERSION,
         "bundle": str(bundle.folder),
-        "ok": not any(item.failed for item in outcomes) and not (pictures and pictures.failed),
+        "ok": not any(item.failed for item in outcomes) and not (images and images.failed),
         "files": [_values(item) for item in outcomes],
-        "images": asdict(pictures) if pictures else None,
+        "images": asdict(images) if images else None,
     }
 
 
@@ -130,15 +130,15 @@ def _values(outcome: Outcome) -> dict[str, Any]:
     return values if math.isfinite(outcome.max_difference) else {**values, "max_difference": None}  # JSON has no inf
 
 
-def check_pictures(bundle: Bundle) -> Pictures:
-    """Decodes the golden samples' encoded pictures and compares them with the pixels that the exporting machine saw.
+def check_images(bundle: Bundle) -> Images:
+    """Decodes the golden samples' encoded images and compares them with the pixels that the exporting machine saw.
 
     Raises:
-        InputError: Pillow is not installed, or a picture is missing or damaged.
+        InputError: Pillow is not installed, or an image is missing or damaged.
     """
     differing, failed, largest = [], [], 0
     for number, image in enumerate(bundle.golden().images):
-        path = bundle.picture(number)
+        path = bundle.image(number)
         size = (bundle.height, bundle.width, bundle.channels)
         pixels = decode(files.read_bytes(path), *size, bundle.resize, name=str(path))
         difference = int(np.abs(pixels.astype(np.int16) - image).max())
@@ -147,4 +147,4 @@ def check_pictures(bundle: Bundle) -> Pictures:
             differing.append(number)
         if difference > (DECODER_TOLERANCE if path.suffix in LOSSY else 0):
             failed.append(number)
-    return Pictures(bundle.golden_file.samples, tuple(differing), largest, tuple(failed))
+    return Images(bundle.golden_file.samples, tuple(differing), largest, tuple(failed))

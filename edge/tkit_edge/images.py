@@ -1,4 +1,4 @@
-"""From an encoded picture to the pixels that a model sees: one implementation for training and device.
+"""From an encoded image to the pixels that a model sees: one implementation for training and device.
 
 JPEG, PNG, BMP, WebP, or GIF (its first frame), by one of two families of rules.
 
@@ -37,7 +37,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
 _MAGIC = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"BM": ".bmp", b"GIF8": ".gif", b"RIFF": ".webp"}
 LOSSY = (".jpg", ".webp")
 SUFFIXES = (*_MAGIC.values(), ".jpeg")
-"""What picture files are called."""
+"""What image files are called."""
 DECODER_TOLERANCE = 3
 """The most by which two JPEG decoders that round differently may differ in a pixel's channel, of 255.
 
@@ -47,15 +47,15 @@ one) differ by at most 1 in each of Y, Cb and Cr; upsampling only averages that.
 More than that is another decoding (upsampling, colour profile, fast transform), not another rounding.
 """
 MAX_PIXELS = 80_000_000
-"""Pictures with more are refused before they are decoded: as RGB they would take over 240 MB."""
+"""Images with more are refused before they are decoded: as RGB they would take over 240 MB."""
 _MODES = {1: "L", 3: "RGB"}
 RESIZES = ("crop", "stretch", *keras_resize.RESIZES)
 
 
 def decode(
-    data: bytes, height: int, width: int, channels: int, resize: str = "crop", *, name: str = "The picture"
+    data: bytes, height: int, width: int, channels: int, resize: str = "crop", *, name: str = "The image"
 ) -> np.ndarray:
-    """The pixels of an encoded picture, by the rule above.
+    """The pixels of an encoded image, by the rule above.
 
     Args:
         data: the file's bytes.
@@ -63,13 +63,13 @@ def decode(
         width: of the result, in pixels.
         channels: 1 (grey) or 3 (RGB).
         resize: one of `RESIZES`: the rule.
-        name: what error messages call the picture.
+        name: what error messages call the image.
 
     Returns:
         uint8 [height, width, channels].
 
     Raises:
-        InputError: no picture, a damaged or too large one, or Pillow is not installed.
+        InputError: no image, a damaged or too large one, or Pillow is not installed.
 
     Example: `decode(Path("cat.jpg").read_bytes(), 96, 96, 3)`
     """
@@ -83,7 +83,7 @@ def decode(
     except (pillow.Image.DecompressionBombError, pillow.Image.DecompressionBombWarning) as error:
         raise InputError(f"{name} is too large: {error}; at most {MAX_PIXELS:,} pixels are decoded.") from error
     except pillow.UnidentifiedImageError as error:
-        raise InputError(f"{name} is not a picture that can be read: expected {', '.join(FORMATS)}.") from error
+        raise InputError(f"{name} is not an image that can be read: expected {', '.join(FORMATS)}.") from error
     except Exception as error:  # what a decoder raises on damaged data is anything at all
         raise InputError(f"{name} is damaged: {error}") from error
 
@@ -140,7 +140,7 @@ def _fitted(pillow: Any, image: Image, shape: tuple[int, int, int], resize: str)
 
 
 def suffix(data: bytes) -> str:
-    """What the file of an encoded picture is called, by its first bytes: ".jpg", ".png" ...; "" for others."""
+    """What the file of an encoded image is called, by its first bytes: ".jpg", ".png" ...; "" for others."""
     if data.startswith(b"RIFF") and data[8:12] != b"WEBP":  # sound, most likely
         return ""
     return next((name for magic, name in _MAGIC.items() if data.startswith(magic)), "")
@@ -184,5 +184,5 @@ def _pillow() -> Any:
         import PIL.Image
         import PIL.ImageOps
     except ModuleNotFoundError as error:
-        raise InputError("Reading pictures needs Pillow: pip install pillow") from error
+        raise InputError("Reading images needs Pillow: pip install pillow") from error
     return PIL

@@ -8,12 +8,12 @@ from types import TracebackType
 import numpy as np
 
 from tkit_edge import files, flatbuffer
-from tkit_edge.runtime import check_pictures
+from tkit_edge.runtime import check_images
 from tkit_edge.worker import Worker
 
 DEFAULT_TIMEOUT = 300.0
-_PICTURES = 128  # of one question, at most; its time counts against the timeout
-_BYTES = 16 << 20  # of one question and of one answer, as far as single pictures allow
+_IMAGES = 128  # of one question, at most; its time counts against the timeout
+_BYTES = 16 << 20  # of one question and of one answer, as far as single images allow
 
 
 class IsolatedModel:
@@ -24,7 +24,7 @@ class IsolatedModel:
         threads: how many the kernels may use.
         kernels: "xnnpack", "builtin" or "reference".
         pixels: what the file takes, of `runtime.PIXELS`.
-        timeout: seconds that loading, or 128 pictures, may take.
+        timeout: seconds that loading, or 128 images, may take.
 
     Raises:
         InputError: as `runtime.Model`, or the file crashes the process, takes too long or too much memory.
@@ -61,10 +61,10 @@ class IsolatedModel:
         self._worker.__exit__(kind, error, trace)
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Logits float32 [n, classes] of uint8 pictures [n, height, width, channels], as `runtime.Model.predict`."""
-        check_pictures(images, self.input_shape, str(self.path))
+        """Logits float32 [n, classes] of uint8 images [n, height, width, channels], as `runtime.Model.predict`."""
+        check_images(images, self.input_shape, str(self.path))
         largest = max(int(np.prod(self.input_shape)), 4 * self.outputs)
-        step = min(_PICTURES, max(1, _BYTES // largest))
+        step = min(_IMAGES, max(1, _BYTES // largest))
         parts = [images[start : start + step] for start in range(0, len(images), step)]
         found = [self._worker.predict(part, self.outputs) for part in parts]
         return np.concatenate(found) if found else np.empty((0, self.outputs), np.float32)

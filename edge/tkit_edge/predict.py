@@ -1,4 +1,4 @@
-"""Classifying picture files: decoded as in training, run through a model, named by its labels."""
+"""Classifying image files: decoded as in training, run through a model, named by its labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tkit_edge.isolated import IsolatedModel
 DEFAULT_TOP = 5
 VERSION = 1
 """Of the JSON document."""
-_CHUNK = 32  # pictures decoded before they are classified
+_CHUNK = 32  # images decoded before they are classified
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class OpenedModel:
     """A model with what it takes and gives."""
 
     run: Callable[[np.ndarray], np.ndarray]
-    """uint8 pictures [n, height, width, channels] to outputs, float32 [n, classes]."""
+    """uint8 images [n, height, width, channels] to outputs, float32 [n, classes]."""
     shape: tuple[int, int, int]
     resize: str
     """One of `tkit_edge.images.RESIZES`."""
@@ -47,7 +47,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one picture: its likeliest classes, or why there are none."""
+    """What a model says of one image: its likeliest classes, or why there are none."""
 
     image: str
     classes: tuple[Score, ...]
@@ -102,18 +102,18 @@ def likeliest(shares: np.ndarray, labels: Sequence[str], top: int) -> list[Score
 
 
 def predict(paths: Sequence[Path], model: OpenedModel, top: int = DEFAULT_TOP) -> list[Prediction]:
-    """Classifies picture files, and those in folders.
+    """Classifies image files, and those in folders.
 
     Args:
-        paths: files, or folders whose pictures (by their suffix, however deep) are taken in order of their names.
+        paths: files, or folders whose images (by their suffix, however deep) are taken in order of their names.
         model: what classifies them.
         top: how many classes of each are given, likeliest first.
 
     Returns:
-        One prediction a picture, in order; those that can't be read have an `error`.
+        One prediction an image, in order; those that can't be read have an `error`.
 
     Raises:
-        InputError: no picture could be classified, or a wrong `top`.
+        InputError: no image could be classified, or a wrong `top`.
 
     Example:
         >>> with classifier(bundle, "int8") as model:
@@ -128,12 +128,12 @@ def predict(paths: Sequence[Path], model: OpenedModel, top: int = DEFAULT_TOP) -
         ahead = [pool.submit(_decode, chunk, model) for chunk in chunks[:1]]
         for number, chunk in enumerate(chunks):
             decoded, errors = ahead.pop().result()
-            # The next pictures are decoded while the model runs on these.
+            # The next images are decoded while the model runs on these.
             ahead += [pool.submit(_decode, following, model) for following in chunks[number + 1 : number + 2]]
             done += _classify(chunk, decoded, errors, model, top)
     if not any(item.error is None for item in done):
-        first = done[0].error if done else f"expected pictures ({', '.join(SUFFIXES)}) in {paths[0]}."
-        raise InputError(f"None of {len(done)} pictures could be classified: {first}")
+        first = done[0].error if done else f"expected images ({', '.join(SUFFIXES)}) in {paths[0]}."
+        raise InputError(f"None of {len(done)} images could be classified: {first}")
     return done
 
 
@@ -144,16 +144,16 @@ def document(model: str, predictions: Sequence[Prediction]) -> dict[str, Any]:
 
 
 def raise_failures(predictions: Sequence[Prediction]) -> None:
-    """Raises InputError that names the pictures which couldn't be classified, where there are any."""
+    """Raises InputError that names the images which couldn't be classified, where there are any."""
     errors = [item.error for item in predictions if item.error is not None]
     if errors:
         raise InputError(
-            f"{len(errors)} of {len(predictions)} pictures could not be classified:\n  " + "\n  ".join(errors)
+            f"{len(errors)} of {len(predictions)} images could not be classified:\n  " + "\n  ".join(errors)
         )
 
 
 def _decode(paths: Sequence[Path], model: OpenedModel) -> tuple[list[np.ndarray], dict[Path, str]]:
-    """The pictures that can be read, in order, and why the others can't."""
+    """The images that can be read, in order, and why the others can't."""
     decoded: list[np.ndarray] = []
     errors: dict[Path, str] = {}
     for path in paths:

@@ -11,7 +11,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Top-1 accuracy of one file on the test pictures, and the configuration that classified them."""
+    """Top-1 accuracy of one file on the test images, and the configuration that classified them."""
 
     top1: float
     interval: tuple[float, float]

@@ -117,17 +117,17 @@ def ran(interpreter: Any, kernels: str) -> str:
     return "builtin"
 
 
-def check_pictures(images: np.ndarray, shape: tuple[int, ...], name: str) -> None:
+def check_images(images: np.ndarray, shape: tuple[int, ...], name: str) -> None:
     """Raises InputError unless `images` are uint8 [n, *shape], what the file called `name` takes."""
     if images.dtype != np.uint8 or images.shape[1:] != shape:
         raise InputError(
-            f"{name} takes uint8 pictures [n, {', '.join(map(str, shape))}], received "
+            f"{name} takes uint8 images [n, {', '.join(map(str, shape))}], received "
             f"{images.dtype} {list(images.shape)}."
         )
 
 
 class Model:
-    """An image classifier in a .tflite file: pictures in, logits out.
+    """An image classifier in a .tflite file: images in, logits out.
 
     Inputs and outputs are quantized and dequantized by the tensors' own scale and zero point.
 
@@ -173,7 +173,7 @@ class Model:
         self._bgr = PIXELS[pixels].bgr
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Logits of pictures, one at a time, as the device runs them.
+        """Logits of images, one at a time, as the device runs them.
 
         Args:
             images: uint8 [n, height, width, channels], raw 0-255 pixels.
@@ -182,9 +182,9 @@ class Model:
             float32 [n, classes].
 
         Raises:
-            InputError: pictures of another type or size, or the runtime failed.
+            InputError: images of another type or size, or the runtime failed.
         """
-        check_pictures(images, self.input_shape, self.name)
+        check_images(images, self.input_shape, self.name)
         logits = np.empty((len(images), self.outputs), np.float32)
         scale, zero_point = self._output["quantization"]
         for row, image in zip(logits, images):

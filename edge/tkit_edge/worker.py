@@ -67,7 +67,7 @@ class Worker:
         return value
 
     def predict(self, images: np.ndarray, outputs: int) -> np.ndarray:
-        """Logits float32 [n, outputs] of uint8 pictures [n, height, width, channels]; "open" was asked before."""
+        """Logits float32 [n, outputs] of uint8 images [n, height, width, channels]; "open" was asked before."""
         size = 4 * len(images) * outputs
         value, data = self.child.ask(
             "predict", np.ascontiguousarray(images).data.cast("B"), payload_limit=size, shape=images.shape
@@ -150,7 +150,7 @@ class Session:
         return times
 
     def classify(self, test: str, start: int, stop: int) -> list[int]:
-        """The top-1 classes of the test pictures from `start` to `stop`, as `top1` gives them."""
+        """The top-1 classes of the test images from `start` to `stop`, as `top1` gives them."""
         if self._test is None:
             self.open("0-255")
             self._test = read_test(Path(test))
@@ -158,12 +158,12 @@ class Session:
         return top1(self._model.predict(self._test[0][start:stop])).tolist()
 
     def open(self, pixels: str) -> list[int]:
-        """Loads the file as a classifier of pictures; height, width and channels that it takes, and its classes."""
+        """Loads the file as a classifier of images; height, width and channels that it takes, and its classes."""
         self._model = runtime.Model(self.path, self.threads, self.kernels, pixels)
         return [*self._model.input_shape, self._model.outputs]
 
     def predict(self, shape: list[int], payload: bytes) -> tuple[None, bytes]:
-        """The logits of pictures."""
+        """The logits of images."""
         assert self._model is not None  # "open" comes first
         outputs = self._model.predict(np.frombuffer(payload, np.uint8).reshape(shape))
         return None, outputs.astype("<f4").tobytes()

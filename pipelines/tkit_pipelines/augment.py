@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def augment(
     images: tf.Tensor, rows: tf.Tensor, labels: tf.Tensor, ops: Sequence[Op], seed: tf.Tensor, turn: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The pictures at `rows` and their labels after `ops`.
+    """The images at `rows` and their labels after `ops`.
 
     Args:
         images: uint8 [N, H, W, C].

@@ -1,4 +1,4 @@
-"""Uneven classes evened out: by each picture's weight in the loss, or by drawing those of small classes more often."""
+"""Uneven classes evened out: by each image's weight in the loss, or by drawing those of small classes more often."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Balance = Literal["none", "weights", "oversample"]
 
 
 def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """float32 [classes]: weights that make every class count the same, with mean 1 over the pictures.
+    """float32 [classes]: weights that make every class count the same, with mean 1 over the images.
 
-    The same as scikit-learn's `class_weight="balanced"`. Classes without pictures weigh 0.
+    The same as scikit-learn's `class_weight="balanced"`. Classes without images weigh 0.
     """
     counts = np.bincount(labels, minlength=num_classes)
     present = np.count_nonzero(counts)
@@ -27,7 +27,7 @@ def class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
 class Oversample:
     """An epoch in which every class comes as often as the largest.
 
-    Each picture comes as often as it goes into that number; what is left is drawn anew each epoch, from each class
+    Each image comes as often as it goes into that number; what is left is drawn anew each epoch, from each class
     without repetition.
 
     Args:
@@ -43,7 +43,7 @@ class Oversample:
         by_class = np.argsort(labels, kind="stable").astype(np.int32)
         starts = np.cumsum(counts) - counts
         self.size = largest * len(counts)
-        """Pictures an epoch."""
+        """Images an epoch."""
         self._every_epoch = tf.constant(np.repeat(by_class, np.repeat(largest // counts, counts)))
         self._classes = tf.constant(labels, tf.float64)
         # In an order that is by class and random inside each, the first so many of each class.
@@ -51,7 +51,7 @@ class Oversample:
         self._places = tf.constant(np.concatenate(places), tf.int32)
 
     def draw(self, seed: tf.Tensor) -> tf.Tensor:
-        """The epoch's pictures in random order: int32 [size]; `seed` is the epoch's, int64 [2]."""
+        """The epoch's images in random order: int32 [size]; `seed` is the epoch's, int64 [2]."""
         import tensorflow as tf
 
         keys = self._classes + tf.random.stateless_uniform(self._classes.shape, derive(seed, 0), dtype=tf.float64)

@@ -28,13 +28,13 @@ class Batches:
     """Shuffled, augmented training batches without end; the remainder of an epoch is dropped.
 
     Args:
-        examples: The pictures, kept in memory once: TensorFlow reads the array itself where it can, and a
+        examples: The images, kept in memory once: TensorFlow reads the array itself where it can, and a
             memory-mapped one from its file.
         num_classes: The width of the one-hot labels.
-        batch_size: Pictures a batch; all of them where there are fewer.
+        batch_size: Images a batch; all of them where there are fewer.
         ops: Augmentation, in order.
         seed: The run's.
-        balance: `weights` adds a third element to each batch: float32 [B], each picture's weight in the loss, by
+        balance: `weights` adds a third element to each batch: float32 [B], each image's weight in the loss, by
             its (mixed) label. `oversample` makes an epoch longer: every class comes as often as the largest.
 
     Example:
@@ -61,7 +61,7 @@ class Batches:
             self._images, self._rows = _tensors(examples.images)
             self._labels = tf.constant(examples.labels)
             self._seed = tf.constant([seed, 0], tf.int64)
-            # What each picture's turn is in the first epoch: op.Move.sources.
+            # What each image's turn is in the first epoch: op.Move.sources.
             self._first = tf.random.stateless_uniform([len(examples)], derive(self._seed, START)) < 0.5
             self._oversample = Oversample(examples.labels) if balance == "oversample" else None
             self._weights = tf.constant(class_weights(examples.labels, num_classes)) if balance == "weights" else None
@@ -107,7 +107,7 @@ class Batches:
         return tf.data.experimental.to_variant(made)
 
     def _order(self, epoch: tf.Tensor | int) -> tf.Tensor:
-        """Which pictures each step of the epoch takes: int32 [steps, B]."""
+        """Which images each step of the epoch takes: int32 [steps, B]."""
         import tensorflow as tf
 
         seed = derive(self._seed, ORDER, epoch)
@@ -164,7 +164,7 @@ def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def _tensors(images: np.ndarray) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """A tensor over the pictures' own memory, and which of its rows they are (None: all).
+    """A tensor over the images' own memory, and which of its rows they are (None: all).
 
     `tf.constant` would copy the data set. Over a memory-mapped file it reads what each batch gathers.
     """

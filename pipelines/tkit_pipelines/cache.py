@@ -1,7 +1,7 @@
-"""Decoded pictures kept on disk: made once for a source and a size, memory-mapped by every later stage.
+"""Decoded images kept on disk: made once for a source and a size, memory-mapped by every later stage.
 
 An entry is a folder `<cache>/decoded/<sha256 of the key>/` with `images.npy` (uint8 [N, H, W, C], training
-pictures first), `labels.npy` (int32 [N], -1 for a file that is no picture) and `meta.json` (key, counts, class
+images first), `labels.npy` (int32 [N], -1 for a file that is no image) and `meta.json` (key, counts, class
 names, bad files, checksums), which is written last. The folder gets its name by a rename when it is whole. An
 entry that fails any check counts as missing. A writer holds a lock on its unfinished folder; what a dead one
 left is removed by the next.
@@ -150,34 +150,34 @@ def read(key: dict[str, Any]) -> Entry | None:
 
 
 class Writer:
-    """Writes one entry, picture by picture, in any order."""
+    """Writes one entry, image by image, in any order."""
 
     def __init__(self, folder: Path, count: int, shape: Shape) -> None:
         self.labels = np.full(count, -1, np.int32)
         self.bad: dict[int, Bad] = {}
-        self._picture_bytes = int(np.prod(shape.array))
+        self._image_bytes = int(np.prod(shape.array))
         self._file = (folder / "images.npy").open("wb", buffering=0)
         header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape.array)}
         np.lib.format.write_array_header_1_0(self._file, header)
         self._start = self._file.tell()
 
     def put(self, index: int, image: np.ndarray, label: int) -> None:
-        """Store picture `index`: uint8 [H, W, C] and its class."""
+        """Store image `index`: uint8 [H, W, C] and its class."""
         # Plain writes: on a full disk they fail with an error, where a store into a memory map kills the
         # process.
-        self._file.seek(self._start + index * self._picture_bytes)
+        self._file.seek(self._start + index * self._image_bytes)
         written = self._file.write(np.ascontiguousarray(image).data)
-        if written != self._picture_bytes:
+        if written != self._image_bytes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.labels[index] = label
 
     def put_bad(self, index: int, bad: Bad) -> None:
-        """Note that `index` is no picture; its row holds nothing."""
+        """Note that `index` is no image; its row holds nothing."""
         self.bad[index] = bad
 
     def close(self) -> None:
-        """Close the file of pictures, at its full length even where the last ones are bad."""
-        self._file.truncate(self._start + len(self.labels) * self._picture_bytes)
+        """Close the file of images, at its full length even where the last ones are bad."""
+        self._file.truncate(self._start + len(self.labels) * self._image_bytes)
         self._file.close()
 
 
@@ -214,7 +214,7 @@ def write(
         partial.rename(final)
     except OSError as error:
         raise InputError(
-            f"cannot write decoded pictures to {final.parent}: {error.strerror or error}. Free "
+            f"cannot write decoded images to {final.parent}: {error.strerror or error}. Free "
             f"{(train + test) * int(np.prod(shape.array)) / 1e6:,.0f} MB there, or name another folder in "
             "TKIT_CACHE."
         ) from error

@@ -16,7 +16,7 @@ DIGESTED = 4096
 
 
 class Bad(NamedTuple):
-    """A file that is no picture, or a damaged one."""
+    """A file that is no image, or a damaged one."""
 
     name: str
     reason: str
@@ -25,10 +25,10 @@ class Bad(NamedTuple):
 
 
 class Files(Protocol):
-    """What has the files of its pictures."""
+    """What has the files of its images."""
 
     def encoded(self, row: int) -> bytes | None:
-        """The bytes of the file of picture `row`, None where there are no files."""
+        """The bytes of the file of image `row`, None where there are no files."""
 
     def file(self, row: int) -> str | None:
         """The name of the file of image `row`, None where there are no files."""
@@ -44,7 +44,7 @@ class Origin:
 
 
 class Rows:
-    """Some rows of a larger array of pictures, which stays where it is: the memory-mapped cache on disk.
+    """Some rows of a larger array of images, which stays where it is: the memory-mapped cache on disk.
 
     It takes the place of an array that would not fit into memory, and is indexed like one; what is asked for is copied.
     NumPy functions read all of it.
@@ -71,7 +71,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Examples:
-    """Pictures and their classes; row i of all belongs together."""
+    """Images and their classes; row i of all belongs together."""
 
     images: np.ndarray
     """uint8 [N, H, W, C], raw 0-255 pixels; past the RAM budget a `Rows`, which is indexed alike."""
@@ -92,13 +92,13 @@ class Examples:
         return Examples(images, self.labels[indices], self._origin(indices))
 
     def view(self, indices: np.ndarray) -> Examples:
-        """The examples at `indices` (int [n]), their pictures left where they are."""
+        """The examples at `indices` (int [n]), their images left where they are."""
         store, rows = stored(self.images)
         images = Rows(store, indices if rows is None else rows[indices])
         return Examples(cast(np.ndarray, images), self.labels[indices], self._origin(indices))
 
     def encoded(self, index: int) -> bytes | None:
-        """The bytes of the file that picture `index` was decoded from; None where the source has no files.
+        """The bytes of the file that image `index` was decoded from; None where the source has no files.
 
         Raises:
             InputError: the file has changed, or can't be read any more.

@@ -1,4 +1,4 @@
-"""Pictures that are in two parts of a data set: a model tested on what it was trained on looks better than it is."""
+"""Images that are in two parts of a data set: a model tested on what it was trained on looks better than it is."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ import numpy as np
 from tkit_edge.text import counted
 from tkit_pipelines.dataset import Examples
 
-CHUNK = 4096  # pictures hashed at once
+CHUNK = 4096  # images hashed at once
 
 
 class Duplicates(NamedTuple):
-    """How many pictures of one part are in another part too, pixel for pixel."""
+    """How many images of one part are in another part too, pixel for pixel."""
 
     first: str
     second: str
-    pictures: int
+    images: int
     """Those of `second` that `first` holds."""
     example: tuple[int, int]
     """An index into `first` and one into `second`."""
 
     def __str__(self) -> str:
-        repeated = counted(self.pictures, f"{self.second} picture is", f"{self.second} pictures are")
+        repeated = counted(self.images, f"{self.second} image is", f"{self.second} images are")
         return (
             f"{repeated} in {self.first} too, pixel for pixel; the first is "
-            f"{self.second} picture {self.example[1]}, which is {self.first} picture {self.example[0]}"
+            f"{self.second} image {self.example[1]}, which is {self.first} image {self.example[0]}"
         )
 
 
 def find(parts: Mapping[str, Examples]) -> tuple[Duplicates, ...]:
     """The duplicates across each pair of `parts`, for pairs that have some.
 
-    Equality is of decoded pixels. Pictures are told apart by a hash first and compared whole where it agrees: 60,000
-    pictures of 32x32x3 take about 0.1 s.
+    Equality is of decoded pixels. Images are told apart by a hash first and compared whole where it agrees: 60,000
+    images of 32x32x3 take about 0.1 s.
     """
     hashes = {name: _hashes(examples) for name, examples in parts.items()}
     found = []

@@ -1,4 +1,4 @@
-"""Sources whose pictures are files or arrays of any size: brought to one by a pool of threads, once, into the cache."""
+"""Sources whose images are files or arrays of any size: brought to one by a pool of threads, once, into the cache."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tkit_pipelines.source import Loaded, Shape, Source
 # Part of every cache key: raise it when decoding or resizing gives other pixels, or when an entry's form
 # changes.
 DECODE_VERSION = 3
-# A task for a thread: enough pictures that handing it over costs nothing, few enough bytes to hold several.
-TASK_PICTURES, TASK_BYTES = 64, 8 << 20
+# A task for a thread: enough images that handing it over costs nothing, few enough bytes to hold several.
+TASK_IMAGES, TASK_BYTES = 64, 8 << 20
 UNREAD_SUFFIXES = (
     *(".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".svg", ".ppm", ".pgm", ".pbm", ".pnm"),
     *(".ico", ".tga", ".psd", ".dng", ".raw", ".cr2", ".nef", ".arw", ".exr", ".dcm", ".jpe", ".jfif", ".dib"),
@@ -36,11 +36,11 @@ SKIP_HINT = "Repair or remove it, or go on without such files: --skip-bad (data.
 Result = TypeVar("Result")
 
 
-class Picture(NamedTuple):
-    """One picture as it lies in the source."""
+class EncodedImage(NamedTuple):
+    """One image as it lies in the source."""
 
     row: int
-    """Its place: training pictures first, then test pictures."""
+    """Its place: training images first, then test images."""
     name: str
     label: int
     data: bytes | np.ndarray | InputError
@@ -49,12 +49,12 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class Encoded:
-    """An opened source; `pictures` gives each of the `train + test` pictures once, in any order."""
+    """An opened source; `images` gives each of the `train + test` images once, in any order."""
 
     train: int
     test: int
     class_names: tuple[str, ...]
-    pictures: Iterator[Picture]
+    images: Iterator[EncodedImage]
     problems: tuple[str, ...] = ()
     """Why nothing can be trained on this, whole messages."""
     notes: tuple[str, ...] = ()
@@ -62,26 +62,26 @@ class Encoded:
     listed: bool = False
     """Whether the files were named one by one, so that each must be an image."""
 
-    def stray(self, picture: Picture) -> bool:
+    def stray(self, image: EncodedImage) -> bool:
         """Whether a file that can't be read is none that anybody takes for an image, such as notes.txt."""
-        named = PurePath(picture.name).suffix.lower() in (*images.SUFFIXES, *UNREAD_SUFFIXES)
-        known = isinstance(picture.data, bytes) and images.suffix(picture.data) != ""
+        named = PurePath(image.name).suffix.lower() in (*images.SUFFIXES, *UNREAD_SUFFIXES)
+        known = isinstance(image.data, bytes) and images.suffix(image.data) != ""
         return not (self.listed or named or known)
 
 
 class EncodedSource(Source):
-    """A source whose pictures have to be decoded or resized: it says what they are, this class does it."""
+    """A source whose images have to be decoded or resized: it says what they are, this class does it."""
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:
-        """JSON values that change whenever the pictures could have changed; quick to find."""
+        """JSON values that change whenever the images could have changed; quick to find."""
 
     @abstractmethod
     def open(self) -> Encoded:
-        """The classes, counts and encoded pictures."""
+        """The classes, counts and encoded images."""
 
     def encoded(self, row: int) -> bytes | None:
-        """The bytes of the file of picture `row`; None where pictures are no files of their own."""
+        """The bytes of the file of image `row`; None where images are no files of their own."""
         return None
 
     def file(self, row: int) -> str | None:
@@ -89,10 +89,10 @@ class EncodedSource(Source):
         return None
 
     def load(self, shape: Shape, skip_bad: bool = False) -> Loaded:
-        """All pictures, from the cache where it holds them, else decoded into it.
+        """All images, from the cache where it holds them, else decoded into it.
 
         Raises:
-            InputError: a picture can't be decoded (it is named), or the cache can't be written.
+            InputError: an image can't be decoded (it is named), or the cache can't be written.
         """
         key = {"source": self.identity(), "shape": list(shape), "decode_version": DECODE_VERSION}
         found = cache.read(key)
@@ -104,7 +104,7 @@ class EncodedSource(Source):
                 _decode_all(opened, shape, writer, skip_bad)
             found = cache.read(key)
             if found is None:
-                raise InputError(f"the decoded pictures in {cache.entry(key)} changed while they were written: again.")
+                raise InputError(f"the decoded images in {cache.entry(key)} changed while they were written: again.")
         damaged = [bad for bad in found.bad if not bad.stray]
         if damaged and not skip_bad:
             raise InputError(_refusal(damaged[0].reason))
@@ -114,25 +114,25 @@ class EncodedSource(Source):
         return Loaded(whole.view(good[good < found.train]), test, found.class_names, found.bad, found.notes)
 
 
-def pixels(picture: Picture, shape: Shape) -> np.ndarray:
-    """The picture brought to `shape` by tkit's rule: uint8 [H, W, C].
+def pixels(image: EncodedImage, shape: Shape) -> np.ndarray:
+    """The image brought to `shape` by tkit's rule: uint8 [H, W, C].
 
     Raises:
         InputError: it can't be read, with its name.
     """
-    data = picture.data
+    data = image.data
     if isinstance(data, InputError):
         raise data
     if isinstance(data, np.ndarray):
         if data.shape == shape.array:
             return data
         data = images.encode_png(data)  # through the one implementation of the rule
-    return images.decode(data, *shape, name=picture.name)
+    return images.decode(data, *shape, name=image.name)
 
 
-def out_of_range(picture: Picture, opened: Encoded) -> str:
+def out_of_range(image: EncodedImage, opened: Encoded) -> str:
     """The message for a label that is no class."""
-    return f"{picture.name} has label {picture.label}; expected 0 to {len(opened.class_names) - 1}, one for each class."
+    return f"{image.name} has label {image.label}; expected 0 to {len(opened.class_names) - 1}, one for each class."
 
 
 def _refusal(reason: str) -> str:
@@ -142,42 +142,42 @@ def _refusal(reason: str) -> str:
 def _decode_all(opened: Encoded, shape: Shape, writer: cache.Writer, skip_bad: bool) -> None:
     total = opened.train + opened.test
 
-    def decode(picture: Picture) -> np.ndarray | Bad:
+    def decode(image: EncodedImage) -> np.ndarray | Bad:
         try:
-            return pixels(picture, shape)
+            return pixels(image, shape)
         except InputError as error:
-            stray = opened.stray(picture)
+            stray = opened.stray(image)
             if not (skip_bad or stray):
                 raise InputError(_refusal(str(error))) from error
-            return Bad(picture.name, str(error), stray)
+            return Bad(image.name, str(error), stray)
 
-    with progress("decoding pictures", total) as advance:
-        for picture, result in in_threads(decode, opened.pictures):
-            if not 0 <= picture.label < len(opened.class_names):
-                raise InputError(out_of_range(picture, opened))
+    with progress("decoding images", total) as advance:
+        for image, result in in_threads(decode, opened.images):
+            if not 0 <= image.label < len(opened.class_names):
+                raise InputError(out_of_range(image, opened))
             if isinstance(result, Bad):
-                writer.put_bad(picture.row, result)
+                writer.put_bad(image.row, result)
             else:
-                writer.put(picture.row, result, picture.label)
+                writer.put(image.row, result, image.label)
             advance(1)
     missing = int((writer.labels < 0).sum()) - len(writer.bad)
     if missing:
-        raise InputError(
-            f"the source announced {total} pictures and gave {total - missing}: it is damaged or changing."
-        )
+        raise InputError(f"the source announced {total} images and gave {total - missing}: it is damaged or changing.")
 
 
-def in_threads(work: Callable[[Picture], Result], pictures: Iterator[Picture]) -> Iterator[tuple[Picture, Result]]:
-    """Each picture with what `work` makes of it, in order, by a pool of threads; few are held at a time."""
+def in_threads(
+    work: Callable[[EncodedImage], Result], images: Iterator[EncodedImage]
+) -> Iterator[tuple[EncodedImage, Result]]:
+    """Each image with what `work` makes of it, in order, by a pool of threads; few are held at a time."""
     threads = os.cpu_count() or 1
 
-    def do(task: list[Picture]) -> list[tuple[Picture, Result]]:
-        return [(picture, work(picture)) for picture in task]
+    def do(task: list[EncodedImage]) -> list[tuple[EncodedImage, Result]]:
+        return [(image, work(image)) for image in task]
 
     with ThreadPoolExecutor(threads) as pool:
         running: deque = deque()
         try:
-            for task in _tasks(pictures):
+            for task in _tasks(images):
                 running.append(pool.submit(do, task))
                 if len(running) > 2 * threads:
                     yield from running.popleft().result()
@@ -187,14 +187,14 @@ def in_threads(work: Callable[[Picture], Result], pictures: Iterator[Picture]) -
             pool.shutdown(cancel_futures=True)
 
 
-def _tasks(pictures: Iterator[Picture]) -> Iterator[list[Picture]]:
-    task: list[Picture] = []
+def _tasks(images: Iterator[EncodedImage]) -> Iterator[list[EncodedImage]]:
+    task: list[EncodedImage] = []
     size = 0
-    for picture in pictures:
-        task.append(picture)
-        data = picture.data
+    for image in images:
+        task.append(image)
+        data = image.data
         size += data.nbytes if isinstance(data, np.ndarray) else len(data) if isinstance(data, bytes) else 0
-        if len(task) == TASK_PICTURES or size > TASK_BYTES:
+        if len(task) == TASK_IMAGES or size > TASK_BYTES:
             yield task
             task, size = [], 0
     if task:

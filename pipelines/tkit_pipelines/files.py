@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tkit_edge.errors import InputError
 
-MAX_PICTURE_BYTES = 512 << 20
+MAX_IMAGE_BYTES = 512 << 20
 
 
 class State(NamedTuple):
@@ -30,8 +30,8 @@ def read(path: Path) -> bytes | InputError:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # a table may name a device, which never ends
             return InputError(f"{path}: is no regular file.")
-        if found.st_size > MAX_PICTURE_BYTES:
-            return InputError(f"{path}: has {found.st_size:,} bytes; the limit is {MAX_PICTURE_BYTES:,}.")
+        if found.st_size > MAX_IMAGE_BYTES:
+            return InputError(f"{path}: has {found.st_size:,} bytes; the limit is {MAX_IMAGE_BYTES:,}.")
         return path.read_bytes()
     except OSError as error:
         return InputError(f"{path}: cannot be read: {error.strerror}.")

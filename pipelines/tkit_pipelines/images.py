@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Images(Component):
-    """Labelled pictures, brought to one size.
+    """Labelled images, brought to one size.
 
     Example:
         >>> data = Images(source="digits", image_size=(8, 8), channels=1, augment=(Translate(pixels=1),))
@@ -46,11 +46,11 @@ class Images(Component):
     gives, with `crop_to_aspect_ratio` or `pad_to_aspect_ratio`."""
     batch_size: PositiveInt = 128
     validation: float = Field(default=0.1, gt=0, lt=1)
-    """The part of the training pictures, of each class, that is held out for choices and gates."""
+    """The part of the training images, of each class, that is held out for choices and gates."""
     skip_bad: bool = False
-    """Go past files that are no pictures, or damaged, and say how many; else the first one is an error."""
+    """Go past files that are no images, or damaged, and say how many; else the first one is an error."""
     balance: Balance = "none"
-    """For uneven classes: `weights` lets each class count the same in the loss; `oversample` draws pictures of small
+    """For uneven classes: `weights` lets each class count the same in the loss; `oversample` draws images of small
     classes more often, up to the largest class in an epoch."""
     augment: tuple[Annotated[Op, OneOf("tkit_pipelines.ops")], ...] = ()
     """Ops applied to training batches, in order."""
@@ -75,7 +75,7 @@ class Images(Component):
         return self.model_copy(update={"source": located(self.source)})
 
     def load(self, seed: int) -> Splits:
-        """The pictures in training, validation and test parts.
+        """The images in training, validation and test parts.
 
         `seed` decides what is held out for validation. The test part is the source's own, or a fixed fifth of
         each class that no seed changes. Parts that are past the RAM budget (`TKIT_RAM`, in GiB) stay in the cache on
@@ -87,7 +87,7 @@ class Images(Component):
         loaded = resolve(self.source).load(Shape(*self.image_size, self.channels, self.resize), self.skip_bad)
         kept, chosen, measured = divide(loaded, self.source, self.validation, seed)
         budget = Budget()
-        # The smaller parts first: training pictures are read in random order anyway.
+        # The smaller parts first: training images are read in random order anyway.
         validation = budget.place(loaded.train, chosen)
         test = budget.place(loaded.train if loaded.test is None else loaded.test, measured)
         train = budget.place(loaded.train, kept)
@@ -101,9 +101,9 @@ class Images(Component):
 
 
 def divide(loaded: Loaded, source: str, validation: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which pictures are for training, validation and test: indices into `loaded.train`, twice, and `loaded.test`.
+    """Which images are for training, validation and test: indices into `loaded.train`, twice, and `loaded.test`.
 
-    Where there are no test pictures, the third are indices into `loaded.train` too.
+    Where there are no test images, the third are indices into `loaded.train` too.
 
     Raises:
         InputError: what is loaded can't be trained on or measured; the message calls it `source`.
@@ -131,4 +131,4 @@ def _check(loaded: Loaded, source: str) -> None:
         empty = np.flatnonzero(np.bincount(examples.labels, minlength=len(names)) == 0)
         if len(empty):
             skipped = f" ({counted(len(loaded.skipped), 'file was', 'files were')} skipped)" if loaded.skipped else ""
-            raise InputError(f"data {source!r}: class {names[empty[0]]!r} has no {part} pictures{skipped}.")
+            raise InputError(f"data {source!r}: class {names[empty[0]]!r} has no {part} images{skipped}.")

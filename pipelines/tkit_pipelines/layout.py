@@ -2,7 +2,7 @@
 
 The same rules for a folder and for an archive:
 - Hidden names (a leading dot), `__MACOSX`, `Thumbs.db` and `desktop.ini` are passed over.
-- Every other file below a class folder, however deep, is a picture of that class. Files above the class
+- Every other file below a class folder, however deep, is an image of that class. Files above the class
   folders
   (a README, a list of labels) are passed over.
 - One folder that wraps everything else is looked through.
@@ -26,7 +26,7 @@ EXPECTED = "Expected one folder a class with its images inside, or such folders 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which file is which picture; indices count the training pictures first, then the test ones."""
+    """Which file is which image; indices count the training images first, then the test ones."""
 
     class_names: tuple[str, ...]
     train: int
@@ -161,7 +161,7 @@ def _classes(tree: dict, where: str, problems: list[str]) -> dict[str, list[str]
         )
     for name, names in classes.items():
         if not names:
-            problems.append(f"{where}: class {name!r} has no pictures. Add some, or remove the folder.")
+            problems.append(f"{where}: class {name!r} has no images. Add some, or remove the folder.")
     return classes
 
 

@@ -1,4 +1,4 @@
-"""How much memory pictures may take: past it they stay in the cache on disk."""
+"""How much memory images may take: past it they stay in the cache on disk."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def machine_memory() -> int:
 
 
 def ram_budget() -> int:
-    """Bytes of decoded pictures that are held in memory: `TKIT_RAM` in GiB, else half of the machine's memory."""
+    """Bytes of decoded images that are held in memory: `TKIT_RAM` in GiB, else half of the machine's memory."""
     chosen = os.environ.get("TKIT_RAM")
     if not chosen:
         return machine_memory() // 2

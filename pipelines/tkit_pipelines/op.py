@@ -20,11 +20,11 @@ class Op(Component):
     """One step of augmentation; a file in `ops/`."""
 
     def check(self, height: int, width: int) -> None:
-        """Raise ValueError, with the reason, where the op can't work on pictures of this size."""
+        """Raise ValueError, with the reason, where the op can't work on images of this size."""
 
 
 class BatchOp(Op):
-    """An op that computes pixels anew, and labels where it mixes pictures."""
+    """An op that computes pixels anew, and labels where it mixes images."""
 
     @abstractmethod
     def apply(self, images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -51,12 +51,12 @@ class Move(Op):
 
         Args:
             rows: int32 [B, H], output rows wanted; columns: int32 [B, W].
-            height: Of the pictures, in pixels; width likewise.
+            height: Of the images, in pixels; width likewise.
             seed: int64 [2], this op's own at this step.
-            turn: bool [B, 1], false and true by turns from one epoch to the next, for each picture from its own start.
+            turn: bool [B, 1], false and true by turns from one epoch to the next, for each image from its own start.
 
         Returns:
-            int32 [B, H] rows and [B, W] columns of the input; what lies outside of the picture becomes black.
+            int32 [B, H] rows and [B, W] columns of the input; what lies outside of the image becomes black.
         """
 
 

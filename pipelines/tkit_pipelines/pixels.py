@@ -12,7 +12,7 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def mean_luma(values: tf.Tensor) -> tf.Tensor:
-    """Each picture's mean luma: float32 [B] of float32 [B, H, W, 1 or 3]."""
+    """Each image's mean luma: float32 [B] of float32 [B, H, W, 1 or 3]."""
     import tensorflow as tf
 
     means = tf.reduce_mean(values, axis=(1, 2))

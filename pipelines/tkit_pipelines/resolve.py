@@ -23,7 +23,7 @@ def resolve(text: str) -> Source:
     A name wins over a file that happens to be called the same; write `./digits` for the file.
 
     Raises:
-        InputError: neither a known name nor a path that can be read as pictures.
+        InputError: neither a known name nor a path that can be read as images.
 
     Example:
         >>> resolve("digits").load(Shape(8, 8, 1)).class_names

@@ -1,4 +1,4 @@
-"""What a data source is: it gives training pictures, class names and, where the set has them, test pictures.
+"""What a data source is: it gives training images, class names and, where the set has them, test images.
 
 A source is one file in `sources/`. `NamedSource`s are asked for by their file's name (`digits`,
 `tfds:cifar10`), `PathSource`s open a path. `tkit_pipelines.resolve` picks one for what the user typed.
@@ -15,7 +15,7 @@ from tkit_pipelines.dataset import Bad, Examples
 
 
 class Shape(NamedTuple):
-    """The size that pictures are brought to, and the rule: one of `tkit_edge.images.RESIZES`."""
+    """The size that images are brought to, and the rule: one of `tkit_edge.images.RESIZES`."""
 
     height: int
     width: int
@@ -24,13 +24,13 @@ class Shape(NamedTuple):
 
     @property
     def array(self) -> tuple[int, int, int]:
-        """The shape of a picture's pixels."""
+        """The shape of an image's pixels."""
         return self[:3]
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a source holds; `test` is None where the set has no test pictures of its own."""
+    """What a source holds; `test` is None where the set has no test images of its own."""
 
     train: Examples
     test: Examples | None
@@ -40,18 +40,18 @@ class Loaded:
 
 
 class Source(ABC):
-    """Where pictures come from."""
+    """Where images come from."""
 
     usage: ClassVar[str]
     """What a user types, for messages."""
 
     @abstractmethod
     def load(self, shape: Shape, skip_bad: bool = False) -> Loaded:
-        """All pictures, brought to `shape`; the same ones in the same order each time.
+        """All images, brought to `shape`; the same ones in the same order each time.
 
         Args:
             shape: The size and channels wanted.
-            skip_bad: Go past files that are no pictures, and say which, instead of raising InputError.
+            skip_bad: Go past files that are no images, and say which, instead of raising InputError.
         """
 
 

@@ -22,7 +22,7 @@ FAR = 1 << 28
 def gather(
     images: tf.Tensor, indices: tf.Tensor, ops: Sequence[tuple[int, Op]], seed: tf.Tensor, turn: tf.Tensor
 ) -> tf.Tensor:
-    """The pictures at `indices` after `ops`, in their order.
+    """The images at `indices` after `ops`, in their order.
 
     Args:
         images: uint8 [N, H, W, C].

@@ -19,7 +19,7 @@ IMBALANCE = 3
 
 @dataclass(frozen=True)
 class Splits:
-    """A data set in its three parts. Test pictures measure once; nothing is chosen by looking at them."""
+    """A data set in its three parts. Test images measure once; nothing is chosen by looking at them."""
 
     train: Examples
     validation: Examples
@@ -33,7 +33,7 @@ class Splits:
 
     @cached_property
     def duplicates(self) -> tuple[Duplicates, ...]:
-        """Pictures that are in two of the parts; see `tkit_pipelines.duplicates.find`."""
+        """Images that are in two of the parts; see `tkit_pipelines.duplicates.find`."""
         return find({"train": self.train, "validation": self.validation, "test": self.test})
 
     def remarks(self) -> list[str]:
@@ -51,7 +51,7 @@ class Splits:
         most, least = int(counts.argmax()), int(counts.argmin())
         if counts[most] >= IMBALANCE * counts[least]:
             lines.append(
-                f"imbalanced classes: {counts[most]:,} training pictures of {self.class_names[most]!r}, "
+                f"imbalanced classes: {counts[most]:,} training images of {self.class_names[most]!r}, "
                 f"{counts[least]:,} of {self.class_names[least]!r}; data.balance=weights or oversample evens them out"
             )
         return lines

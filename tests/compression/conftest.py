@@ -1,4 +1,4 @@
-"""Training pictures, a small trained net and a run that the tests of compression share."""
+"""Training images, a small trained net and a run that the tests of compression share."""
 
 import keras
 import numpy as np
@@ -73,7 +73,7 @@ def trained(work):
 
 @pytest.fixture(scope="session")
 def images(work):
-    """Test pictures and their labels."""
+    """Test images and their labels."""
     return work.splits.test.images, work.splits.test.labels
 
 

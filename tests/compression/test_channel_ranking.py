@@ -27,7 +27,7 @@ def resnet():
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def originals():
     random = np.random.default_rng(1)
     return random.integers(0, 256, (64, *SIZE), np.uint8), random.integers(0, 5, 64)
 
@@ -51,9 +51,9 @@ def test_bn_scale_needs_batch_normalization():
         bn_scale(keras.Model(inputs, layers.Dense(3)(x)))
 
 
-def test_taylor_predicts_the_loss_of_a_small_change(resnet, pictures):
+def test_taylor_predicts_the_loss_of_a_small_change(resnet, originals):
     """A channel's gates moved a little from 1 towards 0 change the loss by what its rank says."""
-    images, labels = pictures
+    images, labels = originals
     found = taylor(resnet, images, labels, batch_size=64)["stage2_block1_1_conv"]
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -75,9 +75,9 @@ def test_taylor_predicts_the_loss_of_a_small_change(resnet, pictures):
     np.testing.assert_allclose(found, changes / np.mean(changes), atol=0.05)
 
 
-def test_a_channel_that_is_zero_already_ranks_last_and_all_rankings_repeat(resnet, pictures):
+def test_a_channel_that_is_zero_already_ranks_last_and_all_rankings_repeat(resnet, originals):
     dead = mask(resnet, {"stage1_block1_1_conv": np.delete(np.arange(8), 5)})
-    for rank in (l1, bn_scale, lambda model: taylor(model, *pictures, batch_size=16)):
+    for rank in (l1, bn_scale, lambda model: taylor(model, *originals, batch_size=16)):
         found = rank(dead)
         assert found["stage1_block1_1_conv"].argmin() == 5
         assert found["stage1_block1_1_conv"][5] == 0
@@ -85,8 +85,8 @@ def test_a_channel_that_is_zero_already_ranks_last_and_all_rankings_repeat(resne
         np.testing.assert_array_equal(rank(dead)["stem_conv"], found["stem_conv"])
 
 
-def test_a_model_without_channels_to_remove_says_why(pictures):
+def test_a_model_without_channels_to_remove_says_why(originals):
     inputs = keras.Input(SIZE)
     model = keras.Model(inputs, layers.Dense(5, name="logits")(layers.Flatten()(inputs)))
     with pytest.raises(InputError, match="No channel .* can be removed. logits: they are the model's outputs"):
-        taylor(model, *pictures, batch_size=16)
+        taylor(model, *originals, batch_size=16)

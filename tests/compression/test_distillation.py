@@ -33,20 +33,20 @@ def test_a_student_comes_nearer_to_its_teacher(run, teacher, settings):
 def test_the_loss_is_the_divergence_from_the_teacher(run, teacher):
     splits = run.recipe.data.load(seed=0)
     work = Workbench(**settings_of(run, splits))
-    pictures = splits.validation.images.astype(np.float32)
+    images = splits.validation.images.astype(np.float32)
     student = model_files.load(run.folder / "float")
     losses = []
     for teaches in (run, teacher):
         lesson = Distillation(str(teaches.folder), student, work, temperature=1.0, weight=1.0)
-        losses.append(float(lesson(pictures, np.eye(10)[splits.validation.labels], student(pictures), ())))
+        losses.append(float(lesson(images, np.eye(10)[splits.validation.labels], student(images), ())))
     apart = distances(run, teacher.folder / "float", run.folder / "float")
     assert losses == pytest.approx([0.0, *apart], rel=0.02, abs=1e-3)
 
 
 def distances(run, teacher, *students):
-    """How far from the teacher's classes each student's are: mean relative entropy on the validation pictures."""
-    pictures = run.recipe.data.load(seed=0).validation.images.astype(np.float32)
-    taught, *said = (keras.ops.softmax(model_files.load(folder)(pictures)).numpy() for folder in (teacher, *students))
+    """How far from the teacher's classes each student's are: mean relative entropy on the validation images."""
+    images = run.recipe.data.load(seed=0).validation.images.astype(np.float32)
+    taught, *said = (keras.ops.softmax(model_files.load(folder)(images)).numpy() for folder in (teacher, *students))
     return [np.mean(np.sum(taught * (np.log(taught + 1e-9) - np.log(one + 1e-9)), axis=1)) for one in said]
 
 
@@ -95,11 +95,11 @@ def test_without_an_optimizer_of_its_own_a_step_trains_as_the_run_did(run, prune
 
 
 def test_features_bring_the_student_s_likenesses_nearer_to_the_teacher_s(run, teacher):
-    pictures = run.recipe.data.load(seed=0).validation.images.astype(np.float32)
+    images = run.recipe.data.load(seed=0).validation.images.astype(np.float32)
 
     def likeness(folder):
         model = model_files.load(folder)
-        given = np.asarray(keras.Model(model.inputs[0], model.get_layer(features_of(model)).output)(pictures))
+        given = np.asarray(keras.Model(model.inputs[0], model.get_layer(features_of(model)).output)(images))
         flat = given.reshape(len(given), -1)
         return flat @ flat.T / np.linalg.norm(flat @ flat.T, axis=1, keepdims=True)
 

@@ -62,12 +62,12 @@ def test_the_file_is_smaller_by_half_of_those_weights(made, trained, work):
 
 def test_the_runtime_computes_what_the_fake_quantized_graph_and_the_integers_say(made, images):
     state, data = made
-    pictures = images[0]
-    answers = Model(data).predict(pictures).argmax(axis=1)
+    originals = images[0]
+    answers = Model(data).predict(originals).argmax(axis=1)
     graph = quantized(state.model, state.kept.quantized)
-    assert np.mean(answers == graph.predict(pictures.astype(np.float32), verbose=0).argmax(axis=1)) > 0.98
-    reference = Model(data, kernels="reference").predict(pictures[:50])
-    np.testing.assert_array_equal(IntegerModel(data).predict(pictures[:50]), reference)
+    assert np.mean(answers == graph.predict(originals.astype(np.float32), verbose=0).argmax(axis=1)) > 0.98
+    reference = Model(data, kernels="reference").predict(originals[:50])
+    np.testing.assert_array_equal(IntegerModel(data).predict(originals[:50]), reference)
 
 
 def test_training_wins_back_what_4_bits_cost(trained, work, images, accuracy):

@@ -254,8 +254,8 @@ def test_a_layer_named_in_float_layers_computes_in_float(trained, work, images):
     assert np.mean(Model(data).predict(images[0]).argmax(1) == expected.argmax(1)) >= 0.98
 
 
-def test_too_few_calibration_pictures_are_refused(trained, work):
-    with pytest.raises(InputError, match="samples=4 gives 4 calibration pictures for 10 classes"):
+def test_too_few_calibration_images_are_refused(trained, work):
+    with pytest.raises(InputError, match="samples=4 gives 4 calibration images for 10 classes"):
         Quantize(samples=4).apply(State(trained, Kept()), work)
 
 

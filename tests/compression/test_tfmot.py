@@ -59,7 +59,7 @@ def shuffled(model):
     return model
 
 
-def pictures(model):
+def images(model):
     shape = (16, *model.inputs[0].shape[1:])
     return np.random.default_rng(1).integers(0, 256, shape).astype(np.float32)
 
@@ -94,13 +94,13 @@ def test_the_twin_computes_what_the_model_does(build):
     from tkit.compression.tfmot.keras2 import back, twin
 
     model = shuffled(build())
-    expected = model(pictures(model)).numpy()
+    expected = model(images(model)).numpy()
     made = twin(model)
     scale = np.abs(expected).max()
-    assert np.abs(made(pictures(model)).numpy() - expected).max() < 1e-5 * scale
+    assert np.abs(made(images(model)).numpy() - expected).max() < 1e-5 * scale
     assert {layer.name for layer in made.layers} == {layer.name for layer in model.layers}
     made.set_weights([weight * np.float32(1.01) for weight in made.get_weights()])
-    assert np.abs(back(made, model)(pictures(model)).numpy() - made(pictures(model)).numpy()).max() < 1e-5 * scale
+    assert np.abs(back(made, model)(images(model)).numpy() - made(images(model)).numpy()).max() < 1e-5 * scale
 
 
 def test_a_layer_that_is_not_translated_is_named():
@@ -183,7 +183,7 @@ def test_the_file_of_tfmot_itself_has_the_same_codes(build):
 
     model = shuffled(build())
     made = aware(twin(model), pruned=False, clustered=False)
-    made(pictures(model), training=True)
+    made(images(model), training=True)
     folded, quantized = read(made, model, {layer.name: (0.0, 1.0) for layer in fold(model).layers})
     theirs = kernels(flatbuffer.read(tflite(made)), folded)
     assert theirs.keys() == quantized.scales.keys()
@@ -204,10 +204,10 @@ def test_unfolded_kernels_hold_the_centroids():
     clustered = {name: Clusters(centroids=tuple(centroids.tolist()), scales=tuple(factor[name])) for name in factor}
     found = unfold(folded, clustered)
     assert all(set(np.unique(found.get_layer(name).kernel)) <= set(centroids) for name in names)
-    expected = model(pictures(model)).numpy()
+    expected = model(images(model)).numpy()
     scale = np.abs(expected).max()
-    assert np.abs(found(pictures(model)).numpy() - expected).max() < 1e-5 * scale
-    assert np.abs(fold(found)(pictures(model)).numpy() - expected).max() < 1e-5 * scale
+    assert np.abs(found(images(model)).numpy() - expected).max() < 1e-5 * scale
+    assert np.abs(fold(found)(images(model)).numpy() - expected).max() < 1e-5 * scale
 
 
 @pytest.mark.parametrize(

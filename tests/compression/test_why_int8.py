@@ -90,10 +90,10 @@ def test_all_switches_on_is_the_quantized_model_and_all_off_the_float_one(run, s
     model, images = trained(run), splits.validation.images
     made = Quantize().apply(State(model, Kept()), work(run, splits))
     switches = Switches(fold(model), made)
-    pictures = images.astype(np.float32)
-    expected = quantized(made.model, made.kept.quantized).predict(pictures, verbose=0)
+    originals = images.astype(np.float32)
+    expected = quantized(made.model, made.kept.quantized).predict(originals, verbose=0)
     np.testing.assert_allclose(switches.outputs(images, switches.places), expected, atol=1e-4)
-    np.testing.assert_allclose(switches.outputs(images), model.predict(pictures, verbose=0), atol=1e-4)
+    np.testing.assert_allclose(switches.outputs(images), model.predict(originals, verbose=0), atol=1e-4)
     alone = switches.outputs(images, [Place("stage1_2_conv", "kernel")])
     assert np.abs(alone - switches.outputs(images)).max() > 1e-4
 
@@ -136,7 +136,7 @@ def darkened(splits, chosen):
     return dataclasses.replace(splits, train=dataclasses.replace(splits.train, images=images))
 
 
-def test_calibration_pictures_darker_than_validation_saturate(run, splits):
+def test_calibration_images_darker_than_validation_saturate(run, splits):
     dark = darkened(splits, slice(None))
     findings = found(run, dark, trained(run), Quantize(calibration="minmax"))
     worst = findings.places[0]
@@ -145,10 +145,10 @@ def test_calibration_pictures_darker_than_validation_saturate(run, splits):
     assert worst.cause.measured["outside_validation"] > 10 * worst.cause.measured["outside_calibration"]
 
 
-def test_too_few_calibration_pictures_are_named_and_more_are_suggested(run, splits):
+def test_too_few_calibration_images_are_named_and_more_are_suggested(run, splits):
     few = Quantize(calibration="minmax", samples=10)
-    pictures = {picture.tobytes() for picture in work(run, splits).calibration(10)}
-    chosen = [picture.tobytes() in pictures for picture in splits.train.images]
+    originals = {image.tobytes() for image in work(run, splits).calibration(10)}
+    chosen = [image.tobytes() in originals for image in splits.train.images]
     findings = found(run, darkened(splits, chosen), trained(run), few)
     worst = findings.places[0]
     assert worst.cause.name == "too few calibration samples"
@@ -169,7 +169,7 @@ def test_a_float_layer_is_in_float_in_the_file(run, splits):
     assert not proofs(data, "int8", made.kept.model_copy(update={"quantized": strict}), made.model)[-1].holds
 
 
-def test_the_command_writes_whole_json_and_a_picture(run, tmp_path):
+def test_the_command_writes_whole_json_and_a_image(run, tmp_path):
     path = tmp_path / "planted.keras"
     with_kernel_outlier(trained(run)).save(path)
     arguments = ["why-int8", str(path), "--data", "digits", "--pixels", "0-255", "--runs-dir", str(tmp_path)]
@@ -183,7 +183,7 @@ def test_the_command_writes_whole_json_and_a_picture(run, tmp_path):
     assert not list(opened.damage("float/why-int8"))
     worst = document["places"][0]
     assert (worst["layer"], worst["part"], worst["cause"]) == ("stage1_2_conv", "kernel", "range outlier")
-    assert document["pictures"] == 100
+    assert document["images"] == 100
     assert document["with_exceptions"]["accuracy"] > document["int8"]["accuracy"] + 0.1
     assert document["with_exceptions"]["bytes"] > document["int8"]["bytes"]
     assert Quantize.model_validate(parse_component(document["suggested_step"])).float_layers

@@ -64,7 +64,7 @@ for name, optimizations in (("pruned", []), ("sparse", [tf.lite.Optimize.EXPERIM
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
-    """A folder with <format>.tflite, keras.npz (64 pictures, their logits); a twin's pruned and sparse.tflite."""
+    """A folder with <format>.tflite, keras.npz (64 images, their logits); a twin's pruned and sparse.tflite."""
     folder = tmp_path_factory.mktemp("models")
     done = subprocess.run([sys.executable, "-c", MAKE, str(folder), *FORMATS], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -72,16 +72,16 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def pictures(made):
+def originals(made):
     """uint8 [64, 8, 8, 3] and Keras's float32 logits [64, 5]."""
     with np.load(made / "keras.npz") as arrays:
         return arrays["images"], arrays["logits"]
 
 
 @pytest.fixture
-def bundle(made, pictures, tmp_path):
+def bundle(made, originals, tmp_path):
     """A bundle of the float32, int8 and int16x8 files with four golden samples."""
-    images, logits = pictures
+    images, logits = originals
     models = {name: (made / f"{name}.tflite").read_bytes() for name in ("float32", "int8", "int16x8")}
     answers = logits.argmax(axis=1)
     return Bundle.write(tmp_path / "export", models=models, labels=LABELS, images=images[:4], answers=answers[:4])

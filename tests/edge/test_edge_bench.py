@@ -25,14 +25,14 @@ def edge(*arguments, code=0):
 
 
 @pytest.fixture
-def test_file(pictures, tmp_path):
+def test_file(originals, tmp_path):
     """Keras's own answers as labels."""
-    images, logits = pictures
+    images, logits = originals
     np.savez(tmp_path / "test.npz", images=images, labels=logits.argmax(axis=1).astype(np.int32))
     return tmp_path / "test.npz"
 
 
-def test_a_bundle_end_to_end(bundle, test_file, tmp_path, pictures):
+def test_a_bundle_end_to_end(bundle, test_file, tmp_path, originals):
     report = tmp_path / "bench.json"
     done = edge("bench", bundle.folder, "--formats", "int8,float32", "--threads", "1,2", "--seconds", "0.1",
                 "--test", test_file, "--output", report)  # fmt: skip
@@ -55,7 +55,7 @@ def test_a_bundle_end_to_end(bundle, test_file, tmp_path, pictures):
         assert item["runs"] >= 10
         assert min(item["load_ms"], item["first_ms"]) > 0
         assert 0 < item["model_memory"] < item["peak_memory"] < 2e9
-        right = Model(bundle.path(item["format"])).predict(pictures[0]).argmax(axis=1) == pictures[1].argmax(axis=1)
+        right = Model(bundle.path(item["format"])).predict(originals[0]).argmax(axis=1) == originals[1].argmax(axis=1)
         assert item["accuracy"]["top1"] == right.mean()
         assert item["accuracy"]["samples"] == 64
         low, high = item["accuracy"]["interval"]
@@ -123,7 +123,7 @@ def test_a_bad_file_gives_one_message_with_its_name(made, tmp_path, content):
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [
-        (np.zeros((2, 9, 9, 3), np.uint8), np.zeros(2, np.int32), r"pictures \(9, 9, 3\)"),
+        (np.zeros((2, 9, 9, 3), np.uint8), np.zeros(2, np.int32), r"images \(9, 9, 3\)"),
         (np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 5], np.int32), "labels from 0 to 5"),
         (np.zeros((2, 8, 8, 3), np.uint8), np.zeros(3, np.int32), "received 2 and 3"),
         (np.zeros((2, 8, 8, 3), np.uint8), np.zeros(2, np.float32), "'labels' of int32"),
@@ -168,11 +168,11 @@ def test_wilson_against_published_values():
 def test_check_command_passes_and_fails(bundle):
     done = edge("check", bundle.folder)
     assert done.stdout.count("same top-1 on 4 of 4") == 3
-    assert "pictures 4 of 4" in done.stdout
-    bundle.picture(1).write_bytes(bundle.picture(0).read_bytes())
+    assert "images 4 of 4" in done.stdout
+    bundle.image(1).write_bytes(bundle.image(0).read_bytes())
     assert "0001.png is not the file" in edge("check", bundle.folder, code=2).stderr
     path = bundle.folder / "bundle.json"
-    first, second = (picture.sha256 for picture in bundle.golden_file.pictures[:2])
+    first, second = (image.sha256 for image in bundle.golden_file.originals[:2])
     path.write_text(path.read_text().replace(second, first))
     done = edge("check", bundle.folder, code=3)
     assert "3 of 4 decode" in done.stdout

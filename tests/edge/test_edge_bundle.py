@@ -7,7 +7,7 @@ from PIL import Image
 
 from tkit_edge.__main__ import main
 from tkit_edge.bundle import Bundle
-from tkit_edge.check import check, check_pictures
+from tkit_edge.check import check, check_images
 from tkit_edge.errors import InputError
 from tkit_edge.files import npz_bytes
 from tkit_edge.images import decode
@@ -24,7 +24,7 @@ def change(bundle, edit):
     path.write_text(json.dumps(content))
 
 
-def test_what_was_written_is_read(bundle, made, pictures):
+def test_what_was_written_is_read(bundle, made, originals):
     read = Bundle.read(bundle.folder)
     assert read == bundle
     assert read.labels == ("ant", "bee", "cat", "dog", "elk")
@@ -39,12 +39,12 @@ def test_what_was_written_is_read(bundle, made, pictures):
     )
     assert read.models["float32"].output.scale == 0
     golden = read.golden()
-    assert np.array_equal(golden.images, pictures[0][:4])
-    assert np.array_equal(golden.expected["int8"], Model(made / "int8.tflite").predict(pictures[0][:4]))
-    assert check_pictures(read).differing == ()
+    assert np.array_equal(golden.images, originals[0][:4])
+    assert np.array_equal(golden.expected["int8"], Model(made / "int8.tflite").predict(originals[0][:4]))
+    assert check_images(read).differing == ()
 
 
-def test_the_same_inputs_give_the_same_bytes(bundle, made, pictures, tmp_path):
+def test_the_same_inputs_give_the_same_bytes(bundle, made, originals, tmp_path):
     models = {name: bundle.path(name).read_bytes() for name in bundle.models}
     golden = bundle.golden()
     again = Bundle.write(
@@ -118,15 +118,15 @@ def test_golden_samples_that_unpack_to_more_than_they_should(bundle):
         bundle.golden()
 
 
-def test_write_refuses_what_does_not_fit(made, pictures, tmp_path):
+def test_write_refuses_what_does_not_fit(made, originals, tmp_path):
     model = (made / "int8.tflite").read_bytes()
-    images, answers = pictures[0][:2], np.zeros(2, np.int32)
+    images, answers = originals[0][:2], np.zeros(2, np.int32)
     rest = {"images": images, "answers": answers}
     with pytest.raises(InputError, match="5 outputs for 4 labels"):
         Bundle.write(tmp_path / "x", models={"int8": model}, labels="abcd", **rest)
     with pytest.raises(InputError, match="by format"):
         Bundle.write(tmp_path / "x", models={"../int8": model}, labels="abcde", **rest)
-    with pytest.raises(InputError, match="takes uint8 pictures"):
+    with pytest.raises(InputError, match="takes uint8 images"):
         Bundle.write(tmp_path / "x", models={"int8": model}, labels="abcde", images=images[:, :4], answers=answers)
     assert not (tmp_path / "x").exists()
 
@@ -168,9 +168,9 @@ def test_check_lets_a_close_call_pass(bundle):
     assert outcome.max_difference > 0
 
 
-def test_an_encoded_picture_that_decodes_otherwise_is_found(bundle):
-    bundle.picture(1).write_bytes(bundle.picture(0).read_bytes())
-    found = check_pictures(bundle)
+def test_an_encoded_image_that_decodes_otherwise_is_found(bundle):
+    bundle.image(1).write_bytes(bundle.image(0).read_bytes())
+    found = check_images(bundle)
     assert (found.differing, found.failed) == ((1,), (1,))
     assert "3 of 4" in found.line()
     assert "FAILED on samples 1" in found.line()
@@ -183,11 +183,11 @@ def encoded_as(image, kind, **options):
 
 
 @pytest.fixture
-def with_originals(made, pictures, tmp_path):
+def with_originals(made, originals, tmp_path):
     """A bundle whose golden samples have the files that they were decoded from: JPEG (larger), WebP, none."""
     large = np.random.default_rng(1).integers(0, 256, (12, 16, 3), dtype=np.uint8)
-    files = [encoded_as(large, "JPEG"), encoded_as(pictures[0][1], "WEBP", lossless=True), None]
-    images = np.stack([*(decode(data, 8, 8, 3) for data in files[:2]), pictures[0][2]])
+    files = [encoded_as(large, "JPEG"), encoded_as(originals[0][1], "WEBP", lossless=True), None]
+    images = np.stack([*(decode(data, 8, 8, 3) for data in files[:2]), originals[0][2]])
     return Bundle.write(
         tmp_path / "originals",
         models={"int8": (made / "int8.tflite").read_bytes()},
@@ -202,9 +202,9 @@ def with_originals(made, pictures, tmp_path):
 def test_the_original_files_are_kept_byte_for_byte(with_originals):
     bundle, files = with_originals
     read = Bundle.read(bundle.folder)
-    assert [read.picture(number).name for number in range(3)] == ["0000.jpg", "0001.webp", "0002.png"]
-    assert [read.picture(number).read_bytes() for number in range(2)] == files[:2]
-    assert check_pictures(read).differing == ()
+    assert [read.image(number).name for number in range(3)] == ["0000.jpg", "0001.webp", "0002.png"]
+    assert [read.image(number).read_bytes() for number in range(2)] == files[:2]
+    assert check_images(read).differing == ()
     assert read.output == "probabilities"
 
 
@@ -216,19 +216,19 @@ def test_a_jpeg_may_differ_by_another_decoders_rounding_a_png_by_nothing(with_or
     golden.images[number, 0, 0, 0] = value + difference if value < 128 else value - difference
     arrays = {"images": golden.images, "labels": golden.labels, "expected_int8": golden.expected["int8"]}
     (bundle.folder / "golden.npz").write_bytes(npz_bytes(arrays))
-    found = check_pictures(bundle)
+    found = check_images(bundle)
     assert (found.differing, found.max_difference, found.failed) == ((number,), difference, failed)
     assert "up to 3" in found.line()
 
 
-def test_write_refuses_a_file_with_other_pixels(made, pictures, tmp_path):
-    files = [encoded_as(pictures[0][1], "PNG")]
-    with pytest.raises(InputError, match="sample 0: its encoded picture doesn't decode"):
+def test_write_refuses_a_file_with_other_pixels(made, originals, tmp_path):
+    files = [encoded_as(originals[0][1], "PNG")]
+    with pytest.raises(InputError, match="sample 0: its encoded image doesn't decode"):
         Bundle.write(
             tmp_path / "x",
             models={"int8": (made / "int8.tflite").read_bytes()},
             labels=LABELS,
-            images=pictures[0][:1],
+            images=originals[0][:1],
             answers=np.zeros(1, np.int32),
             encoded=files,
         )

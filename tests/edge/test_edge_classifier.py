@@ -18,9 +18,9 @@ LABELS = ("ant", "bee", "cat", "dog", "elk")
 
 
 @pytest.fixture(scope="module", params=["crop", "stretch", "keras"])
-def exported(request, made, pictures, tmp_path_factory):
+def exported(request, made, originals, tmp_path_factory):
     """A bundle of each resizing rule."""
-    images, logits = pictures
+    images, logits = originals
     return Bundle.write(
         tmp_path_factory.mktemp(request.param) / "export",
         models={name: (made / f"{name}.tflite").read_bytes() for name in ("float32", "int8")},

@@ -48,19 +48,19 @@ def hostile(tmp_path_factory):
 
 PATIENCE = 600
 """Seconds that only a hang takes, on however busy a machine."""
-PICTURES = np.ones((2, 8, 8, 3), np.uint8)
+IMAGES = np.ones((2, 8, 8, 3), np.uint8)
 
 
-def test_outputs_are_those_of_the_runtime_in_this_process_in_every_format(made, pictures):
+def test_outputs_are_those_of_the_runtime_in_this_process_in_every_format(made, images):
     for name in ("float32", "int8", "int16x8"):
         with IsolatedModel(made / f"{name}.tflite", threads=2) as model:
             assert (model.input_shape, model.outputs) == ((8, 8, 3), 5)
-            many = np.concatenate([pictures[0]] * 5)  # more than go with one question
+            many = np.concatenate([images[0]] * 5)  # more than go with one question
             expected = Model(made / f"{name}.tflite").predict(many)
             np.testing.assert_array_equal(model.predict(many), expected)
             np.testing.assert_array_equal(model.predict(many[:, ::-1]), Model(model.path).predict(many[:, ::-1]))
             assert model.predict(many[:0]).shape == (0, 5)
-            with pytest.raises(InputError, match=r"takes uint8 pictures \[n, 8, 8, 3\], received float32"):
+            with pytest.raises(InputError, match=r"takes uint8 images \[n, 8, 8, 3\], received float32"):
                 model.predict(many.astype(np.float32))
 
 
@@ -78,7 +78,7 @@ def test_a_file_that_never_ends_is_an_input_error(hostile):
     with IsolatedModel(hostile / "endless.tflite", timeout=60) as model:
         model._worker.child.timeout = 0.5
         with pytest.raises(InputError, match=r"endless\.tflite gave no answer within 0\.5 s of being asked to predict"):
-            model.predict(PICTURES)
+            model.predict(IMAGES)
 
 
 def test_damage_in_a_bundles_file_is_found_in_the_child_by_check_and_predict(bundle, hostile):
@@ -223,7 +223,7 @@ def test_answers_of_another_form_are_refused(made, module, monkeypatch, question
         worker.child.__exit__(None, None, None)
         worker.child = taken
         with pytest.raises(InputError, match="with what it never answers"):
-            worker.predict(PICTURES, 5) if question == "predict" else worker.ask(question)
+            worker.predict(IMAGES, 5) if question == "predict" else worker.ask(question)
 
 
 def test_the_child_imports_nothing_from_the_working_folder(made, tmp_path, monkeypatch):
@@ -232,7 +232,7 @@ def test_the_child_imports_nothing_from_the_working_folder(made, tmp_path, monke
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w')\nraise SystemExit(9)\n")
     monkeypatch.chdir(tmp_path)
     with IsolatedModel(made / "int8.tflite") as model:
-        assert model.predict(PICTURES).shape == (2, 5)
+        assert model.predict(IMAGES).shape == (2, 5)
     assert not (tmp_path / "canary").exists()
 
 

@@ -105,13 +105,13 @@ def png_header(width, height):
 
 @pytest.mark.parametrize("size", [(100_000, 100_000), (9_000, 9_000)])
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_enormous_pictures_are_refused_before_they_are_decoded(size):
+def test_enormous_images_are_refused_before_they_are_decoded(size):
     with pytest.raises(InputError, match=r"bomb.png is too large.*80,000,000"):
         decode(png_header(*size), 8, 8, 3, name="bomb.png")
 
 
 @pytest.mark.parametrize("fmt", ["PNG", "JPEG", "GIF", "BMP"])
-def test_truncated_pictures(fmt):
+def test_truncated_images(fmt):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = encoded(PIL.Image.fromarray(noise), fmt)
     with pytest.raises(InputError, match=r"half.pic is damaged"):
@@ -119,8 +119,8 @@ def test_truncated_pictures(fmt):
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n"])
-def test_what_is_no_picture(data):
-    with pytest.raises(InputError, match="not a picture"):
+def test_what_is_no_image(data):
+    with pytest.raises(InputError, match="not an image"):
         decode(data, 8, 8, 3)
 
 

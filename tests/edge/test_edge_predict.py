@@ -1,4 +1,4 @@
-"""Classifying picture files with a bundle."""
+"""Classifying image files with a bundle."""
 
 import json
 import shutil
@@ -18,10 +18,10 @@ from tkit_edge.runtime import Model
 LABELS = ("ant", "bee", "cat", "dog", "elk")
 
 
-def test_labels_and_probabilities_are_those_of_the_logits(bundle, pictures):
-    logits = Model(bundle.path("float32")).predict(pictures[0][:4])
+def test_labels_and_probabilities_are_those_of_the_logits(bundle, images):
+    logits = Model(bundle.path("float32")).predict(images[0][:4])
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    paths = [bundle.picture(number) for number in range(4)]
+    paths = [bundle.image(number) for number in range(4)]
     with classifier(bundle, "float32") as model:
         found = predict(paths, model, top=5)
     for path, prediction, share in zip(paths, found, expected, strict=True):
@@ -48,20 +48,20 @@ def test_a_bundle_with_fewer_labels_than_outputs_is_refused(bundle):
         pass
 
 
-def test_folders_expand_and_bad_pictures_are_named_while_the_others_are_printed(bundle, tmp_path, capsys):
-    folder = tmp_path / "pictures" / "deep"
+def test_folders_expand_and_bad_images_are_named_while_the_others_are_printed(bundle, tmp_path, capsys):
+    folder = tmp_path / "images" / "deep"
     folder.mkdir(parents=True)
-    shutil.copy(bundle.picture(0), folder / "b.PNG")
-    shutil.copy(bundle.picture(1), folder / "a.png")
-    (folder / "c.jpg").write_bytes(b"no picture")
-    (folder / "notes.txt").write_text("no picture either, and not called one")
+    shutil.copy(bundle.image(0), folder / "b.PNG")
+    shutil.copy(bundle.image(1), folder / "a.png")
+    (folder / "c.jpg").write_bytes(b"no image")
+    (folder / "notes.txt").write_text("no image either, and not called one")
     assert (
-        main(["predict", str(bundle.folder), str(tmp_path / "pictures"), str(tmp_path / "none.png"), "--top", "1"]) == 2
+        main(["predict", str(bundle.folder), str(tmp_path / "images"), str(tmp_path / "none.png"), "--top", "1"]) == 2
     )
     out, err = capsys.readouterr()
     assert [line.split()[0].rpartition("/")[2] for line in out.splitlines()] == ["a.png", "b.PNG"]
-    assert "2 of 4 pictures could not be classified" in err
-    assert "c.jpg is not a picture" in err
+    assert "2 of 4 images could not be classified" in err
+    assert "c.jpg is not an image" in err
     assert "none.png" in err
     assert "notes.txt" not in err
 
@@ -69,28 +69,28 @@ def test_folders_expand_and_bad_pictures_are_named_while_the_others_are_printed(
 def test_nothing_readable_is_one_error(bundle, tmp_path):
     (tmp_path / "empty").mkdir()
     with classifier(bundle, "int8") as model:
-        with pytest.raises(InputError, match="None of 1 pictures could be classified"):
+        with pytest.raises(InputError, match="None of 1 images could be classified"):
             predict([tmp_path / "none.png"], model)
-        with pytest.raises(InputError, match="expected pictures"):
+        with pytest.raises(InputError, match="expected images"):
             predict([tmp_path / "empty"], model)
 
 
 def test_json_has_the_model_and_every_prediction(bundle, capsys):
-    assert main(["predict", str(bundle.folder), str(bundle.picture(0)), "--json", "--format", "int16x8"]) == 0
+    assert main(["predict", str(bundle.folder), str(bundle.image(0)), "--json", "--format", "int16x8"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["model"].endswith("model-int16x8.tflite")
     assert [score["label"] in LABELS for score in document["predictions"][0]["classes"]] == [True] * 5
 
 
 def test_an_unknown_format_lists_those_there_are(bundle, capsys):
-    assert main(["predict", str(bundle.folder), str(bundle.picture(0)), "--format", "int4"]) == 2
+    assert main(["predict", str(bundle.folder), str(bundle.image(0)), "--format", "int4"]) == 2
     assert "It has: float32, int8, int16x8" in capsys.readouterr().err
 
 
-def test_many_pictures_keep_their_order(bundle):
+def test_many_images_keep_their_order(bundle):
     first_pixels = lambda images: images.reshape(len(images), -1)[:, :5] / 255  # noqa: E731
     model = OpenedModel(first_pixels, (8, 8, 3), "crop", "probabilities", LABELS)
-    paths = [bundle.picture(number % 4) for number in range(70)]
+    paths = [bundle.image(number % 4) for number in range(70)]
     found = predict(paths, model)
     assert [item.image for item in found] == [str(path) for path in paths]
     assert found[69].classes == found[1].classes != found[0].classes
@@ -119,14 +119,14 @@ def broken(bundle):
     return Bundle.read(bundle.folder)
 
 
-def test_outputs_that_are_not_finite_are_no_class(broken, pictures, tmp_path, capsys):
-    assert main(["predict", str(broken.folder), str(broken.picture(0)), "--format", "float32"]) == 2
+def test_outputs_that_are_not_finite_are_no_class(broken, images, tmp_path, capsys):
+    assert main(["predict", str(broken.folder), str(broken.image(0)), "--format", "float32"]) == 2
     assert "0000.png: the model gives values that are not finite" in capsys.readouterr().err
     with pytest.raises(InputError, match="values that are not finite"):
-        Classifier(broken.folder, "float32").predict(broken.picture(0))
+        Classifier(broken.folder, "float32").predict(broken.image(0))
     assert main(["check", str(broken.folder), "--json"]) == 3
     outcome = next(item for item in json.loads(capsys.readouterr().out)["files"] if item["format"] == "float32")
     assert outcome["same_top1"] == 0 and outcome["failed"] == [0, 1, 2, 3] and outcome["max_difference"] is None
-    np.savez(tmp_path / "test.npz", images=pictures[0][:4], labels=np.zeros(4, np.int32))  # what argmax takes NaN for
+    np.savez(tmp_path / "test.npz", images=images[0][:4], labels=np.zeros(4, np.int32))  # what argmax takes NaN for
     report = bench(broken.folder, formats=["float32"], threads=[1], seconds=0.01, test=tmp_path / "test.npz")
     assert {item.accuracy.top1 for item in report.results} == {0.0}

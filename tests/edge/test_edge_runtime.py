@@ -13,8 +13,8 @@ BOUNDS = {"float32": 1e-5, "float16": 5e-3, "dynamic": 2e-2, "int8": 5e-2, "uint
 
 @pytest.mark.parametrize("kernels", KERNELS)
 @pytest.mark.parametrize("name", BOUNDS)
-def test_a_file_computes_what_keras_does(made, pictures, name, kernels):
-    images, logits = pictures
+def test_a_file_computes_what_keras_does(made, originals, name, kernels):
+    images, logits = originals
     outputs = Model(made / f"{name}.tflite", kernels=kernels).predict(images)
     assert outputs.dtype == np.float32
     assert outputs.shape == logits.shape
@@ -27,10 +27,10 @@ def test_quantized_inputs_hold_every_pixel_value(made):
     assert Model(made / "uint8.tflite")._codes[:, 0].tolist() == list(range(256))
 
 
-def test_bytes_path_and_threads_give_the_same(made, pictures):
+def test_bytes_path_and_threads_give_the_same(made, originals):
     path = made / "int8.tflite"
-    one = Model(path).predict(pictures[0])
-    assert np.array_equal(one, Model(path.read_bytes(), threads=2).predict(pictures[0]))
+    one = Model(path).predict(originals[0])
+    assert np.array_equal(one, Model(path.read_bytes(), threads=2).predict(originals[0]))
 
 
 def test_each_kernel_set_is_a_different_one(made):
@@ -42,8 +42,8 @@ def test_each_kernel_set_is_a_different_one(made):
 
 
 @pytest.mark.parametrize("images", [np.zeros((1, 9, 8, 3), np.uint8), np.zeros((1, 8, 8, 3), np.float32)])
-def test_pictures_of_another_size_or_type(made, images):
-    with pytest.raises(InputError, match=r"takes uint8 pictures \[n, 8, 8, 3\], received"):
+def test_images_of_another_size_or_type(made, images):
+    with pytest.raises(InputError, match=r"takes uint8 images \[n, 8, 8, 3\], received"):
         Model(made / "int8.tflite").predict(images)
 
 

@@ -99,7 +99,7 @@ CASES = {
 
 
 def converted(function, shape=SHAPE, io=tf.int8, quantized=True, one_scale=False):
-    """The bytes of an int8 file, calibrated on less than what the tests' pictures hold, so that codes saturate."""
+    """The bytes of an int8 file, calibrated on less than what the tests' images hold, so that codes saturate."""
     concrete = tf.function(function, input_signature=[tf.TensorSpec((1, *shape), tf.float32)]).get_concrete_function()
     converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete])
     if quantized:
@@ -113,7 +113,7 @@ def converted(function, shape=SHAPE, io=tf.int8, quantized=True, one_scale=False
     return converter.convert()
 
 
-def pictures(count, shape=SHAPE):
+def originals(count, shape=SHAPE):
     """Random ones, and some of extremes only."""
     random = np.random.default_rng(1)
     images = random.integers(0, 256, (count, *shape), dtype=np.uint8)
@@ -137,7 +137,7 @@ def test_every_code_of_an_operator_is_the_kernels(case):
     io = {"float32 in and out": tf.float32, "uint8 in and out": tf.uint8}.get(case, tf.int8)
     data = converted(function, io=io, one_scale=case == "dense, one scale")
     for file, kernels in itertools.product((data, with_halves(data)), ("reference", "xnnpack")):
-        differences = compare(file, pictures(400), kernels, arithmetic=kernels)
+        differences = compare(file, originals(400), kernels, arithmetic=kernels)
         assert operator in [item.name for item in differences]
         assert [item for item in differences if item.differing] == []
 
@@ -159,14 +159,14 @@ def network():
 @pytest.mark.parametrize("kernels", ["reference", "xnnpack"])
 @pytest.mark.parametrize("io", [tf.int8, tf.uint8, tf.float32], ids=lambda io: io.name)
 def test_logits_of_a_network_are_those_of_the_runtime(network, io, kernels):
-    data, images = converted(network, io=io), pictures(200)
+    data, images = converted(network, io=io), originals(200)
     logits = IntegerModel(data, kernels=kernels).predict(images)
     assert np.array_equal(logits, runtime.Model(data, kernels=kernels).predict(images))
     assert len(np.unique(logits)) > 50
 
 
-def test_every_tensor_is_there_for_all_pictures_at_once(network):
-    model, images = IntegerModel(converted(network)), pictures(20)
+def test_every_tensor_is_there_for_all_images_at_once(network):
+    model, images = IntegerModel(converted(network)), originals(20)
     computed = model.outputs(model.codes(images))
     graph = model.graph
     assert set(computed) == {*graph.inputs, *(number for operator in graph.operators for number in operator.outputs)}
@@ -177,7 +177,7 @@ def test_every_tensor_is_there_for_all_pictures_at_once(network):
 
 
 def test_operators_that_round_otherwise_are_named(network):
-    differences = compare(converted(network), pictures(200), "xnnpack")
+    differences = compare(converted(network), originals(200), "xnnpack")
     differing = [item for item in differences if item.differing]
     assert {item.name for item in differing} >= {"CONV_2D", "MEAN"}
     assert all(item.largest == 1 and item.differing < 0.1 for item in differing)
@@ -186,7 +186,7 @@ def test_operators_that_round_otherwise_are_named(network):
 
 def test_an_operator_alone_is_judged_not_what_comes_before_it():
     data = converted(lambda x: tf.transpose(conv(x, 3, 3, 4, 6), (0, 3, 1, 2)))
-    conv_2d, transpose = compare(data, pictures(200), "xnnpack")
+    conv_2d, transpose = compare(data, originals(200), "xnnpack")
     assert (conv_2d.name, transpose.name) == ("CONV_2D", "TRANSPOSE")
     assert conv_2d.differing > 0 and transpose.differing == 0
 
@@ -203,7 +203,7 @@ def test_a_float_file_is_refused(network):
         IntegerModel(data, "mine.tflite")
 
 
-def test_what_mixes_pictures_is_refused():
+def test_what_mixes_images_is_refused():
     data = converted(lambda x: tf.reduce_mean(branches(x)[0], (0, 1, 2)))
     with pytest.raises(InputError, match="batch of 1"):
         IntegerModel(data)
@@ -211,15 +211,15 @@ def test_what_mixes_pictures_is_refused():
 
 @pytest.mark.parametrize(
     ("images", "message"),
-    [(pictures(2, (9, 7, 3)), "9, 7, 4"), (pictures(2).astype(np.float32), "float32"), (pictures(4)[:0], "none")],
+    [(originals(2, (9, 7, 3)), "9, 7, 4"), (originals(2).astype(np.float32), "float32"), (originals(4)[:0], "none")],
 )
-def test_pictures_that_do_not_fit(network, images, message):
+def test_images_that_do_not_fit(network, images, message):
     with pytest.raises(InputError, match=message):
         compare(converted(network), images)
 
 
 def test_unknown_kernels(network):
     with pytest.raises(InputError, match="'fast'.*xnnpack, builtin, reference"):
-        compare(converted(network), pictures(1), "fast")
+        compare(converted(network), originals(1), "fast")
     with pytest.raises(InputError, match="'builtin'.*reference, xnnpack"):
         IntegerModel(converted(network), kernels="builtin")

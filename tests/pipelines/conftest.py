@@ -1,4 +1,4 @@
-"""Pictures on disk for the tests of the sources, and a cache folder of each test's own."""
+"""Images on disk for the tests of the sources, and a cache folder of each test's own."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def png(value: int, size: int = 4) -> bytes:
 
 @pytest.fixture
 def tree() -> dict[str, bytes]:
-    """A small data set as relative name -> bytes: 2 classes, 8 training and 2 test pictures each."""
-    files = {"README.md": b"not a picture", "train/.DS_Store": b"hidden"}
+    """A small data set as relative name -> bytes: 2 classes, 8 training and 2 test images each."""
+    files = {"README.md": b"not an image", "train/.DS_Store": b"hidden"}
     for label, name in enumerate(("cat", "dog")):
         for number in range(8):
             files[f"train/{name}/{number}.png"] = png(100 * label + number)

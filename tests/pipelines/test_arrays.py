@@ -1,4 +1,4 @@
-"""Pictures as arrays (NPZ, IDX) and as a table of files (CSV): one path each, the same rule for sizes."""
+"""Images as arrays (NPZ, IDX) and as a table of files (CSV): one path each, the same rule for sizes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def load(path, shape=(6, 5, 3)):
 
 
 def by_png(image, shape):
-    """The picture as tkit's decoder brings a file of it to `shape`."""
+    """The image as tkit's decoder brings a file of it to `shape`."""
     buffer = io.BytesIO()
     Image.fromarray(image.squeeze()).save(buffer, "PNG")
     return images.decode(buffer.getvalue(), *shape)
@@ -86,14 +86,14 @@ PIXELS, LABELS = arrays()
         ({"images": PIXELS / 255.0, "labels": LABELS}, "must be uint8, 0 to 255; received float64"),
         ({"images": PIXELS[None], "labels": LABELS}, r"must be \[N, H, W\]"),
         ({"images": np.zeros((20, 4, 4, 2), np.uint8), "labels": LABELS}, r"must be \[N, H, W\]"),
-        ({"images": PIXELS, "labels": LABELS[:5]}, "one a picture"),
+        ({"images": PIXELS, "labels": LABELS[:5]}, "one an image"),
         ({"images": PIXELS, "labels": LABELS / 2}, "must be integers"),
         ({"images": PIXELS, "labels": np.eye(2, dtype=int)[LABELS]}, r"received \[20, 2\]"),
         ({"images": PIXELS, "labels": LABELS - 1}, "labels must be 0 or more, received -1"),
         ({"images": PIXELS, "labels": LABELS + 1, "class_names": np.array(["a", "b"])}, "labels must be 0 to 1"),
         ({"images": PIXELS, "labels": LABELS * 0}, "only one class"),
         ({"images": PIXELS, "labels": np.array([object()] * 20)}, "pickle|damaged"),
-        ({"images": PIXELS[:0], "labels": LABELS[:0]}, "training pictures are none"),
+        ({"images": PIXELS[:0], "labels": LABELS[:0]}, "training images are none"),
     ],
 )
 def test_arrays_that_cannot_be_used_are_explained(tmp_path, named, match, cache):
@@ -115,7 +115,7 @@ def test_a_damaged_or_exploding_npz_is_refused(tmp_path, monkeypatch):
         load(path)
 
 
-def test_a_zip_of_arrays_and_pictures_is_an_archive(tmp_path, tree, write):
+def test_a_zip_of_arrays_and_images_is_an_archive(tmp_path, tree, write):
     path = write["zip"](tmp_path / "set.zip", tree)
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("notes.npy", b"x")
@@ -137,7 +137,7 @@ def write_idx(folder, train, test, suffix="", dot="-"):
 
 
 @pytest.mark.parametrize(("suffix", "dot"), [("", "-"), (".gz", "-"), ("", ".")])
-def test_idx_files_give_their_pictures(tmp_path, suffix, dot):
+def test_idx_files_give_their_images(tmp_path, suffix, dot):
     train, test = arrays(20, (7, 6), first=1), arrays(8, (7, 6), first=1)
     folder = write_idx(tmp_path / "mnist", train, test, suffix, dot)
     for _ in range(2):
@@ -163,8 +163,8 @@ def test_idx_files_that_do_not_hold_what_they_say_are_refused(tmp_path):
     refused("train-images-idx3-ubyte", whole[:4] + b"\xff" * 12, "more than this machine's memory")
     refused("train-images-idx3-ubyte", b"", "no IDX file")
     refused("t10k-labels-idx1-ubyte", None, "expected its labels beside it")
-    refused("t10k-labels-idx1-ubyte", idx_bytes(np.zeros(7)), "one a picture")
-    refused("fashion-images-idx3-ubyte", whole, "expected one file of training pictures")
+    refused("t10k-labels-idx1-ubyte", idx_bytes(np.zeros(7)), "one an image")
+    refused("fashion-images-idx3-ubyte", whole, "expected one file of training images")
 
 
 def table(folder, tree, write, lines, name="set.csv"):
@@ -223,13 +223,13 @@ def test_a_tables_mistakes_are_explained(tmp_path, tree, write):
     refused([*good, "train/cat/0.png,cat"], "'train/cat/0.png' is on line 1 and on line 21")
     refused([*good, "missing.png,cat"], r"missing.png: cannot be read.*skip_bad")
     refused(["file,label,split", "train/cat/0.png,cat,later"], "split must be train, test or validation")
-    refused([*good, "set.csv,cat"], "set.csv is not a picture")
+    refused([*good, "set.csv,cat"], "set.csv is not an image")
     (tmp_path / "set" / "set.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="UTF-8"):
         load(tmp_path / "set" / "set.csv")
 
 
-def test_a_changed_table_or_picture_is_read_again(tmp_path, tree, write):
+def test_a_changed_table_or_image_is_read_again(tmp_path, tree, write):
     path = table(tmp_path / "set", tree, write, rows(tree))
     load(path, (4, 4, 1))
     before = len(list((cache_module.cache_dir() / "decoded").iterdir()))

@@ -21,7 +21,7 @@ COUNTS = (40, 13, 5)
 
 
 def uneven():
-    """Picture i holds i in its corner pixel; 40, 13 and 5 of the classes."""
+    """Image i holds i in its corner pixel; 40, 13 and 5 of the classes."""
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(3), COUNTS)).astype(np.int32)
     images = np.zeros((len(labels), 4, 4, 1), np.uint8)
     images[:, 0, 0, 0] = np.arange(len(labels))
@@ -46,7 +46,7 @@ def test_weights_make_classes_count_the_same_with_mean_1():
     np.testing.assert_allclose([weights[labels[:, label] == 1].sum() for label in range(3)], 58 / 3, rtol=1e-5)
 
 
-def test_weights_leave_pictures_and_labels_as_they_were():
+def test_weights_leave_images_and_labels_as_they_were():
     for ops in ((), (Mixup(),)):
         plain, weighted = batches("none", ops).batch(1, 2), batches("weights", ops).batch(1, 2)
         assert len(plain) == 2
@@ -113,18 +113,18 @@ def test_duplicates_are_counted_for_each_pair_with_the_first(shape):
         ("train", "test", 3, (9, 17)),
         ("validation", "test", 1, (8, 5)),
     ]
-    assert "3 test pictures are in train too" in splits.remarks()[0]
+    assert "3 test images are in train too" in splits.remarks()[0]
     assert Splits(*(noise(50, seed, shape) for seed in range(3)), ("a", "b"), "x").duplicates == ()
 
 
-def test_equal_hashes_are_not_taken_for_equal_pictures(monkeypatch):
+def test_equal_hashes_are_not_taken_for_equal_images(monkeypatch):
     from tkit_pipelines import duplicates
 
     monkeypatch.setattr(duplicates, "_hashes", lambda examples: np.zeros(len(examples), np.uint64))
     assert duplicates.find({"one": noise(5, 0), "other": noise(5, 1)}) == ()
 
 
-def test_60000_pictures_are_looked_through_in_half_a_second():
+def test_60000_images_are_looked_through_in_half_a_second():
     splits = Splits(noise(45_000, 0), noise(5_000, 1), noise(10_000, 2), ("a", "b"), "x")
     began = time.process_time()
     assert splits.duplicates == ()
@@ -135,7 +135,7 @@ def test_remarks_say_imbalance_and_what_was_skipped():
     splits = Splits(uneven(), noise(2, 0), noise(2, 1), ("ant", "bee", "cow"), "x", (Bad("f", "f is damaged."),))
     skipped, uneven_ = splits.remarks()
     assert skipped == "1 file was skipped; the first: f is damaged."
-    assert "40 training pictures of 'ant', 5 of 'cow'" in uneven_
+    assert "40 training images of 'ant', 5 of 'cow'" in uneven_
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def both(tmp_path, tree, write, monkeypatch):
     return data, in_memory, data.load(0)
 
 
-def test_past_the_ram_budget_pictures_stay_in_the_cache_with_equal_batches(both):
+def test_past_the_ram_budget_images_stay_in_the_cache_with_equal_batches(both):
     data, in_memory, on_disk = both
     for part in ("train", "validation", "test"):
         kept, left = getattr(in_memory, part), getattr(on_disk, part)
@@ -193,7 +193,7 @@ def test_batches_read_the_file_itself_past_the_budget(both):
 
 def test_the_budget_goes_to_the_small_parts_first(tmp_path, tree, write, monkeypatch):
     data = Images(source=str(write["zip"](tmp_path / "set.zip", tree)), image_size=(4, 4), channels=1, batch_size=4)
-    monkeypatch.setenv("TKIT_RAM", str(100 / 2**30))  # bytes: 2 validation and 4 test pictures of 16
+    monkeypatch.setenv("TKIT_RAM", str(100 / 2**30))  # bytes: 2 validation and 4 test images of 16
     splits = data.load(0)
     assert [isinstance(part.images, Rows) for part in (splits.train, splits.validation, splits.test)] == [
         True,

@@ -1,4 +1,4 @@
-"""Ops that compute pixels, against a plain numpy reading of the same random numbers, one picture at a time."""
+"""Ops that compute pixels, against a plain numpy reading of the same random numbers, one image at a time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COUNT, HEIGHT, WIDTH, CLASSES = 48, 9, 7, 4
 LABELS = np.eye(CLASSES, dtype=np.float32)[np.arange(COUNT) % CLASSES]
 
 
-def pictures(channels=3):
+def originals(channels=3):
     return np.random.default_rng(0).integers(0, 256, (COUNT, HEIGHT, WIDTH, channels)).astype(np.uint8)
 
 
@@ -52,7 +52,7 @@ def grey(image):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_colour(channels):
-    images = pictures(channels)
+    images = originals(channels)
     got, labels = run(Colour(brightness=0.4, contrast=0.5, saturation=0.6), images)
     factors = 1 + np.array([[0.4], [0.5], [0.6]]) * uniform([3, COUNT], low=-1, high=1)
     for image, pixels, (bright, contrast, saturation) in zip(images, got, factors.T, strict=True):
@@ -64,8 +64,8 @@ def test_colour(channels):
     np.testing.assert_array_equal(labels, LABELS)
 
 
-def test_colour_at_zero_leaves_the_pictures():
-    np.testing.assert_array_equal(run(Colour(brightness=0, contrast=0, saturation=0), pictures())[0], pictures())
+def test_colour_at_zero_leaves_the_images():
+    np.testing.assert_array_equal(run(Colour(brightness=0, contrast=0, saturation=0), originals())[0], originals())
 
 
 def partners(*parts):
@@ -73,7 +73,7 @@ def partners(*parts):
 
 
 def test_mixup():
-    images = pictures()
+    images = originals()
     got, labels = run(Mixup(alpha=0.4), images)
     share = beta(0.4, COUNT, derive(SEED, 0)).numpy()
     for index, (other, own) in enumerate(zip(partners(1), share, strict=True)):
@@ -83,7 +83,7 @@ def test_mixup():
 
 
 def test_cutmix():
-    images = pictures()
+    images = originals()
     got, labels = run(Cutmix(), images)
     side = np.sqrt(beta(1.0, COUNT, derive(SEED, 0)).numpy())
     centre = uniform([2, COUNT, 1], 2)[..., 0]
@@ -119,7 +119,7 @@ def sampled(image, rows, columns):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_random_resized_crop(channels):
-    images = pictures(channels)
+    images = originals(channels)
     got, _ = run(RandomResizedCrop(smallest=0.2), images)
     area = uniform([COUNT], 0, low=0.2, high=1)
     stretch = np.exp(uniform([COUNT], 1, low=-1, high=1) * math.log(4 / 3) / 2)
@@ -132,8 +132,8 @@ def test_random_resized_crop(channels):
         assert abs(sampled(image.astype(float), *places) - got[index]).max() < 0.51
 
 
-def test_random_resized_crop_of_the_whole_is_the_picture():
-    np.testing.assert_array_equal(run(RandomResizedCrop(smallest=1, ratio=1), pictures())[0], pictures())
+def test_random_resized_crop_of_the_whole_is_the_image():
+    np.testing.assert_array_equal(run(RandomResizedCrop(smallest=1, ratio=1), originals())[0], originals())
 
 
 def changed(image, name, sign, magnitude):
@@ -174,7 +174,7 @@ def changed(image, name, sign, magnitude):
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("magnitude", [0.37, 0.9])
 def test_randaugment(channels, magnitude):
-    images = pictures(channels)
+    images = originals(channels)
     got, _ = run(RandAugment(layers=2, magnitude=magnitude), images)
     expected, seen = images.astype(np.float64), set()
     for layer in range(2):
@@ -185,7 +185,7 @@ def test_randaugment(channels, magnitude):
         expected = np.array([changed(image, ALL[number], way, magnitude) for image, number, way in pairs])
     assert len(seen) == len(ALL)
     same = np.array([abs(one - other).max() <= 1 for one, other in zip(expected, got, strict=True)])
-    # float32 and float64 may choose another nearest pixel, or another side of a table's step, for a picture or two.
+    # float32 and float64 may choose another nearest pixel, or another side of a table's step, for an image or two.
     assert same.sum() >= COUNT - 2
 
 
@@ -200,7 +200,7 @@ ALL_OPS = (Flip(), *OPS, Translate(pixels=2))
 
 
 def batches(ops, seed=3):
-    return Batches(Examples(pictures(), (np.arange(COUNT) % CLASSES).astype(np.int32)), CLASSES, 16, ops, seed)
+    return Batches(Examples(originals(), (np.arange(COUNT) % CLASSES).astype(np.int32)), CLASSES, 16, ops, seed)
 
 
 def same(left, right):
@@ -223,7 +223,7 @@ def test_batches_with_them_are_pure(ops):
 
 def test_labels_keep_their_mass():
     for op in (Mixup(), Cutmix(), Mixup(alpha=0.01)):
-        _, labels = run(op, pictures())
+        _, labels = run(op, originals())
         np.testing.assert_allclose(labels.sum(1), 1, atol=1e-5)
         np.testing.assert_allclose(np.sort(labels.argmax(1)).shape, COUNT)
         assert np.isfinite(labels).all() and labels.min() >= -1e-7
@@ -231,7 +231,7 @@ def test_labels_keep_their_mass():
 
 def test_spatial_and_batch_ops_apply_in_their_order():
     """Flip before and after a translation that RandomResizedCrop, doing nothing, cuts off from it."""
-    images = pictures()
+    images = originals()
     ops = (Flip(), Translate(pixels=2), Flip())
     with_break = (Flip(), Translate(pixels=2), RandomResizedCrop(smallest=1, ratio=1), Flip())
     rows, turn = tf.range(COUNT), tf.zeros([COUNT, 1], tf.bool)

@@ -21,7 +21,7 @@ OPS = (Flip(), Translate(pixels=2), Cutout(size=3))
 
 
 def examples(count=53, classes=5):
-    """Picture i holds i in its corner pixel's channels and noise elsewhere; its label is i % classes."""
+    """Image i holds i in its corner pixel's channels and noise elsewhere; its label is i % classes."""
     images = np.random.default_rng(1).integers(0, 256, (count, 8, 8, 3)).astype(np.uint8)
     images[:, 0, 0] = np.arange(count)[:, None]
     return Examples(images, (np.arange(count) % classes).astype(np.int32))
@@ -68,14 +68,14 @@ def test_seed_epoch_and_step_each_matter():
         assert not same(first, other)
 
 
-def test_augmentation_differs_between_epochs_for_the_same_picture():
-    """The order aside: all pictures are equal, so a difference can only come from the ops."""
-    same_picture = Examples(np.repeat(examples().images[:1], 20, axis=0), np.zeros(20, np.int32))
-    made = Batches(same_picture, 2, 20, OPS, 0)
+def test_augmentation_differs_between_epochs_for_the_same_image():
+    """The order aside: all images are equal, so a difference can only come from the ops."""
+    same_image = Examples(np.repeat(examples().images[:1], 20, axis=0), np.zeros(20, np.int32))
+    made = Batches(same_image, 2, 20, OPS, 0)
     assert not same(made.batch(0, 0), made.batch(1, 0))
 
 
-def test_an_epoch_takes_each_picture_at_most_once_and_drops_the_remainder():
+def test_an_epoch_takes_each_image_at_most_once_and_drops_the_remainder():
     made = batches(ops=())
     for epoch in range(2):
         seen = np.concatenate([made.batch(epoch, step)[0][:, 0, 0, 0] for step in range(5)])
@@ -89,14 +89,14 @@ def test_an_epoch_takes_each_picture_at_most_once_and_drops_the_remainder():
 def test_orders_of_epochs_are_unlike():
     made = batches(ops=())
     orders = [np.concatenate([made.batch(epoch, step)[0][:, 0, 0, 0] for step in range(5)]) for epoch in range(40)]
-    # Picture 0 comes first in 1 of 53 epochs or so; every position's mean is near the middle, 26.
+    # Image 0 comes first in 1 of 53 epochs or so; every position's mean is near the middle, 26.
     assert abs(np.mean(orders) - 26) < 2
     assert len({order.tobytes() for order in orders}) == 40
 
 
-def test_an_alternating_flip_shows_every_picture_both_ways_in_two_epochs():
+def test_an_alternating_flip_shows_every_image_both_ways_in_two_epochs():
     columns = np.broadcast_to(np.arange(8, dtype=np.uint8)[:, None], (53, 8, 8, 1)).copy()
-    columns[:, 0, :, 0] = np.arange(53)[:, None]  # the first row says which picture it is
+    columns[:, 0, :, 0] = np.arange(53)[:, None]  # the first row says which image it is
     made = Batches(Examples(columns, np.zeros(53, np.int32)), 2, 53, (AlternatingFlip(),), 7)
     mirrored = []
     for epoch in range(4):
@@ -108,7 +108,7 @@ def test_an_alternating_flip_shows_every_picture_both_ways_in_two_epochs():
     assert 15 <= mirrored[0].sum() <= 38
 
 
-def test_labels_follow_their_pictures():
+def test_labels_follow_their_images():
     images, labels = batches(ops=()).batch(0, 0)
     assert images.dtype == "uint8"
     assert labels.dtype == "float32"
@@ -134,7 +134,7 @@ def test_in_order_gives_everything_once_with_a_partial_last_batch():
     np.testing.assert_array_equal(np.concatenate([np.argmax(labels, 1) for _, labels in parts]), examples().labels)
 
 
-def test_taken_pictures_are_shared_with_tensorflow_not_copied():
+def test_taken_images_are_shared_with_tensorflow_not_copied():
     taken = examples().take(np.arange(20))
     assert shareable(taken.images) is taken.images
     made = Batches(taken, 5, 20, (), 0)
@@ -142,7 +142,7 @@ def test_taken_pictures_are_shared_with_tensorflow_not_copied():
     assert (made.batch(0, 0)[0].numpy() == 99).all()
 
 
-def test_unaligned_strided_and_read_only_pictures_work():
+def test_unaligned_strided_and_read_only_images_work():
     source = examples().images
     frozen = source.copy()
     frozen.flags.writeable = False

@@ -1,4 +1,4 @@
-"""The cache of decoded pictures: used when whole, made again when it or its source has changed."""
+"""The cache of decoded images: used when whole, made again when it or its source has changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHAPE = Shape(4, 4, 1)
 
 @pytest.fixture
 def decoded(monkeypatch):
-    """The names of the pictures that were decoded, in a list that grows."""
+    """The names of the images that were decoded, in a list that grows."""
     names = []
     real = encoded.images.decode
 
@@ -137,7 +137,7 @@ def test_a_damaged_entry_is_made_again(path, decoded, cache, damage):
     assert len(decoded) == 40
 
 
-def test_writing_to_loaded_pictures_does_not_reach_the_cache(path):
+def test_writing_to_loaded_images_does_not_reach_the_cache(path):
     load(path).train.images.store[...] = 0
     assert load(path).train.images[:].any()
 
@@ -160,12 +160,12 @@ def test_a_cache_that_cannot_be_written_is_explained(path, cache):
 
 @pytest.mark.parametrize("limit", [300, 440])
 def test_a_write_that_fails_is_explained_and_leaves_nothing(path, cache, limit):
-    """A limit on file sizes stands in for a full disk: it cuts a write in the midst of a picture."""
+    """A limit on file sizes stands in for a full disk: it cuts a write in the midst of an image."""
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
-        with pytest.raises(InputError, match=r"cannot write decoded pictures.*TKIT_CACHE"):
+        with pytest.raises(InputError, match=r"cannot write decoded images.*TKIT_CACHE"):
             load(path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -199,10 +199,10 @@ def test_a_full_disk_is_explained_and_leaves_nothing(tmpfs, tmp_path, tree, writ
     disk = tmpfs("64k")
     monkeypatch.setenv("TKIT_CACHE", str(disk))
     source = write["zip"](tmp_path / "set.zip", tree)
-    with pytest.raises(InputError, match=r"cannot write decoded pictures.*[Ss]pace.*Free 0.*TKIT_CACHE"):
+    with pytest.raises(InputError, match=r"cannot write decoded images.*[Ss]pace.*Free 0.*TKIT_CACHE"):
         load(source, Shape(64, 64, 3))
     assert not list((disk / "decoded").iterdir())
-    assert len(load(source).train) == 16  # smaller pictures fit
+    assert len(load(source).train) == 16  # smaller images fit
 
 
 def test_what_is_held_is_listed_and_cleared_but_for_what_is_being_written(path, cache):

@@ -1,4 +1,4 @@
-"""Folders and archives of pictures: the same data whatever the wrapping, and clear refusals."""
+"""Folders and archives of images: the same data whatever the wrapping, and clear refusals."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_without_train_and_test_a_fixed_part_is_held_out(tmp_path, tree, write):
     assert all(len(part.train) + len(part.validation) == 12 for part in splits)
 
 
-def test_pictures_deep_in_a_class_folder_count(tmp_path, tree, write):
+def test_images_deep_in_a_class_folder_count(tmp_path, tree, write):
     tree["train/cat/2024/may/deep.png"] = write["png"](77)
     assert len(load(write["zip"](tmp_path / "deep.zip", tree)).train) == 17
 
@@ -81,7 +81,7 @@ def refused(path, match):
     assert path.name in str(caught.value)
 
 
-def test_a_damaged_picture_is_named_and_leaves_no_cache(tmp_path, tree, write, cache):
+def test_a_damaged_image_is_named_and_leaves_no_cache(tmp_path, tree, write, cache):
     tree["train/dog/3.png"] = tree["train/dog/3.png"][:40]
     refused(write["zip"](tmp_path / "set.zip", tree), "train/dog/3.png")
     refused(write["folder"](tmp_path / "set", tree), "train/dog/3.png")
@@ -95,7 +95,7 @@ def test_wrong_shapes_of_data_are_explained(tmp_path, tree, write):
     png = write["png"](1)
     refused(folder("flat", {"a.png": png, "b.png": png}), "no class folders")
     refused(folder("one", {"cat/a.png": png, "cat/b.png": png}), "only one class")
-    refused(folder("hidden", {"cat/a.png": png, "dog/.b.png": png}), "class 'dog' has no pictures")
+    refused(folder("hidden", {"cat/a.png": png, "dog/.b.png": png}), "class 'dog' has no images")
     refused(folder("single", {"a.png": png}), "no class folders")
     missing = {name: data for name, data in tree.items() if not name.startswith("test/dog")}
     refused(folder("missing", missing), "same class folders; only one of them has 'dog'")
@@ -107,7 +107,7 @@ def test_wrong_shapes_of_data_are_explained(tmp_path, tree, write):
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", "no class folders")
     (folder("emptyclass", tree) / "train" / "eel").mkdir()
-    refused(tmp_path / "emptyclass", "class 'eel' has no pictures")
+    refused(tmp_path / "emptyclass", "class 'eel' has no images")
 
 
 def test_a_readme_beside_the_wrapping_folder_is_passed_over(tmp_path, tree, write):
@@ -166,7 +166,7 @@ def test_too_many_and_too_large_members_are_refused(tmp_path, tree, write, kind,
         patch.setattr(archive_module, "MAX_MEMBERS", 10)
         refused(path, "more than 10 members")
     with monkeypatch.context() as patch:
-        patch.setattr(archive_module, "MAX_PICTURE_BYTES", 50)
+        patch.setattr(archive_module, "MAX_IMAGE_BYTES", 50)
         refused(path, "a member of")
 
 
@@ -189,7 +189,7 @@ def test_a_table_that_names_a_device_or_a_huge_file_is_refused(tmp_path, write, 
     (tmp_path / "set.csv").write_text("a.png,cat\n/dev/zero,dog\n")
     with pytest.raises(InputError, match="/dev/zero: is no regular file"):
         load(tmp_path / "set.csv")
-    monkeypatch.setattr(files_module, "MAX_PICTURE_BYTES", 20)
+    monkeypatch.setattr(files_module, "MAX_IMAGE_BYTES", 20)
     with pytest.raises(InputError, match=r"a\.png: has \d+ bytes; the limit is 20"):
         load(tmp_path / "set.csv")
 
@@ -245,7 +245,7 @@ def test_sizes_and_colours_are_brought_to_one(tmp_path, write):
 @pytest.mark.realdata
 @pytest.mark.slow
 def test_the_real_archive(jpegs):
-    """All 60,000; every picture as Pillow decodes it (a sample), and from the cache the same."""
+    """All 60,000; every image as Pillow decodes it (a sample), and from the cache the same."""
     data = Images(source=str(jpegs), image_size=(32, 32))
     splits = data.load(0)
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (45_000, 5_000, 10_000)

@@ -1,4 +1,4 @@
-"""Folders as people have them: every format and mode, files that are no pictures, and what is said about them."""
+"""Folders as people have them: every format and mode, files that are no images, and what is said about them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def encoded(image, kind, **options):
     return buffer.getvalue()
 
 
-def picture(size=(9, 6), mode="RGB", value=200):
+def image(size=(9, 6), mode="RGB", value=200):
     colour = value if mode in ("L", "P", "I;16", "1") else (value,) * len(mode)
     return Image.new(mode, size, colour)
 
@@ -38,24 +38,24 @@ def rotated():
 
 
 def frames():
-    return encoded(picture(mode="L"), "GIF", save_all=True, append_images=[picture(mode="L", value=10)])
+    return encoded(image(mode="L"), "GIF", save_all=True, append_images=[image(mode="L", value=10)])
 
 
 MESSY = {
-    "a.jpg": encoded(picture(), "JPEG"),
-    "b.png": encoded(picture((30, 4)), "PNG"),
-    "c.bmp": encoded(picture(), "BMP"),
-    "d.webp": encoded(picture(), "WEBP", lossless=True),
+    "a.jpg": encoded(image(), "JPEG"),
+    "b.png": encoded(image((30, 4)), "PNG"),
+    "c.bmp": encoded(image(), "BMP"),
+    "d.webp": encoded(image(), "WEBP", lossless=True),
     "e.gif": frames(),
-    "f.png": encoded(picture(mode="L"), "PNG"),
-    "g.png": encoded(picture(mode="L").convert("P"), "PNG"),
-    "h.png": encoded(picture(mode="RGBA"), "PNG"),
-    "i.png": encoded(picture(mode="LA"), "PNG"),
-    "j.jpg": encoded(picture(mode="CMYK", value=29), "JPEG"),
-    "upper.PNG": encoded(picture((4, 40)), "PNG"),
-    "no suffix": encoded(picture(), "PNG"),
+    "f.png": encoded(image(mode="L"), "PNG"),
+    "g.png": encoded(image(mode="L").convert("P"), "PNG"),
+    "h.png": encoded(image(mode="RGBA"), "PNG"),
+    "i.png": encoded(image(mode="LA"), "PNG"),
+    "j.jpg": encoded(image(mode="CMYK", value=29), "JPEG"),
+    "upper.PNG": encoded(image((4, 40)), "PNG"),
+    "no suffix": encoded(image(), "PNG"),
 }
-NO_PICTURES = {"cat/.hidden.png": b"x", "cat/Thumbs.db": b"x", "__MACOSX/cat/._a.jpg": b"x", "cat/.DS_Store": b"x"}
+NO_IMAGES = {"cat/.hidden.png": b"x", "cat/Thumbs.db": b"x", "__MACOSX/cat/._a.jpg": b"x", "cat/.DS_Store": b"x"}
 
 
 @pytest.fixture(params=["folder", "tar", "zip"])
@@ -63,9 +63,9 @@ def packed(request, tmp_path, write):
     return lambda files, name="set": write[request.param](tmp_path / name, files)
 
 
-def test_every_format_and_mode_is_read_and_what_is_no_picture_is_not(packed):
+def test_every_format_and_mode_is_read_and_what_is_no_image_is_not(packed):
     files = {f"{name}/deep/{file}": data for name in ("cat", "dog") for file, data in MESSY.items()}
-    loaded = resolve(str(packed({**files, **NO_PICTURES}))).load(Shape(6, 9, 3))
+    loaded = resolve(str(packed({**files, **NO_IMAGES}))).load(Shape(6, 9, 3))
     assert loaded.class_names == ("cat", "dog")
     assert loaded.train.images.shape == (24, 6, 9, 3)
     values = loaded.train.images[:].reshape(24, -1).astype(int)
@@ -74,7 +74,7 @@ def test_every_format_and_mode_is_read_and_what_is_no_picture_is_not(packed):
     assert (abs(values[~np.array(grey)] - 157) <= 1).all()  # 200 with alpha 200, over black
 
 
-def test_a_turned_picture_is_upright(packed):
+def test_a_turned_image_is_upright(packed):
     files = {f"{name}/{number}.jpg": rotated() for name in ("cat", "dog") for number in range(2)}
     upright = resolve(str(packed(files))).load(Shape(6, 9, 3)).train.images[0]
     assert upright[3, 7, 0] > 200 > upright[3, 7, 1]
@@ -92,10 +92,10 @@ def huge_png():
 
 
 BAD = {
-    "empty.jpg": (b"", "not a picture"),
+    "empty.jpg": (b"", "not an image"),
     "cut.jpg": (MESSY["a.jpg"][:-40], "damaged"),
     "cut.png": (MESSY["b.png"][:50], "damaged"),
-    "page.tiff": (encoded(picture(), "TIFF"), "not a picture"),
+    "page.tiff": (encoded(image(), "TIFF"), "not an image"),
     "huge.png": (huge_png(), "too large"),
 }
 
@@ -105,7 +105,7 @@ def with_bad(tree, *names):
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_file_that_is_no_picture_is_named_with_the_way_on(packed, tree, cache, name):
+def test_a_file_that_is_no_image_is_named_with_the_way_on(packed, tree, cache, name):
     import tracemalloc
 
     path = packed(with_bad(tree, name))
@@ -136,7 +136,7 @@ def test_skip_bad_goes_on_counts_and_says_which_first(packed, tree):
         data(path).load(0)
 
 
-def test_labels_and_files_stay_with_their_pictures_past_a_bad_one(packed, tree):
+def test_labels_and_files_stay_with_their_images_past_a_bad_one(packed, tree):
     splits = data(packed(with_bad(tree, "cut.png", "empty.jpg")), skip_bad=True).load(0)
     for part in (splits.train, splits.validation, splits.test):
         for index in range(len(part)):
@@ -146,12 +146,12 @@ def test_labels_and_files_stay_with_their_pictures_past_a_bad_one(packed, tree):
 
 def test_a_class_with_bad_files_alone_is_empty(packed, tree):
     files = {**tree, "train/eel/a.png": b"no", "test/eel/b.png": tree["test/cat/0.png"]}
-    with pytest.raises(InputError, match=r"class 'eel' has no training pictures \(1 file was skipped\)"):
+    with pytest.raises(InputError, match=r"class 'eel' has no training images \(1 file was skipped\)"):
         data(packed(files), skip_bad=True).load(0)
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
-def test_encoded_gives_each_pictures_own_file(tmp_path, tree, write, kind):
+def test_encoded_gives_each_images_own_file(tmp_path, tree, write, kind):
     path = write[kind](tmp_path / "set", tree)
     for _ in range(2):  # decoded, and from the cache
         splits = data(path).load(0)
@@ -172,7 +172,7 @@ def test_encoded_refuses_a_source_that_has_changed(tmp_path, tree, write, kind):
         splits.train.encoded(0)
 
 
-def test_sources_without_files_have_no_encoded_pictures():
+def test_sources_without_files_have_no_encoded_images():
     assert data("synthetic:3").load(0).train.encoded(0) is None
 
 

@@ -232,12 +232,12 @@ def test_files_that_are_no_images_are_passed_over_and_said(tmp_path, pool, write
 @pytest.mark.parametrize("name", ["cut.png", "scan.tif", "photo.HEIC"])
 def test_damaged_images_and_those_of_other_formats_are_not(tmp_path, pool, write, name):
     path = write["folder"](tmp_path / "set", pool | {f"train/cat/{name}": b"not an image"})
-    with pytest.raises(InputError, match=f"{name} is not a picture.*--skip-bad"):
+    with pytest.raises(InputError, match=f"{name} is not an image.*--skip-bad"):
         load(path)
     assert len(splits(path, skip_bad=True).skipped) == 1
 
 
 def test_a_folder_of_other_files_alone_is_an_empty_class(tmp_path, pool, write):
     files = pool | {"train/notes/a.txt": b"x", "test/notes/b.txt": b"x"}
-    with pytest.raises(InputError, match="class 'notes' has no training pictures"):
+    with pytest.raises(InputError, match="class 'notes' has no training images"):
         splits(write["folder"](tmp_path / "set", files))

@@ -19,7 +19,7 @@ from tkit_pipelines.seeds import derive
 SEED = tf.constant([5, 9], tf.int64)
 
 
-def pictures(count=64, height=9, width=7, channels=3):
+def originals(count=64, height=9, width=7, channels=3):
     """No pixel is black, so that black always comes from an op."""
     return np.random.default_rng(0).integers(1, 256, (count, height, width, channels)).astype(np.uint8)
 
@@ -66,26 +66,26 @@ def mirrored(count, number=0):
 
 
 def test_flip_mirrors_left_to_right():
-    images = pictures()
+    images = originals()
     expected = [image[:, ::-1] if flip else image for image, flip in zip(images, mirrored(64), strict=True)]
     np.testing.assert_array_equal(run(images, Flip()), expected)
 
 
 def test_alternating_flip_mirrors_those_whose_turn_it_is():
-    images = pictures()
+    images = originals()
     expected = [image[:, ::-1] if number % 3 == 0 else image for number, image in enumerate(images)]
     np.testing.assert_array_equal(run(images, AlternatingFlip()), expected)
 
 
 def test_translate_shifts_with_black():
-    images = pictures()
+    images = originals()
     down, right = draw([2, 64, 1], -3, 4)[..., 0]
     expected = [shifted(image, *by) for image, *by in zip(images, down, right, strict=True)]
     np.testing.assert_array_equal(run(images, Translate(pixels=3)), expected)
 
 
 def test_crop_is_a_reflected_pad_cut_at_random():
-    images = pictures()
+    images = originals()
     down, right = draw([2, 64, 1], -3, 4)[..., 0]
     padded = np.pad(images, [(0, 0), (3, 3), (3, 3), (0, 0)], "reflect")
     expected = [
@@ -97,7 +97,7 @@ def test_crop_is_a_reflected_pad_cut_at_random():
 
 @pytest.mark.parametrize("size", [1, 4, 5])
 def test_cutout_blanks_a_square_around_a_pixel(size):
-    images = pictures()
+    images = originals()
     rows, columns = draw([64, 1], 0, 9, axis=0)[:, 0], draw([64, 1], 0, 7, axis=1)[:, 0]
     expected = [cut(image, *at, size) for image, *at in zip(images, rows, columns, strict=True)]
     np.testing.assert_array_equal(run(images, Cutout(size=size)), expected)
@@ -105,8 +105,8 @@ def test_cutout_blanks_a_square_around_a_pixel(size):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_ops_apply_in_their_order(channels):
-    """The square of a cutout moves and is mirrored with its picture; what a shift lost stays lost."""
-    images = pictures(channels=channels)
+    """The square of a cutout moves and is mirrored with its image; what a shift lost stays lost."""
+    images = originals(channels=channels)
     rows, columns = (
         draw([64, 1], 0, 9, number=0, axis=0)[:, 0],
         draw([64, 1], 0, 7, number=0, axis=1)[:, 0],
@@ -124,7 +124,7 @@ def test_ops_apply_in_their_order(channels):
 
 
 def test_what_draws_is_uniform():
-    """Over 4,000 pictures: half are flipped; each of 7 shifts comes about equally often (within 5 sigma)."""
+    """Over 4,000 images: half are flipped; each of 7 shifts comes about equally often (within 5 sigma)."""
     count = 4000
     ramp = np.broadcast_to(np.arange(1, 10, dtype=np.uint8)[None, None, :, None], (count, 9, 9, 1))
     flipped = run(ramp, Flip())[:, 0, 0, 0] == 9
@@ -136,13 +136,13 @@ def test_what_draws_is_uniform():
 
 
 def test_another_seed_draws_otherwise():
-    images = pictures()
+    images = originals()
     other = run(images, Translate(), seed=tf.constant([5, 10], tf.int64))
     assert (run(images, Translate()) != other).any()
 
 
 @pytest.mark.parametrize("op", [Translate(pixels=8), Crop(padding=8), Cutout(size=8)])
-def test_an_op_too_large_for_the_picture_is_refused(op):
+def test_an_op_too_large_for_the_image_is_refused(op):
     with pytest.raises(ValidationError, match="8x8"):
         Images(source="digits", image_size=(8, 8), channels=1, augment=(op,))
 

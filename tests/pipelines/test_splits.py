@@ -33,11 +33,11 @@ def test_pinned_for_ever():
 
 
 def test_a_class_too_small_to_split_is_named():
-    with pytest.raises(InputError, match="class 'b' has too few pictures"):
+    with pytest.raises(InputError, match="class 'b' has too few images"):
         stratified(np.array([0, 0, 0, 1, 2, 2, 2]), 0.5, 0, NAMES)
 
 
-def pictures(examples):
+def images(examples):
     return {image.tobytes() for image in examples.images}
 
 
@@ -45,12 +45,12 @@ def test_digits_test_part_is_fixed_and_never_trained_on():
     data = Images(source="digits", image_size=(8, 8), channels=1)
     first, second = data.load(seed=0), data.load(seed=1)
     np.testing.assert_array_equal(first.test.images, second.test.images)
-    assert pictures(first.validation) != pictures(second.validation)
+    assert images(first.validation) != images(second.validation)
     assert len(first.train) + len(first.validation) + len(first.test) == 1797
     assert len(first.test) == pytest.approx(0.2 * 1797, abs=5)
     for splits in (first, second):
-        assert not pictures(splits.test) & (pictures(splits.train) | pictures(splits.validation))
-        assert not pictures(splits.train) & pictures(splits.validation)
+        assert not images(splits.test) & (images(splits.train) | images(splits.validation))
+        assert not images(splits.train) & images(splits.validation)
     counts = np.bincount(first.test.labels)
     assert counts.min() >= 34
     assert counts.max() <= 37
@@ -70,21 +70,21 @@ def test_digits_resize_to_what_a_recipe_wants():
     assert loaded.train.images.shape == (1797, 12, 10, 3)
 
 
-def test_a_source_with_test_pictures_keeps_them():
+def test_a_source_with_test_images_keeps_them():
     splits = Images(source="synthetic:4", image_size=(6, 6), validation=0.25).load(seed=0)
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (768, 256, 256)
     assert np.bincount(splits.validation.labels).tolist() == [64] * 4
 
 
 def test_synthetic_is_the_same_each_time_and_can_be_learned():
-    """The nearest class mean, found in training pictures, names at least 95 % of the test pictures."""
+    """The nearest class mean, found in training images, names at least 95 % of the test images."""
     first, second = (resolve("synthetic:5").load(Shape(8, 8, 3)) for _ in range(2))
     np.testing.assert_array_equal(first.train.images, second.train.images)
     train, test = first.train, first.test
     means = np.stack([train.images[train.labels == label].mean(0) for label in range(5)])
     distance = ((test.images[:, None] - means[None]) ** 2).sum((2, 3, 4))
     assert (distance.argmin(1) == test.labels).mean() > 0.95
-    assert not pictures(train) & pictures(test)
+    assert not images(train) & images(test)
 
 
 @pytest.mark.parametrize("text", ["synthetic:1", "synthetic:x", "synthetic:99999", "digits:3", "tfds:"])

@@ -17,8 +17,8 @@ from tkit_pipelines.resolve import resolve
 from tkit_pipelines.source import Shape
 
 
-class TkitPictures(tfds.core.GeneratorBasedBuilder):
-    """Three classes of 6x5 colour pictures."""
+class TkitImages(tfds.core.GeneratorBasedBuilder):
+    """Three classes of 6x5 colour images."""
 
     VERSION = tfds.core.Version("1.0.0")
     SPLITS = {"train": 30, "test": 9}  # noqa: RUF012
@@ -40,13 +40,13 @@ class TkitPictures(tfds.core.GeneratorBasedBuilder):
             yield number, {"id": str(number), "image": image, "label": number % 3}
 
 
-class TkitTrainOnly(TkitPictures):
-    """The same without test pictures."""
+class TkitTrainOnly(TkitImages):
+    """The same without test images."""
 
     SPLITS = {"train": 30}  # noqa: RUF012
 
 
-class TkitUnlabelled(TkitPictures):
+class TkitUnlabelled(TkitImages):
     """The same with a test split whose labels nobody gives."""
 
     def _generate_examples(self, count):
@@ -54,14 +54,14 @@ class TkitUnlabelled(TkitPictures):
             yield number, example if count == 30 else {**example, "label": -1}
 
 
-class TkitTestOnly(TkitPictures):
-    """The same without training pictures."""
+class TkitTestOnly(TkitImages):
+    """The same without training images."""
 
     SPLITS = {"test": 30}  # noqa: RUF012
 
 
 class TkitWords(tfds.core.GeneratorBasedBuilder):
-    """No pictures at all."""
+    """No images at all."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -75,23 +75,23 @@ class TkitWords(tfds.core.GeneratorBasedBuilder):
         raise NotImplementedError
 
 
-class TkitOffline(TkitPictures):
+class TkitOffline(TkitImages):
     """A set whose files lie on a host that doesn't exist."""
 
-    url_infos = {"https://nowhere.invalid/pictures.zip": None}  # noqa: RUF012
+    url_infos = {"https://nowhere.invalid/images.zip": None}  # noqa: RUF012
 
     def _split_generators(self, manager):
         raise AssertionError("the download must not be tried")
 
 
-class TkitFailing(TkitPictures):
+class TkitFailing(TkitImages):
     """A set whose download fails."""
 
     def _split_generators(self, manager):
         raise ConnectionError("connection reset")
 
 
-class TkitNeedsPackage(TkitPictures):
+class TkitNeedsPackage(TkitImages):
     """A set that needs a package which isn't installed."""
 
     def _split_generators(self, manager):
@@ -105,8 +105,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_a_set_is_prepared_and_read_whole(folder):
-    loaded = resolve("tfds:tkit_pictures").load(Shape(6, 5, 3))
-    assert (folder / "tkit_pictures" / "1.0.0").is_dir()
+    loaded = resolve("tfds:tkit_images").load(Shape(6, 5, 3))
+    assert (folder / "tkit_images" / "1.0.0").is_dir()
     assert loaded.class_names == ("ant", "bee", "cow")
     for examples, count in ((loaded.train, 30), (loaded.test, 9)):
         values = examples.images[:, 0, 0, 0].astype(int)
@@ -116,9 +116,9 @@ def test_a_set_is_prepared_and_read_whole(folder):
 
 
 def test_the_second_load_comes_from_the_cache(monkeypatch):
-    first = resolve("tfds:tkit_pictures").load(Shape(6, 5, 3))
-    monkeypatch.setattr(TkitPictures, "as_dataset", None)
-    second = resolve("tfds:tkit_pictures").load(Shape(6, 5, 3))
+    first = resolve("tfds:tkit_images").load(Shape(6, 5, 3))
+    monkeypatch.setattr(TkitImages, "as_dataset", None)
+    second = resolve("tfds:tkit_images").load(Shape(6, 5, 3))
     np.testing.assert_array_equal(first.train.images, second.train.images)
 
 
@@ -156,11 +156,11 @@ def test_offline_names_the_three_ways_to_get_data(name, monkeypatch):
 
 def test_a_prepared_folder_needs_neither_network_nor_the_sets_code(folder):
     """What a user copies from another machine: another process, which doesn't know the builder class."""
-    resolve("tfds:tkit_pictures").load(Shape(6, 5, 3))
+    resolve("tfds:tkit_images").load(Shape(6, 5, 3))
     shutil.rmtree(os.environ["TKIT_CACHE"])
     read = (
         "from tkit_pipelines.resolve import resolve\nfrom tkit_pipelines.source import Shape\n"
-        "loaded = resolve('tfds:tkit_pictures').load(Shape(6, 5, 3))\n"
+        "loaded = resolve('tfds:tkit_images').load(Shape(6, 5, 3))\n"
         "print(len(loaded.train), len(loaded.test), *loaded.class_names)"
     )
     run = subprocess.run([sys.executable, "-c", read], capture_output=True, text=True, check=True)

@@ -26,10 +26,10 @@ def data(tmp_path):
     random = np.random.default_rng(0)
     for label in range(3):
         for number in range(10):
-            path = tmp_path / "pictures" / f"class{label}" / f"{number}.jpg"
+            path = tmp_path / "images" / f"class{label}" / f"{number}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(random.integers(0, 256, (20, 31, 3), dtype=np.uint8)).save(path)
-    return str(tmp_path / "pictures")
+    return str(tmp_path / "images")
 
 
 @pytest.fixture(autouse=True)
@@ -78,9 +78,9 @@ def test_a_run_like_any_other(data, tmp_path):
     tkit.export(again, overrides=[*formats, "export.golden=originals"])
     bundle = Bundle.read(run.folder / "float" / "export")
     assert (bundle.output, bundle.labels) == ("probabilities", run.class_names)
-    assert bundle.picture(0).suffix == ".jpg"
-    originals = {file.read_bytes() for file in (tmp_path / "pictures").rglob("*.jpg")}
-    assert bundle.picture(0).read_bytes() in originals
+    assert bundle.image(0).suffix == ".jpg"
+    originals = {file.read_bytes() for file in (tmp_path / "images").rglob("*.jpg")}
+    assert bundle.image(0).read_bytes() in originals
 
 
 def test_the_same_file_and_data_is_the_same_run_and_others_are_new_ones(data, tmp_path):
@@ -146,7 +146,7 @@ def test_one_score_for_two_classes_becomes_two(activation, score, data, tmp_path
 
     from tkit_edge.predict import probabilities
 
-    shutil.rmtree(tmp_path / "pictures" / "class2")
+    shutil.rmtree(tmp_path / "images" / "class2")
     model = classifier(layers.Rescaling(1 / 255), outputs=1, activation=activation)
     run = tkit.adopt(saved(model, tmp_path), data=data)
     ours = probabilities(model_files.load(run.folder / "float").predict(IMAGES, verbose=0), run.output)
@@ -212,9 +212,9 @@ def dense_map():
         (two_inputs, "has 2 inputs and 1 outputs"),
         (two_outputs, "has 1 inputs and 2 outputs"),
         (unbuilt, "saved before it knew its input"),
-        (flat_input, r"takes \[None, 30\]; expected pictures"),
+        (flat_input, r"takes \[None, 30\]; expected images"),
         (dense_map, r"gives \[None, 10, 12, 3\]; expected one row of scores"),
-        (lambda: classifier(shape=(None, None, 3)), "takes pictures of any size.*keras.Input"),
+        (lambda: classifier(shape=(None, None, 3)), "takes images of any size.*keras.Input"),
         (lambda: classifier(shape=(10, 12, 5)), "takes 5 channels"),
         (lambda: classifier(), "--pixels 0-1"),
         (lambda: classifier(layers.Rescaling(2.0, -1.0)), "--pixels 0-1"),
@@ -298,7 +298,7 @@ def test_an_adopted_model_sees_on_the_device_too_what_kerass_loader_gives(tmp_pa
     wanted = "keras-crop" if overrides else "keras"
     bundle = Bundle.read(run.folder / "float" / "export")
     assert (run.recipe.data.resize, bundle.resize) == (wanted, wanted)
-    with Image.open(bundle.picture(0)) as image:
+    with Image.open(bundle.image(0)) as image:
         pixels = np.asarray(image)
     part = pixels[:, 3:27] if overrides else pixels  # 20x31 for 10x12
     expected = np.asarray(keras.ops.image.resize(part.astype(np.float32), (10, 12), antialias=False))

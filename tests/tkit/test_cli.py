@@ -152,18 +152,18 @@ def test_fit_in_a_dry_run_prints_its_run_and_with_json_one_document(tmp_path):
     assert Path(document["bench"]["run"]).parent == tmp_path
 
 
-def test_skip_bad_goes_past_damaged_pictures(tmp_path):
+def test_skip_bad_goes_past_damaged_images(tmp_path):
     from sklearn.datasets import load_digits
 
     from tkit_edge.images import encode_png
 
     digits = load_digits()
     for number, (pixels, label) in enumerate(zip(digits.images[:60], digits.target[:60] % 2, strict=True)):
-        path = tmp_path / "pictures" / str(label) / f"{number}.png"
+        path = tmp_path / "images" / str(label) / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encode_png((pixels[..., None] * 15).astype("uint8")))
     path.write_bytes(path.read_bytes()[:40])
-    arguments = ["fit", "--recipe", "digits_cnn", "--data", "pictures", "data.batch_size=8", "fit.epochs=1"]
+    arguments = ["fit", "--recipe", "digits_cnn", "--data", "images", "data.batch_size=8", "fit.epochs=1"]
     refused = tkit(*arguments, cwd=tmp_path)
     assert (refused.returncode, "59.png" in refused.stderr, "--skip-bad" in refused.stderr) == (2, True, True)
     done = tkit(*arguments, "--skip-bad", cwd=tmp_path)

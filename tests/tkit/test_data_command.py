@@ -22,11 +22,11 @@ from tkit_edge.errors import InputError
 from tkit_pipelines.images import Images
 
 
-def picture(value=None, size=(8, 6), kind="PNG", mode="RGB", **options):
-    """An encoded picture: noise of its own, or of one value."""
+def original(value=None, size=(8, 6), kind="PNG", mode="RGB", **options):
+    """An encoded image: noise of its own, or of one value."""
     if value is None:
-        picture.count = getattr(picture, "count", 0) + 1
-        pixels = np.random.default_rng(picture.count).integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
+        original.count = getattr(original, "count", 0) + 1
+        pixels = np.random.default_rng(original.count).integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
         image = Image.fromarray(pixels).convert(mode)
     else:
         image = Image.new(mode, size, value)
@@ -50,7 +50,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def good(tmp_path):
-    files = {f"{name}/{number}.png": picture() for name in ("cat", "dog$") for number in range(6)}
+    files = {f"{name}/{number}.png": original() for name in ("cat", "dog$") for number in range(6)}
     return write(tmp_path / "good", files)
 
 
@@ -59,11 +59,11 @@ def messy(tmp_path):
     """Everything at once: sizes, kinds, damage, repeats, classes that differ, uneven ones."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    files = {f"train/cat/{number}.png": picture(size=(8 + number, 6)) for number in range(12)}
-    files |= {f"train/dog/{number}.jpg": picture(kind="JPEG", size=(4, 10)) for number in range(3)}
-    files["train/dog/turned.jpg"] = picture(kind="JPEG", size=(10, 20), exif=exif)
+    files = {f"train/cat/{number}.png": original(size=(8 + number, 6)) for number in range(12)}
+    files |= {f"train/dog/{number}.jpg": original(kind="JPEG", size=(4, 10)) for number in range(3)}
+    files["train/dog/turned.jpg"] = original(kind="JPEG", size=(10, 20), exif=exif)
     files |= {"test/cat/a.png": files["train/cat/4.png"], "test/cat/b.png": files["train/cat/5.png"]}
-    files |= {"test/eel/a.png": picture(), "train/dog/same.png": files["train/cat/4.png"]}
+    files |= {"test/eel/a.png": original(), "train/dog/same.png": files["train/cat/4.png"]}
     files |= {"train/cat/notes.txt": b"notes", "train/dog/cut.jpg": files["train/dog/0.jpg"][:-30]}
     return write(tmp_path / "messy", files)
 
@@ -77,8 +77,8 @@ def tkit(*arguments):
 def test_good_data_has_no_problems_and_trains(good, capsys):
     assert tkit(good) == 0
     out = capsys.readouterr().out
-    assert "12 pictures (12 train), 2 classes" in out
-    assert "no test pictures of its own" in out
+    assert "12 images (12 train), 2 classes" in out
+    assert "no test images of its own" in out
     *_, verdict, command = out.rstrip().splitlines()
     assert verdict == "no problems: a recipe can train on it"
     assert command.strip().startswith(f"tkit run digits_cnn --data {good} data.image_size=")
@@ -102,7 +102,7 @@ def test_everything_that_is_odd_is_found(messy):
     assert [repeats.count for repeats in found.repeats if repeats.first == repeats.second] == [1]
     assert found.contradictions.count == 1 and found.contradictions.example[1].endswith("train/dog/same.png")
     assert "only one of them has 'dog', 'eel'" in found.problems[0]
-    assert "1 file is no picture" in found.problems[1]
+    assert "1 file is no image" in found.problems[1]
     assert len(data(messy, skip_bad=True).problems) == 1
 
 
@@ -119,7 +119,7 @@ def test_bad_files_past_twenty_are_counted(good, capsys):
     write(good, {f"cat/{number:02}.jpg": b"x" for number in range(25)})
     assert tkit(good) == 0
     out = capsys.readouterr().out
-    assert out.count(".jpg is not a picture") == 20
+    assert out.count(".jpg is not an image") == 20
     assert "... and 5 more" in out
 
 
@@ -138,7 +138,7 @@ def test_the_grid_shows_a_few_of_each_class_without_pyplot(good, tmp_path, monke
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it fails
     small, large = tmp_path / "small.png", tmp_path / "large.png"
     assert tkit(good, "--output", small) == 0
-    assert tkit(write(good, {f"{name}/0.png": picture() for name in "abcdef"}), "--output", large, "--skip-bad") == 0
+    assert tkit(write(good, {f"{name}/0.png": original() for name in "abcdef"}), "--output", large, "--skip-bad") == 0
     sizes = [Image.open(path).size for path in (small, large)]
     assert sizes[1][1] > 2.5 * sizes[0][1]  # 8 classes, 2 classes
     assert len(np.unique(np.asarray(Image.open(small)))) > 100
@@ -177,19 +177,19 @@ def test_problems_of_classes_are_listed_not_raised(tmp_path):
     def problems(files, name):
         return data(write(tmp_path / name, files)).problems
 
-    assert "only one class, 'cat'" in problems({f"cat/{i}.png": picture() for i in range(4)}, "one")[0]
-    few = {f"{name}/{i}.png": picture() for name in ("cat", "dog") for i in range(2)}
-    assert "class 'cat' has too few pictures" in problems(few, "few")[0]
+    assert "only one class, 'cat'" in problems({f"cat/{i}.png": original() for i in range(4)}, "one")[0]
+    few = {f"{name}/{i}.png": original() for name in ("cat", "dog") for i in range(2)}
+    assert "class 'cat' has too few images" in problems(few, "few")[0]
     (tmp_path / "empty" / "eel").mkdir(parents=True)
-    assert "class 'eel' has no pictures" in problems({f"cat/{i}.png": picture() for i in range(4)}, "empty")[0]
-    unread = {**{f"cat/{i}.png": picture() for i in range(4)}, "dog/a.png": b"x", "dog/b.png": b"y"}
-    assert "class 'dog' has no training pictures" in problems(unread, "unread")[1]
+    assert "class 'eel' has no images" in problems({f"cat/{i}.png": original() for i in range(4)}, "empty")[0]
+    unread = {**{f"cat/{i}.png": original() for i in range(4)}, "dog/a.png": b"x", "dog/b.png": b"y"}
+    assert "class 'dog' has no training images" in problems(unread, "unread")[1]
 
 
 def test_the_command_that_it_ends_with_trains_on_grey_images_of_a_size_of_their_own(tmp_path, capsys):
     from tkit.cli._group import Group
 
-    files = {f"{name}/{i}.png": picture(size=(28, 28), mode="L") for name in ("ant", "bee") for i in range(22)}
+    files = {f"{name}/{i}.png": original(size=(28, 28), mode="L") for name in ("ant", "bee") for i in range(22)}
     folder = write(tmp_path / "grey ones", files)
     assert tkit(folder) == 0
     command = capsys.readouterr().out.rstrip().splitlines()[-1].strip()
@@ -240,5 +240,5 @@ def test_the_function_names_wrong_arguments():
 def test_a_file_name_that_is_no_text_is_printed(good, capsys):
     (good / "cat" / b"\xff.png".decode("utf-8", "surrogateescape")).write_bytes(b"x")
     assert tkit(good) == 0
-    assert "?.png is not a picture" in capsys.readouterr().out
+    assert "?.png is not an image" in capsys.readouterr().out
     assert tkit(good, "--json") == 0

@@ -65,7 +65,7 @@ def size(png):
     return Image.open(io.BytesIO(png)).size
 
 
-def test_pictures_are_pngs_for_any_number_of_classes_and_mistakes():
+def test_images_are_pngs_for_any_number_of_classes_and_mistakes():
     names = ["a $dollar$ class", *(f"class {number}" for number in range(29))]
     images = np.zeros((7, 8, 8, 1), np.uint8)
     wrong = [{"true": 0, "predicted": 1, "confidence": 0.9, "index": 0, "file": None}] * 7
@@ -114,7 +114,7 @@ def test_an_earlier_result_that_names_a_file_outside_of_the_run_is_dropped_unrea
     assert set(opened.entry("evaluate")["metrics"]) == {"keras-test"}
 
 
-def test_mirror_averages_each_picture_and_its_mirror_image(run):
+def test_mirror_averages_each_image_and_its_mirror_image(run):
     from tkit import model_files
 
     result = tkit.evaluate(run, mirror=True)
@@ -211,7 +211,7 @@ def test_the_command_prints_figures_or_one_document(run, capsys):
         main(["evaluate", str(run.folder)])
     text = capsys.readouterr().out
     assert stopped.value.code == 0
-    assert "359 test pictures of digits" in text
+    assert "359 test images of digits" in text
     assert "95 %" in text
     assert "top-5" in text
     with pytest.raises(SystemExit):

@@ -117,7 +117,7 @@ def test_an_operator_without_a_16_bit_kernel_is_named():
         convert("int16x8")
 
 
-def test_calibration_pictures_are_spread_over_the_classes():
+def test_calibration_images_are_spread_over_the_classes():
     labels = np.array([0] * 90 + [1] * 9 + [2], np.int32)
     images = np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1)
     chosen = calibration.stratified(Examples(images, labels), 30, seed=0).ravel()

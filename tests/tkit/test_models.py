@@ -16,10 +16,10 @@ STATISTICS = PixelStatistics(120.0, 4000.0)
 
 def builtin_int8(model, size):
     """The operators and tensor types of the model's int8 file, which must run."""
-    pictures = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), np.uint8)
-    with Converter(model, pictures, io="int8") as convert:
+    images = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), np.uint8)
+    with Converter(model, images, io="int8") as convert:
         data = convert("int8")
-    assert Model(data).predict(pictures).shape == (4, model.output_shape[-1])
+    assert Model(data).predict(images).shape == (4, model.output_shape[-1])
     graph = flatbuffer.read(data)
     activations = {graph.tensors[index].dtype for operator in graph.operators for index in operator.outputs}
     return {operator.name for operator in graph.operators}, activations

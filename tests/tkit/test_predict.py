@@ -1,4 +1,4 @@
-"""Picture files through a run, a bundle and model files."""
+"""Image files through a run, a bundle and model files."""
 
 import io
 import json
@@ -24,9 +24,9 @@ def made(tmp_path_factory):
     model.save(folder / "mine.keras")
     run = tkit.adopt(folder / "mine.keras", data="digits", runs_dir=folder / "runs")
     images = run.recipe.data.load(0).test.images[:5]
-    (folder / "pictures").mkdir()
+    (folder / "images").mkdir()
     for number, image in enumerate(images):
-        (folder / "pictures" / f"{number}.png").write_bytes(encode_png(image))
+        (folder / "images" / f"{number}.png").write_bytes(encode_png(image))
     logits = model.predict(images.astype("float32"), verbose=0)
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     return run, folder, shares
@@ -41,37 +41,37 @@ def agree(found, shares, tolerance):
 
 def test_keras_before_an_export_then_int8_and_any_format(made):
     run, folder, shares = made
-    agree(tkit.predict(run, [folder / "pictures"], top=10), shares, 1e-4)
+    agree(tkit.predict(run, [folder / "images"], top=10), shares, 1e-4)
     tkit.export(run, overrides=["export.formats=float32,int8", "export.parity.agreement=0", "export.parity.drop=1"])
-    agree(tkit.predict(run, [folder / "pictures"], top=10, format="float32"), shares, 1e-4)
-    agree(tkit.predict(run, [folder / "pictures"], top=10), shares, 0.05)
-    agree(tkit.predict(run, [folder / "pictures"], top=10, format="keras"), shares, 1e-4)
+    agree(tkit.predict(run, [folder / "images"], top=10, format="float32"), shares, 1e-4)
+    agree(tkit.predict(run, [folder / "images"], top=10), shares, 0.05)
+    agree(tkit.predict(run, [folder / "images"], top=10, format="keras"), shares, 1e-4)
     export = run.folder / "float" / "export"
-    assert tkit.predict(export, [folder / "pictures"]) == tkit.predict(run, [folder / "pictures"])
-    numbered = tkit.predict(export / "model-int8.tflite", [folder / "pictures"], pixels="0-255")
-    assert numbered == tkit.predict(run, [folder / "pictures"])
+    assert tkit.predict(export, [folder / "images"]) == tkit.predict(run, [folder / "images"])
+    numbered = tkit.predict(export / "model-int8.tflite", [folder / "images"], pixels="0-255")
+    assert numbered == tkit.predict(run, [folder / "images"])
 
 
 def test_a_model_file_without_names_gives_numbers(made):
     _, folder, shares = made
-    agree(tkit.predict(folder / "mine.keras", [folder / "pictures"], top=10), shares, 1e-4)
+    agree(tkit.predict(folder / "mine.keras", [folder / "images"], top=10), shares, 1e-4)
 
 
-def test_the_command_names_bad_pictures_and_prints_the_others(made, capsys):
+def test_the_command_names_bad_images_and_prints_the_others(made, capsys):
     run, folder, _ = made
     bad = folder / "bad.png"
-    bad.write_bytes(b"no picture")
+    bad.write_bytes(b"no image")
     with pytest.raises(SystemExit) as stopped:
-        main(["predict", str(run.folder), str(folder / "pictures" / "0.png"), str(bad), "--top", "2"])
+        main(["predict", str(run.folder), str(folder / "images" / "0.png"), str(bad), "--top", "2"])
     out, err = capsys.readouterr()
     assert stopped.value.code == 2
     [line] = out.splitlines()
-    assert line.startswith(str(folder / "pictures" / "0.png"))
+    assert line.startswith(str(folder / "images" / "0.png"))
     assert line.count("%") == 2
-    assert "bad.png is not a picture" in err
+    assert "bad.png is not an image" in err
     assert "run" in err.splitlines()[0]  # which model was used
     with pytest.raises(SystemExit) as stopped:
-        main(["predict", str(run.folder), str(bad), str(folder / "pictures" / "1.png"), "--json"])
+        main(["predict", str(run.folder), str(bad), str(folder / "images" / "1.png"), "--json"])
     document = json.loads(capsys.readouterr().out)
     assert stopped.value.code == 2
     assert (document["kind"], document["version"]) == ("predictions", 1)
@@ -98,7 +98,7 @@ def test_another_jpeg_decoder_stays_within_the_stated_bound_and_another_decoding
 
 def test_nothing_to_classify_and_nothing_to_classify_with(made, tmp_path):
     run, _folder, _ = made
-    with pytest.raises(InputError, match="None of 1 pictures"):
+    with pytest.raises(InputError, match="None of 1 images"):
         tkit.predict(run, [tmp_path / "none.png"])
     with pytest.raises(InputError, match="No run at"):
         tkit.predict(tmp_path / "nowhere", [tmp_path / "none.png"])

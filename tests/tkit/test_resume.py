@@ -129,7 +129,7 @@ def test_a_finished_run_says_so_and_stays(whole, capsys):
     [
         (["fit.epochs=9"], r"fit.epochs can't be changed .*export., bench., fit.checkpoint."),
         (["model.width=16"], "model.width can't be changed"),
-        (["data.source=synthetic:10"], "the pictures or their labels are others"),
+        (["data.source=synthetic:10"], "the images or their labels are others"),
         (["fit.checkpoint.keep=0"], "fit.checkpoint.keep"),
     ],
 )

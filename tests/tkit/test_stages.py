@@ -62,7 +62,7 @@ def test_bench_measures_every_file_and_its_test_accuracy(run):
     assert all(accuracy["samples"] == 359 for accuracy in accuracies)
 
 
-def test_tensorboard_has_figures_pictures_and_graph(run):
+def test_tensorboard_has_figures_images_and_graph(run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     train = EventAccumulator(str(run.folder / "logs" / "train"), size_guidance={"tensors": 0}).Reload()
@@ -95,7 +95,7 @@ def test_the_hparams_tab_compares_final_figures_by_settings_that_differ(run):
     assert len(shown) < 20 and "fit.precision" not in shown
 
 
-def test_test_pictures_are_no_part_of_training_or_calibration(run):
+def test_test_images_are_no_part_of_training_or_calibration(run):
     splits = run.recipe.data.load(run.recipe.seed)
     parts = [{image.tobytes() for image in part.images} for part in (splits.train, splits.validation)]
     test = {image.tobytes() for image in splits.test.images}

@@ -119,7 +119,7 @@ def test_an_evaluation_names_the_split_and_fits(capsys):
         **{"accuracy": 1.0, "interval": [0.2, 1.0], "top5": None, "macro": {"f1": 1.0}, "calibration": {"error": 0.0}},
         **{"per_class": [row, {**row, "name": "猫"}], "confusion": [[1, 0], [0, 0]]},
     }
-    assert "on 1 validation picture of d\nvalidation accuracy 100.00%" in _evaluation.text(result)
+    assert "on 1 validation image of d\nvalidation accuracy 100.00%" in _evaluation.text(result)
     assert max(map(columns, fitted(_evaluation.text(result, 80), 80).splitlines())) <= 80
     assert "precision" in _evaluation.text(result)
 

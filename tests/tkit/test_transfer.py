@@ -29,7 +29,7 @@ def weights(tmp_path_factory):
     return path, network
 
 
-def pictures(count=4):
+def originals(count=4):
     return np.random.default_rng(0).integers(0, 256, (count, *SIZE)).astype(np.float32)
 
 
@@ -58,7 +58,7 @@ def test_every_backbone_computes_what_keras_does_after_its_own_preprocessing(nam
         "ResNet50V2": "resnet_v2",
     }
     module = getattr(keras.applications, modules.get(name, "mobilenet_v3"))
-    images = pictures()
+    images = originals()
     if name == "EfficientNetB0":  # what weights="imagenet" adds to its layers: see backbone.py
         stem = network.get_layer("stem_conv")
         stem.kernel.assign(stem.kernel.numpy() / np.sqrt([[0.229], [0.224], [0.225]]))
@@ -115,7 +115,7 @@ def test_without_a_network_imagenet_says_where_else_weights_come_from(monkeypatc
         Backbone().build(SIZE, 3, STATISTICS)
 
 
-def test_grey_or_small_pictures_are_refused():
+def test_grey_or_small_images_are_refused():
     with pytest.raises(InputError, match="set data.channels=3"):
         Backbone(weights=None).build((32, 32, 1), 3, STATISTICS)
     with pytest.raises(InputError, match=r"data.image_size=\(16, 16\): .*at least 32x32"):

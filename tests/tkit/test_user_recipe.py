@@ -157,8 +157,8 @@ def test_a_nested_model_of_ones_own_is_laid_out_flat(tmp_path):
     model = keras.Model(inputs, keras.layers.Dense(2, name="logits")(x))
     made = plain(model, "mine.build()", (8, 8, 1), 2)
     assert all(isinstance(layer, keras.layers.Layer) and not isinstance(layer, keras.Model) for layer in made.layers)
-    pictures = keras.random.uniform((3, 8, 8, 1))
-    assert float(keras.ops.max(abs(made(pictures) - model(pictures)))) < 1e-5
+    images = keras.random.uniform((3, 8, 8, 1))
+    assert float(keras.ops.max(abs(made(images) - model(images)))) < 1e-5
 
 
 def test_a_kind_that_tkit_has_already_is_refused(tmp_path):

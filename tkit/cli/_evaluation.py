@@ -18,7 +18,7 @@ def text(result: dict[str, Any], width: int | None = None) -> str:
     """
     low, high = result["interval"]
     top5 = "" if result["top5"] is None else f"; top-5 {result['top5']:.2%}"
-    measured = counted(result["samples"], f"{result['split']} picture")
+    measured = counted(result["samples"], f"{result['split']} image")
     lines = [
         f"{result['model']['file']} on {measured} of {result['data']}"
         + (", each averaged with its mirror image" if result["mirror"] else ""),

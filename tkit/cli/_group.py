@@ -18,7 +18,7 @@ From a Keras 3 recipe to a measured .tflite model.
 Examples:
   tkit list
   tkit run --recipe digits_cnn
-  tkit run --recipe cifar10_cnn --data ./pictures fit.epochs=20
+  tkit run --recipe cifar10_cnn --data ./images fit.epochs=20
   tkit tensorboard
 """
 PIPE_CLOSED = 141

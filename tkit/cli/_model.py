@@ -22,7 +22,7 @@ data_option = click.option(
     "--data",
     metavar="DATA",
     shell_complete=_complete.files,
-    help="Labelled pictures for a model file: a folder, an archive, or a name such as tfds:cifar10.",
+    help="Labelled images for a model file: a folder, an archive, or a name such as tfds:cifar10.",
 )
 pixels_option = click.option(
     "--pixels",
@@ -72,7 +72,7 @@ def open_run(
             raise InputError(f"--data and --pixels go with a .keras or .h5 file; {path} has them in its recipe.")
         return tkit.Run.open(path, runs_dir).with_overrides(overrides)
     if data is None:
-        raise InputError(f"{path} needs pictures to work with: --data DATA (a folder with one folder a class).")
+        raise InputError(f"{path} needs images to work with: --data DATA (a folder with one folder a class).")
     _options.silence_tensorflow()
     lasting = [item for item in overrides if item.startswith("data.")]
     run = tkit.adopt(path, data=data, pixels=pixels, runs_dir=runs_dir, overrides=lasting)

@@ -43,11 +43,11 @@ data_option = click.option(
     "--data",
     metavar="DATA",
     shell_complete=_complete.files,
-    help="Where the pictures are, in place of the recipe's own source: a folder, an archive, or a name "
+    help="Where the images are, in place of the recipe's own source: a folder, an archive, or a name "
     "such as tfds:cifar10. Short for data.source=DATA.",
 )
 skip_bad_option = click.option(
-    "--skip-bad", is_flag=True, help="Go past damaged pictures, and say how many. Short for data.skip_bad=true."
+    "--skip-bad", is_flag=True, help="Go past damaged images, and say how many. Short for data.skip_bad=true."
 )
 runs_dir_option = click.option(
     "--runs-dir",

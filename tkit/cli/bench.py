@@ -10,7 +10,7 @@ Examples:
   tkit bench runs/digits_cnn-1 --formats int8 --threads 1 --kernels xnnpack --seconds 5
   tkit bench runs/digits_cnn-1 --max-bytes 60000 --max-p50-ratio 0.5 --at-least 0.9
   tkit bench runs/digits_cnn-1 --reference last-release.tflite --max-p50-ratio 1.05
-  tkit bench model.keras --data ./pictures --pixels 0-1
+  tkit bench model.keras --data ./images --pixels 0-1
   tkit bench model.tflite
   tkit bench runs/digits_cnn-1/float/export
   tkit bench runs/digits_cnn-1 --json

@@ -7,8 +7,8 @@ Without steps, those of the recipe. A .keras file of your own needs --data.
 Examples:
   tkit compress runs/digits_cnn-1 prune:sparsity=0.5
   tkit compress runs/digits_cnn-1 prune:sparsity=0.5 cluster:clusters=16
-  tkit compress model.keras --data ./pictures --pixels 0-1 prune:pattern=2:4
-  tkit compress model.keras --data ./pictures --skip-bad data.batch_size=16 cluster
+  tkit compress model.keras --data ./images --pixels 0-1 prune:pattern=2:4
+  tkit compress model.keras --data ./images --skip-bad data.batch_size=16 cluster
   tkit compress runs/digits_cnn-1 prune:sparsity=0.75,epochs=5 --json
 """
 

@@ -4,11 +4,11 @@ Reads everything once, goes on past bad files, and lists what would stop a recip
 from training on it. Ends with 0 when it could be read, problems or not.
 
 Examples:
-  tkit data ./pictures
-  tkit data ./pictures.zip --output grid.png
-  tkit data ./pictures --output test.npz --image-size 32,32
+  tkit data ./images
+  tkit data ./images.zip --output grid.png
+  tkit data ./images --output test.npz --image-size 32,32
   tkit data ./labels.csv --image-size 96,96 --channels 1
-  tkit data ./pictures data.resize=keras
+  tkit data ./images data.resize=keras
   tkit data tfds:cifar10 --json
 """
 
@@ -126,10 +126,10 @@ def _lines(found: Survey, columns: int | None) -> list[str]:
     total = sum(map(sum, found.splits.values()))
     parts = ", ".join(f"{sum(counts):,} {split}" for split, counts in found.splits.items())
     lines = [
-        f"{found.name}: {counted(total, 'picture')} ({parts}), {counted(len(found.class_names), 'class', 'classes')}"
+        f"{found.name}: {counted(total, 'image')} ({parts}), {counted(len(found.class_names), 'class', 'classes')}"
     ]
     if "test" not in found.splits:
-        lines.append("no test pictures of its own: tkit holds a fixed fifth of each class out")
+        lines.append("no test images of its own: tkit holds a fixed fifth of each class out")
     lines += [*found.notes, "", *_classes(found, columns), ""]
     if found.heights:
         height, width = _spread(found.heights), _spread(found.widths)
@@ -148,7 +148,7 @@ def _lines(found: Survey, columns: int | None) -> list[str]:
     lines += [f"repeats {_repeats(repeats, found)}" for repeats in found.repeats]
     if found.contradictions:
         first, second = found.contradictions.example
-        equal = counted(found.contradictions.count, "equal picture is", "equal pictures are")
+        equal = counted(found.contradictions.count, "equal image is", "equal images are")
         lines.append(f"labels  {equal} in two classes: {first} and {second}")
     if found.strays:
         strays = counted(len(found.strays), "file that is no image is", "files that are no images are")
@@ -180,7 +180,7 @@ def _command(found: Survey) -> str:
 
 
 def _classes(found: Survey, width: int | None) -> list[str]:
-    """A line a class: its name, its pictures in each split, a bar."""
+    """A line a class: its name, its images in each split, a bar."""
     rows = list(zip(found.class_names, zip(*found.splits.values(), strict=True), strict=True))[:CLASSES]
     most = max(1, *(sum(counts) for _, counts in rows))
     bars = ["#" * round(BAR * sum(counts) / most) for _, counts in rows]
@@ -194,15 +194,15 @@ def _classes(found: Survey, width: int | None) -> list[str]:
 
 def _imbalance(ratio: float) -> str:
     if ratio == float("inf"):
-        return "a class has no pictures"
-    return f"{ratio:.1f} pictures of the largest class for one of the smallest (data.balance=weights or oversample)"
+        return "a class has no images"
+    return f"{ratio:.1f} images of the largest class for one of the smallest (data.balance=weights or oversample)"
 
 
 def _repeats(repeats: Repeats, found: Survey) -> str:
     where = "twice in" if repeats.first == repeats.second else f"in {repeats.first} too, of"
     first, second = repeats.example
     size = f"{found.shape.height}x{found.shape.width}"
-    count = counted(repeats.count, "picture is", "pictures are")
+    count = counted(repeats.count, "image is", "images are")
     return f"{count} {where} {repeats.second}: {second} is {first} (compared at {size})"
 
 

@@ -1,17 +1,17 @@
 """Evaluate a model: accuracy, classes, calibration, mistakes.
 
 Any model: a run (its Keras model, or with --format an exported file), a .keras file, a
-.tflite file, a bundle. A run has its pictures; the others need --data. A run's results
-are written into its folder, with pictures; others where --output says.
+.tflite file, a bundle. A run has its images; the others need --data. A run's results
+are written into its folder, with images; others where --output says.
 
 Examples:
   tkit evaluate runs/digits_cnn-1
   tkit evaluate runs/digits_cnn-1 --format int8 --split validation
-  tkit evaluate model.keras --data ./pictures --pixels 0-1
-  tkit evaluate model.keras --data ./pictures --skip-bad data.resize=keras-crop
+  tkit evaluate model.keras --data ./images --pixels 0-1
+  tkit evaluate model.keras --data ./images --skip-bad data.resize=keras-crop
   tkit evaluate runs/digits_cnn-1 --mirror
   tkit evaluate runs/digits_cnn-1 --format int8 --at-least 0.9 --by-interval
-  tkit evaluate model.tflite --data ./pictures --output results --json
+  tkit evaluate model.tflite --data ./images --output results --json
 """
 
 from __future__ import annotations
@@ -37,14 +37,12 @@ if TYPE_CHECKING:
     "--split",
     type=click.Choice(["test", "validation", "train"]),
     default="test",
-    help="Which part of the pictures. [default: test]",
+    help="Which part of the images. [default: test]",
 )
 @_options.variant_option
 @_model.format_option
 @_model.pixels_option
-@click.option(
-    "--mirror", is_flag=True, help="Average the scores of each picture and its mirror image (test-time flip)."
-)
+@click.option("--mirror", is_flag=True, help="Average the scores of each image and its mirror image (test-time flip).")
 @click.option("--at-least", metavar="SHARE", type=click.FloatRange(0, 1), help="End with 3 below this accuracy: 0.9.")
 @click.option("--by-interval", is_flag=True, help="Compare --at-least with the lower end of the 95 % interval.")
 @click.option("--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Write results here.")

@@ -8,7 +8,7 @@ A .keras file of your own becomes a run first: it needs --data.
 Examples:
   tkit export runs/digits_cnn-1
   tkit export runs/digits_cnn-1 export.io=uint8 export.formats=int8
-  tkit export model.keras --data ./pictures --pixels 0-1
+  tkit export model.keras --data ./images --pixels 0-1
     from tkit.conversion import process
 
     with _options.results(as_json, "export") as show:

@@ -6,7 +6,7 @@ Overrides are dotted keys of the recipe; `tkit show RECIPE` lists them.
 
 Examples:
   tkit fit digits_cnn
-  tkit fit --recipe cifar10_cnn --data ./pictures fit.epochs=5 model.depth=4
+  tkit fit --recipe cifar10_cnn --data ./images fit.epochs=5 model.depth=4
   tkit fit --recipe ./mine.py --dry-run
   tkit fit --recipe runs/digits_cnn-1/recipe.json
   tkit fit --resume runs/digits_cnn-1

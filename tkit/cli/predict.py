@@ -1,14 +1,14 @@
-"""Classify picture files.
+"""Classify image files.
 
-Pictures are decoded as in training and run through the exported int8 file where there
-is one (--format chooses). Folders are searched for pictures. Pictures that cannot be
+Images are decoded as in training and run through the exported int8 file where there
+is one (--format chooses). Folders are searched for images. Images that cannot be
 read are named; the others are classified all the same, and the command ends with 2.
 
 Examples:
   tkit predict runs/digits_cnn-1 seven.png
-  tkit predict runs/digits_cnn-1/float/export ./pictures --top 3 --format float32
+  tkit predict runs/digits_cnn-1/float/export ./images --top 3 --format float32
   tkit predict model.keras cat.jpg --pixels 0-1 data.resize=keras-crop
-  tkit predict runs/digits_cnn-1 ./pictures --json
+  tkit predict runs/digits_cnn-1 ./images --json
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     required=True,
     shell_complete=_complete.files,
 )
-@click.option("--top", type=click.IntRange(min=1), default=5, help="Classes shown of each picture. [default: 5]")
+@click.option("--top", type=click.IntRange(min=1), default=5, help="Classes shown of each image. [default: 5]")
 @_options.variant_option
 @_model.format_option
 @_model.pixels_option

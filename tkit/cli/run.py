@@ -7,7 +7,7 @@ Overrides are dotted keys of the recipe; `tkit show RECIPE` lists them.
 Examples:
   tkit run digits_cnn
   tkit run --recipe cifar10_resnet8 --data tfds:cifar10 fit.epochs=10
-  tkit run --recipe cifar10_cnn --data ./pictures.zip --runs-dir /tmp/runs
+  tkit run --recipe cifar10_cnn --data ./images.zip --runs-dir /tmp/runs
   tkit run --recipe ./mine.py --dry-run
   tkit run --resume runs/digits_cnn-1
 """

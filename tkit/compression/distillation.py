@@ -25,7 +25,7 @@ class Distillation:
     student predicts what the teacher predicts.
 
     Args:
-        teacher: a run's folder, or `self`; it takes the student's pictures and tells its classes apart, in logits.
+        teacher: a run's folder, or `self`; it takes the student's images and tells its classes apart, in logits.
         student: float32 pixels [batch, height, width, channels] to logits [batch, classes].
         work: the student's settings.
         temperature: divides both logits.
@@ -33,7 +33,7 @@ class Distillation:
         features: weight of the features' loss.
 
     Raises:
-        InputError: teacher or student ends in a softmax, or they have other classes or pictures of different sizes.
+        InputError: teacher or student ends in a softmax, or they have other classes or images of different sizes.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Distillation:
         model = model_files.load(work.teacher(teacher))
         if model.inputs[0].shape != student.inputs[0].shape:
             raise InputError(
-                f"The teacher takes pictures of {list(model.inputs[0].shape[1:])}, the student of "
+                f"The teacher takes images of {list(model.inputs[0].shape[1:])}, the student of "
                 f"{list(student.inputs[0].shape[1:])}. A teacher needs the same size."
             )
         self.teacher = training_twin(model, choose(work.fit.precision, model).policy, 0.0)

@@ -35,7 +35,7 @@ LARGE = 0.05
 class Ledger:
     """One row for the model that compression began with, and one a step.
 
-    Accuracy is the int8 file's on validation pictures: rows are looked at to choose, and the test pictures measure
+    Accuracy is the int8 file's on validation images: rows are looked at to choose, and the test images measure
     once, in `bench`.
     """
 
@@ -53,8 +53,8 @@ class Ledger:
             state: what the step made.
             cost: the accuracy that it cost, as `_cost.cost` judges it.
         """
-        pictures = self.work.calibration(self.work.export.calibration_samples)
-        with Converter(state.model, pictures, io="int8") as convert:
+        images = self.work.calibration(self.work.export.calibration_samples)
+        with Converter(state.model, images, io="int8") as convert:
             sparse = self.work.export.sparse
             int8, float32 = (converted(convert, fmt, state.kept, sparse=sparse) for fmt in ("int8", "float32"))
         held_out = self.work.splits.validation
@@ -80,7 +80,7 @@ class Ledger:
                 "interval": list(wilson(int(right.sum()), total)),
                 "drop": drop,
                 "drop_interval": list(interval),
-                "pictures": total,
+                "images": total,
                 "cost": cost,
             }
         )
@@ -147,7 +147,7 @@ class Ledger:
         if max(last["drop"], last["drop_interval"][1]) > LARGE:
             said.append(_large(last))
         said.append(
-            f"Accuracy: the int8 file's on {first['pictures']} validation pictures; drop in points against "
+            f"Accuracy: the int8 file's on {first['images']} validation images; drop in points against "
             f"{first['step']}, with its 95 % interval."
         )
         return said
@@ -164,7 +164,7 @@ def _large(row: dict[str, Any]) -> str:
     if row["drop"] > LARGE:
         return f"Warning: after {row['step']} the drop is {100 * row['drop']:.1f} points, more than {100 * LARGE:g}."
     return (
-        f"Warning: {row['pictures']} validation images can't exclude a drop of more than {100 * LARGE:g} points after "
+        f"Warning: {row['images']} validation images can't exclude a drop of more than {100 * LARGE:g} points after "
         f"{row['step']}. `tkit bench` measures on the test images."
     )
 

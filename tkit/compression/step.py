@@ -44,7 +44,7 @@ class Step(Component):
 
         Args:
             model: what the first step takes; an earlier step may have changed it by the time this one is done.
-            work: training pictures and the engine.
+            work: training images and the engine.
 
         Raises:
             InputError: the model or the settings don't allow it, with the layer or the field named.
@@ -56,7 +56,7 @@ class Step(Component):
 
         Args:
             state: float32 pixels [batch, height, width, channels] to [batch, classes]; it isn't changed.
-            work: training pictures and the engine.
+            work: training images and the engine.
 
         Raises:
             InputError: the model or the settings don't allow it, with the layer or the field named.

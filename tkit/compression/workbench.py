@@ -1,4 +1,4 @@
-"""What a compression step works with: the engine, and training pictures."""
+"""What a compression step works with: the engine, and training images."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _no_teacher(name: str) -> Path:
 
 
 class Workbench:
-    """A run's pictures and settings for the steps of one compression.
+    """A run's images and settings for the steps of one compression.
 
     Args:
         data: the run's; its augmentation holds in fine-tuning too.
@@ -120,7 +120,7 @@ class Workbench:
         return min(self.batches.steps_per_epoch, self._max_steps or self.batches.steps_per_epoch)
 
     def calibration(self, samples: int) -> np.ndarray:
-        """Up to `samples` training pictures, uint8 [n, height, width, channels], the same share of each class."""
+        """Up to `samples` training images, uint8 [n, height, width, channels], the same share of each class."""
         return self.labelled(samples).images
 
     def labelled(self, samples: int) -> Examples:

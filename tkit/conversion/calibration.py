@@ -1,4 +1,4 @@
-"""Calibration pictures: from the training split, the same share of every class."""
+"""Calibration images: from the training split, the same share of every class."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tkit_pipelines.dataset import Examples
 
 
 def stratified(examples: Examples, samples: int, seed: int) -> np.ndarray:
-    """Up to `samples` pictures, uint8 [n, height, width, channels], spread evenly over the classes."""
+    """Up to `samples` images, uint8 [n, height, width, channels], spread evenly over the classes."""
     return examples.images[stratified_places(examples, samples, seed)]
 
 
 def stratified_places(examples: Examples, samples: int, seed: int) -> np.ndarray:
-    """Where they are, int64 [n], rising. Classes with fewer pictures than their share give what they have."""
+    """Where they are, int64 [n], rising. Classes with fewer images than their share give what they have."""
     random = np.random.default_rng(seed)
     classes = np.unique(examples.labels)
     chosen: list[int] = []

@@ -1,4 +1,4 @@
-"""The interval of the difference of two accuracies on the same pictures."""
+"""The interval of the difference of two accuracies on the same images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def paired_drop(before: np.ndarray, after: np.ndarray) -> tuple[float, Interval]
     """How much lower the accuracy `after` is, with its 95 % interval for paired samples.
 
     Args:
-        before, after: bool [n], whether each picture was right.
+        before, after: bool [n], whether each image was right.
 
     Source: Tango 1998's problem in Agresti and Min 2005's form: Wald's interval with 1/2 added to each discordant cell.
     """

@@ -1,1 +1,1 @@
-"""Evaluation: what a model, in whatever file, gets right and wrong on labelled pictures."""
+"""Evaluation: what a model, in whatever file, gets right and wrong on labelled images."""

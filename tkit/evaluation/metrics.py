@@ -63,7 +63,7 @@ def figures(labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence
 def calibration(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
     """The expected calibration error, and each bin's mean confidence and accuracy.
 
-    The error is the mean over the pictures of |accuracy - confidence| of their bin; confidence is the likeliest
+    The error is the mean over the images of |accuracy - confidence| of their bin; confidence is the likeliest
     class's probability.
     """
     confidence = np.clip(probabilities.max(axis=1).astype(np.float64), 0.0, 1.0)

@@ -14,9 +14,9 @@ import numpy as np
 from tkit.integer.model import IntegerModel
 from tkit_edge import runtime
 from tkit_edge.errors import InputError
-from tkit_edge.runtime import check_pictures
+from tkit_edge.runtime import check_images
 
-PICTURES = 50  # at once: every tensor of every one of them is kept
+IMAGES = 50  # at once: every tensor of every one of them is kept
 
 
 class OperatorDifference(NamedTuple):
@@ -51,20 +51,20 @@ def compare(
         arithmetic: whose arithmetic it is compared with, "reference" or "xnnpack".
 
     Raises:
-        InputError: as `IntegerModel`; or no pictures, or of another size; or unknown kernels.
+        InputError: as `IntegerModel`; or no images, or of another size; or unknown kernels.
 
     Example: `[item for item in compare(data, images, "xnnpack") if item.differing]`
     """
     model = IntegerModel(data, name, arithmetic)
     graph = model.graph
-    check_pictures(images, graph.tensors[graph.inputs[0]].shape[1:], name)
+    check_images(images, graph.tensors[graph.inputs[0]].shape[1:], name)
     if not len(images):
-        raise InputError("Expected at least one picture to compare on, received none.")
+        raise InputError("Expected at least one image to compare on, received none.")
     interpreter = _preserving(data, kernels, name)
     differing = np.zeros(len(graph.operators), np.int64)
     largest = np.zeros(len(graph.operators), np.int64)
-    for start in range(0, len(images), PICTURES):
-        theirs = _tensors(interpreter, model, images[start : start + PICTURES])
+    for start in range(0, len(images), IMAGES):
+        theirs = _tensors(interpreter, model, images[start : start + IMAGES])
         for index, operator in enumerate(graph.operators):
             far = _steps(model.run(index, theirs), theirs[operator.outputs[0]])
             differing[index] += np.count_nonzero(far)
@@ -99,12 +99,12 @@ def _preserving(data: bytes, kernels: str, name: str) -> Any:
 
 
 def _tensors(interpreter: Any, model: IntegerModel, images: np.ndarray) -> dict[int, np.ndarray]:
-    """What the runtime computes of pictures: every tensor by its number, [n, ...]."""
+    """What the runtime computes of images: every tensor by its number, [n, ...]."""
     numbers = [number for operator in model.graph.operators for number in operator.outputs]
     source, codes = model.graph.inputs[0], model.codes(images)
     kept: dict[int, list[np.ndarray]] = {number: [] for number in numbers}
-    for picture in codes:
-        interpreter.set_tensor(source, picture[None])
+    for image in codes:
+        interpreter.set_tensor(source, image[None])
         interpreter.invoke()
         for number, arrays in kept.items():
             arrays.append(interpreter.get_tensor(number))

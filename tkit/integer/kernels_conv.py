@@ -46,7 +46,7 @@ def window(node: Node, axis: str, length: int, size: int) -> Window:
 
 
 def windows(node: Node, shape: tuple[int, ...], size: tuple[int, ...]) -> tuple[Window, Window]:
-    """The windows along height and width of pictures [1, height, width, channels]."""
+    """The windows along height and width of images [1, height, width, channels]."""
     if len(shape) != 4 or len(size) != 2:
         raise node.error(f"has an input {list(shape)}; expected [1, height, width, channels]")
     return window(node, "height", shape[1], size[0]), window(node, "width", shape[2], size[1])
@@ -148,7 +148,7 @@ def fully_connected(node: Node) -> Kernel:
 
 
 def transpose_convolution(node: Node) -> Kernel:
-    """TRANSPOSE_CONV; inputs are its output's shape, the filter [out, height, width, in], pictures, perhaps a bias."""
+    """TRANSPOSE_CONV; inputs are its output's shape, the filter [out, height, width, in], images, perhaps a bias."""
     filters = node.constant(1, "int8", 4)
     count, height, width, depth = filters.shape
     shape, target = node.tensor(2).shape, node.constant(0, "int32", 1)
@@ -161,7 +161,7 @@ def transpose_convolution(node: Node) -> Kernel:
     zero_point = node.quantization(2)[1]
     dtype = exact_type(node, filters.reshape(count, -1), zero_point)
     matrix = filters.transpose(3, 1, 2, 0).reshape(depth, -1).astype(dtype)
-    finish = requantization(node, count, pictures=2, bias=3)
+    finish = requantization(node, count, images=2, bias=3)
 
     def run(_: np.ndarray, __: np.ndarray, x: np.ndarray, *___: np.ndarray | None) -> np.ndarray:
         parts = ((x.astype(dtype) - zero_point) @ matrix).reshape(*x.shape[:3], height * width, count)
@@ -185,19 +185,19 @@ def exact_type(node: Node, weights: np.ndarray, zero_point: int) -> Any:
     return np.float32 if largest <= 2**24 else np.float64
 
 
-def requantization(node: Node, count: int, pictures: int = 0, bias: int = 2) -> Kernel:
+def requantization(node: Node, count: int, images: int = 0, bias: int = 2) -> Kernel:
     """What makes an operator's sums [..., count] into its output's codes.
 
     Args:
         node: its input 1 has the weights.
         count: the number of output channels.
-        pictures, bias: the numbers of these inputs.
+        images, bias: the numbers of these inputs.
     """
     filter_scales = node.tensor(1).scales
     if len(filter_scales) not in (1, count):
         raise node.error(f"has {len(filter_scales)} scales for {count} channels")
     zero_point = node.quantization()[1]
-    rescaled = rescaling(node, node.quantization(pictures)[0], filter_scales)
+    rescaled = rescaling(node, node.quantization(images)[0], filter_scales)
     low, high = node.bounds()
     offset = np.zeros(count, np.int64)
     if node.optional(bias) is not None:

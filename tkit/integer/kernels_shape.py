@@ -1,4 +1,4 @@
-"""Integer kernels of pooling and averaging, and of what only moves codes. The first axis stays the pictures'."""
+"""Integer kernels of pooling and averaging, and of what only moves codes. The first axis stays the images'."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def mean(node: Node) -> Kernel:
     shape = node.tensor(0).shape
     axes = tuple(sorted({int(axis) % len(shape) for axis in node.constant(1, "int32", 0, 1).reshape(-1)}))
     if 0 in axes:
-        raise node.error("averages over pictures, which isn't supported")
+        raise node.error("averages over images, which isn't supported")
     (input_scale, input_point), (scale, zero_point) = node.quantization(0), node.quantization()
     count = int(np.prod([shape[axis] for axis in axes]))
     whole = factor(np.float64(input_scale) / np.float64(scale))
@@ -67,7 +67,7 @@ def concatenation(node: Node) -> Kernel:
     """CONCATENATION; all inputs have the output's scale and zero point."""
     axis = node.operator.options["axis"] % max(len(node.output.shape), 1)
     if axis == 0:
-        raise node.error("joins pictures, which isn't supported")
+        raise node.error("joins images, which isn't supported")
     if any(node.quantization(number) != node.quantization() for number in range(len(node.inputs))):
         raise node.error("has inputs whose scales differ from its output's")
 
@@ -97,7 +97,7 @@ def transpose(node: Node) -> Kernel:
     """TRANSPOSE."""
     order = node.constant(1, "int32", 1)
     if sorted(order.tolist()) != list(range(len(node.tensor(0).shape))) or order[0] != 0:
-        raise node.error(f"has the order {order.tolist()}; expected one that leaves the pictures' axis the first")
+        raise node.error(f"has the order {order.tolist()}; expected one that leaves the images' axis the first")
     return lambda x, _: np.ascontiguousarray(x.transpose(order))
 
 
@@ -117,7 +117,7 @@ def strided_slice(node: Node) -> Kernel:
             slice(None if options["begin_mask"] & bit else first, None if options["end_mask"] & bit else last, stride)
         )
     if not chosen or not isinstance(chosen[0], slice) or chosen[0].indices(shape[0]) != (0, 1, 1):
-        raise node.error("cuts pictures off, which isn't supported")
+        raise node.error("cuts images off, which isn't supported")
     index = (slice(None), *chosen[1:])
     return lambda x, *_: x[index]
 

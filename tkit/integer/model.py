@@ -1,6 +1,6 @@
 """An int8 .tflite file computed in NumPy's integers, byte for byte as LiteRT's kernels compute it.
 
-What the device will answer is so known without the device, layer by layer, and for many pictures at once. Two of the
+What the device will answer is so known without the device, layer by layer, and for many images at once. Two of the
 runtime's kernel sets are known: the reference kernels, and XNNPACK, its default. Which operators another kernel set
 rounds otherwise, `tkit.integer.differences` tells.
 
@@ -19,7 +19,7 @@ from tkit.integer.node import Kernel, Node
 from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, Tensor, values
-from tkit_edge.runtime import check_pictures, dequantized, pixel_codes
+from tkit_edge.runtime import check_images, dequantized, pixel_codes
 
 KERNELS: dict[str, Callable[[Node], Kernel]] = {
     **kernels_conv.KERNELS,
@@ -30,7 +30,7 @@ KERNELS: dict[str, Callable[[Node], Kernel]] = {
 """The operators that can be computed."""
 ARITHMETICS = ("reference", "xnnpack")
 """The kernel sets of `tkit_edge.runtime.KERNELS` that can be computed."""
-BATCH = 16  # pictures at once: what an operator works on stays in the processor's caches
+BATCH = 16  # images at once: what an operator works on stays in the processor's caches
 
 
 class IntegerModel:
@@ -83,7 +83,7 @@ class IntegerModel:
         return self.kernels[index](*inputs).reshape(-1, *self.graph.tensors[operator.outputs[0]].shape[1:])
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Logits of pictures, as `tkit_edge.runtime.Model` gives them with the same kernels.
+        """Logits of images, as `tkit_edge.runtime.Model` gives them with the same kernels.
 
         Args:
             images: uint8 [n, height, width, channels], raw 0-255 pixels.
@@ -92,9 +92,9 @@ class IntegerModel:
             float32 [n, classes].
 
         Raises:
-            InputError: pictures of another type or size.
+            InputError: images of another type or size.
         """
-        check_pictures(images, self.graph.tensors[self.graph.inputs[0]].shape[1:], self.name)
+        check_images(images, self.graph.tensors[self.graph.inputs[0]].shape[1:], self.name)
         number = self.graph.outputs[0]
         target = self.graph.tensors[number]
         logits = np.empty((len(images), target.size), np.float32)
@@ -104,7 +104,7 @@ class IntegerModel:
         return logits
 
     def codes(self, images: np.ndarray) -> np.ndarray:
-        """The input tensor's values of pictures."""
+        """The input tensor's values of images."""
         return self._pixels[images]
 
 

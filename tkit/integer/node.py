@@ -12,7 +12,7 @@ from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, Operator, Tensor, values
 
 Kernel = Callable[..., np.ndarray]
-"""Takes the operator's inputs in their order, constants too; activations [n, ...] with any number of pictures."""
+"""Takes the operator's inputs in their order, constants too; activations [n, ...] with any number of images."""
 
 
 class Node(NamedTuple):

@@ -119,23 +119,23 @@ def _described(arrays: dict[str, np.ndarray]) -> tuple[dict[str, Any], bytes]:
 
 
 def _signature(model: keras.Model, path: Path) -> tuple[int, int, int]:
-    """Height, width and channels of the input, where the model takes pictures and gives a row of scores."""
+    """Height, width and channels of the input, where the model takes images and gives a row of scores."""
     if not model.built or not model.inputs:
         raise InputError(f"{path} was saved before it knew its input: add keras.Input((height, width, channels)).")
     inputs, outputs = [tuple(tensor.shape) for tensor in model.inputs], [tuple(item.shape) for item in model.outputs]
     if len(inputs) != 1 or len(outputs) != 1:
         raise InputError(
-            f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; expected one picture in and one row of "
+            f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; expected one image in and one row of "
             "scores out. Make such a model of it: keras.Model(inputs, outputs).save(...)"
         )
     if len(inputs[0]) != 4:
         raise InputError(
-            f"{path} takes {list(inputs[0])}; expected pictures: [batch, height, width, channels]. Put a Reshape in "
+            f"{path} takes {list(inputs[0])}; expected images: [batch, height, width, channels]. Put a Reshape in "
             "front and save again."
         )
     if None in inputs[0][1:]:
         raise InputError(
-            f"{path} takes pictures of any size, {list(inputs[0])}; a device needs one. Fix it: inputs = keras.Input("
+            f"{path} takes images of any size, {list(inputs[0])}; a device needs one. Fix it: inputs = keras.Input("
             f"(224, 224, {inputs[0][3] or 3})); keras.Model(inputs, model(inputs)).save('fixed.keras')"
         )
     height, width, channels = inputs[0][1:]
@@ -144,7 +144,7 @@ def _signature(model: keras.Model, path: Path) -> tuple[int, int, int]:
             f"{path} takes {channels} channels ({list(inputs[0])}); expected 1 (grey) or 3 (RGB), as the last axis."
         )
     if len(outputs[0]) != 2 or not outputs[0][1]:
-        raise InputError(f"{path} gives {list(outputs[0])}; expected one row of scores a picture: [batch, classes].")
+        raise InputError(f"{path} gives {list(outputs[0])}; expected one row of scores an image: [batch, classes].")
     return height, width, channels
 
 

@@ -43,7 +43,7 @@ def read(path: Path, pixels: str | None) -> Found:
         pixels: one of `tkit_edge.runtime.PIXELS`, or None where the model's own first layer tells.
 
     Raises:
-        InputError: no whole .keras file, code or classes that aren't stock Keras, not one picture in and one row of
+        InputError: no whole .keras file, code or classes that aren't stock Keras, not one image in and one row of
             scores out, or `pixels` that has to be said; or reading it takes too long, too much memory, or crashes.
     """
     with Child("tkit.keras_files.child", [str(path)], str(path), TIMEOUT) as child:

@@ -27,4 +27,4 @@ class Model(Component):
 
     @abstractmethod
     def build(self, input_shape: tuple[int, int, int], num_classes: int, statistics: PixelStatistics) -> keras.Model:
-        """The uncompiled model for pictures of `input_shape` (height, width, channels)."""
+        """The uncompiled model for images of `input_shape` (height, width, channels)."""

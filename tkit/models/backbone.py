@@ -1,4 +1,4 @@
-"""Transfer learning: a network of Keras Applications, trained on other pictures before, with a new head.
+"""Transfer learning: a network of Keras Applications, trained on other images before, with a new head.
 
 The network's own layers lie flat in the model, its own preprocessing in front of them: raw 0-255 pixels go in, as
 everywhere. Where there are weights, its layers are built frozen; `fit.freeze_epochs` says when they are trained too.
@@ -75,14 +75,14 @@ class Backbone(Model):
         """Float32 raw pixels [batch, height, width, 3] to logits [batch, num_classes].
 
         Raises:
-            InputError: grey pictures, too small ones, or weights that can't be had or don't fit.
+            InputError: grey images, too small ones, or weights that can't be had or don't fit.
         """
         import keras
 
         from tkit.keras_files.graph import flat, float32
 
         if input_shape[2] != CHANNELS:
-            raise InputError(f"model.name={self.name} takes RGB pictures: set data.channels=3 (received 1).")
+            raise InputError(f"model.name={self.name} takes RGB images: set data.channels=3 (received 1).")
         network, expects = self._network(input_shape), _NETWORKS[self.name]
         inputs = x = keras.Input(input_shape, name="image")
         if expects.mean is not None:

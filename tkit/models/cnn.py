@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CNN(Model):
-    """`depth` stages; each doubles the width and halves the picture."""
+    """`depth` stages; each doubles the width and halves the image."""
 
     kind: Literal["cnn"] = "cnn"
     depth: int = Field(3, ge=1, le=8)

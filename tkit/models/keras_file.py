@@ -43,7 +43,7 @@ class KerasFile(Model):
         if found.input_shape != input_shape:
             size = "x".join(map(str, found.input_shape[:2]))
             raise InputError(
-                f"{path} takes pictures of {list(found.input_shape)}, the recipe's data gives {list(input_shape)}. "
+                f"{path} takes images of {list(found.input_shape)}, the recipe's data gives {list(input_shape)}. "
                 f"Set data.image_size={size.replace('x', ',')} and data.channels={found.input_shape[2]}."
             )
         if found.output != "logits":

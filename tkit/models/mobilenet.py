@@ -1,7 +1,7 @@
-"""MobileNetV2 for pictures of 32x32 and up: inverted residuals of depthwise-separable convolutions, ReLU6.
+"""MobileNetV2 for images of 32x32 and up: inverted residuals of depthwise-separable convolutions, ReLU6.
 
 Source: Sandler et al. 2018, "MobileNetV2: Inverted Residuals and Linear Bottlenecks", table 2. `output_stride` is their
-32 for large pictures; smaller values take strides out from the front, which is how the network is used at 32x32.
+32 for large images; smaller values take strides out from the front, which is how the network is used at 32x32.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class MobileNet(Model):
     expansion: int = Field(6, ge=1)
     """How many times wider a block is inside than outside."""
     output_stride: Literal[4, 8, 16, 32] = 32
-    """How many times smaller than the picture the last feature map is: 32 for 224x224, 8 for 32x32."""
+    """How many times smaller than the image the last feature map is: 32 for 224x224, 8 for 32x32."""
     dropout: float = Field(0.0, ge=0, lt=1)
     """Share of the pooled features that is dropped in training."""
 

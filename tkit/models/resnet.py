@@ -1,4 +1,4 @@
-"""Residual networks for small pictures: ResNet-8, -20, -32, -56 and any other depth of 6n+2.
+"""Residual networks for small images: ResNet-8, -20, -32, -56 and any other depth of 6n+2.
 
 Source: He et al. 2016, "Deep Residual Learning for Image Recognition", section 4.2, with 1x1 convolutions where the
 shape changes; `depth=8` is MLPerf Tiny's image-classification topology (mlcommons/tiny).

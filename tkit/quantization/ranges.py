@@ -1,6 +1,6 @@
-"""The ranges of int8 activations, from what a model computes on calibration pictures.
+"""The ranges of int8 activations, from what a model computes on calibration images.
 
-Two passes over the pictures, the second into histograms, so that memory doesn't grow with their number.
+Two passes over the images, the second into histograms, so that memory doesn't grow with their number.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def ranges(
 
     Args:
         model: folded stock float32 functional model.
-        images: uint8 training pictures [n, height, width, channels].
+        images: uint8 training images [n, height, width, channels].
         method: `minmax` takes all values in; `percentile` leaves 0.01 % out at each end; `mse` has the least mean
             squared error of rounding and clipping.
         float_layers: layers that compute in float.

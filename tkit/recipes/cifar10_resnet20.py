@@ -1,9 +1,9 @@
-"""CIFAR-10 with ResNet-20 (He et al. 2016, section 4.2: 91.25 % on the original pictures after about 200 epochs).
+"""CIFAR-10 with ResNet-20 (He et al. 2016, section 4.2: 91.25 % on the original images after about 200 epochs).
 
     tkit run --recipe cifar10_resnet20 --data tfds:cifar10
 
 Smaller steps than cifar10_resnet8's, warmed up, along a cosine; more augmentation for the larger network. On CIFAR-10
-as JPEGs it reaches 88.2 % (10,000 test pictures, one seed).
+as JPEGs it reaches 88.2 % (10,000 test images, one seed).
 """
 
 from tkit.models.resnet import ResNet

@@ -21,13 +21,13 @@ from tkit_pipelines.progress import progress
 from tkit_pipelines.splits import Splits
 
 SHOWN_MISTAKES = 30
-_CHUNK = 128  # pictures classified in one call
+_CHUNK = 128  # images classified in one call
 
 
 def measure(
     subject: Subject, source: str, splits: Splits, split: str, mirror: bool
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """The figures, and the pictures of the mistakes that are shown."""
+    """The figures, and the images of the mistakes that are shown."""
     labels = subject.model.labels
     if len(labels) != len(splits.class_names) or (subject.named and labels != splits.class_names):
         raise InputError(
@@ -76,7 +76,7 @@ def _classify(subject: Subject, examples: Examples, mirror: bool) -> np.ndarray:
 
 
 def write(result: dict[str, Any], shown: np.ndarray, folder: Path) -> dict[str, Any]:
-    """The JSON and the pictures, in `folder`."""
+    """The JSON and the images, in `folder`."""
     names, split = [item["name"] for item in result["per_class"]], result["split"]
     result = {**result, "folder": str(folder)}
     files.write_bytes(folder / "confusion.png", plots.confusion_png(np.array(result["confusion"]), names, split))

@@ -31,7 +31,7 @@ from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.config import kinds
 from tkit_pipelines.splits import Splits
 
-# bincount makes an int64 copy of what it counts, and the pictures may lie on disk.
+# bincount makes an int64 copy of what it counts, and the images may lie on disk.
 _COUNTED_AT_ONCE = 4096
 
 
@@ -92,7 +92,7 @@ def _train(
     here = setup.of(settings, splits, precision.policy)
     console.say(
         f"{run.folder}: {model.name}, {counted(model.count_params(), 'parameter')}; {len(splits.train):,} training, "
-        f"{len(splits.validation):,} validation and {counted(len(splits.test), 'test picture')}, {classes} classes"
+        f"{len(splits.validation):,} validation and {counted(len(splits.test), 'test image')}, {classes} classes"
     )
     if batches.batch_size < settings.data.batch_size:
         console.say(
@@ -154,18 +154,18 @@ def _train(
 
 
 def build(model: Model, splits: Splits) -> keras.Model:
-    """A recipe's model for these pictures; a user's own kind is checked and laid out plainly."""
+    """A recipe's model for these images; a user's own kind is checked and laid out plainly."""
     shape, classes = splits.train.images.shape[1:], len(splits.class_names)
     made = model.build(shape, classes, pixel_statistics(splits.train.images))
     return made if model.kind in kinds("tkit.models") else plain(made, f"{model.kind}.build()", shape, classes)
 
 
 def pixel_statistics(images: np.ndarray) -> PixelStatistics:
-    """Mean and variance of the values of uint8 pictures [n, height, width, channels], exact from their histogram."""
+    """Mean and variance of the values of uint8 images [n, height, width, channels], exact from their histogram."""
     values, counts = np.arange(256), np.zeros(256, np.int64)
     for start in range(0, len(images), _COUNTED_AT_ONCE):
         counts += np.bincount(images[start : start + _COUNTED_AT_ONCE].ravel(), minlength=256)
     share = counts / images.size
     mean = float(share @ values)
-    # Pictures of one value would divide by 0.
+    # Images of one value would divide by 0.
     return PixelStatistics(mean, max(float(share @ (values - mean) ** 2), 1.0))

@@ -75,7 +75,7 @@ def compare(before: dict[str, Any], now: dict[str, Any], recipe: Recipe) -> None
     differences = _differences(before["recipe"], now["recipe"], chosen)
     changed = [f"{key} was {old!r}, is {new!r}" for key, old, new in differences]
     if before["data"] != now["data"]:
-        changed.append("the pictures or their labels are others")
+        changed.append("the images or their labels are others")
     for key in ("precision", "threads"):
         if before[key] != now[key]:
             changed.append(f"{key} was {before[key]!r}, is {now[key]!r}")

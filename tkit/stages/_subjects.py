@@ -1,4 +1,4 @@
-"""Whatever can classify pictures, opened: a run's variant, a bundle, a .tflite file, a .keras file.
+"""Whatever can classify images, opened: a run's variant, a bundle, a .tflite file, a .keras file.
 
 Each `of_...` is a context manager: a .tflite file runs in a limited process, which ends with the block.
 """

@@ -60,7 +60,7 @@ def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[st
         "version": 1,
         "run": str(run.folder),
         "variant": variant,
-        "pictures": len(held_out),
+        "images": len(held_out),
         "step": written(chosen),
         "float": {"accuracy": float(np.mean(right))},
         "places": [_row(item) for item in findings.places],
@@ -80,7 +80,7 @@ def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[st
         metrics={key: result[key] for key in ("float", "int8", "suggested_step", "with_exceptions")},
         seconds=time.perf_counter() - began,
         step=chosen.model_dump(mode="json"),
-        pictures=len(held_out),
+        images=len(held_out),
     )
     return result
 

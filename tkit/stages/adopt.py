@@ -50,7 +50,7 @@ def adopt(
 
     Args:
         path: the .keras file: a functional or Sequential image classifier of stock layers.
-        data: where labelled pictures are, as `data.source` takes it; the classes in the order of the outputs.
+        data: where labelled images are, as `data.source` takes it; the classes in the order of the outputs.
         pixels: what the model was trained on: "0-255", "0-1" or "-1-1"; needed unless it begins with its own
             Rescaling or Normalization of raw pixels.
         runs_dir: where run folders live; $TKIT_RUNS or ./runs by default.
@@ -60,7 +60,7 @@ def adopt(
         InputError: the file can't be taken, with what to do; or the data doesn't fit it.
 
     Example:
-        >>> run = tkit.adopt("model.keras", data="./pictures", pixels="0-1")
+        >>> run = tkit.adopt("model.keras", data="./images", pixels="0-1")
         >>> tkit.export(run)
     """
     from tkit import model_files
@@ -109,7 +109,7 @@ def adopt(
         parameters=found.model.count_params(),
     )
     console.say(
-        f"{run.folder}: {path.name}, {found.model.count_params():,} parameters; takes pictures of {height}x{width}, "
+        f"{run.folder}: {path.name}, {found.model.count_params():,} parameters; takes images of {height}x{width}, "
         f"pixels {found.pixels}; gives {found.output} of {len(splits.class_names)} classes"
     )
     console.say(_RULES[recipe.data.resize])

@@ -16,7 +16,7 @@ from tkit.run_folder import Run
 from tkit.stages._common import as_run, data_of, stage
 from tkit.stages.bench_file import keep, measure
 
-DRY_RUN_TEST_PICTURES = 16
+DRY_RUN_TEST_IMAGES = 16
 
 
 @stage()
@@ -41,13 +41,13 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
     folder = run.whole("export", variant)
     recipe = with_overrides(run.recipe, overrides)
     test = data_of(run, recipe).test
-    limit = DRY_RUN_TEST_PICTURES if run.dry_run else None
+    limit = DRY_RUN_TEST_IMAGES if run.dry_run else None
     report, table = folder / "bench" / "bench.json", folder / "bench" / "bench.txt"
     report.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tkit-bench-") as scratch:
-        pictures = Path(scratch) / "test.npz"
-        np.savez(pictures, images=test.images[:limit], labels=test.labels[:limit])
-        metrics, text = measure(folder / "export", recipe.bench, "--test", str(pictures))
+        images = Path(scratch) / "test.npz"
+        np.savez(images, images=test.images[:limit], labels=test.labels[:limit])
+        metrics, text = measure(folder / "export", recipe.bench, "--test", str(images))
     files.write_json(report, metrics)
     files.write_bytes(table, text.encode())
     entry = run.finish(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tkit_pipelines.survey import Survey
 
 IMAGE_SIZE, CHANNELS = (64, 64), 3
-"""At which pictures are compared and shown, where nothing is said."""
+"""At which images are compared and shown, where nothing is said."""
 CLASSES_SHOWN = 300
 IMAGE_INCHES, NAME_INCHES, NAME_COLUMNS = 0.7, 2.0, 28
 
@@ -54,7 +54,7 @@ def data(
             `skip_bad`.
 
     Example:
-        >>> tkit.data("./pictures", image_size=(32, 32)).problems
+        >>> tkit.data("./images", image_size=(32, 32)).problems
         []
     """
     from tkit.recipe_loading import data_with_overrides

@@ -37,13 +37,13 @@ def evaluate(
 
     Args:
         subject: a run or its folder, a bundle, a .tflite file, or a .keras file.
-        data: labelled pictures as `data.source` takes them; a run has its own.
+        data: labelled images as `data.source` takes them; a run has its own.
         split: which part of them; "test" is the one that nothing was chosen by.
         variant: of a run; the newest by default.
         format: of a run "keras" (the default) or an exported format; of a bundle a format, int8 by default.
         pixels: what pixels a .keras or .tflite file takes, where it doesn't show it.
-        mirror: average the scores of each picture and its mirror image (test-time flip): twice the work on the device.
-        output: a folder for the JSON and the pictures; a run's results on its own data lie in <variant>/evaluate/.
+        mirror: average the scores of each image and its mirror image (test-time flip): twice the work on the device.
+        output: a folder for the JSON and the images; a run's results on its own data lie in <variant>/evaluate/.
         runs_dir: where a run's name is looked up, and where the run of a .keras file is made.
         overrides: of the data, such as "data.skip_bad=true" or "data.resize=keras-crop".
 
@@ -60,12 +60,12 @@ def evaluate(
     path = None if isinstance(subject, Run) else Path(subject)
     if path is not None and is_model(path):
         if data is None:
-            raise InputError(f"{path} needs labelled pictures: --data DATA (a folder with one folder a class).")
+            raise InputError(f"{path} needs labelled images: --data DATA (a folder with one folder a class).")
         subject, data = adopt(path, data=data, pixels=pixels, runs_dir=runs_dir, overrides=overrides), None
         path = None
     if path is not None and (path.suffix == ".tflite" or (path / "bundle.json").is_file()):
         if data is None:
-            raise InputError(f"{path} needs labelled pictures: --data DATA (a folder with one folder a class).")
+            raise InputError(f"{path} needs labelled images: --data DATA (a folder with one folder a class).")
         bare = path.suffix == ".tflite"
         unused = {"format": format} if bare else {"pixels": pixels}
         refuse_unused(f"{path}, an exported file,", variant=variant, runs_dir=runs_dir, **unused)

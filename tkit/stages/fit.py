@@ -44,7 +44,7 @@ def fit(
         The run, its `float` variant trained.
 
     Raises:
-        InputError: the recipe or its data cannot be used; or recipe, pictures, precision or threads of a resumed run
+        InputError: the recipe or its data cannot be used; or recipe, images, precision or threads of a resumed run
             are others than before.
         DivergedError: the loss stopped being finite.
         StoppedError: SIGINT or SIGTERM; a checkpoint was written, `resume` goes on from it.

@@ -1,4 +1,4 @@
-"""Classifying picture files with any model, through the code that a device runs."""
+"""Classifying image files with any model, through the code that a device runs."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def predict(
     runs_dir: str | Path | None = None,
     resize: str | None = None,
 ) -> list[Prediction]:
-    """The likeliest classes of picture files.
+    """The likeliest classes of image files.
 
     Args:
         subject: a run or its folder, a bundle, a .tflite file or a .keras file; the classes of the last two are
             numbers, because the files don't hold names.
-        images: picture files, or folders of them.
-        top: how many classes of each picture.
+        images: image files, or folders of them.
+        top: how many classes of each image.
         variant: of a run; the newest by default.
         format: "keras" or an exported format; int8 where it is exported, else what there is.
         pixels: what pixels a .keras or .tflite file takes, where it doesn't show it.
@@ -42,10 +42,10 @@ def predict(
         resize: as `data.resize`; what the run or bundle says by default, "keras" for a bare file.
 
     Returns:
-        One prediction a picture, in order; a picture that can't be read has an `error`.
+        One prediction an image, in order; an image that can't be read has an `error`.
 
     Raises:
-        InputError: no such model, or none of the pictures can be read.
+        InputError: no such model, or none of the images can be read.
 
     Example:
         >>> tkit.predict("runs/digits_cnn-1", ["seven.png"])[0].classes[0].label

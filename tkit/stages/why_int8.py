@@ -28,7 +28,7 @@ def why_int8(
         run: a run or its folder.
         step: how it is quantized, such as "quantize:calibration=minmax,samples=100"; calibration alone, no training.
         variant: the float model that is quantized.
-        samples: validation pictures, at most, that measure.
+        samples: validation images, at most, that measure.
 
     Returns:
         `places` (each with layer, part, divergence, cause, why, remedy), `int8` and `with_exceptions` (accuracy,
@@ -45,7 +45,7 @@ def why_int8(
     run = as_run(run)
     chosen = _parsed(step)
     if samples < 1:
-        raise InputError(f"samples={samples}: expected at least one validation picture.")
+        raise InputError(f"samples={samples}: expected at least one validation image.")
     from tkit.stages import _why_int8
 
     return _why_int8.diagnosed(run, chosen, variant, samples)

@@ -67,7 +67,7 @@ def train(
 
     Args:
         model: float32 pixels [batch, height, width, channels] to logits [batch, classes]; uncompiled.
-        batches: training batches of (uint8 pictures, float32 one-hot labels), with or without float32 weights [batch].
+        batches: training batches of (uint8 images, float32 one-hot labels), with or without float32 weights [batch].
         validation: finite data set of the same, validated on after each epoch.
         settings: the recipe's `fit`.
         callbacks: Keras callbacks; they see the training twin as `self.model`.

@@ -16,7 +16,7 @@ import tensorflow as tf
 from tkit.evaluation.plots import confusion_png
 from tkit_pipelines.batches import Batches
 
-PICTURES = 32
+IMAGES = 32
 PREDICTED_AT_ONCE = 256
 HISTOGRAMS = 10  # times over a run that the weights' histograms are written, whatever the number of epochs
 
@@ -27,7 +27,7 @@ class TensorBoardLog(keras.callbacks.Callback):
     Args:
         folder: the run's `logs` folder.
         batches: training batches; the first is shown as the model sees it.
-        validation: uint8 pictures [n, height, width, channels] and int32 labels [n], for the confusion matrix.
+        validation: uint8 images [n, height, width, channels] and int32 labels [n], for the confusion matrix.
         class_names: the classes in label order.
     """
 
@@ -49,8 +49,8 @@ class TensorBoardLog(keras.callbacks.Callback):
         images, labels = self.batches.batch(0, 0)[:2]
         with self.train.as_default(step=0):
             tf.summary.graph(self._graph())
-            tf.summary.image("batch as the model sees it", images[:PICTURES], max_outputs=PICTURES)
-            names = [self.class_names[index] for index in np.argmax(labels[:PICTURES], axis=1)]
+            tf.summary.image("batch as the model sees it", images[:IMAGES], max_outputs=IMAGES)
+            names = [self.class_names[index] for index in np.argmax(labels[:IMAGES], axis=1)]
             tf.summary.text("batch as the model sees it, labels", ", ".join(names))
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -85,8 +85,8 @@ class TensorBoardLog(keras.callbacks.Callback):
         matrix = np.zeros((len(self.class_names),) * 2, np.int64)
         np.add.at(matrix, (labels, logits.argmax(axis=1)), 1)
         with self.held_out.as_default(step=self.epoch + 1):
-            picture = tf.io.decode_png(confusion_png(matrix, self.class_names, "validation"), channels=3)
-            tf.summary.image("confusion matrix", picture[None])
+            image = tf.io.decode_png(confusion_png(matrix, self.class_names, "validation"), channels=3)
+            tf.summary.image("confusion matrix", image[None])
         self.train.close()
         self.held_out.close()
 

@@ -1,4 +1,4 @@
-"""Mirror each picture left to right in every other epoch."""
+"""Mirror each image left to right in every other epoch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class AlternatingFlip(Move):
-    """Mirror each picture in every other epoch, about half of them in the first.
+    """Mirror each image in every other epoch, about half of them in the first.
 
-    Any two epochs in a row show every picture both ways, where `flip` shows half of them one way twice
+    Any two epochs in a row show every image both ways, where `flip` shows half of them one way twice
     (K. Jordan 2024, arXiv:2404.00498).
     """
 

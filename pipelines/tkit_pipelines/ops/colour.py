@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class Colour(BatchOp):
-    """Scale each picture's brightness, then contrast around its mean luma, then saturation, by factors around 1.
+    """Scale each image's brightness, then contrast around its mean luma, then saturation, by factors around 1.
 
-    Each factor is uniform in [1 - x, 1 + x], drawn for each picture. Rounded and cut off once, at the end.
+    Each factor is uniform in [1 - x, 1 + x], drawn for each image. Rounded and cut off once, at the end.
     """
 
     kind: Literal["colour"] = "colour"
@@ -25,7 +25,7 @@ class Colour(BatchOp):
     contrast: float = Field(default=0.2, ge=0, le=1)
     """x of the contrast factor; 0 leaves it."""
     saturation: float = Field(default=0.2, ge=0, le=1)
-    """x of the saturation factor; 0 leaves it. Grey pictures have none."""
+    """x of the saturation factor; 0 leaves it. Grey images have none."""
 
     def apply(self, images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Other pixels, the same labels."""
@@ -35,7 +35,7 @@ class Colour(BatchOp):
         spread = tf.constant([self.brightness, self.contrast, self.saturation])[:, None]
         brightness, contrast, saturation = tf.unstack(1 + spread * tf.random.stateless_uniform([3, count], seed, -1, 1))
         values = tf.cast(images, tf.float32)
-        # All three at once: a linear map of each pixel's channels, and a constant a picture.
+        # All three at once: a linear map of each pixel's channels, and a constant an image.
         offset = brightness * mean_luma(values) * (1 - contrast)
         scale = (brightness * contrast)[:, None, None]
         if channels == 3:

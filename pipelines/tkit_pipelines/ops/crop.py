@@ -1,4 +1,4 @@
-"""Pad pictures with their own mirrored border and crop them back at a random place."""
+"""Pad images with their own mirrored border and crop them back at a random place."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Crop(Move):
 
     kind: Literal["crop"] = "crop"
     padding: int = Field(default=4, ge=1)
-    """Pixels added on each side; they mirror the picture, the border pixel itself not repeated."""
+    """Pixels added on each side; they mirror the image, the border pixel itself not repeated."""
 
     def check(self, height: int, width: int) -> None:
-        """A mirror image is no larger than the picture."""
+        """A mirror image is no larger than the image."""
         if self.padding >= min(height, width):
-            raise ValueError(f"crop: padding={self.padding} must be less than the picture's size, {height}x{width}")
+            raise ValueError(f"crop: padding={self.padding} must be less than the image's size, {height}x{width}")
 
     def sources(
         self, rows: tf.Tensor, columns: tf.Tensor, height: int, width: int, seed: tf.Tensor, turn: tf.Tensor

@@ -1,4 +1,4 @@
-"""Paste a box of another picture of the batch into each, and mix the labels by area."""
+"""Paste a box of another image of the batch into each, and mix the labels by area."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Cutmix(BatchOp):
-    """A box of each picture is replaced by the same box of a partner; labels count by the area that each has.
+    """A box of each image is replaced by the same box of a partner; labels count by the area that each has.
 
-    The box covers a share of the picture drawn from Beta(alpha, alpha), around a random pixel; what falls outside is
+    The box covers a share of the image drawn from Beta(alpha, alpha), around a random pixel; what falls outside is
     cut off, and the label goes by what is left. The partners are the batch in another order.
 
     Source: Yun et al. 2019, arXiv:1905.04899.
@@ -28,7 +28,7 @@ class Cutmix(BatchOp):
     """1: every area is as likely; smaller: either little or nearly all of it."""
 
     def apply(self, images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Pixels of one picture or the other, and mixed labels."""
+        """Pixels of one image or the other, and mixed labels."""
         import tensorflow as tf
 
         count, height, width, _ = images.shape

@@ -1,4 +1,4 @@
-"""Black out a square of each picture."""
+"""Black out a square of each image."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Cutout(Blank):
     """The square's side in pixels."""
 
     def check(self, height: int, width: int) -> None:
-        """A square as large as the picture could black it out whole."""
+        """A square as large as the image could black it out whole."""
         if self.size >= min(height, width):
-            raise ValueError(f"cutout: size={self.size} must be less than the picture's size, {height}x{width}")
+            raise ValueError(f"cutout: size={self.size} must be less than the image's size, {height}x{width}")
 
     def covers(
         self, rows: tf.Tensor, columns: tf.Tensor, height: int, width: int, seed: tf.Tensor

@@ -1,4 +1,4 @@
-"""Mirror half of the pictures, left to right."""
+"""Mirror half of the images, left to right."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Flip(Move):
-    """Mirror each picture left to right, with probability one half."""
+    """Mirror each image left to right, with probability one half."""
 
     kind: Literal["flip"] = "flip"
 

@@ -1,4 +1,4 @@
-"""Mix each picture with another of the batch, and their labels alike."""
+"""Mix each image with another of the batch, and their labels alike."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class Mixup(BatchOp):
-    """Each picture becomes share x itself + (1 - share) x a partner, its label likewise.
+    """Each image becomes share x itself + (1 - share) x a partner, its label likewise.
 
-    The share is drawn for each picture from Beta(alpha, alpha); the partners are the batch in another order.
+    The share is drawn for each image from Beta(alpha, alpha); the partners are the batch in another order.
 
     Source: Zhang et al. 2017, arXiv:1710.09412.
     """
 
     kind: Literal["mixup"] = "mixup"
     alpha: float = Field(default=0.2, gt=0)
-    """Small: most pictures stay nearly themselves; 1: every share is as likely."""
+    """Small: most images stay nearly themselves; 1: every share is as likely."""
 
     def apply(self, images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Mixed pixels, rounded, and mixed labels."""

@@ -1,4 +1,4 @@
-"""A few random changes to each picture: turn, shear, shift, brightness, contrast, levels."""
+"""A few random changes to each image: turn, shear, shift, brightness, contrast, levels."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ TURN, SHEAR, SHIFT, FACTOR = math.radians(30), 0.3, 0.3, 0.9
 
 
 class RandAugment(BatchOp):
-    """`layers` times, each picture goes through one of eleven changes, drawn at random, of the given strength.
+    """`layers` times, each image goes through one of eleven changes, drawn at random, of the given strength.
 
-    After Cubuk et al. 2019 (arXiv:1909.13719), but drawn for each picture and made for whole batches: changes that
+    After Cubuk et al. 2019 (arXiv:1909.13719), but drawn for each image and made for whole batches: changes that
     move pixels are one gather by the nearest pixel (black from outside), those of values one table look-up a
     channel. Colour (saturation), sharpness and equalization of the original are not among them.
     """
 
     kind: Literal["randaugment"] = "randaugment"
     layers: PositiveInt = 2
-    """Changes made to each picture, one after the other."""
+    """Changes made to each image, one after the other."""
     magnitude: float = Field(default=0.5, ge=0, le=1)
     """Strength from none to most; the sign of a change is random."""
 
@@ -48,7 +48,7 @@ class RandAugment(BatchOp):
         return images, labels
 
     def _moved(self, images: tf.Tensor, choice: tf.Tensor, sign: tf.Tensor) -> tf.Tensor:
-        """Pictures whose choice moves pixels, moved; the nearest pixel of the input for each of the output."""
+        """Images whose choice moves pixels, moved; the nearest pixel of the input for each of the output."""
         import tensorflow as tf
 
         count, height, width, channels = images.shape
@@ -70,7 +70,7 @@ class RandAugment(BatchOp):
         return tf.gather(pixels, tf.where(inside, index + 1, 0))
 
     def _looked_up(self, images: tf.Tensor, choice: tf.Tensor, sign: tf.Tensor) -> tf.Tensor:
-        """Pictures whose choice changes values, changed, by a table of 256 values for each picture and channel."""
+        """Images whose choice changes values, changed, by a table of 256 values for each image and channel."""
         import tensorflow as tf
 
         count, _, _, channels = images.shape

@@ -1,4 +1,4 @@
-"""Cut a random part out of each picture and stretch it back to the full size."""
+"""Cut a random part out of each image and stretch it back to the full size."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class RandomResizedCrop(BatchOp):
-    """A box of random area, shape and place, stretched to the picture's size by bilinear interpolation.
+    """A box of random area, shape and place, stretched to the image's size by bilinear interpolation.
 
-    Area and the logarithm of the box's shape are uniform; a side longer than the picture is cut to it.
+    Area and the logarithm of the box's shape are uniform; a side longer than the image is cut to it.
 
     Source: Szegedy et al. 2014, arXiv:1409.4842.
     """
 
     kind: Literal["random_resized_crop"] = "random_resized_crop"
     smallest: float = Field(default=0.35, gt=0, le=1)
-    """The least part of the picture's area that the box has; the most is 1."""
+    """The least part of the image's area that the box has; the most is 1."""
     ratio: float = Field(default=4 / 3, ge=1)
-    """The box's width over its height, relative to the picture's, lies between 1 / ratio and ratio."""
+    """The box's width over its height, relative to the image's, lies between 1 / ratio and ratio."""
 
     def apply(self, images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Other pixels, the same labels."""

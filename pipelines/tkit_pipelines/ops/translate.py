@@ -1,4 +1,4 @@
-"""Shift pictures by a few pixels each way; what comes in at the border is black."""
+"""Shift images by a few pixels each way; what comes in at the border is black."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Translate(Move):
-    """Shift each picture by whole pixels, down and right or up and left, independently and uniformly.
+    """Shift each image by whole pixels, down and right or up and left, independently and uniformly.
 
     The same as padding with black and cropping at random (He et al. 2015, arXiv:1512.03385, with 4 pixels).
     """
@@ -23,9 +23,9 @@ class Translate(Move):
     """The longest shift along each axis."""
 
     def check(self, height: int, width: int) -> None:
-        """A shift must leave some of the picture."""
+        """A shift must leave some of the image."""
         if self.pixels >= min(height, width):
-            raise ValueError(f"translate: pixels={self.pixels} moves a {height}x{width} picture out of itself")
+            raise ValueError(f"translate: pixels={self.pixels} moves a {height}x{width} image out of itself")
 
     def sources(
         self, rows: tf.Tensor, columns: tf.Tensor, height: int, width: int, seed: tf.Tensor, turn: tf.Tensor

@@ -1,4 +1,4 @@
-"""A .tar.gz, .tgz, .tar or .zip of pictures, shaped like a folder source, read without unpacking it to disk.
+"""A .tar.gz, .tgz, .tar or .zip of images, shaped like a folder source, read without unpacking it to disk.
 
 Archives come from strangers: members with absolute paths, `..`, backslashes, links or devices are refused,
 and so are archives that hold too many members or unpack to far more than they weigh.
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from tkit_edge.errors import InputError
-from tkit_pipelines.encoded import Encoded, EncodedSource, Picture
-from tkit_pipelines.files import MAX_PICTURE_BYTES
+from tkit_pipelines.encoded import Encoded, EncodedImage, EncodedSource
+from tkit_pipelines.files import MAX_IMAGE_BYTES
 from tkit_pipelines.layout import Layout, read_layout
 from tkit_pipelines.source import Loaded, PathSource, Shape
 from tkit_pipelines.sources.npz import Npz
@@ -28,13 +28,13 @@ from tkit_pipelines.sources.npz import Npz
 MAX_MEMBERS = 5_000_000
 _HEADER_TYPES = (b"x", b"g", b"X", b"L", b"K")  # pax and GNU
 MAX_HEADER_BYTES = 1 << 20  # of a tar's long names and the like, which are read into memory
-# Pictures hardly compress (a tar of 1 kB JPEGs, padded to 512-byte blocks: 5 times); small archives may be
+# Images hardly compress (a tar of 1 kB JPEGs, padded to 512-byte blocks: 5 times); small archives may be
 # anything.
 MAX_RATIO, RATIO_FLOOR = 200, 256 << 20
 
 
 class Archive(EncodedSource, PathSource):
-    """Pictures in the user's own archive; its kind is told by its content, not by its name."""
+    """Images in the user's own archive; its kind is told by its content, not by its name."""
 
     usage = "FILE.tar.gz|.tgz|.tar|.zip"
 
@@ -59,26 +59,26 @@ class Archive(EncodedSource, PathSource):
         return {"archive": str(self.path.resolve()), "size": found.st_size, "mtime_ns": found.st_mtime_ns}
 
     def load(self, shape: Shape, skip_bad: bool = False) -> Loaded:
-        """All pictures; see `EncodedSource.load`."""
+        """All images; see `EncodedSource.load`."""
         self._loaded_as = self.identity()
         return super().load(shape, skip_bad)
 
     def open(self) -> Encoded:
-        """The classes by folder name, and the pictures in the archive's order."""
+        """The classes by folder name, and the images in the archive's order."""
         members, layout = self._members, self._layout
 
-        def pictures() -> Iterator[Picture]:
+        def images() -> Iterator[EncodedImage]:
             with _damage_named(self.path):
                 for name, data in (_read_zip if self._zipped else _read_tar)(members):
                     if name in layout.places:
-                        yield Picture(layout.places[name][0], f"{self.path}: {name}", layout.places[name][1], data)
+                        yield EncodedImage(layout.places[name][0], f"{self.path}: {name}", layout.places[name][1], data)
 
-        return Encoded(layout.train, layout.test, layout.class_names, pictures(), layout.problems, layout.notes)
+        return Encoded(layout.train, layout.test, layout.class_names, images(), layout.problems, layout.notes)
 
     def encoded(self, row: int) -> bytes:
-        """The bytes of the file of picture `row`; from a .tar.gz quick only in the archive's order."""
+        """The bytes of the file of image `row`; from a .tar.gz quick only in the archive's order."""
         if self.identity() != self._loaded_as:
-            raise InputError(f"{self.path}: the archive has changed since its pictures were decoded. Run again.")
+            raise InputError(f"{self.path}: the archive has changed since its images were decoded. Run again.")
         name = self._names[row]
         with _damage_named(self.path):
             if self._zipped:
@@ -107,7 +107,7 @@ class Archive(EncodedSource, PathSource):
 
     @cached_property
     def _names(self) -> list[str]:
-        """The pictures' names by row."""
+        """The images' names by row."""
         return list(self._layout.places)
 
     @cached_property
@@ -134,8 +134,8 @@ class _Members:
             self._refuse(f"has a member that is neither file nor folder, {name!r} (a link or device)")
         if name in self.files:
             self._refuse(f"has two members called {name!r}")
-        if size > MAX_PICTURE_BYTES:
-            self._refuse(f"has a member of {size:,} bytes, {name!r}; the limit is {MAX_PICTURE_BYTES:,}")
+        if size > MAX_IMAGE_BYTES:
+            self._refuse(f"has a member of {size:,} bytes, {name!r}; the limit is {MAX_IMAGE_BYTES:,}")
         if kind == "folder":
             self.folders.append(name)
         else:
@@ -149,7 +149,7 @@ class _Members:
             self._refuse(f"unpacks to more than {MAX_RATIO} times its size")
 
     def _refuse(self, why: str) -> None:
-        raise InputError(f"{self.path}: the archive {why}; it is not read. Pack the pictures again, or give a folder.")
+        raise InputError(f"{self.path}: the archive {why}; it is not read. Pack the images again, or give a folder.")
 
 
 def _list_zip(members: _Members) -> None:

@@ -19,13 +19,13 @@ from typing import Any, NamedTuple
 from tkit_edge import images
 from tkit_edge.errors import InputError
 from tkit_pipelines import class_names, files, split_names
-from tkit_pipelines.encoded import Encoded, EncodedSource, Picture
+from tkit_pipelines.encoded import Encoded, EncodedImage, EncodedSource
 from tkit_pipelines.source import PathSource
 
 FILE = (
     *("file", "filename", "file_name", "filepath", "file_path", "path", "image", "image_name", "image_path"),
     *("image_file", "image_filename", "image_file_name", "imagename", "imagepath", "img", "img_name", "img_path"),
-    *("image_id", "img_id", "id", "id_code", "picture", "photo", "fname", "files", "filenames", "images", "paths"),
+    *("image_id", "img_id", "id", "id_code", "image", "photo", "fname", "files", "filenames", "images", "paths"),
 )
 LABEL = (
     *("label", "class", "target", "category", "labels", "class_name", "classname", "label_name", "class_label"),
@@ -44,7 +44,7 @@ class _Row(NamedTuple):
 
 
 class CsvFile(EncodedSource, PathSource):
-    """Pictures that the user's own table lists."""
+    """Images that the user's own table lists."""
 
     usage = "FILE.csv"
 
@@ -70,18 +70,18 @@ class CsvFile(EncodedSource, PathSource):
         return {"csv": str(self.path.resolve()), "rows": digest.hexdigest()}
 
     def open(self) -> Encoded:
-        """The classes in their order, the training pictures first, in the table's order."""
+        """The classes in their order, the training images first, in the table's order."""
         index, names = class_names.ordered(row.label for row in self._rows)
 
-        def pictures() -> Iterator[Picture]:
+        def images() -> Iterator[EncodedImage]:
             for number, row in enumerate(self._rows):
-                yield Picture(number, str(row.path), index[row.label], files.read(row.path))
+                yield EncodedImage(number, str(row.path), index[row.label], files.read(row.path))
 
         test = sum(row.test for row in self._rows)
-        return Encoded(len(self._rows) - test, test, names, pictures(), notes=self._notes, listed=True)
+        return Encoded(len(self._rows) - test, test, names, images(), notes=self._notes, listed=True)
 
     def encoded(self, row: int) -> bytes:
-        """The bytes of the file of picture `row`, as long as it is the file that was listed."""
+        """The bytes of the file of image `row`, as long as it is the file that was listed."""
         state = self._states[row]
         if state is None:
             raise InputError(f"{self._rows[row].path}: there was no such file.")

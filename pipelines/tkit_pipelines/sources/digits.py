@@ -16,7 +16,7 @@ from tkit_pipelines.source import Loaded, NamedSource, Shape
 
 
 class Digits(NamedSource):
-    """scikit-learn's digits, ink bright on black; it has no test pictures of its own."""
+    """scikit-learn's digits, ink bright on black; it has no test images of its own."""
 
     usage = "digits"
 
@@ -28,7 +28,7 @@ class Digits(NamedSource):
         return cls()
 
     def load(self, shape: Shape, skip_bad: bool = False) -> Loaded:
-        """The scans, their 0-16 levels scaled to 0-255, resized by the rule for all pictures."""
+        """The scans, their 0-16 levels scaled to 0-255, resized by the rule for all images."""
         from PIL import Image
         from sklearn.datasets import load_digits
 

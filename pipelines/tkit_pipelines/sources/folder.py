@@ -1,4 +1,4 @@
-"""A folder of pictures, one folder a class, with or without train/ and test/ above (see `layout`)."""
+"""A folder of images, one folder a class, with or without train/ and test/ above (see `layout`)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 
 from tkit_edge.errors import InputError
 from tkit_pipelines import files
-from tkit_pipelines.encoded import Encoded, EncodedSource, Picture
+from tkit_pipelines.encoded import Encoded, EncodedImage, EncodedSource
 from tkit_pipelines.layout import Layout, read_layout
 from tkit_pipelines.source import PathSource
 from tkit_pipelines.sources.idx import Idx
 
 
 class Folder(EncodedSource, PathSource):
-    """Pictures in the user's own folder."""
+    """Images in the user's own folder."""
 
     usage = "FOLDER"
 
@@ -46,12 +46,12 @@ class Folder(EncodedSource, PathSource):
         return {"folder": str(self.path.resolve()), "listing": digest.hexdigest()}
 
     def open(self) -> Encoded:
-        """The classes by folder name, and the pictures in order."""
+        """The classes by folder name, and the images in order."""
         layout = self._layout
-        return Encoded(layout.train, layout.test, layout.class_names, self._pictures(), layout.problems, layout.notes)
+        return Encoded(layout.train, layout.test, layout.class_names, self._images(), layout.problems, layout.notes)
 
     def encoded(self, row: int) -> bytes:
-        """The bytes of the file of picture `row`, as long as it is the file that was listed."""
+        """The bytes of the file of image `row`, as long as it is the file that was listed."""
         name = self._names[row]
         return files.read_unchanged(self.path / name, self._listing[0][name])
 
@@ -65,7 +65,7 @@ class Folder(EncodedSource, PathSource):
 
     @cached_property
     def _names(self) -> list[str]:
-        """The pictures' names by row."""
+        """The images' names by row."""
         return list(self._layout.places)
 
     @cached_property
@@ -97,6 +97,6 @@ class Folder(EncodedSource, PathSource):
                     found_files[prefix + name] = files.State(found.st_size, found.st_mtime_ns)
         return found_files, folders
 
-    def _pictures(self) -> Iterator[Picture]:
+    def _images(self) -> Iterator[EncodedImage]:
         for name, (index, label) in self._layout.places.items():
-            yield Picture(index, str(self.path / name), label, files.read(self.path / name))
+            yield EncodedImage(index, str(self.path / name), label, files.read(self.path / name))

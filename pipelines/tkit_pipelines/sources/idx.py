@@ -1,7 +1,7 @@
 """MNIST's own format: a folder with `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-...`, gzipped or not.
 
 Source: http://yann.lecun.com/exdb/mnist. Names may have another beginning, as EMNIST's and Fashion-MNIST's do: those
-with `t10k` or `test` in them are the test pictures. The classes are the labels that occur.
+with `t10k` or `test` in them are the test images. The classes are the labels that occur.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Idx(EncodedSource, PathSource):
 
     @classmethod
     def reads(cls, path: Path) -> bool:
-        """Whether `path` is a folder with a file of pictures in this format."""
+        """Whether `path` is a folder with a file of images in this format."""
         try:
             return path.is_dir() and bool(_image_files(path))
         except OSError:  # a folder that may not be listed is no IDX folder; another source says why
@@ -53,26 +53,26 @@ class Idx(EncodedSource, PathSource):
         return {"idx": str(self.path.resolve()), "files": [[path.name, *State.of(path)] for path in files]}
 
     def open(self) -> Encoded:
-        """The pictures, training ones first."""
+        """The images, training ones first."""
         files = _image_files(self.path)
         test = [path for path in files if re.search("t10k|test", path.name)]
         train = [path for path in files if path not in test]
         if len(train) != 1 or len(test) > 1:
             raise InputError(
-                f"{self.path}: expected one file of training pictures and at most one of test pictures (t10k or test "
+                f"{self.path}: expected one file of training images and at most one of test images (t10k or test "
                 f"in its name), found {', '.join(path.name for path in files)}. Keep one set a folder."
             )
         return from_arrays([(_read(path, 3), _read(_labels(path), 1)) for path in (*train, *test)], str(self.path))
 
 
 def _image_files(folder: Path) -> list[Path]:
-    """The files of pictures in `folder`; where one is there packed and unpacked, the unpacked one."""
+    """The files of images in `folder`; where one is there packed and unpacked, the unpacked one."""
     found = {path.name: path for path in sorted(folder.iterdir()) if _IMAGES.fullmatch(path.name) and path.is_file()}
     return [path for name, path in found.items() if name.removesuffix(".gz") not in found or not name.endswith(".gz")]
 
 
 def _labels(images: Path) -> Path:
-    """The file of labels that belongs to a file of pictures."""
+    """The file of labels that belongs to a file of images."""
     match = _IMAGES.fullmatch(images.name)
     assert match is not None  # it was found by it
     name = f"{match['prefix']}labels{match['between']}idx1-ubyte"

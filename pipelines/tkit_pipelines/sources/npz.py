@@ -1,6 +1,6 @@
-"""Pictures as NumPy arrays in one .npz file: `x_train`, `y_train` and, where there are any, `x_test`, `y_test`.
+"""Images as NumPy arrays in one .npz file: `x_train`, `y_train` and, where there are any, `x_test`, `y_test`.
 
-Or `images`, `labels`, `test_images`, `test_labels`. Pictures are uint8 [N, H, W] or [N, H, W, 1, 3 or 4 (RGBA)], labels
+Or `images`, `labels`, `test_images`, `test_labels`. Images are uint8 [N, H, W] or [N, H, W, 1, 3 or 4 (RGBA)], labels
 integers [N] or [N, 1]. `class_names` (text, [classes]) may name what the labels count; without it the classes
 are the labels that occur. Nothing pickled is read.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tkit_edge.errors import InputError
-from tkit_pipelines.encoded import Encoded, EncodedSource, Picture
+from tkit_pipelines.encoded import Encoded, EncodedImage, EncodedSource
 from tkit_pipelines.files import State
 from tkit_pipelines.memory import machine_memory
 from tkit_pipelines.source import PathSource
@@ -55,7 +55,7 @@ class Npz(EncodedSource, PathSource):
         return {"npz": str(self.path.resolve()), "state": list(State.of(self.path))}
 
     def open(self) -> Encoded:
-        """The pictures, training ones first."""
+        """The images, training ones first."""
         names, arrays = self._arrays()
         keys = next((keys for keys in KEYS if keys[0] in arrays and keys[1] in arrays), None)
         if keys is None:
@@ -88,12 +88,12 @@ def from_arrays(
     """Arrays as an opened source.
 
     Args:
-        parts: images and labels of the training pictures and, where there are any, of the test pictures.
+        parts: images and labels of the training images and, where there are any, of the test images.
         where: what error messages call the arrays' file.
         class_names: what labels 0, 1 ... are called; by default the classes are the labels that occur.
 
     Raises:
-        InputError: another dtype or shape, numbers of pictures and labels that differ, labels out of range.
+        InputError: another dtype or shape, numbers of images and labels that differ, labels out of range.
     """
     checked = [_check(*part, f"{where}: the {name}") for name, part in zip(("training", "test"), parts, strict=False)]
     occurring = np.unique(np.concatenate([labels for _, labels in checked]))
@@ -108,32 +108,32 @@ def from_arrays(
             f"received {occurring[0]} to {occurring[-1]}."
         )
 
-    def pictures() -> Iterator[Picture]:
+    def encoded() -> Iterator[EncodedImage]:
         row = 0
         for part, (images, labels) in zip(("training", "test"), checked, strict=False):
             for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-                yield Picture(row, f"{where}: {part} picture {number}", int(label), image)
+                yield EncodedImage(row, f"{where}: {part} image {number}", int(label), image)
                 row += 1
 
     counts = [len(labels) for _, labels in checked]
-    return Encoded(counts[0], sum(counts[1:]), class_names, pictures())
+    return Encoded(counts[0], sum(counts[1:]), class_names, encoded())
 
 
 def _check(images: np.ndarray, labels: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures as uint8 [N, H, W, C] and labels as [N]."""
+    """Images as uint8 [N, H, W, C] and labels as [N]."""
     if images.dtype != np.uint8:
-        raise InputError(f"{what} pictures must be uint8, 0 to 255; received {images.dtype}. Convert them.")
+        raise InputError(f"{what} images must be uint8, 0 to 255; received {images.dtype}. Convert them.")
     if not len(images):
-        raise InputError(f"{what} pictures are none: an array of shape {list(images.shape)}.")
+        raise InputError(f"{what} images are none: an array of shape {list(images.shape)}.")
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.shape[3] not in (1, 3, 4) or 0 in images.shape[1:]:
-        raise InputError(f"{what} pictures must be [N, H, W] or [N, H, W, 1, 3 or 4]; received {list(images.shape)}.")
+        raise InputError(f"{what} images must be [N, H, W] or [N, H, W, 1, 3 or 4]; received {list(images.shape)}.")
     if not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(f"{what} labels must be integers, one a picture; received {labels.dtype}.")
+        raise InputError(f"{what} labels must be integers, one an image; received {labels.dtype}.")
     if labels.shape not in ((len(images),), (len(images), 1)):
         raise InputError(
-            f"{what} labels must be one a picture, [{len(images)}]; received {list(labels.shape)} for "
-            f"{len(images)} pictures."
+            f"{what} labels must be one an image, [{len(images)}]; received {list(labels.shape)} for "
+            f"{len(images)} images."
         )
     return images, labels.ravel()

@@ -1,4 +1,4 @@
-"""Made-up pictures that a model can learn to tell apart: for dry runs and tests, at any size."""
+"""Made-up images that a model can learn to tell apart: for dry runs and tests, at any size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_CLASSES = 1000
 
 @dataclass(frozen=True)
 class Synthetic(NamedSource):
-    """A pattern a class of 4x4 coarse blocks, under noise. The pictures never depend on the run's seed."""
+    """A pattern a class of 4x4 coarse blocks, under noise. The images never depend on the run's seed."""
 
     usage = "synthetic[:CLASSES]"
     num_classes: int
@@ -35,7 +35,7 @@ class Synthetic(NamedSource):
         return cls(int(argument))
 
     def load(self, shape: Shape, skip_bad: bool = False) -> Loaded:
-        """Training and test pictures, classes balanced (at least 8 and 2 of each)."""
+        """Training and test images, classes balanced (at least 8 and 2 of each)."""
         random = np.random.default_rng(0)
         blocks = random.integers(0, 192, (self.num_classes, 4, 4, shape.channels), dtype=np.uint8)
         rows, columns = np.arange(shape.height) * 4 // shape.height, np.arange(shape.width) * 4 // shape.width

@@ -1,7 +1,7 @@
 """Any image classification set of TensorFlow Datasets, by name: `tfds:cifar10`, `tfds:imagenette/160px`.
 
 TFDS's own builder downloads and prepares it (in TFDS_DATA_DIR, by default ~/tensorflow_datasets); the
-pictures are decoded by tkit's own decoder, as on the device. A `test` split is used as it is; where there is
+images are decoded by tkit's own decoder, as on the device. A `test` split is used as it is; where there is
 none, tkit holds part of `train` out. Other splits are not read.
 """
 
@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from tkit_edge.errors import InputError
-from tkit_pipelines.encoded import Encoded, EncodedSource, Picture
+from tkit_pipelines.encoded import Encoded, EncodedImage, EncodedSource
 from tkit_pipelines.source import NamedSource
 
 
 class Tfds(EncodedSource, NamedSource):
-    """A set of TensorFlow Datasets with one picture and one class label an example."""
+    """A set of TensorFlow Datasets with one image and one class label an example."""
 
     usage = "tfds:NAME"
 
@@ -46,7 +46,7 @@ class Tfds(EncodedSource, NamedSource):
         return {"tfds": str(folder.resolve()), "listing": digest.hexdigest()}
 
     def open(self) -> Encoded:
-        """Its classes and pictures, in the stored order."""
+        """Its classes and images, in the stored order."""
         info = self._builder.info
         image, label = self._keys()
         splits = [split for split in ("train", "test") if split in info.splits]
@@ -54,10 +54,10 @@ class Tfds(EncodedSource, NamedSource):
             raise InputError(f"data 'tfds:{self.name}' has no train split, only: {', '.join(info.splits)}.")
         counts = [info.splits[split].num_examples for split in splits]
         names = tuple(info.features[label].names)
-        return Encoded(counts[0], sum(counts[1:]), names, self._pictures(splits, image, label))
+        return Encoded(counts[0], sum(counts[1:]), names, self._images(splits, image, label))
 
     def _keys(self) -> tuple[str, str]:
-        """The names of the picture and the label among the features."""
+        """The names of the image and the label among the features."""
         import tensorflow_datasets as tfds
 
         features = self._builder.info.features
@@ -65,13 +65,13 @@ class Tfds(EncodedSource, NamedSource):
         labels = [key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)]
         if len(images) != 1 or len(labels) != 1:
             raise InputError(
-                f"data 'tfds:{self.name}' is not image classification: expected one picture and one class "
-                f"label an example, found {images or 'no picture'} and {labels or 'no label'} among its "
+                f"data 'tfds:{self.name}' is not image classification: expected one image and one class "
+                f"label an example, found {images or 'no image'} and {labels or 'no label'} among its "
                 f"features {list(features)}."
             )
         return images[0], labels[0]
 
-    def _pictures(self, splits: list[str], image: str, label: str) -> Iterator[Picture]:
+    def _images(self, splits: list[str], image: str, label: str) -> Iterator[EncodedImage]:
         import tensorflow_datasets as tfds
 
         index = 0
@@ -82,7 +82,9 @@ class Tfds(EncodedSource, NamedSource):
                 read_config=tfds.ReadConfig(interleave_cycle_length=1),  # one file after the other: a fixed order
             )
             for number, example in enumerate(examples.as_numpy_iterator()):
-                yield Picture(index, f"tfds:{self.name} {split} {number}", int(example[label]), bytes(example[image]))
+                yield EncodedImage(
+                    index, f"tfds:{self.name} {split} {number}", int(example[label]), bytes(example[image])
+                )
                 index += 1
 
     @cached_property
@@ -120,7 +122,7 @@ class Tfds(EncodedSource, NamedSource):
         return InputError(
             f"data 'tfds:{self.name}' could not be downloaded and prepared: {reason}. Three ways to get "
             "data: connect to the network and run again; copy a prepared TFDS folder here from another "
-            "machine and name its parent in TFDS_DATA_DIR; or give your own pictures with "
+            "machine and name its parent in TFDS_DATA_DIR; or give your own images with "
             "--data FOLDER/ARCHIVE."
         )
 

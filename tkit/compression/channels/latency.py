@@ -33,7 +33,7 @@ from tkit_edge.worker import Worker
 from tkit_pipelines.progress import progress
 
 STEP = 8  # channels that the kernels take at once
-_NOISE_PICTURES = 4
+_NOISE_IMAGES = 4
 _ROUND_SECONDS = 0.05  # of each of the two files in turn
 _ROUND_RUNS = 2
 _GROUP_ROUNDS = 10
@@ -256,7 +256,7 @@ class _Stopwatch:
     @contextmanager
     def _worker(self, model: keras.Model, name: str) -> Iterator[Worker]:
         """A process that has loaded and warmed up a model's int8 file."""
-        shape = (_NOISE_PICTURES, *model.input_shape[1:])
+        shape = (_NOISE_IMAGES, *model.input_shape[1:])
         noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         path = self._scratch / f"{name}.tflite"
         with Converter(model, noise, io="int8") as convert:

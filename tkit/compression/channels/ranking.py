@@ -61,9 +61,9 @@ def taylor(model: keras.Model, images: np.ndarray, labels: np.ndarray, *, batch_
 
     Args:
         model: pixels to logits, or to probabilities by a last softmax or sigmoid.
-        images: uint8 or float32 training pictures [n, height, width, channels].
+        images: uint8 or float32 training images [n, height, width, channels].
         labels: int [n].
-        batch_size: pictures of one step. In a batch changes of both signs cancel, so small ones see more.
+        batch_size: images of one step. In a batch changes of both signs cancel, so small ones see more.
 
     Source: Molchanov et al. 2019, "Importance Estimation for Neural Network Pruning".
     """
@@ -73,10 +73,10 @@ def taylor(model: keras.Model, images: np.ndarray, labels: np.ndarray, *, batch_
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=activation_of(model) is None)
 
     @tf.function(reduce_retracing=True)
-    def changes(pictures: tf.Tensor, classes: tf.Tensor) -> list[tf.Tensor]:
+    def changes(inputs: tf.Tensor, classes: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            value = loss(classes, model(pictures, training=False))
+            value = loss(classes, model(inputs, training=False))
         gradients = tape.gradient(value, variables, unconnected_gradients="zero")
         return [gradient * variable for gradient, variable in zip(gradients, variables, strict=True)]
 

@@ -81,9 +81,9 @@ def of_activations(range_: tuple[float, float], seen: Seen, more: Seen, validati
 
     Args:
         range_: values of the codes -128 and 127.
-        seen: its values on the calibration pictures.
-        more: on more of the training pictures, those among them; the same where there are no more.
-        validation: on validation pictures.
+        seen: its values on the calibration images.
+        more: on more of the training images, those among them; the same where there are no more.
+        validation: on validation images.
     """
     low, high = range_
     bound = min(max(-low, high), float(max(-seen.low.min(), seen.high.max())))
@@ -150,7 +150,7 @@ def _clipped(measured: dict[str, Any], seen: Seen, more: Seen, validation: Seen)
 
     if clips(more) and not clips(seen):
         why = (
-            f"{more.outside:.2%} of the values on more training pictures are past the codes' ends, "
+            f"{more.outside:.2%} of the values on more training images are past the codes' ends, "
             f"{seen.outside:.2%} on those that calibrated; largest value {more.high.max():.4g} against "
             f"{seen.high.max():.4g}"
         )
@@ -158,8 +158,8 @@ def _clipped(measured: dict[str, Any], seen: Seen, more: Seen, validation: Seen)
     if clips(validation):
         low, high = measured["range"]
         why = (
-            f"{validation.outside:.2%} of the values on validation pictures are past the codes' ends "
-            f"({low:.4g} to {high:.4g}; {seen.outside:.2%} on the calibration pictures), and make "
+            f"{validation.outside:.2%} of the values on validation images are past the codes' ends "
+            f"({low:.4g} to {high:.4g}; {seen.outside:.2%} on the calibration images), and make "
             f"{validation.clipping:.0%} of the squared error"
         )
         return Cause("saturation", why, measured)

@@ -19,7 +19,7 @@ class Effect(NamedTuple):
     sqnr_db: float | None
     """Signal to quantization noise of the outputs, in dB; None without noise."""
     agreement: float
-    """Share of the pictures with the same answer."""
+    """Share of the images with the same answer."""
     accuracy: float
     drop: float
     drop_interval: tuple[float, float]

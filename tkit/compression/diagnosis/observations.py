@@ -1,4 +1,4 @@
-"""What a float model's activations are on pictures, against the ranges that their int8 codes have."""
+"""What a float model's activations are on images, against the ranges that their int8 codes have."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BINS = 4096
 
 
 class Seen(NamedTuple):
-    """One tensor's values on some pictures."""
+    """One tensor's values on some images."""
 
     low: np.ndarray
     """Float64 [channels], the smallest value of each channel."""
@@ -38,7 +38,7 @@ class Seen(NamedTuple):
 
 
 def observe(switches: Switches, images: np.ndarray) -> dict[str, Seen]:
-    """Each activation's values on uint8 pictures, all switches off; in two passes, the second into histograms."""
+    """Each activation's values on uint8 images, all switches off; in two passes, the second into histograms."""
     names, probe = switches.probe()
     lows: dict[str, np.ndarray] = {}
     highs: dict[str, np.ndarray] = {}

@@ -17,7 +17,7 @@ from tkit.quantization.ranges import Method, ranges
 from tkit.quantization.rules import Rules
 
 MORE = 4
-"""How many times the calibration pictures are looked at to see whether they were too few."""
+"""How many times the calibration images are looked at to see whether they were too few."""
 BETTER = 0.5
 """Share of a place's divergence that another calibration may leave to be its remedy."""
 METHODS: tuple[Method, ...] = ("minmax", "percentile", "mse")
@@ -30,7 +30,7 @@ class Remedies:
     Args:
         switches: the model, its ranges as `step` has them.
         folded: the float model that the switches were made of.
-        work: the training pictures, which calibrate.
+        work: the training images, which calibrate.
         step: how it is quantized.
         effect: what rounding some places does.
     """

@@ -56,9 +56,9 @@ def blame(state: State, work: Workbench, step: Quantize, held_out: Examples) -> 
 
     Args:
         state: the float model, and what holds of it.
-        work: the training pictures, which calibrate.
+        work: the training images, which calibrate.
         step: how it is quantized; nothing is trained.
-        held_out: validation pictures, which measure.
+        held_out: validation images, which measure.
 
     Raises:
         InputError: as `Quantize.apply`.
@@ -94,9 +94,9 @@ def blame(state: State, work: Workbench, step: Quantize, held_out: Examples) -> 
 def _causes(
     switches: Switches, folded: keras.Model, work: Workbench, step: Quantize, held_out: Examples
 ) -> tuple[dict[Place, Cause], dict[str, Seen]]:
-    calibration, pictures = work.calibration(step.samples), work.calibration(MORE * step.samples)
+    calibration, images = work.calibration(step.samples), work.calibration(MORE * step.samples)
     seen = observe(switches, calibration)
-    more = observe(switches, pictures) if len(pictures) > len(calibration) else seen
+    more = observe(switches, images) if len(images) > len(calibration) else seen
     validation = observe(switches, held_out.images)
     found: dict[Place, Cause] = {}
     for place in switches.places:

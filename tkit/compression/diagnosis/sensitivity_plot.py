@@ -1,4 +1,4 @@
-"""The picture of a diagnosis, as PNG bytes: the worst places, and the values of the very worst."""
+"""The image of a diagnosis, as PNG bytes: the worst places, and the values of the very worst."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def blame_png(findings: Findings) -> bytes:
         text = f" {item.cause.name}, same top-1 {item.effect.agreement:.1%}"
         bars.text(item.effect.divergence, row, text, va="center", fontsize=8)
     bars.set_xlim(0, 1.45 * max(*sizes, 1e-9))
-    bars.set_xlabel("divergence from float when only this is rounded, nats a picture")
+    bars.set_xlabel("divergence from float when only this is rounded, nats an image")
     bars.set_title(
         f"all rounded: {findings.together.divergence:.2g} nats, same top-1 {findings.together.agreement:.1%}"
     )

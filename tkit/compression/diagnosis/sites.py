@@ -71,7 +71,7 @@ class Switches:
         ]
 
     def outputs(self, images: np.ndarray, on: Iterable[Place] = ()) -> np.ndarray:
-        """What the model gives for uint8 pictures with only the places `on` rounded: float32 [n, classes]."""
+        """What the model gives for uint8 images with only the places `on` rounded: float32 [n, classes]."""
         on = list(on)
         for place in on:
             self._switch(place, True)
@@ -93,7 +93,7 @@ class Switches:
         return float(layer.low.numpy()), float(layer.high.numpy())
 
     def probe(self) -> tuple[list[str], Any]:
-        """The activations' names, and a function from float32 pictures to their float values, in the same order.
+        """The activations' names, and a function from float32 images to their float values, in the same order.
 
         A name comes again where several tensors share its range.
         """
@@ -114,7 +114,7 @@ class Switches:
 
 
 def batches(images: np.ndarray) -> Iterator[tf.Tensor]:
-    """The pictures as float32 tensors of up to `BATCH`."""
+    """The images as float32 tensors of up to `BATCH`."""
     for start in range(0, len(images), BATCH):
         yield tf.cast(images[start : start + BATCH], tf.float32)
 

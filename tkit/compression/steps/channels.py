@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tkit.compression.workbench import Workbench
 
 RANKED_AT_ONCE = 64
-"""Pictures of one batch that taylor's gradients are taken of."""
+"""Images of one batch that taylor's gradients are taken of."""
 
 
 class Channels(Step):
@@ -37,7 +37,7 @@ class Channels(Step):
     ranking: Literal["taylor", "l1", "bn_scale"] = "taylor"
     """How channels are ranked: by the loss's change, the kernels' magnitude, or batch normalization's scale."""
     samples: int = Field(2000, ge=1)
-    """Training pictures that `taylor` looks at."""
+    """Training images that `taylor` looks at."""
     widths: dict[str, int] | None = None
     """Channels left of each group, by its first layer, in the place of `speedup`; null: found by measuring."""
     epochs: int | None = Field(None, ge=1)

@@ -1,7 +1,7 @@
 """Distillation: the model learns the outputs of a larger one, its teacher (Hinton et al. 2015).
 
 Source: Hinton et al. 2015, "Distilling the knowledge in a neural network". The teacher sees the very same augmented
-pictures (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent"). Features: Tung and
+images (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent"). Features: Tung and
 Mori 2019, "Similarity-preserving knowledge distillation", which needs no layers of its own between two widths.
 """
 
@@ -35,7 +35,7 @@ class Distil(Step):
     weight: float = Field(0.9, gt=0, le=1)
     """The teacher's share of the loss; the labels have the rest."""
     features: float = Field(0.0, ge=0)
-    """Weight of the features' loss: pictures that are alike to the teacher are to be alike to the student. The features
+    """Weight of the features' loss: images that are alike to the teacher are to be alike to the student. The features
     are what the last layer with weights gets, before it is pooled; the paper's weight is about 20."""
     epochs: int | None = Field(None, ge=1)
     """Passes over the training split; null: 20, more where the set is small."""

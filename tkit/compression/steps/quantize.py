@@ -56,9 +56,9 @@ class Quantize(Step):
     aware: bool = False
     """Whether training goes on with rounded weights and activations, which wins back what rounding costs."""
     calibration: Literal["minmax", "percentile", "mse"] = "mse"
-    """Activation ranges from the calibration pictures: all values, all but 0.01 %, or the least square error."""
+    """Activation ranges from the calibration images: all values, all but 0.01 %, or the least square error."""
     samples: int = Field(500, ge=1)
-    """Training pictures, stratified by class, that activations are observed on."""
+    """Training images, stratified by class, that activations are observed on."""
     epochs: int | None = Field(None, ge=1)
     """Epochs of training, where `aware`; null: 3, more where the set is small."""
     optimizer: Annotated[Optimizer, OneOf("tkit.training.optimizers")] = AdamW(learning_rate=3e-4, weight_decay=0.0)
@@ -78,12 +78,12 @@ class Quantize(Step):
         return ("int4" if self.int4 else "int8") + ("-qat" if self.aware else "")
 
     def check(self, model: keras.Model, work: Workbench) -> None:
-        """Raises InputError where int8 has no rule for a layer, if `strict`; where calibration has too few pictures."""
+        """Raises InputError where int8 has no rule for a layer, if `strict`; where calibration has too few images."""
         from tkit.passes.folding import fold
         from tkit.quantization.rules import Rules
         from tkit_edge.errors import InputError
 
-        self._pictures(model, work)
+        self._images(model, work)
         ruleless = Rules(fold(model), self.float_layers).ruleless
         if ruleless and self.strict:
             raise InputError(
@@ -97,12 +97,12 @@ class Quantize(Step):
         """The folded model with weights that are int8 codes times scales, and the ranges of its activations.
 
         Raises:
-            InputError: an unknown name among `float_layers`; fewer calibration pictures than classes.
+            InputError: an unknown name among `float_layers`; fewer calibration images than classes.
         """
         from tkit.passes.folding import factors, fold
         from tkit.quantization.ranges import ranges
 
-        images = self._pictures(state.model, work)
+        images = self._images(state.model, work)
         kept = _folded(state.kept, factors(state.model))
         model = fold(state.model)
         found = ranges(model, images, self.calibration, self.float_layers)
@@ -142,13 +142,13 @@ class Quantize(Step):
             )
         return found
 
-    def _pictures(self, model: keras.Model, work: Workbench) -> np.ndarray:
+    def _images(self, model: keras.Model, work: Workbench) -> np.ndarray:
         from tkit_edge.errors import InputError
 
         images, classes = work.calibration(self.samples), model.outputs[0].shape[-1]
         if len(images) < classes:
             raise InputError(
-                f"quantize.samples={self.samples} gives {len(images)} calibration pictures for {classes} classes: "
+                f"quantize.samples={self.samples} gives {len(images)} calibration images for {classes} classes: "
                 f"expected at least one a class. Raise it to {classes} or more; several hundred are usual."
             )
         return images

@@ -76,7 +76,7 @@ class TfmotCluster(Step):
             model: the twin; its layers are used.
             names: of the layers that are clustered.
             pruned: whether zeros stay.
-            work: training pictures.
+            work: training images.
         """
         import tf_keras
 

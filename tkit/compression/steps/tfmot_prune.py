@@ -58,7 +58,7 @@ class TfmotPrune(Step):
         Args:
             model: the dense twin; its layers are used.
             names: of the layers that are pruned.
-            work: training pictures.
+            work: training images.
         """
         import tf_keras
 

@@ -30,7 +30,7 @@ class TfmotQuantize(Step):
     usual_epochs: ClassVar[int] = Quantize.usual_epochs
     kind: Literal["tfmot_quantize"] = "tfmot_quantize"
     samples: int = Field(Quantize().samples, ge=1)
-    """Training pictures that those tensors are observed on."""
+    """Training images that those tensors are observed on."""
     epochs: int | None = Field(None, ge=1)
     """Passes over the training split; null: 3, more where the set is small."""
     optimizer: Annotated[Optimizer, OneOf("tkit.training.optimizers")] = Quantize().optimizer
@@ -74,7 +74,7 @@ class TfmotQuantize(Step):
 
         Args:
             model: a twin, or what `trained` of the other steps of TFMOT gave.
-            work: training pictures.
+            work: training images.
             pruned: whether zeros stay.
             clustered: whether weights that are equal stay equal.
         """

@@ -1,7 +1,7 @@
 """TensorFlow Model Optimization Toolkit 0.8 in tkit's steps: its import, and training as its users do it.
 
 TFMOT works on Keras 2 (tf_keras) only, so that its steps run on a twin (`_tf_keras`). It imports in the process that
-runs Keras 3. Training is Keras 2's `fit` in float32, with the pictures, the schedule and the loss of tkit's own
+runs Keras 3. Training is Keras 2's `fit` in float32, with the images, the schedule and the loss of tkit's own
 steps; it writes no checkpoints.
 """
 
@@ -87,7 +87,7 @@ def fit(
 
     Args:
         model: float32 pixels [batch, height, width, channels] to [batch, classes].
-        work: its pictures, loss and seed.
+        work: its images, loss and seed.
         epochs: of the training split.
         optimizer: SGD or AdamW; other ones are tkit's own.
         callbacks: TFMOT's.
