@@ -155,10 +155,10 @@ class Json:
 
     def _bundle(self) -> None:
         from tkit_edge.bundle import Bundle
-        from tkit_edge.check import check_images
+        from tkit_edge.check import check_inputs
 
         bundle = Bundle.read(self.run / "float" / "export")
-        check_images(bundle)
+        check_inputs(bundle)
         for fmt in bundle.models:
             bundle.path(fmt)
 

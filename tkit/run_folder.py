@@ -22,6 +22,7 @@ from tkit.lock import PATIENCE, locked
 from tkit.recipe import Recipe
 from tkit.recipe_loading import Loaded, load, with_overrides
 from tkit_edge.errors import InputError
+from tkit_edge.outputs.classes import Classes
 from tkit_pipelines.config import did_you_mean
 
 DEFAULT_FOLDER = "runs"
@@ -143,6 +144,11 @@ class Run:
     def output(self) -> Literal["logits", "probabilities"]:
         """What the model gives; only an adopted one may give probabilities."""
         return self._origin.get("output", "logits")
+
+    @property
+    def classes(self) -> Classes:
+        """What the model gives, as a device knows it."""
+        return Classes(self.class_names, self.output)
 
     @property
     def _origin(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tkit_edge import check, files, predict
 from tkit_edge.bench import DEFAULT_KERNELS, DEFAULT_SECONDS, bench
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError, InputError, TkitError
+from tkit_edge.outputs.classes import SHARE_TOLERANCE, STEP_TOLERANCE
 from tkit_edge.runtime import KERNELS
 from tkit_edge.table import table
 from tkit_edge.text import terminal_width
@@ -58,24 +59,25 @@ def _bench(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> None:
     bundle = Bundle.read(options.bundle)
     outcomes = check.check(bundle)
-    images = None if importlib.util.find_spec("PIL") is None else check.check_images(bundle)
+    read = None if importlib.util.find_spec("PIL") is None else check.check_inputs(bundle)
     if options.json:
-        print(json.dumps(check.document(bundle, outcomes, images), indent=2))
+        print(json.dumps(check.document(bundle, outcomes, read), indent=2))
     else:
         for outcome in outcomes:
             print(outcome.line())
-        print(images.line() if images else "images not checked: Pillow is not installed (pip install pillow)")
+        unread = "images not checked: Pillow is not installed (pip install pillow)"
+        print(read.line() if read else unread)
     failed = [outcome.format for outcome in outcomes if outcome.failed]
-    failed += ["images"] * bool(images and images.failed)
+    failed += [f"{bundle.input.kind}s"] * bool(read and read.failed)
     if failed:
         raise BoundError(f"{options.bundle} does not run here as where it was exported: {', '.join(failed)}.")
 
 
 def _predict(options: argparse.Namespace) -> None:
     bundle = Bundle.read(options.bundle)
-    fmt = options.format or predict.default_format(bundle)
+    fmt = options.format or bundle.default_format
     print(f"{bundle.path(fmt)}", file=sys.stderr)
-    with predict.classifier(bundle, fmt, options.threads) as model:
+    with predict.opened(bundle, fmt, options.threads) as model:
         found = predict.predict(options.images, model, options.top)
     if options.json:
         print(json.dumps(predict.document(str(bundle.path(fmt)), found), indent=2))
@@ -132,8 +134,8 @@ def _parser() -> argparse.ArgumentParser:
         help="does this device compute what the exporting machine did",
         description="Run a bundle's golden samples through each of its files and compare with the expected "
         "outputs. Another top-1 class fails where the expected one led by more than "
-        f"{check.STEP_TOLERANCE} steps of a quantized output, or "
-        f"{check.SHARE_TOLERANCE:.0%} of a float one's largest logit.",
+        f"{STEP_TOLERANCE} steps of a quantized output, or "
+        f"{SHARE_TOLERANCE:.0%} of a float one's largest logit.",
         epilog="Example: tkit-edge check export",
     )
     made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")

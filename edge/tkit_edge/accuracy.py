@@ -1,15 +1,11 @@
-"""Test files, and the interval of a measured share."""
+"""Top-1 classes, and the interval of a measured share."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-
-from tkit_edge import files
-from tkit_edge.errors import InputError
 
 Z95 = 1.959964  # the normal distribution's 97.5 % point
 NO_CLASS = -1
@@ -21,19 +17,6 @@ class Interval(NamedTuple):
 
     low: float
     high: float
-
-
-def read_test(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """A test file's images, uint8 [n, height, width, channels], and labels, int32 [n].
-
-    Raises:
-        InputError: no .npz file with `images` and `labels` of these types, one for one, at least one.
-    """
-    arrays = files.read_npz(path, {"images": (np.uint8, 4), "labels": (np.int32, 1)})
-    images, labels = arrays["images"], arrays["labels"]
-    if not len(images) or len(images) != len(labels):
-        raise InputError(f"{path}: expected a label for each image, received {len(images)} and {len(labels)}.")
-    return images, labels
 
 
 def top1(outputs: np.ndarray) -> np.ndarray:

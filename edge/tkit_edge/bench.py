@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 
 from tkit_edge import files, flatbuffer, machine, runtime
-from tkit_edge.accuracy import read_test, wilson
+from tkit_edge.accuracy import wilson
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, macs, parameters
+from tkit_edge.isolated import OpenedFile
+from tkit_edge.judge import Judge
 from tkit_edge.report import VERSION, Accuracy, Report, Result
 from tkit_edge.text import counted
 from tkit_edge.worker import Worker
@@ -30,8 +32,8 @@ from tkit_edge.worker import Worker
 ROUNDS = 5
 MIN_RUNS = 2  # of each configuration in each round, however slow it is
 WARM_UP = 0.1  # share of the measuring time
-PROBE = 20  # images on which threaded and single-threaded classes are compared
-CHUNK_SECONDS = 5.0  # of images classified in one question to a worker
+PROBE = 20  # examples on which threaded and single-threaded answers are compared
+CHUNK_SECONDS = 5.0  # of examples between two signs of progress
 DEFAULT_SECONDS = 1.0
 DEFAULT_KERNELS = ("xnnpack", "builtin")
 DEFAULT_TIMEOUT = 300.0
@@ -115,23 +117,22 @@ def bench(
     if not 0 < seconds < math.inf:
         raise InputError(f"seconds: expected a number above 0, received {seconds}.")
     found = runtime.find()
-    subjects = _files(Path(path), formats)
-    labels = None if test is None else _labels(Path(test), subjects)
-    judged, subjects = subjects, [*subjects, *(_file(Path(other), None) for other in also)]
+    subjects, bundle = _files(Path(path), formats)
+    judges = {} if test is None else {file.path: Judge.of(Path(test), bundle, file.path) for file in subjects}
+    others = [_file(Path(other), None) for other in also]
     with ExitStack() as stack:
         configurations = [
             _Configuration(file, count, kernel, stack.enter_context(Worker(file.path, count, kernel, timeout)), {}, [])
-            for file in subjects
+            for file in [*subjects, *others]
             for kernel in dict.fromkeys(kernels)
             for count in chosen
         ]
         configurations = _loaded(configurations)
         _measure(configurations, seconds, progress)
-        accuracies: dict[Path, Accuracy] = {}
-        if test is not None and labels is not None:
-            for file in judged:
-                own = [configuration for configuration in configurations if configuration.file is file]
-                accuracies[file.path] = _accuracy(own, Path(test), labels, progress)
+        accuracies = {
+            path: _accuracy([item for item in configurations if item.file.path == path], judge, progress)
+            for path, judge in judges.items()
+        }
     return Report(
         kind="bench",
         version=VERSION,
@@ -166,37 +167,36 @@ def _measure(configurations: list[_Configuration], seconds: float, progress: Cal
                 progress(f"{item.describe()}: {np.median(item.times) / 1e6:.3f} ms")
 
 
-def _accuracy(own: list[_Configuration], test: Path, labels: np.ndarray, progress: Callable[[str], None]) -> Accuracy:
-    """One file's accuracy: on one thread, or on more where they are faster and give the same classes.
+def _accuracy(own: list[_Configuration], judge: Judge, progress: Callable[[str], None]) -> Accuracy:
+    """One file's accuracy: on one thread, or on more where they are faster and give the same answers.
 
     Of the kernel sets measured it takes the first, XNNPACK by default.
     """
     same_kernels = [item for item in own if item.kernels == own[0].kernels]
     chosen = min(same_kernels, key=lambda item: item.threads)
     fastest = min(same_kernels, key=lambda item: np.median(item.times))
-    probe = {"test": str(test.resolve()), "start": 0, "stop": PROBE}
-    if fastest is not chosen and fastest.worker.ask("classify", **probe) == chosen.worker.ask("classify", **probe):
-        chosen = fastest
+    model = OpenedFile(chosen.worker, str(chosen.file.path))
+    if fastest is not chosen:
+        other = OpenedFile(fastest.worker, str(fastest.file.path))
+        if np.array_equal(judge.right(other, 0, PROBE), judge.right(model, 0, PROBE)):
+            chosen, model = fastest, other
     step = max(1, int(CHUNK_SECONDS / (np.median(chosen.times) / 1e9)))
-    correct = 0
-    for start in range(0, len(labels), step):
-        classes = chosen.worker.ask("classify", test=str(test.resolve()), start=start, stop=start + step)
-        correct += int(np.sum(np.array(classes) == labels[start : start + step]))
-    top1 = correct / len(labels)
-    progress(f"{chosen.file.path.name}: accuracy {top1:.2%} of {counted(len(labels), 'test image')}")
-    return Accuracy(top1, wilson(correct, len(labels)), len(labels), chosen.threads, chosen.kernels)
+    correct = sum(int(judge.right(model, start, start + step).sum()) for start in range(0, judge.samples, step))
+    top1 = correct / judge.samples
+    progress(f"{chosen.file.path.name}: accuracy {top1:.2%} of {counted(judge.samples, 'test image')}")
+    return Accuracy(top1, wilson(correct, judge.samples), judge.samples, chosen.threads, chosen.kernels)
 
 
-def _files(path: Path, formats: Sequence[str] | None) -> list[_File]:
+def _files(path: Path, formats: Sequence[str] | None) -> tuple[list[_File], Bundle | None]:
     if path.is_dir():
         bundle = Bundle.read(path)
         names = list(bundle.models) if formats is None else list(dict.fromkeys(formats))
         if not names:
             raise InputError(f"No formats given; {path} has: {', '.join(bundle.models)}.")
-        return [_file(bundle.path(fmt), fmt) for fmt in names]
+        return [_file(bundle.path(fmt), fmt) for fmt in names], bundle
     if formats is not None:
         raise InputError(f"Formats choose files of a bundle; {path} is not a bundle's folder.")
-    return [_file(path, None)]
+    return [_file(path, None)], None
 
 
 def _file(path: Path, fmt: str | None) -> _File:
@@ -210,22 +210,6 @@ def _file(path: Path, fmt: str | None) -> _File:
                 "one latency. Export it with fixed sizes (the first, the batch, may stay open and is 1)."
             )
     return _File(path, fmt, len(data), graph)
-
-
-def _labels(test: Path, subjects: list[_File]) -> np.ndarray:
-    """The test file's labels, once its images fit each file's input and its labels each file's output."""
-    images, labels = read_test(test)
-    for file in subjects:
-        tensors = file.graph.tensors
-        sizes = [tensors[index].shape[1:] for index in file.graph.inputs]
-        if sizes != [images.shape[1:]]:
-            raise InputError(f"{test} has images {images.shape[1:]}, {file.path} takes inputs {sizes}.")
-        classes = tensors[file.graph.outputs[0]].size
-        if labels.min() < 0 or labels.max() >= classes:
-            raise InputError(
-                f"{test} has labels from {labels.min()} to {labels.max()}, {file.path} has {classes} classes."
-            )
-    return labels
 
 
 def _chosen_threads(threads: Sequence[int] | None) -> list[int]:

@@ -1,7 +1,7 @@
 """Does this device compute what the exporting machine computed? The golden samples of a bundle, run here.
 
-Runtimes, versions and kernels round differently, so outputs needn't be equal. A top-1 class that differs is a
-failure where the expected logits were clear: where the first class led the second by more than a tolerance.
+Runtimes, versions and kernels round differently, so outputs needn't be equal: the bundle's kind of output judges which
+differences matter.
 """
 
 from __future__ import annotations
@@ -11,100 +11,87 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
-from tkit_edge import files
-from tkit_edge.accuracy import top1
 from tkit_edge.bundle import Bundle
-from tkit_edge.errors import InputError
-from tkit_edge.images import DECODER_TOLERANCE, LOSSY, decode
+from tkit_edge.images import DECODER_TOLERANCE
 from tkit_edge.isolated import IsolatedModel
+from tkit_edge.outputs import Outcome
+from tkit_edge.tensors import bound
 
 VERSION = 1
 """Of the JSON document."""
-STEP_TOLERANCE = 8
-"""Of a quantized output: the lead, in steps of its scale, up to which another top-1 class is no failure."""
-SHARE_TOLERANCE = 0.02
-"""Of a float output: the same, as a share of the largest expected logit."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Checked:
     """What one file did on the golden samples."""
 
     format: str
-    samples: int
-    same_top1: int
-    max_difference: float
-    """Of any logit, in `unit`s; infinite where an output is not finite."""
-    unit: str
-    """"steps" of a quantized output's scale, or "of the largest logit"."""
-    tolerance: float
-    """The lead, in `unit`s, up to which another top-1 class is no failure."""
-    failed: tuple[int, ...]
-    """The samples whose top-1 class differs although the lead was larger."""
+    outcome: Outcome
+
+    @property
+    def failed(self) -> tuple[int, ...]:
+        """The samples with another answer."""
+        return self.outcome.failed
 
     def line(self) -> str:
         """The outcome in one line."""
-        verdict = f"FAILED on samples {', '.join(map(str, self.failed))}" if self.failed else "ok"
-        share = self.unit != "steps"
-        figures = [f"{value:.2%}" if share else f"{value:.0f}" for value in (self.max_difference, self.tolerance)]
+        found = self.outcome
+        verdict = f"FAILED on samples {', '.join(map(str, found.failed))}" if found.failed else "ok"
+        figures = [
+            f"{value:.0f}" if found.unit == "steps" else f"{value:.2%}"
+            for value in (found.max_difference, found.tolerance)
+        ]
         return (
-            f"{self.format:<8} same top-1 on {self.same_top1} of {self.samples}, largest difference "
-            f"{figures[0]} {self.unit} (tolerance {figures[1]}): {verdict}"
+            f"{self.format:<8} same {found.answer} on {found.same} of {found.samples}, largest difference "
+            f"{figures[0]} {found.unit} (tolerance {figures[1]}): {verdict}"
         )
 
+    def as_json(self) -> dict[str, Any]:
+        """The outcome's values; JSON has no infinity."""
+        values = asdict(self.outcome)
+        name = f"same_{values.pop('answer').replace('-', '')}"
+        finite = math.isfinite(self.outcome.max_difference)
+        same = values.pop("same")
+        return {
+            "format": self.format,
+            **values,
+            name: same,
+            "max_difference": self.outcome.max_difference if finite else None,
+        }
 
-def check(bundle: Bundle) -> list[Outcome]:
+
+def check(bundle: Bundle) -> list[Checked]:
     """Runs the golden samples through each file of a bundle.
 
     Raises:
         InputError: a damaged golden file or model, or a model that doesn't fit the bundle.
     """
     golden = bundle.golden()
-    outcomes = []
+    found = []
     for fmt, expected in golden.expected.items():
         with IsolatedModel(bundle.path(fmt)) as model:
-            outputs = model.predict(golden.images)
-        if outputs.shape != expected.shape:
-            raise InputError(f"{bundle.path(fmt)} has {outputs.shape[1]} outputs, expected {expected.shape[1]}.")
-        scale = bundle.models[fmt].output.scale
-        unit = scale or max(float(np.abs(expected).max()), 1e-9)
-        finite = np.isfinite(outputs).all(axis=1)
-        same = top1(outputs) == expected.argmax(axis=1)
-        ordered = np.sort(expected, axis=1)
-        lead = (ordered[:, -1] - ordered[:, -2]) / unit if expected.shape[1] > 1 else np.zeros(len(expected))
-        tolerance = STEP_TOLERANCE if scale else SHARE_TOLERANCE
-        outcomes.append(
-            Outcome(
-                format=fmt,
-                samples=len(expected),
-                same_top1=int(same.sum()),
-                max_difference=float(np.abs(outputs - expected).max() / unit) if finite.all() else math.inf,
-                unit="steps" if scale else "of the largest logit",
-                tolerance=tolerance,
-                # "Not within" instead of "beyond", so that a NaN never passes.
-                failed=tuple(np.flatnonzero(~finite | (~same & ~(lead <= tolerance))).tolist()),
-            )
-        )
-    return outcomes
+            outputs = bound(model, bundle.input.tensors, bundle.output.tensors)(golden.inputs)
+        scales = {facts.name: facts.scale for facts in bundle.models[fmt].outputs}
+        found.append(Checked(fmt, bundle.output.compared(expected, outputs, scales)))
+    return found
 
 
 @dataclass(frozen=True)
-class Images:
-    """How the golden samples' encoded images decode here."""
+class Inputs:
+    """How the golden samples' files read here."""
 
+    kind: str
     samples: int
     differing: tuple[int, ...]
-    """Those that don't decode to the very pixels that were stored."""
+    """Those that don't read as the very sample that was stored."""
     max_difference: int
-    """Of any channel of any pixel, of 255."""
+    """Of any value."""
     failed: tuple[int, ...]
-    """Those that differ by more than another JPEG or WebP decoder's rounding explains."""
+    """Those that differ by more than another decoder's rounding explains."""
 
     def line(self) -> str:
         """The outcome in one line."""
-        text = f"images {self.samples - len(self.differing)} of {self.samples} decode to the expected pixels"
+        text = f"{self.kind}s {self.samples - len(self.differing)} of {self.samples} read as expected"
         if self.differing:
             text += (
                 f"; largest difference {self.max_difference} of 255 (another JPEG decoder's rounding explains up to "
@@ -113,38 +100,34 @@ class Images:
         return f"{text}: FAILED on samples {', '.join(map(str, self.failed))}" if self.failed else f"{text}: ok"
 
 
-def document(bundle: Bundle, outcomes: Sequence[Outcome], images: Images | None) -> dict[str, Any]:
-    """What was checked as JSON values; `images` is None where they couldn't be decoded here."""
+def document(bundle: Bundle, outcomes: Sequence[Checked], read: Inputs | None) -> dict[str, Any]:
+    """What was checked as JSON values; `read` is None where the inputs couldn't be decoded here."""
     return {
         "kind": "check",
         "version": VERSION,
         "bundle": str(bundle.folder),
-        "ok": not any(item.failed for item in outcomes) and not (images and images.failed),
-        "files": [_values(item) for item in outcomes],
-        "images": asdict(images) if images else None,
+        "ok": not any(item.failed for item in outcomes) and not (read and read.failed),
+        "files": [item.as_json() for item in outcomes],
+        f"{bundle.input.kind}s": {key: value for key, value in asdict(read).items() if key != "kind"} if read else None,
     }
 
 
-def _values(outcome: Outcome) -> dict[str, Any]:
-    values = asdict(outcome)
-    return values if math.isfinite(outcome.max_difference) else {**values, "max_difference": None}  # JSON has no inf
-
-
-def check_images(bundle: Bundle) -> Images:
-    """Decodes the golden samples' encoded images and compares them with the pixels that the exporting machine saw.
+def check_inputs(bundle: Bundle) -> Inputs:
+    """Reads the golden samples' files and compares them with what the exporting machine read.
 
     Raises:
-        InputError: Pillow is not installed, or an image is missing or damaged.
+        InputError: what reading needs is not installed, or a file is missing or damaged.
     """
     differing, failed, largest = [], [], 0
-    for number, image in enumerate(bundle.golden().images):
-        path = bundle.image(number)
-        size = (bundle.height, bundle.width, bundle.channels)
-        pixels = decode(files.read_bytes(path), *size, bundle.resize, name=str(path))
-        difference = int(np.abs(pixels.astype(np.int16) - image).max())
+    golden = bundle.golden().inputs
+    for number in range(bundle.golden_file.samples):
+        path = bundle.encoded(number)
+
+        expected = {name: array[number] for name, array in golden.items()}
+        difference, too_far = bundle.input.difference(expected, bundle.input.read(path), path.suffix)
         largest = max(largest, difference)
         if difference:
             differing.append(number)
-        if difference > (DECODER_TOLERANCE if path.suffix in LOSSY else 0):
+        if too_far:
             failed.append(number)
-    return Images(bundle.golden_file.samples, tuple(differing), largest, tuple(failed))
+    return Inputs(bundle.input.kind, bundle.golden_file.samples, tuple(differing), largest, tuple(failed))

@@ -1,4 +1,4 @@
-"""An exported model in a program of one's own."""
+"""An exported classifier in a program of one's own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import numpy as np
 
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
-from tkit_edge.predict import DEFAULT_TOP, Score, default_format, likeliest, probabilities
+from tkit_edge.outputs.classes import Classes, Score
+from tkit_edge.predict import DEFAULT_TOP
 from tkit_edge.runtime import Model
+from tkit_edge.tensors import Arrays, bound
 
 
 class Classifier:
@@ -22,7 +24,7 @@ class Classifier:
         kernels: "xnnpack", "builtin" or "reference".
 
     Raises:
-        InputError: no whole bundle, or a file that this runtime can't run.
+        InputError: no whole bundle, one that isn't a classifier's, or a file that this runtime can't run.
 
     Example:
         >>> from tkit_edge import Classifier
@@ -35,27 +37,35 @@ class Classifier:
         self, bundle: str | Path, format: str | None = None, *, threads: int = 1, kernels: str = "xnnpack"
     ) -> None:
         self.bundle = Bundle.read(bundle)
-        self.format = format or default_format(self.bundle)
-        path = self.bundle.path(self.format)
-        self._model = Model(path, threads, kernels)
-        if self._model.outputs != len(self.bundle.labels):
-            raise InputError(f"{path} has {self._model.outputs} outputs, bundle.json {len(self.bundle.labels)} labels.")
+        output = self.bundle.output
+        if not isinstance(output, Classes):
+            raise InputError(f"{bundle} holds no classifier: its output is of the kind {output.kind}.")
+        self.output = output
+        self.format = format or self.bundle.default_format
+        model = Model(self.bundle.path(self.format), threads, kernels)
+        self._run = bound(model, self.bundle.input.tensors, output.tensors)
 
-    def probabilities(self, image: str | Path | bytes | np.ndarray) -> np.ndarray:
+    def probabilities(self, item: str | Path | bytes | np.ndarray) -> np.ndarray:
         """The probability of each class, float32 [classes], in the order of `bundle.labels`.
 
         Args:
-            image: a file's path or bytes, or a decoded image: uint8 [height, width] or [height, width, 1, 3 or 4], of
+            item: a file's path or bytes, or a decoded image: uint8 [height, width] or [height, width, 1, 3 or 4], of
                 any size, RGB (OpenCV gives BGR: `frame[..., ::-1]`).
         """
-        return probabilities(self._model.predict(self.bundle.pixels(image)[None]), self.bundle.output)[0]
+        return self.output.probabilities(self._outputs(item))[0]
 
-    def predict(self, image: str | Path | bytes | np.ndarray, top: int = DEFAULT_TOP) -> list[Score]:
-        """The likeliest classes, the likeliest first; `image` as `probabilities` takes it.
+    def predict(self, item: str | Path | bytes | np.ndarray, top: int = DEFAULT_TOP) -> list[Score]:
+        """The likeliest classes, the likeliest first; `item` as `probabilities` takes it.
 
         Raises:
-            InputError: no image that can be read, a wrong `top`, or a model whose outputs are not finite.
+            InputError: nothing that can be read, a wrong `top`, or a model whose outputs are not finite.
         """
         if top < 1:
             raise InputError(f"top: expected at least 1, received {top}.")
-        return likeliest(self.probabilities(image), self.bundle.labels, top)
+        (answer,) = self.output.answers(self._outputs(item), top)
+        if isinstance(answer, str):
+            raise InputError(answer)
+        return list(answer.classes)
+
+    def _outputs(self, item: str | Path | bytes | np.ndarray) -> Arrays:
+        return self._run({name: array[None] for name, array in self.bundle.input.read(item).items()})

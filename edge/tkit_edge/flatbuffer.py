@@ -58,9 +58,18 @@ def read(data: bytes, name: str = "the data") -> Graph:
             raise file.damaged(f"an operator has code {code} of {len(codes)}")
         options = _options(file, table, codes[code])
         operators.append(Operator(codes[code], table.numbers(1), table.numbers(2), options))
-    graph = Graph(tensors, tuple(operators), main.numbers(1), main.numbers(2))
+    graph = Graph(tensors, tuple(operators), main.numbers(1), main.numbers(2), _signature_names(model))
     _check_references(file, graph)
     return graph
+
+
+def _signature_names(model: _Table) -> dict[int, str]:
+    """What the main graph's signature calls its tensors, by their numbers; of several signatures the first counts."""
+    for signature in model.tables(7):
+        if signature.number(4, "I", 0) == 0:
+            tensors = [*signature.tables(0), *signature.tables(1)]
+            return {item.number(1, "I", 0): item.text(0) for item in tensors}
+    return {}
 
 
 class Storage(NamedTuple):

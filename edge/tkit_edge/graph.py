@@ -102,6 +102,8 @@ class Graph:
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    names: Mapping[int, str] = field(default_factory=dict)
+    """By the numbers of inputs and outputs, what the file's signature calls them; empty where it has none."""
 
 
 def parameters(graph: Graph) -> int:

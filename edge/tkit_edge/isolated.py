@@ -1,30 +1,63 @@
-"""A .tflite classifier in a process of its own, with limits: for files that this process didn't make itself."""
+"""A .tflite file in a process of its own, with limits: for files that this process didn't make itself."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
 from tkit_edge import files, flatbuffer
-from tkit_edge.runtime import check_images
+from tkit_edge.tensors import Arrays
 from tkit_edge.worker import Worker
 
 DEFAULT_TIMEOUT = 300.0
-_IMAGES = 128  # of one question, at most; its time counts against the timeout
-_BYTES = 16 << 20  # of one question and of one answer, as far as single images allow
+_EXAMPLES = 128  # of one question, at most; its time counts against the timeout
+_BYTES = 16 << 20  # of one question and of one answer, as far as single examples allow
 
 
-class IsolatedModel:
+class OpenedFile:
+    """A file that a worker has opened, in the place of `runtime.Model`.
+
+    Args:
+        worker: the process.
+        name: what messages call the file.
+        pixels: what uint8 images become, of `pixels.PIXELS`.
+
+    Raises:
+        InputError: as `runtime.Model`.
+    """
+
+    def __init__(self, worker: Worker, name: str, pixels: str = "0-255") -> None:
+        self.name, self._worker = name, worker
+        self.inputs, self.outputs = worker.open(pixels)
+
+    def run(self, arrays: Arrays) -> dict[str, np.ndarray]:
+        """The outputs of n examples by name, as `runtime.Model.run`."""
+        count = max((len(array) for array in arrays.values()), default=0)
+        values = max(math.prod(spec.shape) for spec in (*self.inputs, *self.outputs))
+        step = min(_EXAMPLES, max(1, _BYTES // (4 * values)))
+        found = [
+            self._worker.predict({name: array[start : start + step] for name, array in arrays.items()}, self.outputs)
+            for start in range(0, max(count, 1), step)
+        ]
+        return {spec.name: np.concatenate([part[spec.name] for part in found]) for spec in self.outputs}
+
+    def predict(self, array: np.ndarray) -> np.ndarray:
+        """`run` for a file with one input and one output, as `runtime.Model.predict`."""
+        return self.run({self.inputs[0].name: array})[self.outputs[0].name]
+
+
+class IsolatedModel(OpenedFile):
     """`runtime.Model` in a limited process; a context manager, whose exit ends the process.
 
     Args:
-        path: the .tflite file; one input [1, height, width, channels] and one output [1, classes].
+        path: the .tflite file; every input and output begins with a batch of 1.
         threads: how many the kernels may use.
         kernels: "xnnpack", "builtin" or "reference".
-        pixels: what the file takes, of `runtime.PIXELS`.
-        timeout: seconds that loading, or 128 images, may take.
+        pixels: what uint8 images become, of `pixels.PIXELS`.
+        timeout: seconds that loading, or 128 examples, may take.
 
     Raises:
         InputError: as `runtime.Model`, or the file crashes the process, takes too long or too much memory.
@@ -42,15 +75,13 @@ class IsolatedModel:
         pixels: str = "0-255",
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
-        self.path = path
         flatbuffer.read(files.read_bytes(path), str(path))
-        self._worker = Worker(path, threads, kernels, timeout)
+        worker = Worker(path, threads, kernels, timeout)
         try:
-            height, width, channels, self.outputs = self._worker.ask("open", pixels=pixels)
+            super().__init__(worker, str(path), pixels)
         except BaseException:
-            self._worker.__exit__(None, None, None)
+            worker.__exit__(None, None, None)
             raise
-        self.input_shape = (height, width, channels)
 
     def __enter__(self) -> IsolatedModel:
         return self
@@ -59,12 +90,3 @@ class IsolatedModel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._worker.__exit__(kind, error, trace)
-
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        """Logits float32 [n, classes] of uint8 images [n, height, width, channels], as `runtime.Model.predict`."""
-        check_images(images, self.input_shape, str(self.path))
-        largest = max(int(np.prod(self.input_shape)), 4 * self.outputs)
-        step = min(_IMAGES, max(1, _BYTES // largest))
-        parts = [images[start : start + step] for start in range(0, len(images), step)]
-        found = [self._worker.predict(part, self.outputs) for part in parts]
-        return np.concatenate(found) if found else np.empty((0, self.outputs), np.float32)

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tkit_edge import flatbuffer
 from tkit_edge.fields import Fields
-from tkit_edge.graph import Tensor, macs, parameters
+from tkit_edge.graph import Graph, Tensor, macs, parameters
+from tkit_edge.tensors import TensorSpec, matched
 
 
 @dataclass(frozen=True)
 class TensorFacts:
-    """A model's input or output tensor; scale 0 where it isn't quantized."""
+    """A model's input or output tensor in the file; scale 0 where it isn't quantized."""
 
+    name: str
+    """What the bundle calls it."""
     dtype: str
     scale: float
     zero_point: int
 
     @classmethod
-    def of(cls, tensor: Tensor) -> TensorFacts:
+    def of(cls, name: str, tensor: Tensor) -> TensorFacts:
         """The facts of a graph's tensor."""
         if not len(tensor.scales) or not len(tensor.zero_points):
-            return cls(tensor.dtype, 0.0, 0)
-        return cls(tensor.dtype, float(tensor.scales[0]), int(tensor.zero_points[0]))
+            return cls(name, tensor.dtype, 0.0, 0)
+        return cls(name, tensor.dtype, float(tensor.scales[0]), int(tensor.zero_points[0]))
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> TensorFacts:
+        """What bundle.json says."""
+        scale = float(fields.get("scale", (int, float)))
+        return cls(fields.get("name", str), fields.get("dtype", str), scale, fields.get("zero_point", int))
 
 
 @dataclass(frozen=True)
@@ -35,37 +45,57 @@ class ModelFile:
     sha256: str
     macs: int | None
     parameters: int
-    input: TensorFacts
-    output: TensorFacts
+    inputs: tuple[TensorFacts, ...]
+    outputs: tuple[TensorFacts, ...]
 
 
-def describe(fmt: str, data: bytes) -> ModelFile:
-    """What is true of the file `data` of a format."""
+def describe(fmt: str, data: bytes, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> ModelFile:
+    """What is true of the file `data` of a format, whose tensors go by the names of `inputs` and `outputs`.
+
+    Raises:
+        InputError: its tensors are others.
+    """
     graph = flatbuffer.read(data, f"the {fmt} model")
+    name = f"The {fmt} model"
     return ModelFile(
         file=f"model-{fmt}.tflite",
         bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(),
         macs=macs(graph),
         parameters=parameters(graph),
-        input=TensorFacts.of(graph.tensors[graph.inputs[0]]),
-        output=TensorFacts.of(graph.tensors[graph.outputs[0]]),
+        inputs=_facts(graph, graph.inputs, inputs, name, "takes"),
+        outputs=_facts(graph, graph.outputs, outputs, name, "gives"),
     )
+
+
+def _facts(
+    graph: Graph, numbers: Sequence[int], wanted: Sequence[TensorSpec], name: str, side: str
+) -> tuple[TensorFacts, ...]:
+    found = specs(graph, numbers)
+    tensors = {spec.name: graph.tensors[number] for spec, number in zip(found, numbers)}
+    pairs = matched(wanted, found, name, side)
+    return tuple(TensorFacts.of(spec.name, tensors[own.name]) for spec, own in pairs)
+
+
+def specs(graph: Graph, numbers: Sequence[int]) -> list[TensorSpec]:
+    """A graph's inputs or outputs, as the signature calls them."""
+    found = []
+    for number in numbers:
+        tensor = graph.tensors[number]
+        is_float = len(tensor.scales) or "float" in tensor.dtype
+        name = graph.names.get(number, tensor.name)
+        found.append(TensorSpec(name, tensor.shape[1:], "float32" if is_float else tensor.dtype))
+    return found
 
 
 def from_json(fields: Fields) -> ModelFile:
     """What bundle.json says of a file; InputError for a missing or wrong field."""
-    tensors = [fields.part("input"), fields.part("output")]
-    ends = [
-        TensorFacts(part.get("dtype", str), float(part.get("scale", (int, float))), part.get("zero_point", int))
-        for part in tensors
-    ]
     return ModelFile(
         file=fields.file_name("file"),
         bytes=fields.get("bytes", int),
         sha256=fields.get("sha256", str),
         macs=fields.get("macs", (int, type(None))),
         parameters=fields.get("parameters", int),
-        input=ends[0],
-        output=ends[1],
+        inputs=tuple(map(TensorFacts.from_json, fields.items("inputs"))),
+        outputs=tuple(map(TensorFacts.from_json, fields.items("outputs"))),
     )

@@ -1,188 +1,143 @@
-"""Classifying image files: decoded as in training, run through a model, named by its labels."""
+"""Predicting for files: read as in training, run through a model, answered as its output says."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tkit_edge import files
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
-from tkit_edge.images import SUFFIXES, decode
+from tkit_edge.inputs import Input
 from tkit_edge.isolated import IsolatedModel
+from tkit_edge.outputs import Answer, Output
+from tkit_edge.tensors import Arrays, bound
 
 DEFAULT_TOP = 5
 VERSION = 1
 """Of the JSON document."""
-_CHUNK = 32  # images decoded before they are classified
+_CHUNK = 32  # examples read before they are run
 
 
 @dataclass(frozen=True)
 class OpenedModel:
     """A model with what it takes and gives."""
 
-    run: Callable[[np.ndarray], np.ndarray]
-    """uint8 images [n, height, width, channels] to outputs, float32 [n, classes]."""
-    shape: tuple[int, int, int]
-    resize: str
-    """One of `tkit_edge.images.RESIZES`."""
-    output: str
-    """"logits" or "probabilities"."""
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Score:
-    """A class and its probability."""
-
-    label: str
-    probability: float
+    run: Callable[[Arrays], Arrays]
+    """n examples to their outputs, by the names of `input` and `output`."""
+    input: Input
+    output: Output
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one image: its likeliest classes, or why there are none."""
+    """What a model predicts for one item, or why there is nothing."""
 
-    image: str
-    classes: tuple[Score, ...]
+    item: str
+    """The file."""
+    answer: Answer | None
     error: str | None
+    kind: str = "image"
+    """The input's, which is what JSON calls the item."""
 
     def line(self) -> str:
         """The prediction in one line."""
-        scores = "  ".join(f"{score.label} {score.probability:.1%}" for score in self.classes)
-        return f"{self.image}  {self.error or scores}"
+        return f"{self.item}  {self.error or (self.answer.line() if self.answer else '')}"
 
-
-def default_format(bundle: Bundle) -> str:
-    """int8 where the bundle has it, else its first file."""
-    return "int8" if "int8" in bundle.models else next(iter(bundle.models))
+    def as_json(self) -> dict[str, Any]:
+        """The item, the answer's values and the error."""
+        return {self.kind: self.item, **(self.answer.as_json() if self.answer else {}), "error": self.error}
 
 
 @contextmanager
-def classifier(bundle: Bundle, fmt: str, threads: int = 1) -> Iterator[OpenedModel]:
+def opened(bundle: Bundle, fmt: str, threads: int = 1) -> Iterator[OpenedModel]:
     """A bundle's file of a format, ready to run in a limited process that ends with the block.
 
     Raises:
-        InputError: no such format, a file that can't be run, or one with other outputs than the bundle has labels.
+        InputError: no such format, a file that can't be run, or one with other tensors than the bundle says.
     """
-    shape = (bundle.height, bundle.width, bundle.channels)
     with IsolatedModel(bundle.path(fmt), threads) as model:
-        if model.outputs != len(bundle.labels):
-            raise InputError(
-                f"{bundle.path(fmt)} has {model.outputs} outputs, bundle.json {len(bundle.labels)} labels. Copy the "
-                "bundle again."
-            )
-        yield OpenedModel(model.predict, shape, bundle.resize, bundle.output, bundle.labels)
+        run = bound(model, bundle.input.tensors, bundle.output.tensors)
+        yield OpenedModel(run, bundle.input, bundle.output)
 
 
-def probabilities(outputs: np.ndarray, output: str) -> np.ndarray:
-    """A model's outputs, float32 [n, classes], as probabilities: logits through a softmax, the others as they are."""
-    if output == "probabilities":
-        return outputs
-    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
-
-
-def likeliest(shares: np.ndarray, labels: Sequence[str], top: int) -> list[Score]:
-    """The `top` classes of highest probability, float32 [classes], the likeliest first.
-
-    Raises:
-        InputError: a probability that is not finite.
-    """
-    if not np.isfinite(shares).all():
-        raise InputError("the model gives values that are not finite: its weights or its file are damaged.")
-    best = np.argsort(-shares, kind="stable")[:top]
-    return [Score(labels[index], float(shares[index])) for index in best]
-
-
-def predict(paths: Sequence[Path], model: OpenedModel, top: int = DEFAULT_TOP) -> list[Prediction]:
-    """Classifies image files, and those in folders.
+def predict(arguments: Sequence[Path], model: OpenedModel, top: int = DEFAULT_TOP) -> list[Prediction]:
+    """Predicts for files, and those in folders.
 
     Args:
-        paths: files, or folders whose images (by their suffix, however deep) are taken in order of their names.
-        model: what classifies them.
-        top: how many classes of each are given, likeliest first.
+        arguments: what the model's input finds items in: of images, files or folders of them.
+        model: what predicts.
+        top: how many candidates of each are given, where the output has several.
 
     Returns:
-        One prediction an image, in order; those that can't be read have an `error`.
+        One prediction per item, in order; those that can't be read have an `error`.
 
     Raises:
-        InputError: no image could be classified, or a wrong `top`.
+        InputError: nothing could be read, or a wrong `top`.
 
     Example:
-        >>> with classifier(bundle, "int8") as model:
-        ...     label = predict([Path("cat.jpg")], model)[0].classes[0].label
+        >>> with opened(bundle, "int8") as model:
+        ...     label = predict([Path("cat.jpg")], model)[0].answer.classes[0].label
     """
     if top < 1:
         raise InputError(f"top: expected at least 1, received {top}.")
-    found = list(_files(paths))
+    kind = model.input.kind
+    found = list(model.input.items(arguments))
     done: list[Prediction] = []
     chunks = [found[start : start + _CHUNK] for start in range(0, len(found), _CHUNK)]
     with ThreadPoolExecutor(1) as pool:
-        ahead = [pool.submit(_decode, chunk, model) for chunk in chunks[:1]]
+        ahead = [pool.submit(_read, chunk, model) for chunk in chunks[:1]]
         for number, chunk in enumerate(chunks):
-            decoded, errors = ahead.pop().result()
-            # The next images are decoded while the model runs on these.
-            ahead += [pool.submit(_decode, following, model) for following in chunks[number + 1 : number + 2]]
-            done += _classify(chunk, decoded, errors, model, top)
+            examples, errors = ahead.pop().result()
+            # The next items are read while the model runs on these.
+            ahead += [pool.submit(_read, following, model) for following in chunks[number + 1 : number + 2]]
+            done += _answered(chunk, examples, errors, model, top)
     if not any(item.error is None for item in done):
-        first = done[0].error if done else f"expected images ({', '.join(SUFFIXES)}) in {paths[0]}."
-        raise InputError(f"None of {len(done)} images could be classified: {first}")
+        first = done[0].error if done else f"found no {kind} in {arguments[0]}."
+        raise InputError(f"None of {len(done)} {kind}s could be read: {first}")
     return done
 
 
 def document(model: str, predictions: Sequence[Prediction]) -> dict[str, Any]:
     """Predictions as JSON values; `model` is what made them."""
-    found = [asdict(item) for item in predictions]
+    found = [item.as_json() for item in predictions]
     return {"kind": "predictions", "version": VERSION, "model": model, "predictions": found}
 
 
 def raise_failures(predictions: Sequence[Prediction]) -> None:
-    """Raises InputError that names the images which couldn't be classified, where there are any."""
+    """Raises InputError that names the items without a prediction, where there are any."""
     errors = [item.error for item in predictions if item.error is not None]
     if errors:
-        raise InputError(
-            f"{len(errors)} of {len(predictions)} images could not be classified:\n  " + "\n  ".join(errors)
-        )
+        kind = predictions[0].kind
+        raise InputError(f"{len(errors)} of {len(predictions)} {kind}s have no prediction:\n  " + "\n  ".join(errors))
 
 
-def _decode(paths: Sequence[Path], model: OpenedModel) -> tuple[list[np.ndarray], dict[Path, str]]:
-    """The images that can be read, in order, and why the others can't."""
-    decoded: list[np.ndarray] = []
+def _read(paths: Sequence[Path], model: OpenedModel) -> tuple[list[Arrays], dict[Path, str]]:
+    """The examples that can be read, in order, and why the others can't."""
+    examples: list[Arrays] = []
     errors: dict[Path, str] = {}
     for path in paths:
         try:
-            decoded.append(decode(files.read_bytes(path), *model.shape, model.resize, name=str(path)))
+            examples.append(model.input.read(path))
         except InputError as error:
             errors[path] = str(error)
-    return decoded, errors
+    return examples, errors
 
 
-def _classify(
-    paths: Sequence[Path], decoded: list[np.ndarray], errors: dict[Path, str], model: OpenedModel, top: int
+def _answered(
+    paths: Sequence[Path], examples: list[Arrays], errors: dict[Path, str], model: OpenedModel, top: int
 ) -> Iterator[Prediction]:
-    shares = iter(probabilities(model.run(np.stack(decoded)), model.output) if decoded else ())
+    answers = iter(model.output.answers(model.run(_stacked(examples)), top) if examples else ())
     for path in paths:
-        if path in errors:
-            yield Prediction(str(path), (), errors[path])
-            continue
-        try:
-            yield Prediction(str(path), tuple(likeliest(next(shares), model.labels, top)), None)
-        except InputError as error:
-            yield Prediction(str(path), (), f"{path}: {error}")
+        answer = None if path in errors else next(answers)
+        error = f"{path}: {answer}" if isinstance(answer, str) else errors.get(path)
+        yield Prediction(str(path), None if isinstance(answer, str) else answer, error, model.input.kind)
 
 
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        for file in sorted(path.rglob("*")):
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file():
-                yield file
+def _stacked(examples: list[Arrays]) -> Arrays:
+    return {name: np.stack([example[name] for example in examples]) for name in examples[0]}

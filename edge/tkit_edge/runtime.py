@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import math
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,34 +17,13 @@ import numpy as np
 
 from tkit_edge import files, flatbuffer
 from tkit_edge.errors import InputError
+from tkit_edge.pixels import PIXELS, dequantized, pixel_codes, quantized
+from tkit_edge.tensors import Arrays, TensorSpec, listed
 
 # Kernel set -> the runtime's op resolver. XNNPACK is the default delegate, with the
 # builtin kernels for what it lacks.
 KERNELS = {"xnnpack": "AUTO", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
 _PACKAGES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
-
-
-class Pixels(NamedTuple):
-    """What a model takes of pixels: raw bytes times `factor` plus `offset`, of each of its channels."""
-
-    factor: float | tuple[float, float, float] = 1.0
-    offset: float | tuple[float, float, float] = 0.0
-    bgr: bool = False
-    """Whether the model's channels are blue, green and red, in this order."""
-
-
-_IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-PIXELS = {
-    "0-255": Pixels(),
-    "0-1": Pixels(1 / 255),
-    "-1-1": Pixels(1 / 127.5, -1.0),
-    "caffe": Pixels(offset=(-103.939, -116.779, -123.68), bgr=True),
-    "torch": Pixels(
-        tuple(1 / (255 * deviation) for deviation in _IMAGENET_DEVIATION),  # type: ignore[arg-type]  # three
-        tuple(-mean / deviation for mean, deviation in zip(_IMAGENET_MEAN, _IMAGENET_DEVIATION)),  # type: ignore[arg-type]
-    ),
-}
-"""By name. "caffe" and "torch" are modes of `preprocess_input` in Keras Applications; that one's "tf" is "-1-1"."""
 
 
 class Runtime(NamedTuple):
@@ -117,29 +96,20 @@ def ran(interpreter: Any, kernels: str) -> str:
     return "builtin"
 
 
-def check_images(images: np.ndarray, shape: tuple[int, ...], name: str) -> None:
-    """Raises InputError unless `images` are uint8 [n, *shape], what the file called `name` takes."""
-    if images.dtype != np.uint8 or images.shape[1:] != shape:
-        raise InputError(
-            f"{name} takes uint8 images [n, {', '.join(map(str, shape))}], received "
-            f"{images.dtype} {list(images.shape)}."
-        )
-
-
 class Model:
-    """An image classifier in a .tflite file: images in, logits out.
+    """A .tflite file, loaded: arrays in, arrays out, one example at a time, as the device runs it.
 
-    Inputs and outputs are quantized and dequantized by the tensors' own scale and zero point.
+    Each tensor is quantized and dequantized by its own scale and zero point; integers that aren't quantized stay what
+    they are.
 
     Args:
-        model: a .tflite file's path or bytes; one input [1, height, width, channels] and
-            one output [1, classes].
+        model: a .tflite file's path or bytes; every input and output begins with a batch of 1.
         threads: how many the kernels may use.
         kernels: "xnnpack", "builtin" or "reference".
-        pixels: what the file takes, of `PIXELS`; raw bytes in tkit's own files.
+        pixels: what uint8 images become, of `PIXELS`; raw bytes in tkit's own files.
 
     Raises:
-        InputError: as `load`, or the file has other inputs or outputs.
+        InputError: as `load`, or a tensor without a batch of 1.
 
     Example: `Model("model-int8.tflite").predict(images).argmax(axis=1)`
     """
@@ -152,88 +122,114 @@ class Model:
         pixels: str = "0-255",
     ) -> None:
         self.name = "The model" if isinstance(model, bytes) else str(model)
-        self._interpreter = load(model, threads, kernels)
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        shapes = [tuple(int(size) for size in item["shape"]) for item in (*inputs, *outputs)]
-        if len(inputs) != 1 or len(outputs) != 1 or not _classifies(*shapes):
-            raise InputError(
-                f"{self.name} is no image classifier: expected an input [1, height, width, channels] and one output "
-                f"[1, classes], received inputs {shapes[: len(inputs)]} and outputs {shapes[len(inputs) :]}."
-            )
-        self.input_shape = shapes[0][1:]
-        """Height, width and channels."""
-        self._input, self._output = inputs[0], outputs[0]
-        self.outputs = shapes[1][-1]
-        """The number of classes."""
-        scale, zero_point = self._input["quantization"]
-        if self.input_shape[2] != 3 and pixels in ("caffe", "torch"):
-            raise InputError(f"{self.name} takes {self.input_shape[2]} channels; pixels {pixels!r} are of three, RGB.")
-        codes = pixel_codes(self._input["dtype"], scale, zero_point, pixels, self.name)
-        self._codes = np.broadcast_to(codes, (256, self.input_shape[2]))
-        self._bgr = PIXELS[pixels].bgr
+        data = model if isinstance(model, bytes) else files.read_bytes(Path(model))
+        names = flatbuffer.read(data, "the model" if isinstance(model, bytes) else self.name).names
+        self._interpreter = interpreter(model, threads, kernels)
+        details = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        self._inputs, self._outputs = ([_Tensor(item, names, self.name) for item in side] for side in details)
+        self.inputs = tuple(tensor.spec for tensor in self._inputs)
+        """What it takes, in the file's order."""
+        self.outputs = tuple(tensor.spec for tensor in self._outputs)
+        """What it gives."""
+        self._pixels = pixels
+        for tensor in self._inputs:
+            if pixels in ("caffe", "torch") and tensor.spec.shape[-1:] != (3,):
+                raise InputError(
+                    f"{self.name} takes {listed([tensor.spec])}; pixels {pixels!r} are of three channels, RGB."
+                )
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        """Logits of images, one at a time, as the device runs them.
+    def run(self, arrays: Arrays) -> dict[str, np.ndarray]:
+        """The outputs of n examples, by name.
 
         Args:
-            images: uint8 [n, height, width, channels], raw 0-255 pixels.
+            arrays: by each input's name, [n, ...]: float values, integers for an input of integers, or uint8 images,
+                raw 0-255 pixels.
 
         Returns:
-            float32 [n, classes].
+            float32 [n, ...], or the integers of an output that isn't quantized.
 
         Raises:
-            InputError: images of another type or size, or the runtime failed.
+            InputError: arrays of another type or size, or the runtime failed.
         """
-        check_images(images, self.input_shape, self.name)
-        logits = np.empty((len(images), self.outputs), np.float32)
-        scale, zero_point = self._output["quantization"]
-        for row, image in zip(logits, images):
-            ordered = image[..., ::-1] if self._bgr else image
-            codes = self._codes[ordered, np.arange(self.input_shape[2])]
-            self._interpreter.set_tensor(self._input["index"], codes[None])
+        missing = [spec.name for spec in self.inputs if spec.name not in arrays]
+        if missing or len({len(arrays[spec.name]) for spec in self.inputs}) > 1:
+            raise InputError(
+                f"{self.name} takes {listed(self.inputs)}, one of each per example; received "
+                f"{', '.join(f'{name} {list(array.shape)}' for name, array in arrays.items())}."
+            )
+        codes = [tensor.codes(arrays[tensor.spec.name], self._pixels, self.name) for tensor in self._inputs]
+        count = len(arrays[self.inputs[0].name])
+        made = [np.empty((count, *tensor.spec.shape), tensor.spec.dtype) for tensor in self._outputs]
+        for row in range(count):
+            for tensor, encode in zip(self._inputs, codes):
+                self._interpreter.set_tensor(tensor.index, encode(row))
             try:
                 self._interpreter.invoke()
             except RuntimeError as error:
                 raise InputError(f"{self.name} fails when it runs: {error}") from error
-            row[:] = dequantized(self._interpreter.get_tensor(self._output["index"]), scale, zero_point).reshape(-1)
-        return logits
+            for tensor, array in zip(self._outputs, made):
+                array[row] = tensor.values(self._interpreter.get_tensor(tensor.index))
+        return {tensor.spec.name: array for tensor, array in zip(self._outputs, made)}
+
+    def predict(self, array: np.ndarray) -> np.ndarray:
+        """`run` for a file with one input and one output.
+
+        Raises:
+            InputError: as `run`, or it has more than one.
+        """
+        if len(self.inputs) != 1 or len(self.outputs) != 1:
+            raise InputError(
+                f"{self.name} takes {listed(self.inputs)} and gives {listed(self.outputs)}: expected one of each."
+            )
+        return self.run({self.inputs[0].name: array})[self.outputs[0].name]
 
 
-def _classifies(taken: tuple[int, ...], given: tuple[int, ...]) -> bool:
-    """Whether shapes are those of one image and of one row of scores, around which axes of size 1 may stand."""
-    return len(taken) == 4 and taken[0] == 1 and len(given) > 1 and math.prod(given[:-1]) == 1 and given[-1] > 0
+class _Tensor:
+    """An input or output of a file, as the runtime describes it."""
 
+    def __init__(self, details: Any, names: Mapping[int, str], name: str) -> None:
+        shape = tuple(int(size) for size in details["shape"])
+        self.index = details["index"]
+        self.dtype = np.dtype(details["dtype"])
+        self.scale, self.zero_point = details["quantization"]
+        own = names.get(self.index, details["name"])
+        is_float = self.dtype.kind == "f" or (self.dtype.kind in "iu" and self.scale)
+        self.spec = TensorSpec(own, shape[1:], "float32" if is_float else self.dtype.name)
+        if not shape or shape[0] != 1 or 0 in shape:
+            raise InputError(f"{name} has a tensor {own} of shape {list(shape)}; expected a batch of 1, first.")
 
-def pixel_codes(type_: Any, scale: float, zero_point: int, pixels: str, name: str) -> np.ndarray:
-    """What each pixel value 0-255 is in the input tensor's type.
+    def codes(self, array: np.ndarray, pixels: str, name: str) -> Callable[[int], np.ndarray]:
+        """The input tensor's content for a row of `array`."""
+        if array.shape[1:] != self.spec.shape or not self._takes(array.dtype):
+            raise InputError(
+                f"{name} takes {self._described()} [n, {', '.join(map(str, self.spec.shape))}], received "
+                f"{array.dtype} {list(array.shape)}."
+            )
+        if array.dtype == np.uint8 and self.spec.dtype == "float32":
+            table = pixel_codes(self.dtype, self.scale, self.zero_point, pixels, name)
+            channels = array.shape[-1]
+            table, numbers = np.broadcast_to(table, (256, channels)), np.arange(channels)
+            turned = slice(None, None, -1) if PIXELS[pixels].bgr else slice(None)
+            return lambda row: table[array[row][..., turned], numbers][None]
+        if self.spec.dtype == "float32":
+            return lambda row: quantized(array[row : row + 1].astype(np.float32), self.dtype, *self._quantization)
+        return lambda row: array[row : row + 1].astype(self.dtype)
 
-    Args:
-        type_: the input tensor's, anything that `np.dtype` takes.
-        scale, zero_point: its quantization; scale 0 for none.
-        pixels: what the model takes, of `PIXELS`.
-        name: what the error message calls the model.
+    def values(self, content: np.ndarray) -> np.ndarray:
+        """An output tensor's content as values of one example."""
+        return (dequantized(content, *self._quantization) if self.spec.dtype == "float32" else content)[0]
 
-    Returns:
-        An array [256, channels] of that type; one column holds for all channels where there is one.
+    @property
+    def _quantization(self) -> tuple[float, int]:
+        return self.scale, self.zero_point
 
-    Raises:
-        InputError: the input is neither float nor quantized.
-    """
-    factor, offset, _ = PIXELS[pixels]
-    values = np.arange(256, dtype=np.float32)[:, None] * np.asarray(factor, np.float32) + np.asarray(offset, np.float32)
-    dtype = np.dtype(type_)
-    if dtype.kind == "f":
-        return values.astype(dtype)
-    if dtype.kind not in "iu" or not scale:
-        raise InputError(f"{name} has an unquantized {dtype} input; expected float or quantized.")
-    limits = np.iinfo(dtype)
-    steps = values / np.float32(scale)
-    # Half away from zero, as the runtime's own QUANTIZE rounds.
-    codes = np.copysign(np.floor(np.abs(steps) + np.float32(0.5)), steps) + zero_point
-    return np.clip(codes, limits.min, limits.max).astype(dtype)
+    def _takes(self, dtype: np.dtype) -> bool:
+        """Whether arrays of this type can be given; a quantized input is for float values or images."""
+        if self.spec.dtype == "float32":
+            return dtype.kind == "f" or (dtype == np.uint8 and bool(self.spec.shape))
+        return np.can_cast(dtype, self.dtype, "same_kind")
 
-
-def dequantized(output: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
-    """An output tensor's float32 values; scale 0 for an output that isn't quantized."""
-    values = output.astype(np.float32)
-    return (values - zero_point) * np.float32(scale) if scale else values
+    def _described(self) -> str:
+        if self.spec.dtype == "float32" and len(self.spec.shape) == 3:
+            return "uint8 images or float values"
+        return f"{self.spec.name}: {self.spec.dtype}"

@@ -9,7 +9,7 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,14 +17,16 @@ from typing import Any
 import numpy as np
 
 from tkit_edge import child, runtime
-from tkit_edge.accuracy import NO_CLASS, read_test, top1
+from tkit_edge.tensors import Arrays, TensorSpec
 
 MEMORY = 4 << 30
 """Bytes of address space that the process has for the file: several times the largest model that a device runs."""
 THREAD_MEMORY = 80 << 20
 """The same for each thread: a stack, and what the C library reserves."""
-MAX_OUTPUTS = 1 << 20
-"""Classes that a classifier may have."""
+MAX_VALUES = 1 << 24
+"""Values that one example of a tensor may have."""
+_SIDES = ("inputs", "outputs")
+_TYPES = ("float32", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _SEED = 0  # of the inputs that the timed runs see
 _TIMES_PER_SECOND = 1_000_000  # runs in a second, at most
 _TIME_BYTES = 22  # of one time in an answer, at most
@@ -52,29 +54,40 @@ class Worker:
         self.child.__exit__(kind, error, trace)
 
     def ask(self, question: str, **arguments: Any) -> Any:
-        """The answer to one of the questions of `Session`, its form checked; `predict` is asked by a method of its own.
+        """The answer to one of the questions of `Session`, its form checked; `open` and `predict` are methods.
 
         Raises:
             InputError: the file can't be run, crashes the runtime, takes longer than the timeout, or took the process
                 over.
         """
         times = int(arguments.get("seconds", 0) * _TIMES_PER_SECOND) + arguments.get("runs", 0)
-        classes = arguments.get("stop", 0) - arguments.get("start", 0)
-        limit = child.ANSWER_BYTES + _TIME_BYTES * (times + classes)
+        limit = child.ANSWER_BYTES + _TIME_BYTES * times
         value, _ = self.child.ask(question, answer_limit=limit, **arguments)
         if not _FORMS[question](value):
             raise self.child.nonsense(question)
         return value
 
-    def predict(self, images: np.ndarray, outputs: int) -> np.ndarray:
-        """Logits float32 [n, outputs] of uint8 images [n, height, width, channels]; "open" was asked before."""
-        size = 4 * len(images) * outputs
-        value, data = self.child.ask(
-            "predict", np.ascontiguousarray(images).data.cast("B"), payload_limit=size, shape=images.shape
-        )
-        if value is not None or len(data) != size:
+    def open(self, pixels: str) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+        """Loads the file; what it takes and gives."""
+        value = self.ask("open", pixels=pixels)
+        inputs, outputs = (tuple(TensorSpec(n, tuple(s), d) for n, s, d in value[side]) for side in _SIDES)
+        return inputs, outputs
+
+    def predict(self, arrays: Arrays, outputs: Sequence[TensorSpec]) -> dict[str, np.ndarray]:
+        """The outputs of n examples, by name, as `runtime.Model.run`; "open" was asked before."""
+        described = [[name, array.dtype.str, list(array.shape)] for name, array in arrays.items()]
+        payload = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays.values())
+        count = len(next(iter(arrays.values())))
+        sizes = [count * math.prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in outputs]
+        value, data = self.child.ask("predict", payload, payload_limit=sum(sizes), arrays=described)
+        if value is not None or len(data) != sum(sizes):
             raise self.child.nonsense("predict")
-        return np.frombuffer(data, "<f4").reshape(len(images), outputs)
+        found, start = {}, 0
+        for spec, size in zip(outputs, sizes):
+            part = np.frombuffer(data[start : start + size], np.dtype(spec.dtype).newbyteorder("<"))
+            found[spec.name] = part.reshape(count, *spec.shape)
+            start += size
+        return found
 
 
 def _is_number(value: Any) -> bool:
@@ -85,10 +98,6 @@ def _are_counts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, int) and 0 <= item < 1 << 63 for item in value)
 
 
-def _are_classes(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, int) and NO_CLASS <= item < MAX_OUTPUTS for item in value)
-
-
 def _is_load(value: Any) -> bool:
     keys = {"load_ms", "first_ms", "peak_memory", "model_memory"}
     if not isinstance(value, dict) or set(value) != {*keys, "kernels"} or value["kernels"] not in runtime.KERNELS:
@@ -97,15 +106,20 @@ def _is_load(value: Any) -> bool:
 
 
 def _is_open(value: Any) -> bool:
-    # Height, width, channels and classes.
-    return _are_counts(value) and len(value) == 4 and min(value) > 0 and value[3] <= MAX_OUTPUTS
+    return isinstance(value, dict) and set(value) == set(_SIDES) and all(map(_are_specs, value.values()))
+
+
+def _are_specs(value: Any) -> bool:
+    if not isinstance(value, list) or not value or not all(isinstance(item, list) and len(item) == 3 for item in value):
+        return False
+    plain = all(isinstance(name, str) and _are_counts(shape) and dtype in _TYPES for name, shape, dtype in value)
+    return plain and all(0 < math.prod(shape) <= MAX_VALUES for _, shape, _ in value)
 
 
 _FORMS: dict[str, Callable[[Any], bool]] = {
     "start": lambda value: value is None,
     "load": _is_load,
     "run": _are_counts,
-    "classify": _are_classes,
     "open": _is_open,
 }
 
@@ -117,7 +131,6 @@ class Session:
         self.path, self.threads, self.kernels = path, threads, kernels
         self._interpreter: Any = None
         self._model: runtime.Model | None = None
-        self._test: tuple[np.ndarray, np.ndarray] | None = None
         runtime.find()  # imported before anything is measured
 
     def start(self) -> None:
@@ -149,24 +162,22 @@ class Session:
             times.append(clock() - began)
         return times
 
-    def classify(self, test: str, start: int, stop: int) -> list[int]:
-        """The top-1 classes of the test images from `start` to `stop`, as `top1` gives them."""
-        if self._test is None:
-            self.open("0-255")
-            self._test = read_test(Path(test))
-        assert self._model is not None
-        return top1(self._model.predict(self._test[0][start:stop])).tolist()
-
-    def open(self, pixels: str) -> list[int]:
-        """Loads the file as a classifier of images; height, width and channels that it takes, and its classes."""
+    def open(self, pixels: str) -> dict[str, list[TensorSpec]]:
+        """Loads the file; what it takes and gives."""
         self._model = runtime.Model(self.path, self.threads, self.kernels, pixels)
-        return [*self._model.input_shape, self._model.outputs]
+        return {"inputs": list(self._model.inputs), "outputs": list(self._model.outputs)}
 
-    def predict(self, shape: list[int], payload: bytes) -> tuple[None, bytes]:
-        """The logits of images."""
+    def predict(self, arrays: list[Any], payload: bytes = b"") -> tuple[None, bytes]:
+        """The outputs of examples, one tensor's values after the other's."""
         assert self._model is not None  # "open" comes first
-        outputs = self._model.predict(np.frombuffer(payload, np.uint8).reshape(shape))
-        return None, outputs.astype("<f4").tobytes()
+        taken, start = {}, 0
+        for name, dtype, shape in arrays:
+            size = math.prod(shape) * np.dtype(dtype).itemsize
+            taken[name] = np.frombuffer(payload[start : start + size], dtype).reshape(shape)
+            start += size
+        found = self._model.run(taken)
+        little = [found[spec.name].astype(np.dtype(spec.dtype).newbyteorder("<")) for spec in self._model.outputs]
+        return None, b"".join(array.tobytes() for array in little)
 
     def _fill_inputs(self) -> None:
         random = np.random.default_rng(_SEED)
@@ -199,7 +210,7 @@ def main(descriptor: int, path: str, threads: int, kernels: str) -> None:
     def answers() -> dict[str, Callable[..., Any]]:
         session = Session(path, threads, kernels)
         return {
-            **{"start": session.start, "load": session.load, "run": session.run, "classify": session.classify},
+            **{"start": session.start, "load": session.load, "run": session.run},
             **{"open": session.open, "predict": session.predict},
         }
 

@@ -6,7 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from tkit_edge.bundle import Bundle
+from tkit_edge.bundle_writing import write
+from tkit_edge.inputs.image import Image
+from tkit_edge.outputs.classes import Classes
 
 FORMATS = ("float32", "float16", "dynamic", "int8", "uint8", "int16x8")
 LABELS = ("ant", "bee", "cat", "dog", "elk")
@@ -83,5 +85,24 @@ def bundle(made, originals, tmp_path):
     """A bundle of the float32, int8 and int16x8 files with four golden samples."""
     images, logits = originals
     models = {name: (made / f"{name}.tflite").read_bytes() for name in ("float32", "int8", "int16x8")}
-    answers = logits.argmax(axis=1)
-    return Bundle.write(tmp_path / "export", models=models, labels=LABELS, images=images[:4], answers=answers[:4])
+    return written(tmp_path / "export", models, images[:4], logits[:4].argmax(axis=1))
+
+
+def written(folder, models, images, labels, *, names=LABELS, encoded=(), form="logits", resize="crop"):
+    """A bundle of image classifiers."""
+    return write(
+        folder,
+        task="image-classification",
+        input=Image(*images.shape[1:], resize),
+        output=Classes(tuple(names), form),
+        models=models,
+        examples={"image": images},
+        targets={"label": labels},
+        encoded=encoded,
+    )
+
+
+@pytest.fixture(scope="session")
+def write_bundle():
+    """`written`, for tests that write bundles of their own."""
+    return written

@@ -123,9 +123,9 @@ def test_a_bad_file_gives_one_message_with_its_name(made, tmp_path, content):
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [
-        (np.zeros((2, 9, 9, 3), np.uint8), np.zeros(2, np.int32), r"images \(9, 9, 3\)"),
+        (np.zeros((2, 9, 9, 3), np.uint8), np.zeros(2, np.int32), r"images \(9, 9, 3\), the model needs \(8, 8, 3\)"),
         (np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 5], np.int32), "labels from 0 to 5"),
-        (np.zeros((2, 8, 8, 3), np.uint8), np.zeros(3, np.int32), "received 2 and 3"),
+        (np.zeros((2, 8, 8, 3), np.uint8), np.zeros(3, np.int32), "received 2 images and 3 labels"),
         (np.zeros((2, 8, 8, 3), np.uint8), np.zeros(2, np.float32), "'labels' of int32"),
         (np.zeros((2, 8, 8, 3), object), np.zeros(2, np.int32), "no whole .npz"),
     ],
@@ -169,13 +169,13 @@ def test_check_command_passes_and_fails(bundle):
     done = edge("check", bundle.folder)
     assert done.stdout.count("same top-1 on 4 of 4") == 3
     assert "images 4 of 4" in done.stdout
-    bundle.image(1).write_bytes(bundle.image(0).read_bytes())
+    bundle.encoded(1).write_bytes(bundle.encoded(0).read_bytes())
     assert "0001.png is not the file" in edge("check", bundle.folder, code=2).stderr
     path = bundle.folder / "bundle.json"
-    first, second = (image.sha256 for image in bundle.golden_file.originals[:2])
+    first, second = (item.sha256 for item in bundle.golden_file.encoded[:2])
     path.write_text(path.read_text().replace(second, first))
     done = edge("check", bundle.folder, code=3)
-    assert "3 of 4 decode" in done.stdout
+    assert "images 3 of 4 read as expected" in done.stdout
     assert "does not run here" in done.stderr
     (bundle.folder / "model-int8.tflite").write_bytes(b"")
     assert "model-int8.tflite" in edge("check", bundle.folder, code=2).stderr

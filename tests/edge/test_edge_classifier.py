@@ -9,26 +9,21 @@ import pytest
 from PIL import Image
 
 import tkit_edge
-from tkit_edge import Bundle, Classifier
+from tkit_edge import Classifier
 from tkit_edge.errors import InputError
 from tkit_edge.images import RESIZES, decode, from_array
-from tkit_edge.predict import classifier, predict
+from tkit_edge.predict import opened, predict
 
 LABELS = ("ant", "bee", "cat", "dog", "elk")
 
 
 @pytest.fixture(scope="module", params=["crop", "stretch", "keras"])
-def exported(request, made, originals, tmp_path_factory):
+def exported(request, made, originals, write_bundle, tmp_path_factory):
     """A bundle of each resizing rule."""
     images, logits = originals
-    return Bundle.write(
-        tmp_path_factory.mktemp(request.param) / "export",
-        models={name: (made / f"{name}.tflite").read_bytes() for name in ("float32", "int8")},
-        labels=LABELS,
-        images=images[:2],
-        answers=logits[:2].argmax(axis=1),
-        resize=request.param,
-    )
+    models = {name: (made / f"{name}.tflite").read_bytes() for name in ("float32", "int8")}
+    folder = tmp_path_factory.mktemp(request.param) / "export"
+    return write_bundle(folder, models, images[:2], logits[:2].argmax(axis=1), resize=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +37,12 @@ def photo(tmp_path_factory):
 
 def test_a_path_bytes_and_a_frame_give_what_the_command_gives(exported, photo):
     path, frame = photo
-    with classifier(exported, "int8") as model:
+    with opened(exported, "int8") as model:
         (expected,) = predict([path], model, top=3)
     own = Classifier(exported.folder)
     assert own.format == "int8"
     for image in (path, str(path), path.read_bytes(), frame):
-        assert tuple(own.predict(image, top=3)) == expected.classes
+        assert tuple(own.predict(image, top=3)) == expected.answer.classes
     assert own.probabilities(frame).sum() == pytest.approx(1, abs=1e-5)
 
 

@@ -17,8 +17,9 @@ from tkit_edge.bench import bench
 from tkit_edge.check import check
 from tkit_edge.errors import InputError
 from tkit_edge.isolated import IsolatedModel
-from tkit_edge.predict import classifier
+from tkit_edge.predict import opened
 from tkit_edge.runtime import Model
+from tkit_edge.tensors import TensorSpec
 from tkit_edge.worker import Worker
 
 MAKE = """
@@ -51,17 +52,17 @@ PATIENCE = 600
 IMAGES = np.ones((2, 8, 8, 3), np.uint8)
 
 
-def test_outputs_are_those_of_the_runtime_in_this_process_in_every_format(made, images):
+def test_outputs_are_those_of_the_runtime_in_this_process_in_every_format(made, originals):
     for name in ("float32", "int8", "int16x8"):
         with IsolatedModel(made / f"{name}.tflite", threads=2) as model:
-            assert (model.input_shape, model.outputs) == ((8, 8, 3), 5)
-            many = np.concatenate([images[0]] * 5)  # more than go with one question
+            assert [spec.shape for spec in (*model.inputs, *model.outputs)] == [(8, 8, 3), (5,)]
+            many = np.concatenate([originals[0]] * 5)  # more than go with one question
             expected = Model(made / f"{name}.tflite").predict(many)
             np.testing.assert_array_equal(model.predict(many), expected)
-            np.testing.assert_array_equal(model.predict(many[:, ::-1]), Model(model.path).predict(many[:, ::-1]))
+            np.testing.assert_array_equal(model.predict(many[:, ::-1]), Model(model.name).predict(many[:, ::-1]))
             assert model.predict(many[:0]).shape == (0, 5)
-            with pytest.raises(InputError, match=r"takes uint8 images \[n, 8, 8, 3\], received float32"):
-                model.predict(many.astype(np.float32))
+            with pytest.raises(InputError, match=r"takes uint8 images or float values \[n, 8, 8, 3\], received int32"):
+                model.predict(many.astype(np.int32))
 
 
 def test_a_file_that_crashes_the_runtime_is_an_input_error(hostile):
@@ -85,7 +86,7 @@ def test_damage_in_a_bundles_file_is_found_in_the_child_by_check_and_predict(bun
     path, facts = bundle.path("float32"), bundle.models["float32"]
     path.write_bytes((hostile / "huge.tflite").read_bytes())
     assert facts
-    for run in (lambda: check(bundle), lambda: classifier(bundle, "float32").__enter__()):
+    for run in (lambda: check(bundle), lambda: opened(bundle, "float32").__enter__()):
         with pytest.raises(InputError, match="memory"):
             run()
 
@@ -209,9 +210,11 @@ def lives(pid):
         ("load", {"load_ms": 1}, b""),
         ("load", {"load_ms": 1, "first_ms": 1, "peak_memory": 1, "model_memory": 1, "kernels": "x" * 99}, b""),
         ("run", ["1"], b""),
-        ("classify", {"0": 1}, b""),
         ("open", [8, 8, 3], b""),
         ("open", [8, 8, 3, 1 << 40], b""),
+        ("open", {"inputs": [], "outputs": [["y", [5], "float32"]]}, b""),
+        ("open", {"inputs": [["x", [8], "float32"]], "outputs": [["y", [1 << 20, 1 << 20], "float32"]]}, b""),
+        ("open", {"inputs": [["x", [8], "object"]], "outputs": [["y", [5], "float32"]]}, b""),
         ("predict", None, b"short"),
         ("predict", 1, bytes(40)),
     ],
@@ -223,7 +226,9 @@ def test_answers_of_another_form_are_refused(made, module, monkeypatch, question
         worker.child.__exit__(None, None, None)
         worker.child = taken
         with pytest.raises(InputError, match="with what it never answers"):
-            worker.predict(IMAGES, 5) if question == "predict" else worker.ask(question)
+            worker.predict(
+                {"image": IMAGES}, [TensorSpec("logits", (5,), "float32")]
+            ) if question == "predict" else worker.ask(question)
 
 
 def test_the_child_imports_nothing_from_the_working_folder(made, tmp_path, monkeypatch):

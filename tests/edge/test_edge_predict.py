@@ -12,22 +12,26 @@ from tkit_edge.bench import bench
 from tkit_edge.bundle import Bundle
 from tkit_edge.classifier import Classifier
 from tkit_edge.errors import InputError
-from tkit_edge.predict import OpenedModel, classifier, default_format, predict, probabilities
+from tkit_edge.inputs.image import Image as ImageInput
+from tkit_edge.outputs.classes import Classes, probabilities
+from tkit_edge.predict import OpenedModel, opened, predict
 from tkit_edge.runtime import Model
 
 LABELS = ("ant", "bee", "cat", "dog", "elk")
 
 
-def test_labels_and_probabilities_are_those_of_the_logits(bundle, images):
-    logits = Model(bundle.path("float32")).predict(images[0][:4])
+def test_labels_and_probabilities_are_those_of_the_logits(bundle, originals):
+    logits = Model(bundle.path("float32")).predict(originals[0][:4])
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    paths = [bundle.image(number) for number in range(4)]
-    with classifier(bundle, "float32") as model:
+    paths = [bundle.encoded(number) for number in range(4)]
+    with opened(bundle, "float32") as model:
         found = predict(paths, model, top=5)
     for path, prediction, share in zip(paths, found, expected, strict=True):
-        assert prediction.image == str(path)
-        assert [score.label for score in prediction.classes] == [LABELS[index] for index in np.argsort(-share)]
-        assert [score.probability for score in prediction.classes] == pytest.approx(np.sort(share)[::-1], rel=1e-5)
+        assert prediction.item == str(path)
+        assert [score.label for score in prediction.answer.classes] == [LABELS[index] for index in np.argsort(-share)]
+        assert [score.probability for score in prediction.answer.classes] == pytest.approx(
+            np.sort(share)[::-1], rel=1e-5
+        )
 
 
 def test_probabilities_stay_and_large_logits_do_not_overflow():
@@ -37,22 +41,22 @@ def test_probabilities_stay_and_large_logits_do_not_overflow():
 
 
 def test_int8_is_the_default_and_else_the_first(bundle):
-    assert default_format(bundle) == "int8"
+    assert bundle.default_format == "int8"
     without = Bundle(**{**vars(bundle), "models": {"float32": bundle.models["float32"]}})
-    assert default_format(without) == "float32"
+    assert without.default_format == "float32"
 
 
 def test_a_bundle_with_fewer_labels_than_outputs_is_refused(bundle):
-    short = Bundle(**{**vars(bundle), "labels": LABELS[:3]})
-    with pytest.raises(InputError, match="has 5 outputs, bundle.json 3 labels"), classifier(short, "int8"):
+    short = Bundle(**{**vars(bundle), "output": Classes(LABELS[:3])})
+    with pytest.raises(InputError, match=r"gives .*\[5\], expected logits \[3\]"), opened(short, "int8"):
         pass
 
 
 def test_folders_expand_and_bad_images_are_named_while_the_others_are_printed(bundle, tmp_path, capsys):
     folder = tmp_path / "images" / "deep"
     folder.mkdir(parents=True)
-    shutil.copy(bundle.image(0), folder / "b.PNG")
-    shutil.copy(bundle.image(1), folder / "a.png")
+    shutil.copy(bundle.encoded(0), folder / "b.PNG")
+    shutil.copy(bundle.encoded(1), folder / "a.png")
     (folder / "c.jpg").write_bytes(b"no image")
     (folder / "notes.txt").write_text("no image either, and not called one")
     assert (
@@ -60,7 +64,7 @@ def test_folders_expand_and_bad_images_are_named_while_the_others_are_printed(bu
     )
     out, err = capsys.readouterr()
     assert [line.split()[0].rpartition("/")[2] for line in out.splitlines()] == ["a.png", "b.PNG"]
-    assert "2 of 4 images could not be classified" in err
+    assert "2 of 4 images have no prediction" in err
     assert "c.jpg is not an image" in err
     assert "none.png" in err
     assert "notes.txt" not in err
@@ -68,32 +72,34 @@ def test_folders_expand_and_bad_images_are_named_while_the_others_are_printed(bu
 
 def test_nothing_readable_is_one_error(bundle, tmp_path):
     (tmp_path / "empty").mkdir()
-    with classifier(bundle, "int8") as model:
-        with pytest.raises(InputError, match="None of 1 images could be classified"):
+    with opened(bundle, "int8") as model:
+        with pytest.raises(InputError, match="None of 1 images could be read"):
             predict([tmp_path / "none.png"], model)
-        with pytest.raises(InputError, match="expected images"):
+        with pytest.raises(InputError, match="found no image in"):
             predict([tmp_path / "empty"], model)
 
 
 def test_json_has_the_model_and_every_prediction(bundle, capsys):
-    assert main(["predict", str(bundle.folder), str(bundle.image(0)), "--json", "--format", "int16x8"]) == 0
+    assert main(["predict", str(bundle.folder), str(bundle.encoded(0)), "--json", "--format", "int16x8"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["model"].endswith("model-int16x8.tflite")
     assert [score["label"] in LABELS for score in document["predictions"][0]["classes"]] == [True] * 5
 
 
 def test_an_unknown_format_lists_those_there_are(bundle, capsys):
-    assert main(["predict", str(bundle.folder), str(bundle.image(0)), "--format", "int4"]) == 2
+    assert main(["predict", str(bundle.folder), str(bundle.encoded(0)), "--format", "int4"]) == 2
     assert "It has: float32, int8, int16x8" in capsys.readouterr().err
 
 
 def test_many_images_keep_their_order(bundle):
-    first_pixels = lambda images: images.reshape(len(images), -1)[:, :5] / 255  # noqa: E731
-    model = OpenedModel(first_pixels, (8, 8, 3), "crop", "probabilities", LABELS)
-    paths = [bundle.image(number % 4) for number in range(70)]
+    def first_pixels(arrays):
+        return {"probabilities": arrays["image"].reshape(len(arrays["image"]), -1)[:, :5] / 255}
+
+    model = OpenedModel(first_pixels, ImageInput(8, 8, 3), Classes(LABELS, "probabilities"))
+    paths = [bundle.encoded(number % 4) for number in range(70)]
     found = predict(paths, model)
-    assert [item.image for item in found] == [str(path) for path in paths]
-    assert found[69].classes == found[1].classes != found[0].classes
+    assert [item.item for item in found] == [str(path) for path in paths]
+    assert found[69].answer == found[1].answer != found[0].answer
 
 
 def test_pixels_are_brought_to_what_the_file_takes(made):
@@ -119,14 +125,14 @@ def broken(bundle):
     return Bundle.read(bundle.folder)
 
 
-def test_outputs_that_are_not_finite_are_no_class(broken, images, tmp_path, capsys):
-    assert main(["predict", str(broken.folder), str(broken.image(0)), "--format", "float32"]) == 2
+def test_outputs_that_are_not_finite_are_no_class(broken, originals, tmp_path, capsys):
+    assert main(["predict", str(broken.folder), str(broken.encoded(0)), "--format", "float32"]) == 2
     assert "0000.png: the model gives values that are not finite" in capsys.readouterr().err
     with pytest.raises(InputError, match="values that are not finite"):
-        Classifier(broken.folder, "float32").predict(broken.image(0))
+        Classifier(broken.folder, "float32").predict(broken.encoded(0))
     assert main(["check", str(broken.folder), "--json"]) == 3
     outcome = next(item for item in json.loads(capsys.readouterr().out)["files"] if item["format"] == "float32")
     assert outcome["same_top1"] == 0 and outcome["failed"] == [0, 1, 2, 3] and outcome["max_difference"] is None
-    np.savez(tmp_path / "test.npz", images=images[0][:4], labels=np.zeros(4, np.int32))  # what argmax takes NaN for
+    np.savez(tmp_path / "test.npz", images=originals[0][:4], labels=np.zeros(4, np.int32))  # what argmax takes NaN for
     report = bench(broken.folder, formats=["float32"], threads=[1], seconds=0.01, test=tmp_path / "test.npz")
     assert {item.accuracy.top1 for item in report.results} == {0.0}

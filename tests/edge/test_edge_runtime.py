@@ -5,6 +5,7 @@ import pytest
 
 from tkit_edge import runtime
 from tkit_edge.errors import InputError
+from tkit_edge.outputs.classes import Classes
 from tkit_edge.runtime import KERNELS, Model
 
 # Largest difference from Keras, as a share of the largest logit.
@@ -23,8 +24,10 @@ def test_a_file_computes_what_keras_does(made, originals, name, kernels):
 
 def test_quantized_inputs_hold_every_pixel_value(made):
     """The int8 file's input is pixel - 128 exactly: nothing is lost before the first layer."""
-    assert Model(made / "int8.tflite")._codes[:, 0].tolist() == list(range(-128, 128))
-    assert Model(made / "uint8.tflite")._codes[:, 0].tolist() == list(range(256))
+    levels = np.resize(np.arange(256, dtype=np.uint8), (2, 8, 8, 3))  # every value there is
+    for name, least in (("int8", -128), ("uint8", 0)):
+        encode = Model(made / f"{name}.tflite")._inputs[0].codes(levels, "0-255", name)
+        assert np.array_equal(encode(1)[0].astype(int), levels[1].astype(int) + least)
 
 
 def test_bytes_path_and_threads_give_the_same(made, originals):
@@ -41,17 +44,34 @@ def test_each_kernel_set_is_a_different_one(made):
     assert [delegated(kernels) for kernels in ("xnnpack", "builtin", "reference")] == [True, False, False]
 
 
-@pytest.mark.parametrize("images", [np.zeros((1, 9, 8, 3), np.uint8), np.zeros((1, 8, 8, 3), np.float32)])
+@pytest.mark.parametrize("images", [np.zeros((1, 9, 8, 3), np.uint8), np.zeros((1, 8, 8, 3), np.int32)])
 def test_images_of_another_size_or_type(made, images):
-    with pytest.raises(InputError, match=r"takes uint8 images \[n, 8, 8, 3\], received"):
+    with pytest.raises(InputError, match=r"takes uint8 images or float values \[n, 8, 8, 3\], received"):
         Model(made / "int8.tflite").predict(images)
 
 
-def test_a_map_is_not_taken_for_a_row_of_scores(made):
-    with pytest.raises(
-        InputError, match=r"expected .* one output \[1, classes\], received .* outputs \[\(1, 4, 4, 4\)\]"
-    ):
-        Model(made / "map.tflite")
+def test_a_map_is_not_taken_for_a_row_of_scores(made, originals):
+    model = Model(made / "map.tflite")
+    assert model.predict(originals[0][:2]).shape == (2, 4, 4, 4)
+    with pytest.raises(InputError, match=r"expected one output \[1, classes\].* received \[\(1, 4, 4, 4\)\]"):
+        Classes.of(model.outputs, "map.tflite", "logits")
+
+
+def test_float_values_give_what_the_same_pixels_do(made, originals):
+    for name in ("float32", "int8", "int16x8"):
+        model = Model(made / f"{name}.tflite")
+        assert np.array_equal(model.predict(originals[0][:3].astype(np.float32)), model.predict(originals[0][:3]))
+
+
+def test_tensors_have_the_names_of_the_signature(made):
+    model = Model(made / "int8.tflite")
+    assert [(spec.shape, spec.dtype) for spec in (*model.inputs, *model.outputs)] == [
+        ((8, 8, 3), "float32"),
+        ((5,), "float32"),
+    ]
+    assert not any(":" in spec.name for spec in (*model.inputs, *model.outputs))
+    with pytest.raises(InputError, match="takes .* received other"):
+        model.run({"other": np.zeros((1, 8, 8, 3), np.uint8)})
 
 
 @pytest.mark.parametrize("options", [{"kernels": "gpu"}, {"threads": 0}])

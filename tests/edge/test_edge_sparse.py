@@ -9,7 +9,7 @@ from tkit_edge.graph import macs, parameters, unpacked_from, values
 from tkit_edge.sparse import Level, Sparsity, dense
 
 
-def test_the_values_are_those_of_the_same_file_with_its_zeros(made, images):
+def test_the_values_are_those_of_the_same_file_with_its_zeros(made, originals):
     whole, sparse = ((made / f"{name}.tflite").read_bytes() for name in ("pruned", "sparse"))
     first, second = flatbuffer.read(whole), flatbuffer.read(sparse)
     kernels = {tensor.shape: values(tensor) for tensor in first.tensors if len(tensor.data)}
@@ -21,7 +21,7 @@ def test_the_values_are_those_of_the_same_file_with_its_zeros(made, images):
         np.testing.assert_array_equal(values(tensor), kernels[tensor.shape])
     assert macs(first) == macs(second)
     assert parameters(first) == parameters(second)
-    answers = [runtime.Model(data).predict(images[0]) for data in (whole, sparse)]
+    answers = [runtime.Model(data).predict(originals[0]) for data in (whole, sparse)]
     np.testing.assert_array_equal(*answers)
 
 

@@ -3,12 +3,20 @@
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+import tkit
+from tkit_edge.bundle import Bundle
+from tkit_edge.check import check, check_inputs
+from tkit_edge.classifier import Classifier
+from tkit_edge.inputs.image import Image
+from tkit_edge.outputs.classes import Classes
 
 spec = importlib.util.spec_from_file_location("frozen_jobs", Path(__file__).with_name("jobs.py"))
 jobs = importlib.util.module_from_spec(spec)
@@ -47,3 +55,27 @@ def test_a_changed_weight_changes_the_digest():
     changed = weights.copy()
     changed[1, 1] = np.nextafter(np.float32(0), np.float32(1))
     assert jobs.digest(weights) != jobs.digest(changed)
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """The run of version 1 that is kept here, where it may be written."""
+    return shutil.copytree(Path(__file__).parent / "runs-1" / "finished-1", tmp_path / "finished-1")
+
+
+def test_a_bundle_of_version_1_is_read_checked_and_used(finished):
+    bundle = Bundle.read(finished / "float" / "export")
+    assert bundle.version == 1
+    assert (bundle.input, bundle.output) == (Image(8, 8, 1, "crop"), Classes(tuple("0123456789"), "logits"))
+    assert [item.outcome.same for item in check(bundle)] == [4, 4]
+    assert check_inputs(bundle).failed == ()
+    assert len(Classifier(bundle.folder).predict(bundle.encoded(0), top=3)) == 3
+
+
+def test_a_run_of_version_1_is_exported_evaluated_and_benched(finished):
+    run = tkit.Run.open(finished)
+    assert tkit.evaluate(run, format="int8")["samples"] == 359  # the old bundle's file
+    loose = ["export.formats=int8", "export.parity.agreement=0", "export.parity.drop=1", "export.parity.difference=1e9"]
+    tkit.export(run, overrides=[*loose, "export.parity.mean_difference=1e9"])
+    assert Bundle.read(finished / "float" / "export").version == 2
+    assert tkit.bench(run, overrides=["bench.seconds=0.05"])["metrics"]["results"][0]["accuracy"]["samples"] == 359

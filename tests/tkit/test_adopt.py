@@ -77,10 +77,10 @@ def test_a_run_like_any_other(data, tmp_path):
     formats = ["export.formats=float32,int8", "export.parity.agreement=0"]
     tkit.export(again, overrides=[*formats, "export.golden=originals"])
     bundle = Bundle.read(run.folder / "float" / "export")
-    assert (bundle.output, bundle.labels) == ("probabilities", run.class_names)
-    assert bundle.image(0).suffix == ".jpg"
+    assert (bundle.output.form, bundle.labels) == ("probabilities", run.class_names)
+    assert bundle.encoded(0).suffix == ".jpg"
     originals = {file.read_bytes() for file in (tmp_path / "images").rglob("*.jpg")}
-    assert bundle.image(0).read_bytes() in originals
+    assert bundle.encoded(0).read_bytes() in originals
 
 
 def test_the_same_file_and_data_is_the_same_run_and_others_are_new_ones(data, tmp_path):
@@ -144,7 +144,7 @@ def test_arithmetic_has_names_of_its_own_and_a_model_that_is_called_twice_is_the
 def test_one_score_for_two_classes_becomes_two(activation, score, data, tmp_path):
     import shutil
 
-    from tkit_edge.predict import probabilities
+    from tkit_edge.outputs.classes import probabilities
 
     shutil.rmtree(tmp_path / "images" / "class2")
     model = classifier(layers.Rescaling(1 / 255), outputs=1, activation=activation)
@@ -297,12 +297,12 @@ def test_an_adopted_model_sees_on_the_device_too_what_kerass_loader_gives(tmp_pa
     tkit.export(run, overrides=["export.formats=float32", "export.golden=originals"])
     wanted = "keras-crop" if overrides else "keras"
     bundle = Bundle.read(run.folder / "float" / "export")
-    assert (run.recipe.data.resize, bundle.resize) == (wanted, wanted)
-    with Image.open(bundle.image(0)) as image:
+    assert (run.recipe.data.resize, bundle.input.resize) == (wanted, wanted)
+    with Image.open(bundle.encoded(0)) as image:
         pixels = np.asarray(image)
     part = pixels[:, 3:27] if overrides else pixels  # 20x31 for 10x12
     expected = np.asarray(keras.ops.image.resize(part.astype(np.float32), (10, 12), antialias=False))
-    assert np.abs(bundle.golden().images[0] - expected).mean() < 2  # Pillow's JPEG pixels, nearly TensorFlow's
+    assert np.abs(bundle.golden().inputs["image"][0] - expected).mean() < 2  # Pillow's JPEG pixels, nearly TensorFlow's
 
 
 def test_the_size_is_the_models(tmp_path, data):

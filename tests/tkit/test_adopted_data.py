@@ -13,7 +13,7 @@ from PIL import Image
 import tkit
 from tkit.cli import main
 from tkit_edge.bundle import Bundle
-from tkit_edge.predict import classifier, predict
+from tkit_edge.predict import opened, predict
 
 
 @pytest.fixture(autouse=True)
@@ -70,8 +70,8 @@ def test_images_come_as_they_did_in_training_here_and_on_the_device(cloth, tmp_p
     run = tkit.Run.open("cloth-1")
     assert run.recipe.export.formats != ("float32",)  # that was for once; data.resize is what the run is made with
     bundle = Bundle.read(run.folder / "float" / "export")
-    with classifier(bundle, "float32") as ready:
-        found = [predict([cloth / name / "3.jpg"], ready)[0].classes[0].label for name in ("fine", "plain")]
+    with opened(bundle, "float32") as ready:
+        found = [predict([cloth / name / "3.jpg"], ready)[0].answer.classes[0].label for name in ("fine", "plain")]
     assert found == ["fine", "plain"]
     capsys.readouterr()
     (tmp_path / "bad.jpg").write_bytes(b"no image")

@@ -17,8 +17,10 @@ from tkit.cli import main
 from tkit.conversion.converter import Converter
 from tkit.stages.data import data
 from tkit_edge.__main__ import main as edge
-from tkit_edge.accuracy import read_test
 from tkit_edge.errors import InputError
+from tkit_edge.inputs.image import Image as ImageInput
+from tkit_edge.judge import read_test
+from tkit_edge.outputs.classes import Classes
 from tkit_pipelines.images import Images
 
 
@@ -152,9 +154,9 @@ def test_the_test_images_are_written_as_the_device_takes_them(source, good, tmp_
     assert tkit(source, "--output", output, *sizes) == 0
     expected = Images(source=str(source), image_size=size, channels=channels).load(5).test
     assert f"{len(expected)} test images of {size[0]}x{size[1]}x{channels}" in capsys.readouterr().err
-    images, labels = read_test(output)
-    assert np.array_equal(images, expected.images)
-    assert np.array_equal(labels, expected.labels)
+    examples, targets = read_test(output, ImageInput(*size, channels), Classes(("0", "1")))
+    assert np.array_equal(examples["image"], expected.images)
+    assert np.array_equal(targets["label"], expected.labels)
     again = tmp_path / "again.npz"
     data(source, image_size=size, channels=channels, output=again)
     assert again.read_bytes() == output.read_bytes()

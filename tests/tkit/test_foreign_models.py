@@ -13,7 +13,8 @@ from tkit.keras_files import child
 from tkit.keras_files.reader import Found, _arrays, with_outputs
 from tkit.training.twin import training_twin
 from tkit_edge.errors import InputError
-from tkit_edge.runtime import PIXELS, Model, pixel_codes
+from tkit_edge.pixels import PIXELS, pixel_codes
+from tkit_edge.runtime import Model
 
 SHAPE = (8, 8, 3)
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, *SHAPE)).astype(np.float32)

@@ -11,7 +11,7 @@ from tkit.conversion.golden import golden_samples
 from tkit_edge import Classifier
 from tkit_edge.__main__ import main as edge
 from tkit_edge.bundle import Bundle
-from tkit_edge.check import check, check_images
+from tkit_edge.check import check, check_inputs
 from tkit_edge.errors import InputError
 from tkit_edge.images import decode
 from tkit_pipelines.dataset import Examples
@@ -72,9 +72,9 @@ def test_no_byte_of_the_original_files_is_in_the_bundle(run):
     assert {path.suffix for path in golden_files(run)[1:]} == {".png"}
     assert not any(Image.open(path).getexif() for path in golden_files(run))
     assert all(Image.open(path).size == (16, 16) for path in golden_files(run))
-    images = bundle.golden().images
-    assert np.array_equal(decode(golden_files(run)[0].read_bytes(), 16, 16, 3, bundle.resize), images[0])
-    assert check_images(bundle).differing == ()
+    images = bundle.golden().inputs["image"]
+    assert np.array_equal(decode(golden_files(run)[0].read_bytes(), 16, 16, 3, bundle.input.resize), images[0])
+    assert check_inputs(bundle).differing == ()
     assert not any(outcome.failed for outcome in check(bundle))
 
 
@@ -84,7 +84,7 @@ def test_the_original_files_are_kept_where_they_are_asked_for_and_that_is_said(r
     assert "the original image files, with all their metadata (export.golden=originals)" in capsys.readouterr().err
     originals = {path.read_bytes() for path in photos.rglob("*.jpg")}
     assert {path.read_bytes() for path in golden_files(run)} <= originals
-    assert check_images(Bundle.read(run.folder / "float" / "export")).differing == ()
+    assert check_inputs(Bundle.read(run.folder / "float" / "export")).differing == ()
 
 
 def test_a_number_of_golden_samples_and_none(run, capsys):

@@ -34,9 +34,9 @@ def made(tmp_path_factory):
 
 def agree(found, shares, tolerance):
     for prediction, share in zip(found, shares, strict=True):
-        by_label = {score.label: score.probability for score in prediction.classes}
+        by_label = {score.label: score.probability for score in prediction.answer.classes}
         assert [by_label[str(label)] for label in range(10)] == pytest.approx(share.tolist(), abs=tolerance)
-        assert prediction.classes[0].probability == max(by_label.values())
+        assert prediction.answer.classes[0].probability == max(by_label.values())
 
 
 def test_keras_before_an_export_then_int8_and_any_format(made):

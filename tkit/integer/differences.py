@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tkit.integer.model import IntegerModel
+from tkit.integer.model import IntegerModel, check_images
 from tkit_edge import runtime
 from tkit_edge.errors import InputError
-from tkit_edge.runtime import check_images
 
 IMAGES = 50  # at once: every tensor of every one of them is kept
 

@@ -19,7 +19,7 @@ from tkit.integer.node import Kernel, Node
 from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, Tensor, values
-from tkit_edge.runtime import check_images, dequantized, pixel_codes
+from tkit_edge.pixels import dequantized, pixel_codes
 
 KERNELS: dict[str, Callable[[Node], Kernel]] = {
     **kernels_conv.KERNELS,
@@ -106,6 +106,15 @@ class IntegerModel:
     def codes(self, images: np.ndarray) -> np.ndarray:
         """The input tensor's values of images."""
         return self._pixels[images]
+
+
+def check_images(images: np.ndarray, shape: tuple[int, ...], name: str) -> None:
+    """Raises InputError unless `images` are uint8 [n, *shape], what the file called `name` takes."""
+    if images.dtype != np.uint8 or images.shape[1:] != shape:
+        raise InputError(
+            f"{name} takes uint8 images [n, {', '.join(map(str, shape))}], received {images.dtype} "
+            f"{list(images.shape)}."
+        )
 
 
 def _kernel(node: Node) -> Kernel:

@@ -23,7 +23,7 @@ from tkit.keras_files import archive
 from tkit.keras_files.formats import PIXELS_CHOICES
 from tkit_edge import child
 from tkit_edge.errors import InputError
-from tkit_edge.runtime import PIXELS, Pixels
+from tkit_edge.pixels import PIXELS, Pixels
 
 if TYPE_CHECKING:
     import keras

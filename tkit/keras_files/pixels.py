@@ -18,7 +18,7 @@ from keras import Operation, layers
 from tkit.augmentation import passes_at_inference
 from tkit.keras_files.graph import float32
 from tkit.keras_internals import Flip, nodes
-from tkit_edge.runtime import Pixels
+from tkit_edge.pixels import Pixels
 
 _SCALINGS = (layers.Rescaling, layers.Normalization)
 _MAX_OPERATIONS = 20  # that are looked at; preprocess_input has up to 7

@@ -17,7 +17,7 @@ from tkit.keras_files import archive
 from tkit.keras_files.two_classes import two_classes
 from tkit_edge.child import Child
 from tkit_edge.errors import InputError
-from tkit_edge.runtime import PIXELS
+from tkit_edge.pixels import PIXELS
 
 TIMEOUT = 600.0
 """Seconds that reading a file may take."""

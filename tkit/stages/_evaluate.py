@@ -15,7 +15,7 @@ from tkit.run_folder import Run
 from tkit.stages._common import named
 from tkit.stages._subjects import Subject
 from tkit_edge.errors import InputError
-from tkit_edge.predict import probabilities
+from tkit_edge.outputs.classes import Classes, probabilities
 from tkit_pipelines.dataset import Examples
 from tkit_pipelines.progress import progress
 from tkit_pipelines.splits import Splits
@@ -28,14 +28,16 @@ def measure(
     subject: Subject, source: str, splits: Splits, split: str, mirror: bool
 ) -> tuple[dict[str, Any], np.ndarray]:
     """The figures, and the images of the mistakes that are shown."""
-    labels = subject.model.labels
+    output = subject.model.output
+    assert isinstance(output, Classes)
+    labels = output.names
     if len(labels) != len(splits.class_names) or (subject.named and labels != splits.class_names):
         raise InputError(
             f"The classes of data {source!r} are not those of {subject.file}: expected {named(labels)}, "
             f"received {named(splits.class_names)}."
         )
     examples: Examples = getattr(splits, split)
-    shares = _classify(subject, examples, mirror)
+    shares = _classify(subject, output, examples, mirror)
     wrong = [
         {
             **item,
@@ -59,15 +61,16 @@ def measure(
     return result, np.stack([examples.images[item["index"]] for item in wrong]) if wrong else examples.images[:0]
 
 
-def _classify(subject: Subject, examples: Examples, mirror: bool) -> np.ndarray:
+def _classify(subject: Subject, output: Classes, examples: Examples, mirror: bool) -> np.ndarray:
     parts = []
     with progress("evaluating", len(examples)) as advance:
         for start in range(0, len(examples), _CHUNK):
             images = examples.images[start : start + _CHUNK]
-            scores = subject.model.run(images)
+            scores = output.scores(subject.model.run({"image": images}))
             if mirror:
-                scores = (scores + subject.model.run(np.ascontiguousarray(images[:, :, ::-1]))) / 2
-            parts.append(probabilities(scores, subject.model.output))
+                turned = np.ascontiguousarray(images[:, :, ::-1])
+                scores = (scores + output.scores(subject.model.run({"image": turned}))) / 2
+            parts.append(probabilities(scores, output.form))
             advance(len(images))
     shares = np.concatenate(parts)
     if not np.isfinite(shares).all():

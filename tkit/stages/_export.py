@@ -24,9 +24,10 @@ from tkit.recipe import Recipe
 from tkit.run_folder import Run
 from tkit.stages._common import data_of
 from tkit.stages._withdraw import withdraw_export
-from tkit_edge.bundle import Bundle
+from tkit_edge import bundle_writing
 from tkit_edge.child import CrashError
 from tkit_edge.errors import BoundError, InputError
+from tkit_edge.inputs.image import Image
 from tkit_pipelines.splits import Splits
 
 SPARE = ("float16", "dynamic", "int16x8")
@@ -66,15 +67,15 @@ def exported(run: Run, recipe: Recipe, variant: str, skip_failed: bool) -> dict[
     shown = drawn(splits.validation, settings.golden_samples, recipe.seed)
     golden = golden_samples(shown, recipe.data.resize, originals=settings.golden == "originals")
     with files.new_folder(target) as scratch, chatter_dropped():
-        Bundle.write(
+        bundle_writing.write(
             scratch,
+            task="image-classification",
+            input=Image(*recipe.data.image_size, recipe.data.channels, recipe.data.resize),
+            output=run.classes,
             models=made.models,
-            labels=splits.class_names,
-            images=golden.images,
-            answers=golden.labels,
+            examples={"image": golden.images},
+            targets={"label": golden.labels},
             encoded=golden.encoded,
-            output=run.output,
-            resize=recipe.data.resize,
         )
     return run.finish(
         "export",

@@ -18,8 +18,11 @@ from tkit.run_folder import Run
 from tkit_edge import anatomy, files, flatbuffer, machine
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
+from tkit_edge.inputs.image import Image
 from tkit_edge.isolated import IsolatedModel
-from tkit_edge.predict import OpenedModel, classifier, default_format
+from tkit_edge.outputs.classes import Classes
+from tkit_edge.predict import OpenedModel, opened
+from tkit_edge.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import keras
@@ -60,17 +63,17 @@ def of_run(run: Run, variant: str, format: str | None) -> Iterator[Subject]:
     from tkit import model_files
 
     model = model_files.load(run.model_folder(variant))
-    shape, resize = tuple(model.inputs[0].shape[1:]), run.recipe.data.resize
-    loaded = OpenedModel(_keras(model), shape, resize, run.output, run.class_names)
-    yield Subject(loaded, folder / "model.keras", KERAS, True)
+    height, width, channels = model.inputs[0].shape[1:]
+    input = Image(height, width, channels, run.recipe.data.resize)
+    yield Subject(_opened(_keras(model), input, run.classes), folder / "model.keras", KERAS, True)
 
 
 @contextmanager
 def of_bundle(folder: Path, format: str | None) -> Iterator[Subject]:
     """A bundle's file of a format; int8 where it has one, else its first, by default."""
     bundle = Bundle.read(folder)
-    format = format or default_format(bundle)
-    with classifier(bundle, format, machine.cores()) as model:
+    format = format or bundle.default_format
+    with opened(bundle, format, machine.cores()) as model:
         yield Subject(model, bundle.path(format), format, True)
 
 
@@ -84,7 +87,10 @@ def of_tflite(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
             f"{path} doesn't show what pixels it takes. Say it: {PIXELS_CHOICES} (tkit's own files take 0-255)."
         )
     with IsolatedModel(path, machine.cores(), pixels=pixels) as model:
-        yield _numbered(model.predict, model.input_shape, model.outputs, anatomy.output_of(graph), path, "tflite")
+        input = Image.of(model.inputs, str(path), "keras")
+        output = Classes.of(model.outputs, str(path), anatomy.output_of(graph))
+        scores = model.outputs[0].shape[-1]
+        yield Subject(_opened(_two_scores(model.predict, scores, output.form), input, output), path, "tflite", False)
 
 
 @contextmanager
@@ -93,12 +99,15 @@ def of_keras(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
     from tkit.keras_files.reader import read
 
     found = read(path, pixels)
-    yield _numbered(_keras(found.model), found.input_shape, found.outputs, found.output, path, KERAS)
+    input = Image(*found.input_shape, "keras")
+    output = Classes.of([TensorSpec(found.output, (found.outputs,), "float32")], str(path), found.output)
+    run = _two_scores(_keras(found.model), found.outputs, found.output)
+    yield Subject(_opened(run, input, output), path, KERAS, False)
 
 
-def _numbered(run: Outputs, shape: tuple[int, int, int], outputs: int, output: str, path: Path, format: str) -> Subject:
-    labels = tuple(str(number) for number in range(max(outputs, 2)))
-    return Subject(OpenedModel(_two_scores(run, outputs, output), shape, "keras", output, labels), path, format, False)
+def _opened(run: Outputs, input: Image, output: Classes) -> OpenedModel:
+    (taken,), (given,) = input.tensors, output.tensors
+    return OpenedModel(lambda arrays: {given.name: run(arrays[taken.name])}, input, output)
 
 
 def _two_scores(run: Outputs, outputs: int, output: str) -> Outputs:
@@ -108,7 +117,7 @@ def _two_scores(run: Outputs, outputs: int, output: str) -> Outputs:
     first, offset, second = (-1.0, 1.0, 1.0) if output == "probabilities" else (-0.5, 0.0, 0.5)
 
     def both(images: np.ndarray) -> np.ndarray:
-        score = run(images)
+        score = run(images).reshape(len(images), 1)
         return np.concatenate([first * score + offset, second * score], axis=1)
 
     return both

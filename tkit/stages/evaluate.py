@@ -14,6 +14,7 @@ from tkit.stages._common import as_run, data_of, load_data, refuse_unused, stage
 from tkit.stages._subjects import KERAS, of_bundle, of_run, of_tflite
 from tkit.stages.adopt import adopt
 from tkit_edge.errors import BoundError, InputError
+from tkit_edge.inputs.image import Image
 from tkit_pipelines.images import Images
 
 Split = Literal["test", "validation", "train"]
@@ -70,9 +71,11 @@ def evaluate(
         unused = {"format": format} if bare else {"pixels": pixels}
         refuse_unused(f"{path}, an exported file,", variant=variant, runs_dir=runs_dir, **unused)
         with of_tflite(path, pixels) if bare else of_bundle(path, format) as opened:
-            height, width, channels = opened.model.shape
-            resize = opened.model.resize
-            source = Images(source=data, image_size=(height, width), channels=channels, resize=resize)
+            input = opened.model.input
+            assert isinstance(input, Image)
+            source = Images(
+                source=data, image_size=(input.height, input.width), channels=input.channels, resize=input.resize
+            )
             source = data_with_overrides(source, overrides)
             result, shown = _evaluate.measure(opened, data, load_data(source, 0), split, mirror)
         return _evaluate.write(result, shown, Path(output)) if output is not None else result

@@ -12,6 +12,8 @@ from tkit.keras_files.formats import Pixels, is_model
 from tkit.run_folder import Run
 from tkit.stages._common import as_run, refuse_unused, stage
 from tkit.stages._subjects import Subject, of_bundle, of_keras, of_run, of_tflite
+from tkit_edge.errors import InputError
+from tkit_edge.inputs.image import Image
 from tkit_edge.predict import DEFAULT_TOP, Prediction
 from tkit_edge.predict import predict as classify
 
@@ -48,12 +50,16 @@ def predict(
         InputError: no such model, or none of the images can be read.
 
     Example:
-        >>> tkit.predict("runs/digits_cnn-1", ["seven.png"])[0].classes[0].label
+        >>> tkit.predict("runs/digits_cnn-1", ["seven.png"])[0].answer.classes[0].label
         '7'
     """
     with _open(subject, variant, format, pixels, runs_dir) as opened:
         console.say(f"{opened.file}" + ("" if opened.named else ": classes are numbers, in the order of its outputs"))
-        model = opened.model if resize is None else replace(opened.model, resize=resize)
+        model = opened.model
+        if resize is not None:
+            if not isinstance(model.input, Image):
+                raise InputError(f"resize={resize} is for images; {opened.file} takes another kind of input.")
+            model = replace(model, input=replace(model.input, resize=resize))
         return classify([Path(image) for image in images], model, top)
 
 

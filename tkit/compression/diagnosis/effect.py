@@ -8,7 +8,7 @@ import numpy as np
 
 from tkit.conversion.statistics import paired_drop
 from tkit_edge.accuracy import top1
-from tkit_edge.predict import probabilities
+from tkit_edge.outputs.classes import probabilities
 
 
 class Effect(NamedTuple):

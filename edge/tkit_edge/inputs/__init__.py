@@ -1,0 +1,86 @@
+"""What a model takes, one file per kind: how a device finds, reads and stores its inputs.
+
+A kind is named after its file and holds one subclass of `Input`. The same code makes the training data.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tkit_edge.errors import InputError
+from tkit_edge.fields import Fields
+from tkit_edge.tensors import Arrays, TensorSpec
+
+
+class Input(ABC):
+    """A kind of input, with what a model's own is like."""
+
+    kind: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def tensors(self) -> tuple[TensorSpec, ...]:
+        """What a model takes of one example."""
+
+    @abstractmethod
+    def items(self, arguments: Sequence[Path]) -> Iterator[Path]:
+        """The inputs that a person's arguments name: files, and those in folders."""
+
+    @abstractmethod
+    def read(self, item: str | Path | bytes | np.ndarray) -> Arrays:
+        """One example, without a batch.
+
+        Args:
+            item: a file's path or bytes, or a value that a program has already.
+
+        Raises:
+            InputError: it can't be read, naming it.
+        """
+
+    @abstractmethod
+    def encoded(self, example: Arrays) -> tuple[bytes, str]:
+        """A golden sample as a file: its bytes and suffix, from which `read` gives the very example."""
+
+    @abstractmethod
+    def difference(self, expected: Arrays, read: Arrays, suffix: str) -> tuple[int, bool]:
+        """How far a golden sample's file reads apart from what was stored, and whether that is too far."""
+
+    @abstractmethod
+    def as_json(self) -> dict[str, Any]:
+        """What `from_json` reads, without the kind."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, fields: Fields) -> Input:
+        """The input that a bundle describes."""
+
+
+def read(fields: Fields) -> Input:
+    """The input that the object of a bundle.json describes.
+
+    Raises:
+        InputError: a kind that this tkit-edge doesn't know, or a wrong field.
+    """
+    made = kind_of(fields, __name__).from_json(fields)
+    assert isinstance(made, Input)
+    return made
+
+
+def kind_of(fields: Fields, package: str) -> Any:
+    """The class of the kind that `fields` names: only files of `package` are looked up."""
+    kind = fields.get("kind", str)
+    root = importlib.import_module(package)
+    known = sorted(info.name for info in pkgutil.iter_modules(root.__path__))
+    if kind not in known:
+        raise InputError(
+            f"{fields.file}: {fields.place}kind is {kind!r}, this tkit-edge knows {', '.join(known)}. Update tkit-edge."
+        )
+    module = importlib.import_module(f"{package}.{kind}")
+    return next(value for value in vars(module).values() if getattr(value, "kind", None) == kind)

@@ -1,0 +1,87 @@
+"""Named tensors: what a model takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from tkit_edge.errors import InputError
+
+Arrays = Mapping[str, np.ndarray]
+"""By a tensor's name, its values for n examples: [n, ...]."""
+
+
+class TensorSpec(NamedTuple):
+    """One tensor of a model."""
+
+    name: str
+    shape: tuple[int, ...]
+    """Of one example, without the batch."""
+    dtype: str
+    """"float32", which a file may store quantized, or the integers' own type."""
+
+
+def matched(
+    wanted: Sequence[TensorSpec], found: Sequence[TensorSpec], name: str, side: str
+) -> list[tuple[TensorSpec, TensorSpec]]:
+    """Each wanted tensor with the file's of the same name; of one tensor each, the name doesn't matter.
+
+    Args:
+        wanted: what somebody relies on.
+        found: what the file called `name` has.
+        name: for messages.
+        side: "takes" or "gives".
+
+    Raises:
+        InputError: the file has other tensors: more or fewer, other names or shapes; axes of size 1 don't count.
+    """
+    by_name = {spec.name: spec for spec in found}
+    if len(wanted) == len(found) == 1:
+        by_name = {wanted[0].name: found[0]}
+    if len(wanted) != len(found) or any(spec.name not in by_name for spec in wanted):
+        raise InputError(f"{name} {side} {listed(found)}, expected {listed(wanted)}.")
+    pairs = [(spec, by_name[spec.name]) for spec in wanted]
+    for spec, own in pairs:
+        if _plain(spec.shape) != _plain(own.shape):
+            raise InputError(f"{name} {side} {listed([own])}, expected {listed([spec])}.")
+    return pairs
+
+
+class Runner(Protocol):
+    """A file that is loaded, in this process or in one of its own."""
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    def run(self, arrays: Arrays) -> dict[str, np.ndarray]:
+        """The outputs of n examples, by name."""
+
+
+def bound(
+    model: Runner, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+) -> Callable[[Arrays], dict[str, np.ndarray]]:
+    """`model.run` with the names and shapes of `inputs` and `outputs` in the place of the file's own.
+
+    Raises:
+        InputError: the file takes or gives other tensors.
+    """
+    taken = matched(inputs, model.inputs, model.name, "takes")
+    given = matched(outputs, model.outputs, model.name, "gives")
+
+    def run(arrays: Arrays) -> dict[str, np.ndarray]:
+        found = model.run({own.name: arrays[spec.name] for spec, own in taken})
+        return {spec.name: found[own.name].reshape(len(found[own.name]), *spec.shape) for spec, own in given}
+
+    return run
+
+
+def listed(specs: Sequence[TensorSpec]) -> str:
+    """Tensors for a message: `image [8, 8, 3], mask [8, 8]`."""
+    return ", ".join(f"{spec.name} {list(spec.shape)}" for spec in specs) or "nothing"
+
+
+def _plain(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
