@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import tkit_edge
 from tkit_edge import check, files, predict
@@ -96,6 +97,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tkit-edge {tkit_edge.__version__}")
     commands = parser.add_subparsers(required=True, metavar="bench|check|predict")
+    _add_bench(commands)
+    _add_check(commands)
+    _add_predict(commands)
+    return parser
+
+
+def _add_bench(commands: Any) -> None:
     made = commands.add_parser(
         "bench",
         help="measure latency, memory and accuracy",
@@ -129,6 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--json", action="store_true", help="print JSON instead of the table")
     made.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to a file too")
     made.set_defaults(command=_bench)
+
+
+def _add_check(commands: Any) -> None:
     made = commands.add_parser(
         "check",
         help="does this device compute what the exporting machine did",
@@ -141,6 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
     made.add_argument("--json", action="store_true", help="print JSON")
     made.set_defaults(command=_check)
+
+
+def _add_predict(commands: Any) -> None:
     made = commands.add_parser(
         "predict",
         help="classify images",
@@ -157,7 +171,6 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--threads", type=int, default=1, help="how many the kernels may use (default: %(default)s)")
     made.add_argument("--json", action="store_true", help="print JSON")
     made.set_defaults(command=_predict)
-    return parser
 
 
 def _names(text: str) -> list[str]:

@@ -113,9 +113,7 @@ def bench(
     """
     where = machine.describe()  # before this measurement is a load of its own
     chosen = _chosen_threads(threads)
-    _check_kernels(kernels)
-    if not 0 < seconds < math.inf:
-        raise InputError(f"seconds: expected a number above 0, received {seconds}.")
+    _check(kernels, seconds)
     found = runtime.find()
     subjects, bundle = _files(Path(path), formats)
     judges = {} if test is None else {file.path: Judge.of(Path(test), bundle, file.path) for file in subjects}
@@ -219,7 +217,9 @@ def _chosen_threads(threads: Sequence[int] | None) -> list[int]:
     return chosen
 
 
-def _check_kernels(kernels: Sequence[str]) -> None:
+def _check(kernels: Sequence[str], seconds: float) -> None:
     unknown = [name for name in kernels if name not in runtime.KERNELS]
     if unknown or not kernels:
         raise InputError(f"kernels: expected of {', '.join(runtime.KERNELS)}, received {', '.join(unknown) or 'none'}.")
+    if not 0 < seconds < math.inf:
+        raise InputError(f"seconds: expected a number above 0, received {seconds}.")

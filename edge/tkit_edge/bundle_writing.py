@@ -71,17 +71,22 @@ def write(
         models=described,
         golden_file=GoldenFile("golden.npz", samples, _sha256(golden), tuple(entries)),
     )
+    contents = {made.path(fmt): data for fmt, data in models.items()}
+    contents.update({made.encoded(number): data for number, data in enumerate(golden_inputs)})
+    contents[folder / made.golden_file.file] = golden
+    _write_all(folder, contents, made)
+    return made
+
+
+def _write_all(folder: Path, contents: Mapping[Path, bytes], made: Bundle) -> None:
+    """Writes the files, bundle.json last."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"Cannot make the folder {folder}: {error.strerror}.") from error
-    for fmt, data in models.items():
-        files.write_bytes(made.path(fmt), data)
-    for number, data in enumerate(golden_inputs):
-        files.write_bytes(made.encoded(number), data)
-    files.write_bytes(folder / made.golden_file.file, golden)
+    for path, data in contents.items():
+        files.write_bytes(path, data)
     files.write_bytes(folder / "bundle.json", (json.dumps(made.as_json(), indent=2) + "\n").encode())
-    return made
 
 
 def _count(input: Input, output: Output, examples: Arrays, targets: Arrays) -> int:
