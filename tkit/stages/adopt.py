@@ -16,7 +16,8 @@ from tkit.keras_files.formats import Pixels
 from tkit.models.keras_file import KerasFile
 from tkit.recipe import Recipe
 from tkit.recipe_loading import Loaded, with_overrides
-from tkit.run_folder import Run, runs_folder
+from tkit.run_folder import Run
+from tkit.run_location import runs_folder
 from tkit.stages._common import identity, load_data, stage
 from tkit_edge.errors import InputError
 from tkit_pipelines.images import Images
