@@ -83,13 +83,12 @@ def adopt(
         return existing
     found = with_outputs(found, len(splits.class_names), str(path))
     run = Run.create(Loaded(recipe, None), runs_dir)
-    outputs = model_files.save(found.model, run.folder / "float")
     accuracy = _accuracy(found, splits, recipe.seed)
     run.finish(
         "adopt",
         "float",
         inputs=[run.folder / "recipe.json"],
-        outputs=outputs,
+        outputs=model_files.save(found.model, run.folder / "float"),
         metrics=accuracy,
         seconds=time.perf_counter() - began,
         source={"path": str(path.resolve()), "sha256": sha256},
