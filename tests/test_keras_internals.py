@@ -119,14 +119,28 @@ def test_own_variables_are_not_those_of_layers_inside():
     assert internals.own_variables(wrapped) == []
 
 
+def test_a_variable_without_autocast_keeps_its_dtype_under_mixed_precision():
+    dtypes = []
+
+    class Look(layers.Dense):
+        def call(self, inputs):
+            dtypes.append(keras.ops.convert_to_tensor(self.kernel).dtype)
+            return inputs
+
+    layer = Look(2, dtype="mixed_bfloat16")
+    layer(np.ones((1, 3)))
+    internals.stop_autocast(layer.kernel)
+    layer(np.ones((1, 3)))
+    assert dtypes == ["bfloat16", "float32"]
+
+
 def test_a_kernel_with_lora_is_kept_beside_the_one_that_is_computed_with():
     for layer, inputs in ((layers.Dense(3), np.ones((1, 4), np.float32)), (layers.Embedding(5, 3), np.array([[1]]))):
         layer(inputs)
         assert internals.lora_kernel(layer) is None
         layer.enable_lora(2)
-        layer.lora_kernel_b.assign(np.ones(layer.lora_kernel_b.shape)) if hasattr(
-            layer, "lora_kernel_b"
-        ) else layer.lora_embeddings_b.assign(np.ones(layer.lora_embeddings_b.shape))
+        for weight in layer.trainable_weights:
+            weight.assign(np.ones(weight.shape))
         kept, computed = internals.lora_kernel(layer)
         assert kept.shape == computed.shape
         assert np.abs(np.asarray(kept) - np.asarray(computed)).max() > 0

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tkit.graph import clone, cloned
+from tkit.keras_internals import stop_autocast
 
 LARGEST_CODE = 127
 LARGEST_INT4 = 7
@@ -216,7 +217,7 @@ def _viewed(base: type[keras.layers.Layer]) -> type[keras.layers.Layer]:
 
         def build(self, input_shape: Any) -> None:
             super().build(input_shape)
-            self._kernel._autocast = False  # views compute in float32
+            stop_autocast(self._kernel)  # views compute in float32
             for view in self.views.values():
                 view.build(self, tuple(self._kernel.shape))
 
