@@ -1,4 +1,4 @@
-"""The house's structure: no circles, short files, short functions, Keras's private names in one place."""
+"""The structure: no circles, short files, short functions, Keras's private names in one module."""
 
 import ast
 from collections import defaultdict
@@ -10,6 +10,11 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("tkit", "pipelines/tkit_pipelines", "edge/tkit_edge")
 MOST_LINES = 300
 MOST_LINES_OF_A_FUNCTION = 60
+LONG_FUNCTIONS: set[str] = set()
+"""The functions that are longer, of which there may be three."""
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+KNOWN = {"_asdict", "_replace", "_fields", "_exit"}
+"""Public names with an underscore: of named tuples and of `os`."""
 
 
 def modules():
@@ -90,3 +95,48 @@ def test_no_circle_between_packages(ours):
 
 def test_a_circle_is_found():
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+
+
+def test_no_file_is_longer_than_a_person_reads_at_once():
+    paths = [path for folder in (*PACKAGES, "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    lines = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in paths}
+    assert {path: count for path, count in lines.items() if count > MOST_LINES} == {}
+
+
+def test_functions_are_short():
+    found = {
+        f"{name}.{node.name}"
+        for name, path, _ in modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, FUNCTIONS) and node.end_lineno - node.lineno + 1 > MOST_LINES_OF_A_FUNCTION
+    }
+    assert found == LONG_FUNCTIONS and len(found) <= 3
+
+
+def private_names(tree):
+    """The names with an underscore that are read of anything, and those that the module itself defines."""
+    read, defined = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+            own = isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name) and node.value.id == "self"
+            (defined if own else read).add(node.attr)
+        elif isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+            defined.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            defined.add(node.id)
+    return read, defined
+
+
+def test_keras_private_names_are_in_one_module():
+    trees = {name: ast.parse(path.read_text()) for name, path, _ in modules() if name != "tkit.keras_internals"}
+    names = {name: private_names(tree) for name, tree in trees.items()}
+    ours = set().union(*(defined for _, defined in names.values()))
+    found = {name: read - ours - KNOWN for name, (read, _) in names.items() if read - ours - KNOWN}
+    assert found == {"tkit.compression.tfmot.int8": {"_weight_vars"}}  # TFMOT's
+    wanted = {node.module for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not [module for module in wanted if module and module.startswith("keras.src")]
+
+
+def test_a_private_name_of_somebody_else_is_found():
+    read, defined = private_names(ast.parse("class A:\n def f(self, x):\n  self._own = x._theirs\n  return self._own"))
+    assert read - defined == {"_theirs"}

@@ -1,4 +1,4 @@
-"""Laying a functional model's graph out again, node by node."""
+"""Copies of functional models: `cloned` with other layers, `rewritten` and `rebuilt` with another graph."""
 
 from __future__ import annotations
 
@@ -44,6 +44,27 @@ def rebuilt(model: keras.Model, start: Callable[[keras.KerasTensor], keras.Keras
     return keras.Model(
         inputs if len(inputs) > 1 else inputs[0], outputs[0] if has_one_output(model) else outputs, name=model.name
     )
+
+
+def cloned(model: keras.Model, make: Callable[[Any], Any] | None = None) -> keras.Model:
+    """A copy with the same graph, and with `make(layer)` in the place of each layer or bare operation.
+
+    A layer has the values of the one that it stands for: of another class, those of the variables with the same name.
+
+    Args:
+        model: functional or Sequential.
+        make: a new layer with the same name; `clone` by default.
+    """
+    copy = keras.models.clone_model(model, clone_function=make or clone)
+    for made, layer in zip(copy.layers, model.layers, strict=True):
+        if type(made) is type(layer):
+            made.set_weights(layer.get_weights())
+            continue
+        values = {variable.name: variable.numpy() for variable in layer.weights}
+        for variable in made.weights:
+            if variable.name in values:
+                variable.assign(values[variable.name])
+    return copy
 
 
 def rewritten(model: keras.Model, replace: Callable[[Any], Part | None]) -> keras.Model:
@@ -116,14 +137,14 @@ def fresh(name: str, taken: set[str]) -> str:
     return made
 
 
-def clone(layer: keras.layers.Layer, **changes: Any) -> keras.layers.Layer:
-    """A new layer of the same settings but for `changes`.
+def clone(layer: Any, into: type[keras.layers.Layer] | None = None, **changes: Any) -> Any:
+    """A new layer of the same settings but for `changes`, of the class `into` if one is given.
 
     A bare operation is itself, and so is a Lambda, as Keras doesn't make its code again.
     """
     if isinstance(layer, keras.layers.Lambda) or not isinstance(layer, keras.layers.Layer):
         return layer
-    return type(layer).from_config({**layer.get_config(), **changes})
+    return (into or type(layer)).from_config({**layer.get_config(), **changes})
 
 
 def _name(tensor: keras.KerasTensor) -> str:

@@ -68,6 +68,11 @@ def own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
     return layer._trainable_variables + layer._non_trainable_variables
 
 
+def stop_autocast(variable: keras.Variable) -> None:
+    """Has layers with a mixed-precision policy take a variable in its own dtype."""
+    variable._autocast = False
+
+
 def lora_kernel(layer: keras.layers.Layer) -> tuple[keras.Variable, Any] | None:
     """The kernel that a layer with LoRA keeps, and the one that it computes with; None for a layer without."""
     if not getattr(layer, "lora_enabled", False):

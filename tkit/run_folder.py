@@ -17,25 +17,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tkit import files, manifest, outdated, results_log, versions
-from tkit.keras_files.formats import is_model
 from tkit.lock import PATIENCE, locked
 from tkit.recipe import Recipe
 from tkit.recipe_loading import Loaded, load, with_overrides
+from tkit.run_location import existing_folder, new_folder, runs_folder
 from tkit_edge.errors import InputError
 from tkit_edge.outputs.classes import Classes
 from tkit_pipelines.config import did_you_mean
 
-DEFAULT_FOLDER = "runs"
 MAKING = ("fit", "adopt", "compress")
 """The stages that make a variant's model."""
 CHANGEABLE = ("compress", "export.", "bench.", "fit.checkpoint.", "data.source")
 """What may be changed of the recipe of a run whose training has begun; other images are refused when they are
 read."""
-
-
-def runs_folder(runs_dir: str | Path | None = None) -> Path:
-    """Where runs live: the argument, else $TKIT_RUNS, else ./runs."""
-    return Path(runs_dir or os.environ.get("TKIT_RUNS") or DEFAULT_FOLDER)
 
 
 class Run:
@@ -55,17 +49,8 @@ class Run:
         """
         parent = runs_folder(runs_dir)
         recipe = loaded.recipe.model_copy(update={"data": loaded.recipe.data.located()})
-        name = recipe.name
         try:
-            parent.mkdir(parents=True, exist_ok=True)
-            number = max((_number(path, name) for path in parent.glob(f"{name}-*")), default=0) + 1
-            while True:
-                folder = parent / f"{name}-{number}"
-                try:
-                    folder.mkdir()
-                    break
-                except FileExistsError:
-                    number += 1
+            folder = new_folder(parent, recipe.name)
             content = {
                 "version": manifest.VERSION,
                 "tkit": versions.own(),
@@ -90,22 +75,7 @@ class Run:
         Raises:
             InputError: no run there, a damaged manifest, or one written by a newer tkit.
         """
-        folder = Path(run)
-        if is_model(folder):
-            raise InputError(f"{folder} is a model file, expected a run. Say with which images: --data DATA")
-        if folder.suffix == ".tflite":
-            raise InputError(
-                f"{folder} is an exported file, expected a run: exported files are neither trained nor compressed any "
-                "more. Take the run or the .keras model that it came from."
-            )
-        top = runs_folder(runs_dir)
-        if not folder.exists() and (top / folder).exists():
-            folder = top / folder
-        path = folder / manifest.NAME
-        if not path.is_file():
-            known = [item.parent.name for item in top.glob("*/manifest.json")]
-            hint = did_you_mean(folder.name, known) if known else " `tkit fit --recipe NAME` makes one."
-            raise InputError(f"No run at {run}: expected a run folder with a manifest.json.{hint}")
+        folder = existing_folder(run, runs_dir)
         content = manifest.read(folder)  # before the recipe: one of a newer tkit says so
         return cls(folder, load(folder / "recipe.json").recipe, content)
 
@@ -315,11 +285,6 @@ class Run:
 
 def _json(recipe: Recipe) -> bytes:
     return (recipe.model_dump_json(indent=2) + "\n").encode()
-
-
-def _number(path: Path, name: str) -> int:
-    tail = path.name.removeprefix(f"{name}-")
-    return int(tail) if tail.isdigit() else 0
 
 
 def _now() -> str:

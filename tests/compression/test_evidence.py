@@ -10,7 +10,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 import tkit
 from tkit import model_files
 from tkit.compression.proofs import proofs
-from tkit.compression.steps.quantize import Rounding, _fixed, _rounded
+from tkit.compression.quantization import Rounding, fixed_scales, rounded
 from tkit.conversion.converter import Converter
 from tkit.conversion.int4 import _Builder
 from tkit.conversion.quantized import convert_quantized, converted
@@ -113,7 +113,7 @@ def test_clusters_are_codes_in_an_int8_file_of_layers_that_are_called_twice(vari
     model, kept = (read(variants["shared"]) for read in (model_files.load, Kept.read))
     images = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
     folded = fold(model)
-    made = _rounded(folded, kept, ranges(folded, images, "minmax"), Rounding(_fixed(folded, kept, ())))
+    made = rounded(folded, kept, ranges(folded, images, "minmax"), Rounding(fixed_scales(folded, kept, ())))
     data = convert_quantized(made.model, made.kept, "int8")
     assert [proof for proof in proofs(data, "int8", made.kept, made.model) if not proof.holds] == []
     found = kernels(flatbuffer.read(data), made.model)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
-from tkit.compression.steps.quantize import Rounding, _rounded
+from tkit.compression.quantization import Rounding, rounded
 from tkit.conversion.quantized import convert_quantized
 from tkit.kernels.viewed import stock, view
 from tkit.passes.decomposition import decomposed
@@ -178,7 +178,7 @@ def whole_way(operator, float_layers=()):
     expected = model(pixels).numpy()
     folded = fold(decomposed(model))
     np.testing.assert_allclose(folded(pixels), expected, atol=1e-4 * np.ptp(expected))
-    made, kept = _rounded(folded, Kept(), ranges(folded, images, "minmax", float_layers), Rounding({}, float_layers))
+    made, kept = rounded(folded, Kept(), ranges(folded, images, "minmax", float_layers), Rounding({}, float_layers))
     graph = int8_graph(made, kept.quantized.ranges, float_layers, moving=True)
     graph = view(graph, {name: [("fake_quantized", {})] for name in kept.quantized.scales})
     with tf.GradientTape() as tape:

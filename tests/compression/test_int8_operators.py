@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from tkit.compression.steps.quantize import Rounding, _rounded
+from tkit.compression.quantization import Rounding, rounded
 from tkit.conversion.quantized import convert_quantized
 from tkit.passes.decomposition import decomposed
 from tkit.passes.folding import fold
@@ -89,9 +89,9 @@ def net(operator):
     return keras.Model(inputs, operator(layers.Rescaling(1 / 32, -4.0, name="normalize")(inputs)))
 
 
-def rounded(model, images, method="minmax"):
+def int8_model(model, images, method="minmax"):
     made = fold(decomposed(model))
-    return _rounded(made, Kept(), ranges(made, images, method), Rounding({}))
+    return rounded(made, Kept(), ranges(made, images, method), Rounding({}))
 
 
 def pixels(count=40):
@@ -101,7 +101,7 @@ def pixels(count=40):
 @pytest.mark.parametrize("name", OPERATORS)
 def test_the_runtime_is_one_code_away_at_most(name):
     images = pixels()
-    model, kept = rounded(net(OPERATORS[name]), images)
+    model, kept = int8_model(net(OPERATORS[name]), images)
     data = convert_quantized(model, kept, "int8")
     graph = flatbuffer.read(data)
     assert {tensor.dtype for tensor in graph.tensors} <= {"int8", "int32"}
@@ -116,7 +116,7 @@ def test_training_survives_a_variance_that_is_rounded_to_zero():
     images = pixels()
     images[0] = 128
     norm = layers.LayerNormalization(epsilon=1e-5, name="norm")
-    model, kept = rounded(net(lambda x: norm(layers.Dense(7)(tokens(x)))), images)
+    model, kept = int8_model(net(lambda x: norm(layers.Dense(7)(tokens(x)))), images)
     graph = int8_graph(model, kept.quantized.ranges, moving=True)
     for quantizer in quantizers(graph).values():
         quantizer.moves.assign(1.0)
@@ -144,7 +144,7 @@ def run(data, images):
 
 def test_pixels_and_their_scaling_keep_their_codes():
     images = pixels()
-    model, kept = rounded(net(lambda x: layers.Flatten()(x)), images)
+    model, kept = int8_model(net(lambda x: layers.Flatten()(x)), images)
     found = kept.quantized.ranges
     assert found["image"] == (0.0, 255.0)
     assert found["normalize"] == (-4.0, 127 / 32)
@@ -155,7 +155,7 @@ def test_two_calls_of_a_layer_and_a_layer_of_the_name_have_ranges_of_their_own()
     shared = layers.Activation("relu", name="shared")
     bounded = layers.Activation("sigmoid", name="shared_1")
     model = net(lambda x: layers.Multiply()([shared(conv()(shared(conv()(x)))), bounded(conv()(x))]))
-    model, kept = rounded(model, pixels())
+    model, kept = int8_model(model, pixels())
     found = kept.quantized.ranges
     assert found["shared_1"] == (0.0, 255 / 256)
     assert found["shared_1__2"][1] > 1 and found["shared"][1] > 1

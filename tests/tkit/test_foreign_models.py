@@ -9,25 +9,12 @@ from keras import layers, ops
 
 from tkit import model_files
 from tkit.conversion.converter import Converter
-from tkit.keras_files import child
-from tkit.keras_files.reader import Found, _arrays, with_outputs
-from tkit.training.twin import training_twin
 from tkit_edge.errors import InputError
-from tkit_edge.pixels import PIXELS, pixel_codes
 from tkit_edge.runtime import Model
 
 SHAPE = (8, 8, 3)
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, *SHAPE)).astype(np.float32)
 CONSTANT = np.random.default_rng(1).normal(size=(64, 4)).astype(np.float32)
-
-
-def taken(model, folder, pixels=None):
-    """What the reading process answers for the model's file, rebuilt, saved as a run's and loaded again."""
-    model.save(folder / "mine.keras")
-    answer, data = child.read(folder / "mine.keras", pixels)
-    arrays = _arrays(answer["weights"], data)
-    model_files.save(model_files.rebuild(answer["architecture"], arrays, folder), folder / "float")
-    return model_files.load(folder / "float"), answer
 
 
 def scores(model, images=IMAGES):
@@ -97,9 +84,9 @@ OPERATIONS = {
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_operations_of_keras_stay_what_they_are_and_run_on_the_device(name, tmp_path):
+def test_operations_of_keras_stay_what_they_are_and_run_on_the_device(name, taken, tmp_path):
     model = network(OPERATIONS[name])
-    ours, _ = taken(model, tmp_path)
+    ours, _ = taken(model)
     np.testing.assert_allclose(scores(ours), scores(model), atol=1e-4)
     np.testing.assert_allclose(on_device(ours), scores(model), atol=1e-4)
     np.testing.assert_allclose(
@@ -107,145 +94,19 @@ def test_operations_of_keras_stay_what_they_are_and_run_on_the_device(name, tmp_
     )
 
 
-def test_an_operation_without_a_builtin_operator_is_named(tmp_path):
-    ours, _ = taken(network(ops.erf), tmp_path)
+def test_an_operation_without_a_builtin_operator_is_named(taken):
+    ours, _ = taken(network(ops.erf))
     with pytest.raises(InputError, match="cannot be exported as float32: LiteRT has no builtin operator for Erf"):
         on_device(ours)
 
 
-def test_names_of_operations_are_their_own_in_a_model_that_is_called_twice(tmp_path):
+def test_names_of_operations_are_their_own_in_a_model_that_is_called_twice(taken):
     inner = keras.Input((8, 8, 4))
     block = keras.Model(inner, ops.gelu(ops.mean(inner, -1, keepdims=True) + layers.Conv2D(4, 1, name="gelu")(inner)))
     model = network(lambda x: ops.gelu(block(block(layers.ReLU(name="mean")(x)))))
-    ours, _ = taken(model, tmp_path)
+    ours, _ = taken(model)
     np.testing.assert_allclose(scores(ours), scores(model), atol=1e-5)
     assert len(ours.weights) == len(model.weights)
-
-
-def preprocessed(name, augmentation=layers.RandomFlip):
-    """keras.applications' preprocess_input inside the model, behind augmentation and before padding."""
-
-    def make():
-        keras.utils.set_random_seed(0)
-        inputs = keras.Input(SHAPE)
-        x = getattr(keras.applications, name).preprocess_input(augmentation()(inputs))
-        x = layers.Conv2D(8, 3, activation="relu")(layers.ZeroPadding2D(1)(x))
-        return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
-
-    return make
-
-
-@pytest.mark.parametrize("name", ["resnet50", "densenet", "mobilenet_v2"])
-def test_preprocess_input_inside_the_model_is_one_scaling(name, tmp_path):
-    model = preprocessed(name)()
-    ours, answer = taken(model, tmp_path)
-    assert [type(layer).__name__ for layer in ours.layers[:4]] == [
-        "InputLayer",
-        "RandomFlip",
-        "Rescaling",
-        "ZeroPadding2D",
-    ]
-    assert len(ours.operations) == 7
-    assert answer["pixels"] == "0-255"
-    np.testing.assert_allclose(scores(ours), scores(model), atol=2e-5)
-    np.testing.assert_allclose(on_device(ours), scores(model), atol=2e-5)
-
-
-@pytest.mark.parametrize(
-    "augmentation",
-    [
-        layers.RandAugment,
-        layers.AugMix,
-        lambda: layers.Pipeline([layers.RandomErasing(), layers.RandomZoom(0.1)]),
-        lambda: layers.GaussianNoise(0.5),
-    ],
-)
-def test_pixels_are_known_behind_augmentation_of_any_kind(augmentation, tmp_path):
-    model = preprocessed("resnet50", augmentation)()
-    ours, _ = taken(model, tmp_path)
-    assert len(training_twin(ours, "mixed_bfloat16", 0.0).layers) == len(ours.layers)
-    np.testing.assert_allclose(scores(ours), scores(model), atol=2e-5)
-
-
-def test_reversed_channels_that_no_convolution_takes_are_mixed_by_a_frozen_one(tmp_path):
-    inputs = keras.Input(SHAPE)
-    x = layers.DepthwiseConv2D(3)(keras.applications.vgg16.preprocess_input(inputs))
-    model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(x)))
-    ours, _ = taken(model, tmp_path)
-    assert type(ours.layers[1]) is layers.Conv2D
-    assert not ours.layers[1].trainable
-    np.testing.assert_allclose(scores(ours), scores(model), rtol=1e-5, atol=1e-3)
-
-
-@pytest.mark.parametrize("pixels", ["caffe", "torch", "-1-1"])
-def test_a_model_that_was_fed_preprocessed_pixels_takes_raw_ones(pixels, tmp_path):
-    mode = {"caffe": "resnet50", "torch": "densenet", "-1-1": "mobilenet_v2"}[pixels]
-    model = network(layers.ReLU(), scaled=False)
-    wanted = scores(model, getattr(keras.applications, mode).preprocess_input(IMAGES.copy()))
-    ours, _ = taken(model, tmp_path, pixels)
-    np.testing.assert_allclose(scores(ours), wanted, atol=1e-4)
-    np.testing.assert_allclose(on_device(model, pixels=pixels), wanted, atol=1e-4)
-    with pytest.raises(InputError, match="--pixels caffe or --pixels torch"):
-        taken(model, tmp_path)
-
-
-def test_caffe_and_torch_are_of_three_channels(tmp_path):
-    grey = network(layers.ReLU(), (8, 8, 1), scaled=False)
-    with pytest.raises(InputError, match="takes 1 channel; --pixels caffe is of images with three"):
-        taken(grey, tmp_path, "caffe")
-    with pytest.raises(InputError, match="takes 1 channels; pixels 'torch' are of three"):
-        on_device(grey, IMAGES[..., :1], "torch")
-
-
-def test_each_channel_of_a_quantized_input_has_its_own_codes():
-    codes = pixel_codes("int8", 0.02, 0, "torch", "the model")
-    factor, offset, _ = PIXELS["torch"]
-    expected = np.clip(np.round((200 * np.array(factor) + np.array(offset)) / 0.02), -128, 127)
-    assert np.abs(codes[200] - expected).max() <= 1
-
-
-HEADS = {
-    "sigmoid": lambda x: layers.Dense(1, activation="sigmoid", name="mine")(x),
-    "logit": lambda x: layers.Dense(1, name="mine")(x),
-    "activation layer": lambda x: layers.Activation("sigmoid", name="mine")(layers.Dense(1, use_bias=False)(x)),
-    "operation": lambda x: ops.sigmoid(layers.Dense(1, name="mine")(x)),
-}
-OTHER_HEADS = {
-    "convolution": lambda x: layers.GlobalAveragePooling2D()(layers.Conv2D(1, 1)(x)),
-    "flat convolution": lambda x: layers.Flatten()(layers.Conv2D(1, 8, activation="sigmoid")(x)),
-    "dropout between": lambda x: ops.sigmoid(layers.Dropout(0.5)(layers.Dense(1)(layers.Flatten()(x)))),
-    "squeezed": lambda x: ops.squeeze(layers.Conv2D(1, 8, activation="sigmoid")(x), (1, 2)),
-}
-
-
-@pytest.mark.parametrize("name", [*HEADS, *OTHER_HEADS])
-def test_one_score_for_two_classes_becomes_two_of_the_same_probabilities(name, tmp_path):
-    head = HEADS.get(name, OTHER_HEADS.get(name))
-    inputs = keras.Input(SHAPE)
-    x = layers.Conv2D(4, 3, padding="same")(layers.Rescaling(1 / 255)(inputs))
-    model = keras.Model(inputs, head(layers.Flatten()(x) if name in HEADS else x))
-    for variable in model.weights:
-        variable.assign(np.random.default_rng(0).normal(size=variable.shape) * 0.3)
-    ours, answer = taken(model, tmp_path)
-    activation = answer["activation"]
-    found = Found(ours, SHAPE, 1, "probabilities" if activation else "logits", activation, "0-255")
-    both = with_outputs(found, 2, "mine.keras")
-    second = scores(model)[:, 0]
-    wanted = np.stack([1 - second, second] if activation else [-second / 2, second / 2], axis=1)
-    np.testing.assert_allclose(scores(both.model), wanted, atol=1e-5)
-    assert both.activation == ("softmax" if activation else None)
-    if name in HEADS:  # no layer that the user didn't make
-        assert {layer.name for layer in both.model.layers} == {layer.name for layer in ours.layers}
-
-
-def test_a_softmax_over_one_score_is_refused(tmp_path):
-    inputs = keras.Input(SHAPE)
-    model = keras.Model(
-        inputs, layers.Dense(1, activation="softmax")(layers.Flatten()(layers.Rescaling(1 / 255)(inputs)))
-    )
-    ours, answer = taken(model, tmp_path)
-    with pytest.raises(InputError, match="softmax over a single score, which is 1 for every image"):
-        with_outputs(Found(ours, SHAPE, 1, "probabilities", answer["activation"], "0-255"), 2, "mine.keras")
 
 
 def adapted(axis, before=()):
@@ -309,21 +170,21 @@ MODELS = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_models_that_ended_in_a_traceback_are_taken(name, tmp_path):
+def test_models_that_ended_in_a_traceback_are_taken(name, taken):
     model = MODELS[name]()
-    ours, _ = taken(model, tmp_path)
+    ours, _ = taken(model)
     images = {"image": IMAGES} if "dictionaries" in name else IMAGES
     np.testing.assert_allclose(scores(ours), scores(model, images), atol=0.02 if "precision" in name else 1e-5)
     assert not any("lora" in variable.path for variable in ours.weights)
 
 
-def test_activations_of_tensorflow_are_keras_own(tmp_path):
+def test_activations_of_tensorflow_are_keras_own(taken):
     import tensorflow as tf
 
     inputs = keras.Input(SHAPE)
     x = layers.Flatten()(layers.Conv2D(4, 3, activation=tf.nn.swish)(layers.Rescaling(1 / 255)(inputs)))
     model = keras.Model(inputs, layers.Dense(3, activation=tf.nn.softmax)(x))
-    ours, answer = taken(model, tmp_path)
+    ours, answer = taken(model)
     assert answer["activation"] == "softmax"
     np.testing.assert_allclose(scores(ours), scores(model), atol=1e-6)
 
@@ -363,17 +224,9 @@ def quantized_by_keras():
     ],
 )
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
-def test_what_is_no_model_for_a_device_is_named(make, message, tmp_path):
+def test_what_is_no_model_for_a_device_is_named(make, message, taken):
     with pytest.raises(InputError, match=message):
-        taken(make(), tmp_path)
-
-
-def test_pixels_given_for_a_model_that_scales_raw_ones_itself_are_warned_of(tmp_path, capsys):
-    from tkit.keras_files.reader import read
-
-    network(layers.ReLU()).save(tmp_path / "mine.keras")
-    read(tmp_path / "mine.keras", "0-1")
-    assert "begins with its own scaling of raw 0-255 pixels" in capsys.readouterr().err
+        taken(make())
 
 
 def test_constants_without_end_and_operations_without_tensors_are_refused(tmp_path):

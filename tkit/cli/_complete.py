@@ -112,7 +112,7 @@ def _choices(config: type[Config], name: str) -> list[str]:
 
 def runs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The run folders, newest first, or paths once what is typed begins none."""
-    from tkit.run_folder import runs_folder
+    from tkit.run_location import runs_folder
 
     top = runs_folder(context.params.get("runs_dir"))
     found = sorted(top.glob("*/manifest.json"), key=lambda file: file.stat().st_mtime, reverse=True)
@@ -133,7 +133,7 @@ def formats(context: click.Context, parameter: click.Parameter, incomplete: str)
 def _stages(context: click.Context) -> dict[str, Any]:
     """The finished stages of the run on the line."""
     from tkit import manifest
-    from tkit.run_folder import runs_folder
+    from tkit.run_location import runs_folder
     from tkit_edge.errors import InputError
 
     # Behind an option whose value is being typed, click leaves the arguments unassigned.

@@ -25,7 +25,7 @@ from tkit.cli._command import tkit_command
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[TENSORBOARD OPTIONS]...")
 def command(runs_dir: Path | None, arguments: tuple[str, ...]) -> None:
     """`tkit tensorboard`."""
-    from tkit.run_folder import runs_folder
+    from tkit.run_location import runs_folder
     from tkit_edge.errors import InputError
 
     folder = runs_folder(runs_dir)

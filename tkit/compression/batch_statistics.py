@@ -13,6 +13,8 @@ import math
 import keras
 import numpy as np
 
+from tkit.graph import clone, cloned
+
 STALE = 0.01
 """Share of older values above which moving averages lag behind the weights."""
 PIXELS_AT_ONCE = 2**22
@@ -60,13 +62,7 @@ def estimate(model: keras.Model, images: np.ndarray, seed: int) -> None:
         seed: of the order, as images often lie class after class.
     """
     names = {norm.name for norm in _trained(model)}
-
-    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
-        cls = _Observed if layer.name in names else type(layer)
-        return cls.from_config(layer.get_config())
-
-    copy = keras.models.clone_model(model, clone_function=clone)
-    copy.set_weights(model.get_weights())
+    copy = cloned(model, lambda layer: clone(layer, _Observed if layer.name in names else None))
     order = np.random.default_rng(seed).permutation(len(images))
     for part in np.array_split(order, math.ceil(len(images) / at_once(images))):
         copy(images[part].astype(np.float32), training=False)

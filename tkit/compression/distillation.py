@@ -8,14 +8,20 @@ import keras
 import tensorflow as tf
 
 from tkit import model_files
+from tkit.compression.default_optimizer import default_optimizer
+from tkit.compression.step import State
 from tkit.compression.workbench import Workbench
 from tkit.keras_internals import producer
+from tkit.kernels.viewed import stock, view
+from tkit.training.optimizers import Optimizer
 from tkit.training.precision import choose
 from tkit.training.twin import training_twin
 from tkit_edge.errors import InputError
 
 SELF = "self"
 """The teacher that is the model as it was trained, before all compression."""
+RATE = 0.2
+"""Peak learning rate of SGD, where that is the default optimizer."""
 
 
 class Distillation:
@@ -79,6 +85,53 @@ class Distillation:
             difference = _similarity(own) - tf.stop_gradient(_similarity(wanted))
             loss += self.of_features * tf.reduce_mean(tf.reduce_sum(difference**2, axis=1))
         return loss
+
+
+def distil(
+    state: State,
+    work: Workbench,
+    *,
+    teacher: str | None,
+    temperature: float,
+    weight: float,
+    features: float,
+    epochs: int,
+    optimizer: Optimizer | None,
+    as_run: bool,
+) -> State:
+    """The model, trained on by a teacher. Zeros stay zeros; shared and quantized weights would not stay so.
+
+    Args:
+        state: it isn't changed.
+        work: training images and the engine.
+        teacher: a run; None for the model as it was before all compression.
+        temperature: as of `Distillation`, like `weight` and `features`.
+        weight: the teacher's share of the loss.
+        features: weight of the features' loss.
+        epochs: of the training.
+        optimizer: of the training; None for the default.
+        as_run: whether training has the run's own optimizer, schedule and lookahead.
+
+    Raises:
+        InputError: clustered or quantized weights, a model that would learn from itself, or as `Distillation`.
+    """
+    if state.kept.clustered or state.kept.quantized:
+        raise InputError(
+            "distil: the weights are clustered or quantized already. Put distil before those steps, and give "
+            "them a teacher of their own."
+        )
+    if teacher is None and not state.kept.pruned and not state.kept.shapes:
+        raise InputError(
+            "distil: the model can't learn from itself. Name another run with teacher=RUN, or put distil behind "
+            "prune or channels."
+        )
+    masked = view(state.model, {name: [("masked", {})] for name in state.kept.pruned})
+    objective = Distillation(
+        teacher or SELF, state.model, work, temperature=temperature, weight=weight, features=features
+    )
+    chosen = None if as_run else optimizer or default_optimizer(state.model, RATE)
+    work.train(masked, epochs=epochs, optimizer=chosen, objective=objective, l2=work.fit.l2)
+    return State(stock(masked), state.kept)
 
 
 def features_of(model: keras.Model) -> str:

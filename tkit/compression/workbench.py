@@ -17,10 +17,11 @@ from tkit.compression.batch_statistics import estimate, lagging
 from tkit.conversion import calibration
 from tkit.conversion.config import Export
 from tkit.training.config import Fit
-from tkit.training.engine import Objective, Outcome, train
+from tkit.training.engine import Outcome, train
 from tkit.training.optimizers import Optimizer
 from tkit.training.saving import Saving
 from tkit.training.schedules.one_cycle import OneCycle
+from tkit.training.trainee import Objective
 from tkit_edge.errors import DivergedError, InputError
 from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.dataset import Examples

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from tkit.graph import Part, calls, clone, fresh, loaded, names, rewritten
+from tkit.graph import Part, calls, clone, cloned, fresh, loaded, names, rewritten
 from tkit.keras_internals import functional, has_graph, nodes
 
 IDLE = 1e-3
@@ -77,7 +77,7 @@ def _functional(layer: layers.Layer) -> keras.Model | None:
 
 
 def _named(model: keras.Model, name: str) -> keras.Model:
-    copy = keras.models.clone_model(model)
+    copy = cloned(model)
     copy.name = name
     return copy
 

@@ -28,6 +28,11 @@ class Masks:
     ) -> None:
         self.sparsity, self.pattern, self.block, self.together = sparsity, pattern, block, together
 
+    @property
+    def size(self) -> str:
+        """N:M, or the block as `4x1`."""
+        return f"{self.pattern[0]}:{self.pattern[1]}" if self.pattern else f"{self.block[0]}x{self.block[1]}"
+
     def fits(self, layer: keras.layers.Layer) -> bool:
         """Whether the groups or blocks divide a layer's kernel."""
         rows, columns = as_matrix(layer, layer.kernel.numpy()).shape

@@ -13,7 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tkit.graph import clone
+from tkit.graph import clone, cloned
+from tkit.keras_internals import stop_autocast
 
 LARGEST_CODE = 127
 LARGEST_INT4 = 7
@@ -216,7 +217,7 @@ def _viewed(base: type[keras.layers.Layer]) -> type[keras.layers.Layer]:
 
         def build(self, input_shape: Any) -> None:
             super().build(input_shape)
-            self._kernel._autocast = False  # views compute in float32
+            stop_autocast(self._kernel)  # views compute in float32
             for view in self.views.values():
                 view.build(self, tuple(self._kernel.shape))
 
@@ -261,9 +262,9 @@ def view(model: keras.Model, views: Mapping[str, Sequence[tuple[str, dict[str, A
     def made_of(layer: keras.layers.Layer) -> keras.layers.Layer:
         if layer.name not in views:
             return clone(layer)
-        return _VIEWED[type(layer)].from_config({**layer.get_config(), "views": views[layer.name]})
+        return clone(layer, _VIEWED[type(layer)], views=views[layer.name])
 
-    made = _with_weights(keras.models.clone_model(model, clone_function=made_of), model)
+    made = cloned(model, made_of)
     for name in views:
         layer = made.get_layer(name)
         if "masked" in layer.views:
@@ -282,19 +283,8 @@ def stock(model: keras.Model) -> keras.Model:
         config.pop("views")
         return bases[type(layer)].from_config(config)
 
-    return _with_weights(keras.models.clone_model(model, clone_function=made_of), model)
-
-
-def _with_weights(copy: keras.Model, model: keras.Model) -> keras.Model:
-    """`copy` with the values of `model`'s variables, by layer and name; viewed kernels as they are seen."""
-    for made, layer in zip(copy.layers, model.layers, strict=True):
-        if type(made) is type(layer) and type(layer) not in _VIEWED.values():
-            made.set_weights(layer.get_weights())
-            continue
-        values = {variable.name: variable.numpy() for variable in layer.weights}
-        if type(layer) in _VIEWED.values():
-            values["kernel"] = np.asarray(layer.kernel)
-        for variable in made.weights:
-            if variable.name in values:
-                variable.assign(values[variable.name])
+    copy = cloned(model, made_of)
+    for layer in model.layers:
+        if type(layer) in bases:
+            copy.get_layer(layer.name).kernel.assign(layer.viewed())
     return copy

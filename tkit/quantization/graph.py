@@ -51,53 +51,64 @@ def int8_graph(
         InputError: an unknown name among `float_layers`, or a tensor without a range.
     """
     rules = Rules(model, float_layers)
-    made: dict[str, Part] = {}
-    made_quantizers: dict[str, FakeQuant] = {}
-    uses, taken = rules.uses(), set(rules.names)
+    layout = _Layout(rules, ranges, moving)
+    return rebuilt(model, lambda tensor: layout.rounded(tensor, rules.start), layout.call)
 
-    def named(name: str) -> str:
-        return fresh(name, taken)
 
-    def rounded(tensor: Any, site: str) -> Any:
-        root = rules.root(site)
-        if root not in made_quantizers:
-            settings = _settings(root, rules.fixed.get(root), ranges, moving and uses[root] == 1)
-            made_quantizers[root] = FakeQuant(**settings, site=root, name=named(f"{root}_int8"))
-        return made_quantizers[root](tensor)
+class _Layout:
+    """Calls the nodes of a folded model again, by their rules."""
 
-    def again(tensor: Any, site: str | None) -> Any:
+    def __init__(self, rules: Rules, ranges: Mapping[str, tuple[float, float]] | None, moving: bool) -> None:
+        self.rules, self.ranges, self.moving = rules, ranges, moving
+        self.uses, self.taken = rules.uses(), set(rules.names)
+        self.layers: dict[str, Part] = {}
+        self.quantizers: dict[str, FakeQuant] = {}
+
+    def named(self, name: str) -> str:
+        """A name that no layer has."""
+        return fresh(name, self.taken)
+
+    def rounded(self, tensor: Any, site: str) -> Any:
+        """The tensor in int8, by the quantizer of its site's root."""
+        root = self.rules.root(site)
+        if root not in self.quantizers:
+            moving = self.moving and self.uses[root] == 1
+            settings = _settings(root, self.rules.fixed.get(root), self.ranges, moving)
+            self.quantizers[root] = FakeQuant(**settings, site=root, name=self.named(f"{root}_int8"))
+        return self.quantizers[root](tensor)
+
+    def again(self, tensor: Any, site: str | None) -> Any:
+        """A tensor rounded once more, to another site's range."""
         if site is None:
             return tensor
-        return rounded(Operator("multiply", JUST_ABOVE_1, name=named(f"{site}_again"))(tensor), site)
+        return self.rounded(Operator("multiply", JUST_ABOVE_1, name=self.named(f"{site}_again"))(tensor), site)
 
-    def call(node: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        layer, rule = node.operation, rules.of[id(node)]
+    def call(self, node: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """A node's outputs as the device has them, from inputs as the device has them."""
+        layer, rule = node.operation, self.rules.of[id(node)]
         if any(rule.before):
-            arguments, keywords = _each(again, rule.before, (arguments, keywords))
+            arguments, keywords = _each(self.again, rule.before, (arguments, keywords))
         if rule.shielded:
             in_float = [f"{layer.name}_input_float"] * len(node.input_tensors)
-            arguments, keywords = _each(lambda x, name: _in_float(x, named(name)), in_float, (arguments, keywords))
+            arguments, keywords = _each(lambda x, name: _in_float(x, self.named(name)), in_float, (arguments, keywords))
         outputs = arguments[0] if arguments else keras.tree.flatten(keywords)[0]
         if rule.layer:
-            if layer.name not in made:
-                changes = {"activation": "linear"} if rule.linear else {}
-                made[layer.name] = _copied(layer, changes)
-            outputs = made[layer.name](*arguments, **keywords)
+            if layer.name not in self.layers:
+                self.layers[layer.name] = _copied(layer, {"activation": "linear"} if rule.linear else {})
+            outputs = self.layers[layer.name](*arguments, **keywords)
         sites = rule.sites
         if rule.linear:
-            outputs, sites = rounded(outputs, sites[0]), sites[1:]
+            outputs, sites = self.rounded(outputs, sites[0]), sites[1:]
         if rule.function:
-            last = named(sites[-1] + rule.function.suffix) if rule.function.suffix else sites[-1]
-            tensors = Tensors(sites, rounded, named, last, rule.function.complete)
+            last = self.named(sites[-1] + rule.function.suffix) if rule.function.suffix else sites[-1]
+            tensors = Tensors(sites, self.rounded, self.named, last, rule.function.complete)
             outputs = rule.function.make(outputs, tensors)
         if rule.float:
-            outputs = keras.tree.map_structure(lambda x: _in_float(x, named(f"{layer.name}_float")), outputs)
+            outputs = keras.tree.map_structure(lambda x: _in_float(x, self.named(f"{layer.name}_float")), outputs)
         if not rule.rounds or (rule.function and rule.function.complete):
             return outputs
         given = sites if rule.float and not rule.linear else [sites[-1]] * len(node.outputs)
-        return _each(lambda x, site: rounded(x, site) if site and is_real(x) else x, given, outputs)
-
-    return rebuilt(model, lambda tensor: rounded(tensor, rules.start), call)
+        return _each(lambda x, site: self.rounded(x, site) if site and is_real(x) else x, given, outputs)
 
 
 def quantizers(graph: keras.Model) -> dict[str, FakeQuant]:

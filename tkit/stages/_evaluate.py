@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ import numpy as np
 
 from tkit import files
 from tkit.evaluation import metrics, plots
+from tkit.keras_files.formats import Pixels
+from tkit.recipe_loading import data_with_overrides
 from tkit.run_folder import Run
-from tkit.stages._common import named
-from tkit.stages._subjects import Subject
+from tkit.stages._common import data_of, load_data, named
+from tkit.stages._subjects import KERAS, Subject, of_bundle, of_run, of_tflite
 from tkit_edge.errors import InputError
+from tkit_edge.inputs.image import Image
 from tkit_edge.outputs.classes import Classes, probabilities
 from tkit_pipelines.dataset import Examples
+from tkit_pipelines.images import Images
 from tkit_pipelines.progress import progress
 from tkit_pipelines.splits import Splits
 
@@ -24,7 +29,37 @@ SHOWN_MISTAKES = 30
 _CHUNK = 128  # images classified in one call
 
 
-def measure(
+def of_exported(
+    path: Path,
+    format: str | None,
+    pixels: Pixels | None,
+    data: str,
+    split: str,
+    mirror: bool,
+    overrides: Sequence[str],
+) -> tuple[dict[str, Any], np.ndarray]:
+    """What `_measured` gives for a bundle or a .tflite file, on labelled images of the size that it takes."""
+    with of_tflite(path, pixels) if path.suffix == ".tflite" else of_bundle(path, format) as opened:
+        takes = opened.model.input
+        assert isinstance(takes, Image)
+        source = Images(
+            source=data, image_size=(takes.height, takes.width), channels=takes.channels, resize=takes.resize
+        )
+        splits = load_data(data_with_overrides(source, overrides), 0)
+        return _measured(opened, data, splits, split, mirror)
+
+
+def of_variant(
+    run: Run, variant: str, format: str | None, data: str | None, split: str, mirror: bool
+) -> tuple[dict[str, Any], np.ndarray]:
+    """The same for a run's Keras model or exported file, on `data` or the run's own."""
+    other = None if data is None else run.recipe.data.model_copy(update={"source": data})
+    splits = data_of(run) if other is None else load_data(other, run.recipe.seed)
+    with of_run(run, variant, format or KERAS) as opened:
+        return _measured(opened, data or run.recipe.data.source, splits, split, mirror)
+
+
+def _measured(
     subject: Subject, source: str, splits: Splits, split: str, mirror: bool
 ) -> tuple[dict[str, Any], np.ndarray]:
     """The figures, and the images of the mistakes that are shown."""

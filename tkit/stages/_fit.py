@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -90,14 +91,7 @@ def _train(
     classes = len(splits.class_names)
     precision = choose(settings.fit.precision, model)
     here = setup.of(settings, splits, precision.policy)
-    console.say(
-        f"{run.folder}: {model.name}, {counted(model.count_params(), 'parameter')}; {len(splits.train):,} training, "
-        f"{len(splits.validation):,} validation and {counted(len(splits.test), 'test image')}, {classes} classes"
-    )
-    if batches.batch_size < settings.data.batch_size:
-        console.say(
-            f"data: batches of {batches.batch_size}, not {settings.data.batch_size}: there are no more training images"
-        )
+    _report(run, settings, model, splits, batches)
     console.say(f"precision: {precision.policy} ({precision.reason}); {counted(here['threads'], 'thread')}")
     done: list[dict[str, float]] = []
     if start is not None:
@@ -105,22 +99,10 @@ def _train(
         done = start.facts["history"]
         console.say(f"going on after {start.done()}")
     run.keep_recipe(settings)
-    keep = settings.fit.checkpoint
-    saving = Saving(
-        Checkpoints(run.folder / CHECKPOINTS, keep.keep),
-        steps=keep.steps,
-        minutes=keep.minutes,
-        facts={"setup": here},
-        start=start,
-        go_on=f"tkit fit --resume {run.folder}",
-    )
+    saving = _saving(run, settings, {"setup": here}, start)
     progress = TrainingProgress(len(splits.validation))
-    log = TensorBoardLog(
-        run.folder / "logs",
-        batches,
-        (splits.validation.images, splits.validation.labels),
-        splits.class_names,
-    )
+    shown = splits.validation.images, splits.validation.labels
+    log = TensorBoardLog(run.folder / "logs", batches, shown, splits.class_names)
     try:
         outcome = train(
             model,
@@ -151,6 +133,31 @@ def _train(
         parameters=model.count_params(),
     )
     return run
+
+
+def _saving(run: Run, settings: Recipe, facts: dict[str, Any], start: Checkpoint | None) -> Saving:
+    keep = settings.fit.checkpoint
+    return Saving(
+        Checkpoints(run.folder / CHECKPOINTS, keep.keep),
+        steps=keep.steps,
+        minutes=keep.minutes,
+        facts=facts,
+        start=start,
+        go_on=f"tkit fit --resume {run.folder}",
+    )
+
+
+def _report(run: Run, settings: Recipe, model: keras.Model, splits: Splits, batches: Batches) -> None:
+    """Says what is trained, and on what."""
+    console.say(
+        f"{run.folder}: {model.name}, {counted(model.count_params(), 'parameter')}; {len(splits.train):,} training, "
+        f"{len(splits.validation):,} validation and {counted(len(splits.test), 'test image')}, "
+        f"{len(splits.class_names)} classes"
+    )
+    if batches.batch_size < settings.data.batch_size:
+        console.say(
+            f"data: batches of {batches.batch_size}, not {settings.data.batch_size}: there are no more training images"
+        )
 
 
 def build(model: Model, splits: Splits) -> keras.Model:

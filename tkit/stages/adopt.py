@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,10 +16,15 @@ from tkit.keras_files.formats import Pixels
 from tkit.models.keras_file import KerasFile
 from tkit.recipe import Recipe
 from tkit.recipe_loading import Loaded, with_overrides
-from tkit.run_folder import Run, runs_folder
+from tkit.run_folder import Run
+from tkit.run_location import runs_folder
 from tkit.stages._common import identity, load_data, stage
 from tkit_edge.errors import InputError
 from tkit_pipelines.images import Images
+from tkit_pipelines.splits import Splits
+
+if TYPE_CHECKING:
+    from tkit.keras_files.reader import Found
 
 SHOWN = 20
 """Classes named when a model is adopted."""
@@ -69,36 +74,21 @@ def adopt(
     began = time.perf_counter()
     path = Path(path)
     found = read(path, pixels)
-    height, width, channels = found.input_shape
     sha256 = files.sha256(path)
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).lstrip("_.-") or "model"
-    recipe = Recipe(
-        name=name,
-        data=Images(source=data, image_size=(height, width), channels=channels, resize="keras").located(),
-        model=KerasFile(path=str(path.resolve()), sha256=sha256, pixels=pixels),
-    )
-    recipe = with_overrides(recipe, overrides)
-    if (*recipe.data.image_size, recipe.data.channels) != found.input_shape:
-        raise InputError(
-            f"{path} takes images of {height}x{width}x{channels}: data.image_size and data.channels are the model's "
-            "and can't be changed. data.resize says how images are brought to that size."
-        )
+    recipe = _recipe(path, sha256, found.input_shape, data, pixels, overrides)
     splits = load_data(recipe.data, recipe.seed)
     data_found = identity(recipe.data, splits)
-    existing = _existing(recipe, data_found, runs_dir)
-    if existing is not None:
+    if existing := _existing(recipe, data_found, runs_dir):
         console.say(f"{existing.folder}: made of this file and data before")
         return existing
     found = with_outputs(found, len(splits.class_names), str(path))
     run = Run.create(Loaded(recipe, None), runs_dir)
-    outputs = model_files.save(found.model, run.folder / "float")
-    examples = held_out.drawn(splits.validation, held_out.SAMPLES, recipe.seed)
-    accuracy = held_out.figures(found.model.predict(examples.images.astype(np.float32), verbose=0), examples.labels)
+    accuracy = _accuracy(found, splits, recipe.seed)
     run.finish(
         "adopt",
         "float",
         inputs=[run.folder / "recipe.json"],
-        outputs=outputs,
+        outputs=model_files.save(found.model, run.folder / "float"),
         metrics=accuracy,
         seconds=time.perf_counter() - began,
         source={"path": str(path.resolve()), "sha256": sha256},
@@ -108,16 +98,56 @@ def adopt(
         data=data_found,
         parameters=found.model.count_params(),
     )
+    _report(run, path.name, found, splits, accuracy)
+    return run
+
+
+def _recipe(
+    path: Path,
+    sha256: str,
+    shape: tuple[int, int, int],
+    data: str,
+    pixels: Pixels | None,
+    overrides: Sequence[str],
+) -> Recipe:
+    """The recipe of a model file that takes images of [height, width, channels].
+
+    Raises:
+        InputError: an override of the images' size.
+    """
+    height, width, channels = shape
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).lstrip("_.-") or "model"
+    recipe = Recipe(
+        name=name,
+        data=Images(source=data, image_size=(height, width), channels=channels, resize="keras").located(),
+        model=KerasFile(path=str(path.resolve()), sha256=sha256, pixels=pixels),
+    )
+    recipe = with_overrides(recipe, overrides)
+    if (*recipe.data.image_size, recipe.data.channels) != shape:
+        raise InputError(
+            f"{path} takes images of {height}x{width}x{channels}: data.image_size and data.channels are the model's "
+            "and can't be changed. data.resize says how images are brought to that size."
+        )
+    return recipe
+
+
+def _accuracy(found: Found, splits: Splits, seed: int) -> dict[str, Any]:
+    examples = held_out.drawn(splits.validation, held_out.SAMPLES, seed)
+    return held_out.figures(found.model.predict(examples.images.astype(np.float32), verbose=0), examples.labels)
+
+
+def _report(run: Run, name: str, found: Found, splits: Splits, accuracy: dict[str, Any]) -> None:
+    """Says what was adopted, how its images are resized, and what a person can compare with their training."""
+    height, width, _ = found.input_shape
     console.say(
-        f"{run.folder}: {path.name}, {found.model.count_params():,} parameters; takes images of {height}x{width}, "
+        f"{run.folder}: {name}, {found.model.count_params():,} parameters; takes images of {height}x{width}, "
         f"pixels {found.pixels}; gives {found.output} of {len(splits.class_names)} classes"
     )
-    console.say(_RULES[recipe.data.resize])
+    console.say(_RULES[run.recipe.data.resize])
     if warning := held_out.warning(accuracy, len(splits.class_names)):
         console.say(warning)
     for line in (_order(splits.class_names), *splits.remarks()):
         console.say(f"data: {line}")
-    return run
 
 
 def _order(names: Sequence[str]) -> str:

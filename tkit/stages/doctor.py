@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tkit import versions
-from tkit.run_folder import Run, runs_folder
+from tkit.run_folder import Run
+from tkit.run_location import runs_folder
 from tkit.stages._common import as_run, stage
 from tkit.training.checkpoint import CHECKPOINTS, Checkpoints
 from tkit_edge import machine

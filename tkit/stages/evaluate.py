@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tkit.keras_files.formats import Pixels, is_model
-from tkit.recipe_loading import data_with_overrides
 from tkit.run_folder import Run
-from tkit.stages._common import as_run, data_of, load_data, refuse_unused, stage
-from tkit.stages._subjects import KERAS, of_bundle, of_run, of_tflite
+from tkit.stages._common import as_run, refuse_unused, stage
 from tkit.stages.adopt import adopt
 from tkit_edge.errors import BoundError, InputError
-from tkit_edge.inputs.image import Image
-from tkit_pipelines.images import Images
 
 Split = Literal["test", "validation", "train"]
 
@@ -59,37 +55,29 @@ def evaluate(
 
     began = time.perf_counter()
     path = None if isinstance(subject, Run) else Path(subject)
-    if path is not None and is_model(path):
-        if data is None:
-            raise InputError(f"{path} needs labelled images: --data DATA (a folder with one folder a class).")
-        subject, data = adopt(path, data=data, pixels=pixels, runs_dir=runs_dir, overrides=overrides), None
-        path = None
-    if path is not None and (path.suffix == ".tflite" or (path / "bundle.json").is_file()):
-        if data is None:
-            raise InputError(f"{path} needs labelled images: --data DATA (a folder with one folder a class).")
-        bare = path.suffix == ".tflite"
-        unused = {"format": format} if bare else {"pixels": pixels}
+    if path is None or not (is_model(path) or _is_exported(path)):
+        run = as_run(subject, runs_dir)
+        if path is not None:
+            refuse_unused(f"{run.folder}, a run,", pixels=pixels)
+    elif data is None:
+        raise InputError(f"{path} needs labelled images: --data DATA (a folder with one folder a class).")
+    elif is_model(path):
+        run, data = adopt(path, data=data, pixels=pixels, runs_dir=runs_dir, overrides=overrides), None
+    else:
+        unused = {"format": format} if path.suffix == ".tflite" else {"pixels": pixels}
         refuse_unused(f"{path}, an exported file,", variant=variant, runs_dir=runs_dir, **unused)
-        with of_tflite(path, pixels) if bare else of_bundle(path, format) as opened:
-            input = opened.model.input
-            assert isinstance(input, Image)
-            source = Images(
-                source=data, image_size=(input.height, input.width), channels=input.channels, resize=input.resize
-            )
-            source = data_with_overrides(source, overrides)
-            result, shown = _evaluate.measure(opened, data, load_data(source, 0), split, mirror)
+        result, shown = _evaluate.of_exported(path, format, pixels, data, split, mirror, overrides)
         return _evaluate.write(result, shown, Path(output)) if output is not None else result
-    run = as_run(subject, runs_dir).with_overrides(overrides)
-    if path is not None:
-        refuse_unused(f"{run.folder}, a run,", pixels=pixels)
+    run = run.with_overrides(overrides)
     variant = variant or run.variant
-    other = None if data is None else run.recipe.data.model_copy(update={"source": data})
-    splits = data_of(run) if other is None else load_data(other, run.recipe.seed)
-    with of_run(run, variant, format or KERAS) as opened:
-        result, shown = _evaluate.measure(opened, data or run.recipe.data.source, splits, split, mirror)
+    result, shown = _evaluate.of_variant(run, variant, format, data, split, mirror)
     if output is not None or data is not None:
         return result if output is None else _evaluate.write(result, shown, Path(output))
     return _evaluate.record(run, variant, result, shown, began)
+
+
+def _is_exported(path: Path) -> bool:
+    return path.suffix == ".tflite" or (path / "bundle.json").is_file()
 
 
 def require(result: dict[str, Any], at_least: float, *, by_interval: bool = False) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tkit_edge.errors import DivergedError
 
 
-def watch(twin: keras.Model) -> tf.Variable:
-    """Makes the train step record, in the graph, the first step whose logs are not finite; 0 while there is none."""
-    first = tf.Variable(
+def watch() -> tf.Variable:
+    """A variable for the first step that is not finite; 0 while there is none."""
+    return tf.Variable(
         0,
         dtype=tf.int64,
         trainable=False,
@@ -21,26 +20,29 @@ def watch(twin: keras.Model) -> tf.Variable:
         aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         name="first_bad_step",
     )
-    inner = twin.train_step
 
-    def train_step(data: object) -> dict:
-        logs = inner(data)
-        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in logs.values()])
-        replicas = tf.distribute.get_replica_context()
-        bad = replicas.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(tf.logical_not(finite), tf.int64)) > 0
-        step = tf.cast(tf.convert_to_tensor(twin.optimizer.iterations), tf.int64)
-        first.assign(tf.where(tf.logical_and(first.read_value() == 0, bad), step, first.read_value()))
-        return logs
 
-    twin.train_step = train_step
-    return first
+def record(first_bad_step: tf.Variable, logs: Mapping[str, tf.Tensor], iterations: tf.Tensor) -> None:
+    """Within a train step: assigns the step's number to `first_bad_step`, if its `logs` are the first not finite.
+
+    Args:
+        first_bad_step: from `watch`.
+        logs: the step's loss and metrics.
+        iterations: of the optimizer, after the step.
+    """
+    finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in logs.values()])
+    replicas = tf.distribute.get_replica_context()
+    bad = replicas.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(tf.logical_not(finite), tf.int64)) > 0
+    step = tf.cast(tf.convert_to_tensor(iterations), tf.int64)
+    before = first_bad_step.read_value()
+    first_bad_step.assign(tf.where(tf.logical_and(before == 0, bad), step, before))
 
 
 _REMEDY = "Try a lower fit.optimizer.learning_rate, a longer fit.schedule.warmup, or fit.clip_norm=1."
 
 
 def raise_if_diverged(first_bad_step: tf.Variable, steps_per_epoch: int) -> None:
-    """Raises DivergedError, with the step and the epoch, once `watch` has recorded a step."""
+    """Raises DivergedError, with the step and the epoch, once `record` has found a step."""
     step = int(first_bad_step.numpy())
     if step:
         raise DivergedError(

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tkit.graph import clone, cloned
 from tkit.keras_internals import producer
 
 _KERNELS = ("kernel_regularizer", "depthwise_regularizer", "pointwise_regularizer")
@@ -49,27 +50,23 @@ def training_twin(model: keras.Model, policy: str, l2: float) -> keras.Model:
     """
     stays_float32 = {producer(tensor).name for tensor in model.outputs}
 
-    def clone(layer: Any) -> Any:
+    def made(layer: Any) -> Any:
         if not isinstance(layer, keras.layers.Layer):  # a bare operation has neither weights nor a dtype policy
             return layer
-        config = layer.get_config()
+        config, changes = layer.get_config(), dict[str, Any]()
         preprocessing = isinstance(layer, (keras.layers.Normalization, keras.layers.Rescaling))
         if layer.name not in stays_float32 and not preprocessing and "dtype" in config:  # a Pipeline has none
-            config["dtype"] = policy
+            changes["dtype"] = policy
         if l2:
-            for key in _KERNELS:
-                if key in config and config[key] is None:
-                    config[key] = keras.regularizers.L2(l2)
-        cls = type(layer)
-        if cls is keras.layers.BatchNormalization and _fusable(layer):
-            cls = FusedBatchNormalization
-        return cls.from_config(config)
+            bare = [key for key in _KERNELS if key in config and config[key] is None]
+            changes |= {key: keras.regularizers.L2(l2) for key in bare}
+        return clone(layer, FusedBatchNormalization if _fusable(layer) else None, **changes)
 
-    twin = keras.models.clone_model(model, clone_function=clone)
-    twin.set_weights(model.get_weights())
-    return twin
+    return cloned(model, made)
 
 
-def _fusable(layer: keras.layers.BatchNormalization) -> bool:
+def _fusable(layer: keras.layers.Layer) -> bool:
+    if type(layer) is not keras.layers.BatchNormalization:
+        return False
     rank = len(layer.input.shape)
     return rank == 4 and layer.axis in (-1, 3) and layer.scale and layer.center and not layer.synchronized

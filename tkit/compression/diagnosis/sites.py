@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tkit.compression.step import State
-from tkit.graph import clone
+from tkit.graph import clone, cloned
 from tkit.keras_internals import nodes
 from tkit.kernels.viewed import with_kernels
 from tkit.quantization.fake_quant import FakeQuant
@@ -122,11 +122,4 @@ def batches(images: np.ndarray) -> Iterator[tf.Tensor]:
 def _switched(graph: keras.Model) -> keras.Model:
     """A copy with a `Switched` for each `FakeQuant`, all off."""
 
-    def switched(layer: keras.layers.Layer) -> keras.layers.Layer:
-        return Switched.from_config(layer.get_config()) if isinstance(layer, FakeQuant) else clone(layer)
-
-    copy = keras.models.clone_model(graph, clone_function=switched)
-    for made, layer in zip(copy.layers, graph.layers, strict=True):
-        if not isinstance(made, Switched):
-            made.set_weights(layer.get_weights())
-    return copy
+    return cloned(graph, lambda layer: clone(layer, Switched if isinstance(layer, FakeQuant) else None))

@@ -11,20 +11,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from tkit import console
 from tkit.compression.step import State, Step
 from tkit.training.optimizers import Optimizer
-from tkit_edge.errors import InputError
 from tkit_pipelines.config import OneOf
 
 if TYPE_CHECKING:
-    import keras
-    import numpy as np
-
     from tkit.compression.workbench import Workbench
-
-RANKED_AT_ONCE = 64
-"""Images of one batch that taylor's gradients are taken of."""
 
 
 class Channels(Step):
@@ -54,36 +46,16 @@ class Channels(Step):
 
     def apply(self, state: State, work: Workbench) -> State:
         """A smaller model of the same layers; the widths that were measured for are remembered where it resumes."""
-        from tkit.compression.channels.latency import choose, kept
-        from tkit.compression.channels.narrowing import narrow
-        from tkit.compression.default_optimizer import default_optimizer
-        from tkit.kernels.viewed import with_kernels
+        from tkit.compression.channels import pruning
 
-        if state.kept.pruned or state.kept.clustered or state.kept.quantized:
-            raise InputError("channels: the model is pruned, clustered or quantized already. Put channels before.")
-        importance = self._importance(state.model, work)
-
-        def measured() -> dict[str, int]:
-            choice = choose(state.model, importance, self.speedup)
-            console.say(f"channels: {choice.timing.ratio:.2f} times as fast: {_listed(choice.widths)}")
-            return dict(choice.widths)
-
-        widths = self.widths if self.widths is not None else work.remember("widths", measured)
-        model = narrow(state.model, kept(importance, widths))
-        optimizer = None if self.as_run else self.optimizer or default_optimizer(model, 0.2)
-        epochs = work.epochs(self.kind, self.epochs, self.usual_epochs)
-        work.train(model, epochs=epochs, optimizer=optimizer, l2=work.fit.l2)
-        shapes = {layer.name: tuple(layer.kernel.shape) for layer in with_kernels(model)}
-        return State(model, state.kept.model_copy(update={"shapes": shapes}))
-
-    def _importance(self, model: keras.Model, work: Workbench) -> dict[str, np.ndarray]:
-        from tkit.compression.channels import ranking as ranking
-
-        if self.ranking != "taylor":
-            return {"l1": ranking.l1, "bn_scale": ranking.bn_scale}[self.ranking](model)
-        chosen = work.labelled(self.samples)
-        return ranking.taylor(model, chosen.images, chosen.labels, batch_size=RANKED_AT_ONCE)
-
-
-def _listed(widths: dict[str, int]) -> str:
-    return ", ".join(f"{name} {width}" for name, width in widths.items())
+        return pruning.prune_channels(
+            state,
+            work,
+            speedup=self.speedup,
+            widths=self.widths,
+            by=self.ranking,
+            samples=self.samples,
+            epochs=work.epochs(self.kind, self.epochs, self.usual_epochs),
+            optimizer=self.optimizer,
+            as_run=self.as_run,
+        )

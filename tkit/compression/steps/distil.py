@@ -13,7 +13,6 @@ from pydantic import Field
 
 from tkit.compression.step import State, Step
 from tkit.training.optimizers import Optimizer
-from tkit_edge.errors import InputError
 from tkit_pipelines.config import OneOf
 
 if TYPE_CHECKING:
@@ -51,30 +50,16 @@ class Distil(Step):
 
     def apply(self, state: State, work: Workbench) -> State:
         """Zeros stay zeros; shared and quantized weights would not stay so."""
-        from tkit.compression.default_optimizer import default_optimizer
-        from tkit.compression.distillation import SELF, Distillation
-        from tkit.kernels.viewed import stock, view
+        from tkit.compression import distillation
 
-        if state.kept.clustered or state.kept.quantized:
-            raise InputError(
-                "distil: the weights are clustered or quantized already. Put distil before those steps, and give "
-                "them a teacher of their own."
-            )
-        if self.teacher is None and not state.kept.pruned and not state.kept.shapes:
-            raise InputError(
-                "distil: the model can't learn from itself. Name another run with teacher=RUN, or put distil behind "
-                "prune or channels."
-            )
-        masked = view(state.model, {name: [("masked", {})] for name in state.kept.pruned})
-        distillation = Distillation(
-            self.teacher or SELF,
-            state.model,
+        return distillation.distil(
+            state,
             work,
+            teacher=self.teacher,
             temperature=self.temperature,
             weight=self.weight,
             features=self.features,
+            epochs=work.epochs(self.kind, self.epochs, self.usual_epochs),
+            optimizer=self.optimizer,
+            as_run=self.as_run,
         )
-        optimizer = None if self.as_run else self.optimizer or default_optimizer(state.model, 0.2)
-        epochs = work.epochs(self.kind, self.epochs, self.usual_epochs)
-        work.train(masked, epochs=epochs, optimizer=optimizer, objective=distillation, l2=work.fit.l2)
-        return State(stock(masked), state.kept)

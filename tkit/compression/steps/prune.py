@@ -8,15 +8,12 @@ networks" (N:M).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tkit import console
 from tkit.compression.step import Names, State, Step
 from tkit.training.optimizers import Optimizer
-from tkit_edge.errors import InputError
 from tkit_pipelines.config import OneOf
 
 if TYPE_CHECKING:
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
 
     from tkit.compression.workbench import Workbench
     from tkit.kernels.masks import Masks
-
 
 RATE = 0.1
 """Peak learning rate of SGD, where the network bears it."""
@@ -84,63 +80,29 @@ class Prune(Step):
 
     def check(self, model: keras.Model, work: Workbench) -> None:
         """Raises InputError where no kernel can be pruned so, or `skip` names a layer that isn't there."""
-        self._layers(model)
+        from tkit.compression import pruning
+
+        pruning.prunable(model, self._masks, self.skip)
 
     def apply(self, state: State, work: Workbench) -> State:
         """Masked fine-tuning; zeros of before stay zeros."""
-        from tkit.compression.default_optimizer import default_optimizer
-        from tkit.compression.distillation import Distillation
-        from tkit.compression.selection import say_what_stays
-        from tkit.kernels.masks import MaskSchedule, sparsity_of
-        from tkit.kernels.viewed import stock, view
+        from tkit.compression import pruning
 
-        layers, masks, dense = self._layers(state.model)
-        say_what_stays(state.model, layers, "prune")
-        if dense:
-            console.say(f"prune: {self._size} doesn't divide the kernels of {', '.join(dense)}: they stay dense")
-        masked = view(state.model, {name: [("masked", {})] for name in self._masked(state, layers)})
-        epochs = work.epochs(self.kind, self.epochs, self.usual_epochs)
-        schedule = MaskSchedule(
-            masks,
-            {layer.name: layer.kernel.numpy() != 0 for layer in layers},
-            total=epochs * work.steps_per_epoch,
+        return pruning.prune(
+            state,
+            work,
+            self._masks,
+            skip=self.skip,
             gradual=self.schedule == "polynomial",
+            rate=RATE,
+            epochs=work.epochs(self.kind, self.epochs, self.usual_epochs),
+            optimizer=self.optimizer,
+            teacher=self.teacher,
         )
-        work.train(
-            masked,
-            epochs=epochs,
-            optimizer=self.optimizer or default_optimizer(state.model, RATE),
-            callbacks=[schedule],
-            objective=Distillation(self.teacher, state.model, work) if self.teacher else None,
-            l2=work.fit.l2,
-        )
-        model = stock(masked)
-        pruned = {layer.name: sparsity_of(model.get_layer(layer.name)) for layer in layers}
-        return State(model, state.kept.model_copy(update={"pruned": {**state.kept.pruned, **pruned}}))
 
-    def _layers(self, model: keras.Model) -> tuple[list[keras.layers.Layer], Masks, list[str]]:
-        """The layers that are pruned, their masks, and the names of those whose kernels don't allow it."""
-        from tkit.compression.selection import chosen
+    @property
+    def _masks(self) -> Masks:
         from tkit.kernels.masks import Masks
 
-        masks = Masks(self.sparsity, self._pattern, self.block, self.scope == "global")
-        candidates = chosen(model, self.skip, "prune")
-        layers = [layer for layer in candidates if masks.fits(layer)]
-        if not layers:
-            raise InputError(f"prune: {self._size} divides the kernel of no layer. Choose another size.")
-        return layers, masks, [layer.name for layer in candidates if not masks.fits(layer)]
-
-    @property
-    def _size(self) -> str:
-        return self.pattern or f"{self.block[0]}x{self.block[1]}"
-
-    @property
-    def _pattern(self) -> tuple[int, int] | None:
-        if self.pattern is None:
-            return None
-        kept, of = self.pattern.split(":")
-        return int(kept), int(of)
-
-    @staticmethod
-    def _masked(state: State, layers: Sequence) -> Mapping[str, None]:
-        return dict.fromkeys([*state.kept.pruned, *(layer.name for layer in layers)])
+        kept, _, of = (self.pattern or "").partition(":")
+        return Masks(self.sparsity, (int(kept), int(of)) if of else None, self.block, self.scope == "global")

@@ -12,6 +12,7 @@ import tf_keras
 from tkit._quiet import chatter_dropped
 from tkit.compression.tfmot.fine_tuning import tfmot
 from tkit.compression.tfmot.keras2 import affine_layer
+from tkit.graph import cloned
 from tkit.keras_internals import nodes, producer
 from tkit.kernels.viewed import LARGEST_CODE, scale_shape, with_kernels
 from tkit.passes.folding import factors, fold
@@ -68,10 +69,12 @@ def read(
     Returns:
         The folded model with kernels that are codes times scales, and the scales and ranges.
     """
-    copy, largest = keras.models.clone_model(model), {}
+    copy, largest = cloned(model), {}
     kernels = {layer.name for layer in with_kernels(model)}
     for layer in copy.layers:
-        wrapper: Any = made.get_layer(PREFIX + layer.name) if layer.weights else None
+        if not layer.weights:
+            continue
+        wrapper: Any = made.get_layer(PREFIX + layer.name)
         if layer.name in kernels:
             # The wrapped layer's own attribute is the fake-quantized tensor of the last trace.
             kernel, quantizer, variables = wrapper._weight_vars[0]
@@ -80,8 +83,6 @@ def read(
             largest[layer.name] = _a_channel(variables["max_var"].numpy(), scale_shape(layer, layer.kernel.shape))
         elif isinstance(layer, keras.layers.BatchNormalization):
             layer.set_weights(wrapper.layer.get_weights())
-        else:
-            layer.set_weights(model.get_layer(layer.name).get_weights())
     folded, factor = fold(copy), factors(copy)
     scales = {}
     for layer in with_kernels(folded):

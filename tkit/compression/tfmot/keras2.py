@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tf_keras
 
+from tkit.graph import cloned
 from tkit.keras_internals import nodes, producer
 from tkit_edge.errors import InputError
 
@@ -59,7 +60,7 @@ def twin(model: keras.Model) -> tf_keras.Model:
 
 def back(trained: tf_keras.Model, model: keras.Model) -> keras.Model:
     """A copy of a Keras 3 `model` with the weights of `trained`, its twin after training."""
-    copy = keras.models.clone_model(model)
+    copy = cloned(model)
     for layer in copy.layers:
         if layer.weights:
             layer.set_weights(trained.get_layer(layer.name).get_weights())

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tkit.keras_internals import variable_index
 from tkit.training.optimizers._keras_sgd import ScaledSGD
 
 ITERATIONS = 5
@@ -53,7 +54,7 @@ class Muon(ScaledSGD):
         if len(shape) != 4 or filters == 1:
             super().update_step(gradient, variable, learning_rate)
             return
-        momentum = self.momentums[self._get_variable_index(variable)]
+        momentum = self.momentums[variable_index(self, variable)]
         velocity = self.kernel_momentum * momentum + gradient
         momentum.assign(velocity)
         step = orthogonalized(tf.reshape(gradient + self.kernel_momentum * velocity, [-1, filters]))

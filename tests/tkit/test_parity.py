@@ -1,0 +1,61 @@
+"""The parity gate: its intervals, and what passes it and what doesn't."""
+
+import numpy as np
+import pytest
+
+from tkit.conversion import parity
+from tkit.conversion.config import FORMATS, Parity
+from tkit.conversion.statistics import paired_drop
+from tkit_edge.accuracy import wilson
+
+
+def test_intervals_match_published_examples():
+    # Wilson for 81 of 263 (Newcombe 1998, table I): 0.2553 to 0.3662.
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    before = np.array([True] * 90 + [False] * 10)
+    assert paired_drop(before, before)[0] == 0.0
+    drop, interval = paired_drop(before, np.roll(before, 5))
+    assert drop == 0.0
+    assert interval.low < 0 < interval.high
+
+
+def test_agreement_is_judged_by_its_interval():
+    logits = np.eye(2, dtype=np.float32)[np.zeros(40, int)]
+    outputs = logits.copy()
+    outputs[:3] = outputs[:3, ::-1] * 0.9  # 92.5 % of 40: 95 % is within the interval
+    labels = np.zeros(10, np.int32)
+    bounds = Parity(difference=2, mean_difference=2, drop=1)
+    figures = parity.compare(outputs, logits, labels)
+    assert (figures["agreement"], figures["samples"], figures["accuracy_samples"]) == (0.925, 40, 10)
+    assert parity.failures("int8", figures, bounds) == []
+    many = parity.compare(np.tile(outputs, (10, 1)), np.tile(logits, (10, 1)), labels)
+    assert "agrees on 92.5% of the top-1 classes of 400 images" in parity.failures("int8", many, bounds)[0]
+
+
+def test_a_near_tie_is_no_disagreement_and_a_clear_lead_is():
+    logits = np.tile(np.float32([1.0, 0.97, 0.0]), (100, 1))
+    labels = np.zeros(10, np.int32)
+    near = parity.compare(logits[:, [1, 0, 2]], logits, labels)
+    assert (near["same_top1"], near["agreement"]) == (0, 1)
+    far = parity.compare(logits[:, [2, 1, 0]], logits, labels)
+    assert (far["same_top1"], far["agreement"]) == (0, 0)
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_no_value_that_is_not_finite_passes_the_gate(fmt, value):
+    logits = np.eye(3, dtype=np.float32)
+    outputs = logits.copy()
+    outputs[0, 1] = value
+    figures = parity.compare(outputs, logits, np.arange(3, dtype=np.int32))
+    loose = Parity(float32=1e9, float16=1e9, agreement=0, drop=1, difference=1e9, mean_difference=1e9)
+    assert "not finite" in parity.failures(fmt, figures, loose)[0]
+
+
+def test_a_file_that_is_right_about_the_class_and_wrong_about_the_values_fails():
+    logits = np.eye(3, dtype=np.float32)
+    figures = parity.compare(logits * 0.3, logits, np.arange(3, dtype=np.int32))
+    assert figures["agreement"] == 1
+    problems = parity.failures("int16x8", figures, Parity())
+    assert "largest difference 0.70" in problems[0]
+    assert "mean difference 0.233" in problems[1]

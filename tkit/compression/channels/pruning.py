@@ -1,0 +1,82 @@
+"""Channel pruning: the least important filters removed, and what is left trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import keras
+import numpy as np
+
+from tkit import console
+from tkit.compression.channels import ranking
+from tkit.compression.channels.latency import choose, kept
+from tkit.compression.channels.narrowing import narrow
+from tkit.compression.default_optimizer import default_optimizer
+from tkit.compression.step import State
+from tkit.compression.workbench import Workbench
+from tkit.kernels.viewed import with_kernels
+from tkit.training.optimizers import Optimizer
+from tkit_edge.errors import InputError
+
+RANKED_AT_ONCE = 64
+"""Images of one batch that taylor's gradients are taken of."""
+RATE = 0.2
+"""Peak learning rate of SGD, where that is the default optimizer."""
+Ranking = Literal["taylor", "l1", "bn_scale"]
+
+
+def prune_channels(
+    state: State,
+    work: Workbench,
+    *,
+    speedup: float,
+    widths: Mapping[str, int] | None,
+    by: Ranking,
+    samples: int,
+    epochs: int,
+    optimizer: Optimizer | None,
+    as_run: bool,
+) -> State:
+    """A narrower model of the same layers, trained; the widths that were measured for are remembered if it resumes.
+
+    Args:
+        state: it isn't changed.
+        work: training images and the engine.
+        speedup: how many times faster the int8 file is to be.
+        widths: channels left of each group, instead of `speedup`.
+        by: how channels are ranked.
+        samples: training images that `taylor` looks at.
+        epochs: of the training.
+        optimizer: of the training; None for the default.
+        as_run: whether training has the run's own optimizer, schedule and lookahead.
+
+    Raises:
+        InputError: the model is pruned, clustered or quantized, or the widths can't be.
+    """
+    if state.kept.pruned or state.kept.clustered or state.kept.quantized:
+        raise InputError("channels: the model is pruned, clustered or quantized already. Put channels before.")
+    importance = _importance(state.model, work, by, samples)
+
+    def measured() -> dict[str, int]:
+        choice = choose(state.model, importance, speedup)
+        console.say(f"channels: {choice.timing.ratio:.2f} times as fast: {_listed(choice.widths)}")
+        return dict(choice.widths)
+
+    left = widths if widths is not None else work.remember("widths", measured)
+    model = narrow(state.model, kept(importance, left))
+    chosen = None if as_run else optimizer or default_optimizer(model, RATE)
+    work.train(model, epochs=epochs, optimizer=chosen, l2=work.fit.l2)
+    shapes = {layer.name: tuple(layer.kernel.shape) for layer in with_kernels(model)}
+    return State(model, state.kept.model_copy(update={"shapes": shapes}))
+
+
+def _importance(model: keras.Model, work: Workbench, by: Ranking, samples: int) -> dict[str, np.ndarray]:
+    if by != "taylor":
+        return {"l1": ranking.l1, "bn_scale": ranking.bn_scale}[by](model)
+    chosen = work.labelled(samples)
+    return ranking.taylor(model, chosen.images, chosen.labels, batch_size=RANKED_AT_ONCE)
+
+
+def _listed(widths: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {width}" for name, width in widths.items())

@@ -1,0 +1,106 @@
+"""A model made ready to train: its trainee with optimizer, loss and metrics, and all of their variables made."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from tkit.training.config import Fit
+from tkit.training.keras_lookahead import look_ahead
+from tkit.training.schedules._keras_schedule import ScaledFrom
+from tkit.training.trainee import Objective, Trainee
+from tkit.training.twin import training_twin
+from tkit_edge.errors import InputError
+
+
+def compiled(
+    model: keras.Model,
+    policy: str,
+    settings: Fit,
+    *,
+    batch_size: int,
+    steps: int,
+    objective: Objective | None,
+    probabilities: bool,
+) -> Trainee:
+    """The compiled trainee of a stock model; to be called within the scope of the distribution strategy.
+
+    Args:
+        model: float32 functional classifier; it isn't changed.
+        policy: the dtype policy of training.
+        settings: the recipe's `fit`.
+        batch_size: of all devices together.
+        steps: of an epoch.
+        objective: in place of cross-entropy.
+        probabilities: whether the model gives probabilities, not logits.
+
+    Raises:
+        InputError: `freeze_epochs` for a model without frozen layers.
+    """
+    trainee = Trainee(training_twin(model, policy, settings.l2), objective)
+    if settings.freeze_epochs is not None and not any(layer.weights for layer in _frozen(trainee)):
+        raise InputError(
+            f"fit.freeze_epochs={settings.freeze_epochs}, but the model has no frozen layers. Leave it null, or take a "
+            "model=backbone with weights."
+        )
+    # MirroredStrategy crashes with a device loop around more than one step (TensorFlow 2.21).
+    several_devices = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    trainee.compile(
+        _optimizer(settings, batch_size, steps),
+        loss=keras.losses.CategoricalCrossentropy(
+            from_logits=not probabilities, label_smoothing=settings.label_smoothing
+        ),
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        steps_per_execution=1 if several_devices else min(settings.steps_per_execution, steps),
+        jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
+    )
+    _create_variables(trainee, thawing=settings.freeze_epochs is not None)
+    return trainee
+
+
+def unfreeze(trainee: Trainee) -> None:
+    """Trains the frozen layers too from the next step on; nothing where all are trained already."""
+    frozen = _frozen(trainee)
+    if frozen:
+        _set_trainable(frozen, True)
+        trainee.make_train_function(force=True)
+
+
+def _optimizer(settings: Fit, batch_size: int, steps: int) -> keras.Optimizer:
+    schedule = settings.schedule.build(settings.optimizer.scaled(batch_size), total_steps=settings.epochs * steps)
+    if settings.freeze_epochs is not None:
+        schedule = ScaledFrom(schedule, settings.freeze_epochs * steps, settings.unfreeze_scale)
+    optimizer = settings.optimizer.build(
+        schedule,
+        global_clipnorm=settings.clip_norm,
+        use_ema=settings.ema > 0,
+        ema_momentum=settings.ema or 0.99,  # Keras wants a value in (0, 1) even where it isn't used
+    )
+    if settings.lookahead:
+        look_ahead(optimizer, settings.lookahead, settings.epochs * steps)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _frozen(trainee: Trainee) -> list[keras.layers.Layer]:
+    return [layer for layer in trainee.layers if not layer.trainable]
+
+
+def _set_trainable(layers: list[keras.layers.Layer], trainable: bool) -> None:
+    for layer in layers:
+        layer.trainable = trainable
+
+
+def _create_variables(trainee: Trainee, *, thawing: bool) -> None:
+    """Makes the optimizer's and the metrics' variables now, if `thawing` those of layers that are frozen yet too.
+
+    Made while the train function is traced, they would have it traced twice, and fail under MirroredStrategy.
+    """
+    frozen = _frozen(trainee) if thawing else []
+    _set_trainable(frozen, True)
+    trainee.optimizer.build(trainee.trainable_variables)
+    _set_trainable(frozen, False)
+    outputs = tf.zeros((1, *trainee.outputs[0].shape[1:]))
+    trainee.compute_loss(y=outputs, y_pred=outputs, training=False)
+    trainee.compute_metrics(None, outputs, outputs)
+    trainee.reset_metrics()
