@@ -45,7 +45,7 @@ def command(
     as_json: bool,
 ) -> None:
     """`tkit why-int8`."""
-    from tkit.cli._blame import text
+    from tkit.cli._sensitivity import text
 
     with _options.results(as_json, "why-int8") as show:
         steps, overrides = _options.split_overrides(steps)
