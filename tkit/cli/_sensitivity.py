@@ -11,9 +11,9 @@ _SHOWN = 10
 
 
 def text(result: dict[str, Any], width: int | None = None) -> str:
-    """The worst sites of `tkit.why_int8`,  the causes of their cost, and what the exceptions gained.
+    """The worst sites of `tkit.why_int8`, the causes of their cost, and what the exceptions gained.
 
-    `width` is the terminal's; the table leaves out columns that don't fit.
+    `width` is the terminal's; columns that don't fit are left out.
     """
     sites = result["places"]
     header = ["layer", "part", "divergence", "SQNR dB", "same top-1", "drop", "cause"]

@@ -132,7 +132,7 @@ class Ledger:
 
     def verdicts(self) -> list[str]:
         """A sentence a step, against the row before it."""
-        said = []
+        lines = []
         for before, row in zip(self.rows, self.rows[1:], strict=False):
             faster = row["speedup"] / before["speedup"]
             parts = [
@@ -141,16 +141,16 @@ class Ledger:
                 _smaller(before["zip_bytes"], row["zip_bytes"], "its zip"),
                 _smaller(before["float32_bytes"], row["float32_bytes"], "float32 file"),
             ]
-            said.append(f"{row['step']}: {', '.join(parts)}.")
+            lines.append(f"{row['step']}: {', '.join(parts)}.")
         first, last = self.rows[0], self.rows[-1]
-        said += [_too_much(row) for row in self.rows[1:] if row["cost"] > ALLOWED]
+        lines += [_too_much(row) for row in self.rows[1:] if row["cost"] > ALLOWED]
         if max(last["drop"], last["drop_interval"][1]) > LARGE:
-            said.append(_large(last))
-        said.append(
+            lines.append(_large(last))
+        lines.append(
             f"Accuracy: the int8 file's on {first['images']} validation images; drop in points against "
             f"{first['step']}, with its 95 % interval."
         )
-        return said
+        return lines
 
 
 def _too_much(row: dict[str, Any]) -> str:

@@ -187,8 +187,8 @@ def _search(
     if found is None:
         best = max((timing.ratio for _, timing in tried), default=1.0)
         raise BoundError(
-            f"Narrowing makes the int8 model {best:.2f} x faster at most, the target is {target:g} x. Lower it, or give your "
-            "own widths: channels:widths=..."
+            f"Narrowing makes the int8 model {best:.2f} x faster at most, the target is {target:g} x. Lower it, or "
+            "give your own widths: channels:widths=..."
         )
     return [*(item for item in tried if item is not found), found]
 
