@@ -27,8 +27,8 @@ def unfold(model: keras.Model, clustered: Mapping[str, Clusters]) -> keras.Model
     for name in scales:
         if model.get_layer(name).activation is not keras.activations.linear:
             raise InputError(
-                f"TFMOT keeps weights shared only if they are equal throughout a kernel, but those of {name!r} have one "
-                "scale per channel, and an activation. Put the activation into a separate layer, or use "
+                f"TFMOT keeps weights shared only if they are equal throughout a kernel, but those of {name!r} have "
+                "one scale per channel, and an activation. Put the activation into a separate layer, or use "
                 "quantize:aware=true."
             )
     used = names(model)
