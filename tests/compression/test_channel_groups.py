@@ -186,7 +186,7 @@ def test_groups_that_stay_whole_say_why():
     def conv(inputs, **settings):
         return convolution(inputs, 8, name="conv", **settings)
 
-    whole_because("'next' takes them behind an", lambda x: convolution(conv(x, activation="sigmoid"), 4, name="next"))
+    whole_because("'next' takes them after an", lambda x: convolution(conv(x, activation="sigmoid"), 4, name="next"))
     whole_because("doesn't map 0 to 0", lambda x: convolution(layers.Activation("softplus")(conv(x)), 4, name="next"))
     whole_because("LayerNormalization", lambda x: layers.LayerNormalization()(conv(x)))
     whole_because("Softmax", lambda x: layers.Softmax()(conv(x)))
