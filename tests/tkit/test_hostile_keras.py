@@ -176,8 +176,8 @@ HDF5 = {
     "virtual": (virtual, "is virtual"),
     # CVE-2026-0897: a shape out of nothing.
     "shape": (lambda group, at: group.create_dataset("0", (1 << 20, 1 << 20), "f4", chunks=(1024, 1024)), "claims"),
-    "text": (lambda group, at: group.create_dataset("0", data=["a" * 100]), "no array of numbers"),
-    "named type": (lambda group, at: group.__setitem__("0", np.dtype("f4")), "no array of numbers"),
+    "text": (lambda group, at: group.create_dataset("0", data=["a" * 100]), "not an array of numbers"),
+    "named type": (lambda group, at: group.__setitem__("0", np.dtype("f4")), "not an array of numbers"),
     "filter": (lambda group, at: group.create_dataset("0", data=np.zeros((64, 3)), compression="lzf"), "filters"),
 }  # fmt: skip
 
