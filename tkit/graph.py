@@ -11,13 +11,13 @@ import keras
 from tkit.keras_internals import has_one_output, nodes, producer
 
 Call = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
-"""From a node of the old graph and the new tensors that it takes, the new tensors that it gives."""
+"""From a node of the old graph and its new input tensors, its new output tensors."""
 Part = Callable[..., Any]
-"""What is called in the place of a layer, with the layer's arguments."""
+"""What is called instead of a layer, with the layer's arguments."""
 
 
 def users(model: keras.Model) -> dict[int, list[Any]]:
-    """By the id of a tensor, the nodes that take it; the model's outputs are taken by a None."""
+    """By a tensor's id, the nodes that consume it; None stands for the consumer of the model's outputs."""
     found: dict[int, list[Any]] = {}
     for node in nodes(model):
         for tensor in node.input_tensors:
@@ -28,12 +28,12 @@ def users(model: keras.Model) -> dict[int, list[Any]]:
 
 
 def calls(model: keras.Model) -> Counter[str]:
-    """How often each layer is called."""
+    """Number of calls of each layer."""
     return Counter(node.operation.name for node in nodes(model))
 
 
 def rebuilt(model: keras.Model, start: Callable[[keras.KerasTensor], keras.KerasTensor], call: Call) -> keras.Model:
-    """A model of the same inputs whose graph is what `start` makes of an input and `call` of each node."""
+    """A model of the same inputs, whose graph results from `start` on each input and `call` on each node."""
     inputs = [keras.Input(batch_shape=old.shape, dtype=old.dtype, name=_name(old)) for old in model.inputs]
     tensors = {id(old): start(new) for old, new in zip(model.inputs, inputs, strict=True)}
     for node in nodes(model):
@@ -68,11 +68,11 @@ def cloned(model: keras.Model, make: Callable[[Any], Any] | None = None) -> kera
 
 
 def rewritten(model: keras.Model, replace: Callable[[Any], Part | None]) -> keras.Model:
-    """A copy of `model` with other layers in the place of some; `model` itself where none is replaced.
+    """A copy of `model` in which some layers are replaced; `model` itself if none is.
 
     Args:
         model: a functional model; bare operations are called again.
-        replace: from a layer's first node, what is called in its place in all of its nodes; None: a copy of the layer.
+        replace: from a layer's first node, what is called instead in all of its nodes; None: a copy of the layer.
     """
     parts: dict[int, Part | None] = {}
     for node in nodes(model):
@@ -90,14 +90,14 @@ def rewritten(model: keras.Model, replace: Callable[[Any], Part | None]) -> kera
 
 
 def copied(operation: Any) -> Part:
-    """A copy of a layer, with weights of its own; a bare operation itself."""
+    """A copy of a layer, with its own weights; a bare operation itself."""
     if not isinstance(operation, keras.layers.Layer):
         return operation
     return loaded(clone(operation), operation.get_weights(), operation.trainable)
 
 
 def loaded(layer: keras.layers.Layer, weights: list[Any], trainable: bool = True) -> Part:
-    """`layer`, which gets its weights as soon as its first call has made them."""
+    """`layer`, which gets its weights as soon as its first call has created them."""
     waiting = [weights]
 
     def call(*arguments: Any, **keywords: Any) -> Any:
@@ -111,7 +111,7 @@ def loaded(layer: keras.layers.Layer, weights: list[Any], trainable: bool = True
 
 
 def chained(*parts: Part) -> Part:
-    """Calls one after the other, each with what the one before gave."""
+    """Calls one after the other, each with the previous one's output."""
 
     def call(*arguments: Any, **keywords: Any) -> Any:
         outputs = parts[0](*arguments, **keywords)
@@ -123,12 +123,12 @@ def chained(*parts: Part) -> Part:
 
 
 def names(model: keras.Model) -> set[str]:
-    """Of all layers and bare operations."""
+    """The names of all layers and bare operations."""
     return {operation.name for operation in model.operations}
 
 
 def fresh(name: str, taken: set[str]) -> str:
-    """`name`, or the first of `name__2`, `name__3` ... that isn't taken; it is from now on."""
+    """`name`, or the first of `name__2`, `name__3` ... that isn't taken; it is added to `taken`."""
     made, number = name, 1
     while made in taken:
         number += 1
@@ -138,9 +138,9 @@ def fresh(name: str, taken: set[str]) -> str:
 
 
 def clone(layer: Any, into: type[keras.layers.Layer] | None = None, **changes: Any) -> Any:
-    """A new layer of the same settings but for `changes`, of the class `into` if one is given.
+    """A new layer with the same settings except for `changes`, of the class `into` if one is given.
 
-    A bare operation is itself, and so is a Lambda, as Keras doesn't make its code again.
+    A bare operation is returned itself, and so is a Lambda, because Keras doesn't recreate its code.
     """
     if isinstance(layer, keras.layers.Lambda) or not isinstance(layer, keras.layers.Layer):
         return layer

@@ -1,4 +1,4 @@
-"""What a stage made of a file that is another one now: every reader refuses it."""
+"""Stage outputs made from a file that has changed since: every reader refuses them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from tkit import files
 
 DERIVED = ("export", "bench", "evaluate", "why-int8")
-"""The stages whose outputs are true of the very files that they read, and of no others."""
+"""The stages whose outputs are valid only for exactly the files that they read."""
 
 
 def outdated(folder: Path, stages: Mapping[str, Any], key: str) -> Iterator[Path]:
-    """The files that the finished stage `key` ("float/export") read and that are missing or others now.
+    """The files that the finished stage `key` ("float/export") read and that are now missing or changed.
 
-    Of what was made of exported files also those that the export was made of.
+    For results made from exported files, also the files that the export was made from.
 
     Args:
         folder: the run's.
@@ -35,5 +35,5 @@ def outdated(folder: Path, stages: Mapping[str, Any], key: str) -> Iterator[Path
 
 
 def counts(folder: Path, stages: Mapping[str, Any], key: str) -> bool:
-    """Whether the stage `key` is finished, and what it read is still there."""
+    """Whether the stage `key` is finished, and the files that it read are unchanged."""
     return key in stages and not any(outdated(folder, stages, key))

@@ -1,4 +1,4 @@
-"""What all plots share: class names that can be drawn and that fit, and the PNG file."""
+"""Shared by all plots: class names that can be drawn and that fit, and the PNG file."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _said: set[str] = set()
 
 @contextmanager
 def lettering(names: Sequence[str], files: Sequence[str] = ()) -> Iterator[tuple[list[str], list[str]]]:
-    """Class names and file names as they can be drawn while inside, with installed fonts that have their characters.
+    """Inside the context, class names and file names can be drawn with installed fonts that have their characters.
 
-    A square stands for a character that no installed font has, and such a class's index before its name; what is
-    missing is said once.
+    A square replaces a character that no installed font has, and such a class's name is preceded by its index; missing
+    characters are reported once.
     """
     plain = [_visible(name) for name in (*names, *files)]
     families, missing = _fonts("".join(sorted(set("".join(plain)))))
@@ -43,7 +43,7 @@ def lettering(names: Sequence[str], files: Sequence[str] = ()) -> Iterator[tuple
     if new := [character for character in missing if character not in _said]:
         _said.update(new)
         console.say(
-            f"plots: no installed font has {' '.join(new)}: the class's index stands before its name. "
+            f"plots: no installed font has {' '.join(new)}: the class's index is put before its name. "
             "Install one that has, such as fonts-noto-cjk (Chinese, Japanese, Korean) or fonts-symbola (emoji)."
         )
     with matplotlib.rc_context({"font.family": families, "text.parse_math": False}):
@@ -51,7 +51,7 @@ def lettering(names: Sequence[str], files: Sequence[str] = ()) -> Iterator[tuple
 
 
 def wrapped(text: str, width: int, lines: int) -> str:
-    """`text` in at most so many lines of `width` columns, broken after separators; what is too much is left out."""
+    """`text` in at most `lines` lines of `width` columns, broken after separators; the rest is left out."""
     made: list[str] = []
     while columns(text) > width and len(made) < lines - 1:
         line = _head(text, width)
@@ -63,7 +63,7 @@ def wrapped(text: str, width: int, lines: int) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """`text` in at most `width` columns, an ellipsis in the place of its middle."""
+    """`text` in at most `width` columns, with an ellipsis instead of its middle."""
     if columns(text) <= width:
         return text
     head = _head(text, width // 2)
@@ -72,7 +72,7 @@ def shortened(text: str, width: int) -> str:
 
 
 def all_shortened(names: Sequence[str], width: int) -> list[str]:
-    """Each name in about `width` columns; where two would look alike, the index stands before them."""
+    """Each name in about `width` columns; where two would look alike, each is preceded by its index."""
     short = [shortened(name, width) for name in names]
     counts = Counter(short)
     return [name if counts[name] == 1 else f"{index}: {name}" for index, name in enumerate(short)]
@@ -84,7 +84,7 @@ def ending(text: str, width: int) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure with all that is drawn in it, beyond its edges too, as a PNG file."""
+    """The figure with everything drawn in it, including beyond its edges, as a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.15)
     return buffer.getvalue()
@@ -106,7 +106,7 @@ def _visible(name: str) -> str:
 
 @cache
 def _fonts(characters: str) -> tuple[list[str], frozenset[str]]:
-    """Families that together have the characters, the usual one first, and what none has."""
+    """Families that together have the characters, the default first, and the characters that none has."""
     families = list(matplotlib.rcParams["font.family"])
     missing = set(characters) - _characters(font_manager.findfont(font_manager.FontProperties(family=families)))
     fonts = sorted(font_manager.fontManager.ttflist, key=lambda font: (font.style == "normal", font.weight == 400))
@@ -122,7 +122,7 @@ def _fonts(characters: str) -> tuple[list[str], frozenset[str]]:
 
 
 def _characters(path: str) -> set[str]:
-    """What a font can draw; nothing where it holds bitmaps alone, as fonts of coloured emoji do."""
+    """The characters that a font can draw; none if it holds only bitmaps, like coloured emoji fonts."""
     try:
         font = font_manager.get_font(path)
         font.set_size(10, DPI)

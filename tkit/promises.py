@@ -1,7 +1,7 @@
-"""What holds of a compressed model: zeros, shared weights, codes, and the scales and ranges that they were made with.
+"""The promises of a compressed model: zeros, shared weights, codes, and the scales and ranges that produced them.
 
-What a step has made lies in the weights themselves and is named in `Kept`, so that the next step preserves it and the
-exported file can be checked against it.
+A step's result is in the weights themselves and is named in `Kept`, so that the next step preserves it and the exported
+file can be checked against it.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ class Clusters(Config):
     """A layer's shared weights: each is one of the centroids times the scale of its output channel."""
 
     centroids: tuple[float, ...]
-    """Distinct values from -1 to 1, rising."""
+    """Distinct values from -1 to 1, ascending."""
     scales: tuple[float, ...]
-    """One a channel."""
+    """One per channel."""
     fixed: bool = False
-    """Whether all layers have these centroids, so that training leaves them as they are."""
+    """Whether all layers share these centroids, so that training doesn't change them."""
 
 
 class Quantized(Config):
     """How a model is quantized to int8: a kernel's codes times its scales are its weights, exactly."""
 
     scales: dict[str, tuple[float, ...]]
-    """By layer, one an output channel; a code is from -127 to 127, in 4 bits from -7 to 7."""
+    """By layer, one per output channel; a code is from -127 to 127, in 4 bits from -7 to 7."""
     ranges: dict[str, tuple[float, float]]
-    """By the layer that gives the activations, the values of the codes -128 and 127; 0 is one of the codes'."""
+    """By the layer that outputs the activations, the values of the codes -128 and 127; 0 is one of the codes'."""
     float_layers: tuple[str, ...] = ()
-    """Layers that stay in float."""
+    """Layers that compute in float."""
     in_float: tuple[str, ...] = ()
     """Layers that int8 has no rule for: they, or their activation functions, compute in float."""
     int4: tuple[str, ...] = ()
@@ -46,18 +46,18 @@ class Quantized(Config):
 
 
 class Kept(Config):
-    """What holds of a compressed model, by layer name; `compress.json` in a variant's folder."""
+    """The promises of a compressed model, by layer name; `compress.json` in a variant's folder."""
 
     pruned: dict[str, float] = Field(default_factory=dict)
-    """Share of zeros that a kernel has at least."""
+    """Minimum share of zeros in a kernel."""
     clustered: dict[str, Clusters] = Field(default_factory=dict)
     shapes: dict[str, tuple[int, ...]] = Field(default_factory=dict)
-    """Of the kernels of a model that was narrowed, as Keras has them."""
+    """Shapes of a narrowed model's kernels, in Keras's layout."""
     quantized: Quantized | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Kept:
-        """What holds of the model in a variant's folder; nothing of one that no compression made.
+        """The promises of the model in a variant's folder; none if it isn't compressed.
 
         Raises:
             InputError: the file is damaged.
@@ -71,7 +71,7 @@ class Kept(Config):
             raise InputError(f"{path} can't be read: {error}") from error
 
     def write(self, folder: Path) -> Path:
-        """Writes what `read` reads; returns the file."""
+        """Writes the file that `read` reads; returns its path."""
         path = folder / KEPT_FILE
         write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
         return path

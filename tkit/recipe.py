@@ -1,7 +1,7 @@
 """A recipe: everything that determines a run, as one frozen, validated object.
 
-A recipe is a Python file whose `recipe()` returns a `Recipe`; `tkit/recipes/` has tkit's own, `tkit.recipe_loading`
-finds them.
+A recipe is a Python file whose `recipe()` returns a `Recipe`; `tkit/recipes/` contains tkit's own,
+`tkit.recipe_loading` finds them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Recipe(Config):
     data: Images
     """Where the images come from, their size, batches and augmentation."""
     model: Annotated[Model, OneOf("tkit.models")]
-    """`cnn`, `resnet`, `mobilenet`, `backbone`, or one of the recipe's own file, with its fields."""
+    """`cnn`, `resnet`, `mobilenet`, `backbone`, or a kind from the recipe's own file, with its fields."""
     fit: Fit = Fit()
     """Training."""
     compress: tuple[Annotated[Step, OneOf("tkit.compression.steps")], ...] = ()

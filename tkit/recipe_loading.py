@@ -24,7 +24,7 @@ _SHOWN = 200  # characters of a wrong value, in a message
 
 
 class Loaded(NamedTuple):
-    """A recipe, and where it came from when that is a user's own Python file."""
+    """A recipe, and its origin if that is a user's own Python file."""
 
     recipe: Recipe
     origin: Origin | None
@@ -53,7 +53,7 @@ def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Loaded:
         if text not in names:
             raise InputError(
                 f"Unknown recipe {text!r}.{did_you_mean(text, names)} "
-                "A recipe of your own is given by its path: --recipe ./mine.py"
+                "Your own recipe is given by its path: --recipe ./mine.py"
             )
         loaded = importlib.import_module(f"tkit.recipes.{text}").recipe()
     return Loaded(with_overrides(loaded, overrides, own), origin)
@@ -70,7 +70,7 @@ def with_overrides(recipe: Recipe, overrides: Sequence[str], own: Kinds | None =
 
 
 def data_with_overrides(data: Images, overrides: Sequence[str]) -> Images:
-    """A data set's settings with overrides such as "data.resize=keras-crop" applied, where there is no recipe."""
+    """A data set's settings with overrides such as "data.resize=keras-crop" applied, when there is no recipe."""
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals or not key.startswith("data."):
@@ -88,7 +88,7 @@ def _from_json(path: Path) -> tuple[Recipe, Origin | None, Kinds]:
         except ValidationError:
             if origin is None:
                 raise
-        # It names kinds that only the user's file knows: that file is run, where it is still the very same.
+        # It names kinds that only the user's file defines: that file is run if it is unchanged.
         gone = origin.state()
         own = {} if gone else user_recipe.own_kinds(user_recipe.run_file(Path(origin.path))[0])
         model = values["model"]
@@ -146,7 +146,7 @@ def replace(config: Any, key: str, value: str, path: str = "", own: Kinds | None
         new = replace(current, rest, value, f"{here}.", own)
     else:
         new = _split(value) if isinstance(current, tuple) else parse_value(value)
-    # The other fields go in as objects, not as a dump: a user's own component classes stay what they are.
+    # The other fields are passed as objects, not as a dump, to preserve a user's own component classes.
     fields = {field: getattr(config, field) for field in type(config).model_fields}
     try:
         return type(config).model_validate({**fields, name: new}, context=own)
@@ -164,7 +164,7 @@ def _split(value: str) -> Any:
 
 
 def describe(error: ValidationError) -> str:
-    """A pydantic error as one line: each key, what was expected, what came."""
+    """A pydantic error as one line: each key, what was expected, what was received."""
     lines = []
     for item in error.errors(include_url=False):
         key = ".".join(str(part) for part in item["loc"])

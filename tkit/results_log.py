@@ -1,4 +1,4 @@
-"""What TensorBoard's HParams tab compares: one row per variant, its final figures beside the settings that matter.
+"""Data for TensorBoard's HParams tab: one row per variant, its final figures and the settings that matter.
 
 An event file in `logs/results/<variant>`, written again from the manifest whenever a stage ends, without TensorFlow.
 """
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from tkit.recipe import Recipe
 
 SECTIONS = ("data", "model", "fit", "compress")
-"""Of a recipe, those that what is measured depends on."""
+"""The parts of a recipe that the figures depend on."""
 ALWAYS = ("fit.epochs", "fit.optimizer", "fit.optimizer.learning_rate", "data.batch_size")
-"""Settings that are shown even where they are the default."""
+"""Settings that are shown even if they have the default value."""
 FORMATS = ("float32", "int8")
 """The files whose figures are compared."""
 
 
 def write(folder: Path, recipe: Recipe, stages: Mapping[str, Any], variant: str) -> None:
-    """The variant's settings and the figures that its finished stages have found.
+    """Writes the variant's settings and the figures of its finished stages.
 
     Args:
         folder: the run's.
@@ -64,7 +64,7 @@ def figures(folder: Path, stages: Mapping[str, Any], variant: str) -> Iterator[t
             yield f"{fmt}/validation_accuracy", metrics["export"][fmt]["accuracy"]
             yield f"{fmt}/size_KB", metrics["export"][fmt]["bytes"] / 1e3
         rows = [row for row in metrics["bench"].get("results", ()) if row["format"] == fmt]
-        for row in [row for row in rows if row["threads"] == 1][:1]:  # XNNPACK's stands first
+        for row in [row for row in rows if row["threads"] == 1][:1]:  # XNNPACK's row comes first
             yield f"{fmt}/p50_ms", row["p50_ms"]
         for row in [row for row in rows if row.get("accuracy")][:1]:
             yield f"{fmt}/test_accuracy", row["accuracy"]["top1"]

@@ -1,7 +1,7 @@
 """A user's own recipe file: Python that tkit runs for its `recipe()` and for the components that it defines.
 
-A recipe file is code; running it is what `--recipe mine.py` asks for. The JSON of its recipe names the file's own
-kinds, so reading that JSON again needs the very same file: its path and sha256 are kept in the run's manifest.
+A recipe file is code; `--recipe mine.py` requests to run it. The JSON of its recipe names the file's own kinds, so
+reading that JSON again needs the unchanged file: its path and sha256 are kept in the run's manifest.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Origin(NamedTuple):
     sha256: str
 
     def state(self) -> str:
-        """What is wrong with the file now, or "" where it is the very same."""
+        """What is wrong with the file now, or "" if it is unchanged."""
         path = Path(self.path)
         if not path.is_file():
             return "is gone"
@@ -39,9 +39,9 @@ class Origin(NamedTuple):
 
 
 def origin_beside(recipe_json: Path) -> Origin | None:
-    """Where the recipe of a run folder came from, by the manifest beside it; None for one of tkit's own.
+    """The origin of a run folder's recipe, from the manifest beside it; None for one of tkit's own.
 
-    A path that is relative or inside the run folder is none: a stranger's run folder must not bring code along.
+    A path that is relative or inside the run folder is ignored: an untrusted run folder must not bring its own code.
     """
     try:
         origin = manifest.read(recipe_json.parent)["recipe_origin"]
@@ -55,7 +55,7 @@ def origin_beside(recipe_json: Path) -> Origin | None:
 
 
 def run_file(path: Path) -> tuple[ModuleType, Origin]:
-    """Runs a recipe file, once a process for each content; says so first where it isn't in the working directory.
+    """Runs a recipe file, once per process and content; prints a line first if it isn't in the working directory.
 
     Raises:
         InputError: no such file, or one that fails, with its line.
@@ -69,7 +69,7 @@ def run_file(path: Path) -> tuple[ModuleType, Origin]:
     if name in sys.modules:
         return sys.modules[name], origin
     if not path.resolve().is_relative_to(Path.cwd()):
-        console.say(f"{path} is code from outside of the working directory: it is run now.")
+        console.say(f"{path} is code from outside the working directory: it is run now.")
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None  # a .py path always has both
     module = importlib.util.module_from_spec(spec)
@@ -89,7 +89,7 @@ def own_kinds(module: ModuleType) -> Kinds:
 
 
 def fail(path: Path, error: Exception) -> NoReturn:
-    """Raises what went wrong in a recipe file as one message, with the file's line."""
+    """Raises an error in a recipe file as one message, with the file's line."""
     if isinstance(error, TkitError | ValidationError):
         raise error
     calls = traceback.extract_tb(error.__traceback__)
@@ -99,7 +99,7 @@ def fail(path: Path, error: Exception) -> NoReturn:
 
 
 class MissingModel(Model):
-    """Stands for a model whose recipe file is gone or changed: a trained run needs its settings only to train again."""
+    """Placeholder for a model whose recipe file is missing or changed: a trained run needs it only to train again."""
 
     model_config = ConfigDict(extra="allow")
     _origin: Origin = PrivateAttr()
@@ -115,6 +115,6 @@ class MissingModel(Model):
         """Raises InputError naming the file that is needed."""
         raise InputError(
             f"The model {self.kind!r} is defined by {self._origin.path} (sha256 {self._origin.sha256}), and that file "
-            f"{self._origin.state()}. Put it back to train again; a model that was trained from it can be evaluated, "
+            f"{self._origin.state()}. Restore it to train again; a model that was trained from it can be evaluated, "
             "exported and measured without."
         )

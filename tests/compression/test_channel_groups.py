@@ -32,7 +32,7 @@ def by_name(model):
 def thinned(model, seed=0):
     """About half of each group's channels, drawn."""
     random = np.random.default_rng(seed)
-    found = [group for group in groups(model) if group.whole is None]
+    found = [group for group in groups(model) if group.unprunable_reason is None]
     return {group.name: random.permutation(group.width)[: max(1, group.width // 2)] for group in found}
 
 
@@ -74,7 +74,7 @@ def test_resnet(depth):
 def test_resnets_groups_are_its_stages_and_its_blocks_insides():
     found = by_name(ResNet(depth=8).build(SIZE, 10, STATISTICS))
     widths = [16, 16, 32, 32, 64, 64]  # of a stage's sum and its one block's inside
-    assert sorted(group.width for group in found.values() if group.whole is None) == widths
+    assert sorted(group.width for group in found.values() if group.unprunable_reason is None) == widths
     stem = found["stem_conv"]
     assert [member.layer for member in stem.producers] == ["stem_conv", "stage1_block1_2_conv"]
     assert {member.layer for member in stem.consumers} == {
@@ -83,7 +83,7 @@ def test_resnets_groups_are_its_stages_and_its_blocks_insides():
         "stage2_block1_shortcut",
     }
     assert [member.layer for member in stem.batch_norms] == ["stem_bn", "stage1_block1_2_bn"]
-    assert found["logits"].whole == "they are the model's outputs"
+    assert found["logits"].unprunable_reason == "they are the model's outputs"
 
 
 def test_mobilenet_with_depthwise_convolutions_and_relu6():
@@ -142,7 +142,7 @@ def test_transposed_separable_and_one_layer_called_twice():
     x = layers.DepthwiseConv2D(3, depth_multiplier=2, activation="relu", name="wider")(twice(twice(x)))
     x = convolution(layers.BatchNormalization()(layers.ZeroPadding2D(1)(x)), 4)
     model = ended(inputs, layers.UpSampling2D(2)(x))
-    assert all(group.whole is None for group in groups(model) if group.name != "logits")
+    assert all(group.unprunable_reason is None for group in groups(model) if group.name != "logits")
     assert_equal_when_narrow(model)
 
 
@@ -176,8 +176,8 @@ def whole_because(reason, build):
     inputs = image()
     model = ended(inputs, build(inputs))
     group = by_name(model)["conv"]
-    assert group.whole is not None
-    assert reason in group.whole
+    assert group.unprunable_reason is not None
+    assert reason in group.unprunable_reason
     with pytest.raises(InputError, match="'conv' have to stay"):
         narrow(model, {"conv": np.arange(2)})
 
@@ -186,10 +186,8 @@ def test_groups_that_stay_whole_say_why():
     def conv(inputs, **settings):
         return convolution(inputs, 8, name="conv", **settings)
 
-    whole_because("'next' takes them behind an", lambda x: convolution(conv(x, activation="sigmoid"), 4, name="next"))
-    whole_because(
-        "makes something else of 0", lambda x: convolution(layers.Activation("softplus")(conv(x)), 4, name="next")
-    )
+    whole_because("'next' takes them after an", lambda x: convolution(conv(x, activation="sigmoid"), 4, name="next"))
+    whole_because("doesn't map 0 to 0", lambda x: convolution(layers.Activation("softplus")(conv(x)), 4, name="next"))
     whole_because("LayerNormalization", lambda x: layers.LayerNormalization()(conv(x)))
     whole_because("Softmax", lambda x: layers.Softmax()(conv(x)))
     whole_because("'grouped' (Conv2D)", lambda x: convolution(conv(x), 8, groups=2, name="grouped"))
@@ -203,7 +201,7 @@ def test_what_is_tied_to_a_group_that_stays_whole_stays_whole():
     inputs = image()
     x, y = convolution(inputs, 8, name="first"), convolution(inputs, 8, name="second")
     model = ended(inputs, layers.Add()([layers.LayerNormalization()(x), y]))
-    assert all(group.whole for group in groups(model))
+    assert all(group.unprunable_reason for group in groups(model))
 
 
 def test_wrong_channels_to_keep_are_refused():

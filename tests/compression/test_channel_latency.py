@@ -43,7 +43,7 @@ def test_widths_reach_the_target_where_the_least_importance_is_lost(twins):
 
 
 def test_a_target_that_no_width_reaches_is_refused_with_what_was_reached(twins):
-    with pytest.raises(BoundError, match=r"\d\.\d\d x faster at most, 500 x was asked for"):
+    with pytest.raises(BoundError, match=r"\d\.\d\d x faster at most, the target is 500 x"):
         choose(twins, l1(twins), 500.0, step=32)
 
 

@@ -81,7 +81,7 @@ def test_a_channel_that_is_zero_already_ranks_last_and_all_rankings_repeat(resne
         found = rank(dead)
         assert found["stage1_block1_1_conv"].argmin() == 5
         assert found["stage1_block1_1_conv"][5] == 0
-        assert list(found) == [group.name for group in groups(dead) if group.whole is None]
+        assert list(found) == [group.name for group in groups(dead) if group.unprunable_reason is None]
         np.testing.assert_array_equal(rank(dead)["stem_conv"], found["stem_conv"])
 
 

@@ -11,8 +11,8 @@ import tkit
 from tkit import model_files
 from tkit.cli._group import group
 from tkit.compression.diagnosis.remedies import written
-from tkit.compression.diagnosis.sensitivity import blame
-from tkit.compression.diagnosis.sites import Place, Switches
+from tkit.compression.diagnosis.sensitivity import sensitivity_analysis
+from tkit.compression.diagnosis.sites import Site, Switches
 from tkit.compression.proofs import proofs
 from tkit.compression.step import State
 from tkit.compression.steps.quantize import Quantize
@@ -83,7 +83,7 @@ def files(run, splits, model, step):
 
 
 def found(run, splits, model, step=None):
-    return blame(State(model, Kept()), work(run, splits), step or Quantize(), splits.validation)
+    return sensitivity_analysis(State(model, Kept()), work(run, splits), step or Quantize(), splits.validation)
 
 
 def test_all_switches_on_is_the_quantized_model_and_all_off_the_float_one(run, splits):
@@ -92,30 +92,30 @@ def test_all_switches_on_is_the_quantized_model_and_all_off_the_float_one(run, s
     switches = Switches(fold(model), made)
     originals = images.astype(np.float32)
     expected = quantized(made.model, made.kept.quantized).predict(originals, verbose=0)
-    np.testing.assert_allclose(switches.outputs(images, switches.places), expected, atol=1e-4)
+    np.testing.assert_allclose(switches.outputs(images, switches.sites), expected, atol=1e-4)
     np.testing.assert_allclose(switches.outputs(images), model.predict(originals, verbose=0), atol=1e-4)
-    alone = switches.outputs(images, [Place("stage1_2_conv", "kernel")])
+    alone = switches.outputs(images, [Site("stage1_2_conv", "kernel")])
     assert np.abs(alone - switches.outputs(images)).max() > 1e-4
 
 
 @pytest.mark.parametrize(
-    ("plant", "place", "layers"),
+    ("plant", "site", "layers"),
     [
-        (with_kernel_outlier, Place("stage1_2_conv", "kernel"), ("stage1_2_conv", "stage1_2_relu")),
+        (with_kernel_outlier, Site("stage1_2_conv", "kernel"), ("stage1_2_conv", "stage1_2_relu")),
         (
             with_activation_outlier,
-            Place("stage1_1_relu", "activations"),
+            Site("stage1_1_relu", "activations"),
             ("stage1_1_conv", "stage1_1_relu", "stage1_2_conv"),
         ),
     ],
 )
-def test_a_planted_outlier_ranks_first_and_the_exceptions_win_back_what_it_cost(run, splits, plant, place, layers):
+def test_a_planted_outlier_ranks_first_and_the_exceptions_win_back_what_it_cost(run, splits, plant, site, layers):
     model = plant(trained(run))
     findings = found(run, splits, model)
-    worst = findings.places[0]
-    assert worst.place == place
+    worst = findings.sites[0]
+    assert worst.site == site
     assert worst.cause.name == "range outlier"
-    assert worst.effect.divergence > 10 * findings.places[2].effect.divergence
+    assert worst.effect.divergence > 10 * findings.sites[2].effect.divergence
     assert set(layers) <= set(findings.exceptions.float_layers)
 
     reference = model.predict(splits.validation.images.astype(np.float32), verbose=0).argmax(axis=1)
@@ -139,8 +139,8 @@ def darkened(splits, chosen):
 def test_calibration_images_darker_than_validation_saturate(run, splits):
     dark = darkened(splits, slice(None))
     findings = found(run, dark, trained(run), Quantize(calibration="minmax"))
-    worst = findings.places[0]
-    assert worst.place.part == "activations"
+    worst = findings.sites[0]
+    assert worst.site.part == "activations"
     assert worst.cause.name == "saturation"
     assert worst.cause.measured["outside_validation"] > 10 * worst.cause.measured["outside_calibration"]
 
@@ -150,7 +150,7 @@ def test_too_few_calibration_images_are_named_and_more_are_suggested(run, splits
     originals = {image.tobytes() for image in work(run, splits).calibration(10)}
     chosen = [image.tobytes() in originals for image in splits.train.images]
     findings = found(run, darkened(splits, chosen), trained(run), few)
-    worst = findings.places[0]
+    worst = findings.sites[0]
     assert worst.cause.name == "too few calibration samples"
     assert "samples=40" in worst.remedy
     assert findings.exceptions.samples == 40

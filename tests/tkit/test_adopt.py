@@ -210,7 +210,9 @@ def test_files_that_are_no_keras_files(data, tmp_path):
     }
     for name, content in cases.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match="HDF5" if name == "old.keras" else f"{name} is no whole .keras file"):
+        with pytest.raises(
+            InputError, match="HDF5" if name == "old.keras" else f"{name} is not a complete .keras file"
+        ):
             tkit.adopt(tmp_path / name, data=data)
     with pytest.raises(InputError, match="Cannot read .*none.keras"):
         tkit.adopt(tmp_path / "none.keras", data=data)

@@ -98,7 +98,7 @@ def test_show_schema_is_the_json_schema():
         (["run", "--recipe", "./mine.py"], "No recipe file at"),
         (["export", "runs/none-1"], "No run at runs/none-1"),
         (["bench", "runs/none-1"], "No run at runs/none-1"),
-        (["tensorboard"], "No runs at runs: make one with `tkit fit`"),
+        (["tensorboard"], "No runs at runs: create one with `tkit fit`"),
     ],
 )
 def test_a_users_mistake_is_one_message_and_exit_code_2(arguments, message, tmp_path):

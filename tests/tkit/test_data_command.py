@@ -111,7 +111,13 @@ def test_everything_that_is_odd_is_found(messy):
 def test_the_text_says_it_and_the_exit_code_is_0(messy, capsys):
     assert tkit(messy) == 0
     captured = capsys.readouterr()
-    for part in ("width   4 to 20", "uneven  14.0", "1 file can't be read", "1 file that is no image is", "turned  1"):
+    for part in (
+        "width   4 to 20",
+        "uneven  14.0",
+        "1 file can't be read",
+        "1 file that is not an image is",
+        "turned  1",
+    ):
         assert part in captured.out
     assert captured.out.count("\nproblem: ") == 2
     assert captured.err == ""

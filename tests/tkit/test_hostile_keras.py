@@ -176,8 +176,8 @@ HDF5 = {
     "virtual": (virtual, "is virtual"),
     # CVE-2026-0897: a shape out of nothing.
     "shape": (lambda group, at: group.create_dataset("0", (1 << 20, 1 << 20), "f4", chunks=(1024, 1024)), "claims"),
-    "text": (lambda group, at: group.create_dataset("0", data=["a" * 100]), "no array of numbers"),
-    "named type": (lambda group, at: group.__setitem__("0", np.dtype("f4")), "no array of numbers"),
+    "text": (lambda group, at: group.create_dataset("0", data=["a" * 100]), "not an array of numbers"),
+    "named type": (lambda group, at: group.__setitem__("0", np.dtype("f4")), "not an array of numbers"),
     "filter": (lambda group, at: group.create_dataset("0", data=np.zeros((64, 3)), compression="lzf"), "filters"),
 }  # fmt: skip
 
@@ -213,7 +213,7 @@ def test_links_two_members_of_one_name_and_a_huge_directory_are_refused(parts, t
         info = zipfile.ZipInfo("model.weights.h5")
         info.external_attr = 0o120777 << 16
         archive.writestr(info, "/etc/passwd")
-    refused(path, "no regular file")
+    refused(path, "not a regular file")
     path = tmp_path / "twice.keras"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", parts["config.json"])
@@ -235,7 +235,7 @@ def test_bombs_are_refused_before_they_are_unpacked(parts, tmp_path):
 
 def test_a_config_that_is_nested_without_end_is_refused(parts, tmp_path):
     config = b'{"class_name": "Sequential", "config": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
-    refused(packed(tmp_path / "deep.keras", {**parts, "config.json": config}), "no whole .keras file")
+    refused(packed(tmp_path / "deep.keras", {**parts, "config.json": config}), "not a complete .keras file")
 
 
 def test_a_layer_without_end_breaks_the_child_alone(parts, tmp_path):

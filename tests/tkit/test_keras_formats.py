@@ -78,8 +78,8 @@ def test_commands_say_what_a_savedmodel_lacks_and_what_weights_alone_lack(tmp_pa
     (tmp_path / "mine.txt").write_text("no model")
     for name, message in {
         "exported": "is a SavedModel",
-        "mine.weights.h5": "holds weights alone",
-        "mine.txt": "is no model of Keras",
+        "mine.weights.h5": "holds only weights",
+        "mine.txt": "is not a Keras model",
     }.items():
         with pytest.raises(SystemExit) as stopped:
             main(["export", str(tmp_path / name), "--data", "digits"])

@@ -214,7 +214,7 @@ def test_loading_a_json_recipe_imports_nothing_that_it_names(tmp_path):
     path = tmp_path / "recipe.json"
     path.write_text(json.dumps(fields))
     code = (
-        "import sys; from tkit.recipe import load; from tkit_edge.errors import InputError\n"
+        "import sys; from tkit.recipe_loading import load; from tkit_edge.errors import InputError\n"
         f"try: load({str(path)!r})\nexcept InputError: sys.exit('antigravity' in sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

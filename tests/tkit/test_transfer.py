@@ -99,7 +99,7 @@ def test_weights_that_lie_in_another_file_are_not_read(tmp_path):
     with h5py.File(tmp_path / "links.weights.h5", "w") as file:
         group = file.create_group("layers/conv2d/vars")
         group.create_dataset("0", (3, 3, 3, 32), "f4", external=[(str(secret), 0, h5py.h5f.UNLIMITED)])
-    with pytest.raises(InputError, match="lies in another file"):
+    with pytest.raises(InputError, match="is stored in another file"):
         Backbone(weights=str(tmp_path / "links.weights.h5")).build(SIZE, 3, STATISTICS)
 
 

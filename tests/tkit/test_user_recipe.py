@@ -183,4 +183,4 @@ def test_code_from_outside_of_the_working_directory_is_announced_before_it_runs(
     assert capsys.readouterr().err == "running\n"
     load(outside)
     said = capsys.readouterr().err
-    assert re.fullmatch(r".*outside.py is code from outside of the working directory: it is run now.\nrunning\n", said)
+    assert re.fullmatch(r".*outside.py is code from outside the working directory: it is run now.\nrunning\n", said)

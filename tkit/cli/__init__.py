@@ -1,4 +1,4 @@
-"""The `tkit` command: one file a command, named after it; what a command needs is imported when it runs."""
+"""The `tkit` command: one file per command, named after it; a command's imports happen when it runs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort as abort:
-        if isinstance(abort.__cause__, EOFError):  # click takes any EOFError for Ctrl-D at a prompt; tkit has none
+        if isinstance(
+            abort.__cause__, EOFError
+        ):  # click treats any EOFError as Ctrl-D at a prompt; tkit has no prompts
             raise abort.__cause__ from None
         click.echo("Interrupted.", err=True)
         sys.exit(INTERRUPTED)

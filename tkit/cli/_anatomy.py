@@ -17,7 +17,8 @@ def brief(name: str, anatomy: Anatomy) -> str:
 
 
 def whole(name: str, anatomy: Anatomy, tensors: bool, width: int | None = None) -> str:
-    """A file in full; `tensors`: every constant, not only the largest; `width`: the terminal's, which tables fit."""
+    """A file in full; `tensors`: every constant, not only the largest; `width`: the terminal's, to which tables are
+    fitted."""
     lines = [_head(name, anatomy), *([f"made by  {anatomy.description}"] if anatomy.description else [])]
     lines += [f"input    {text}" for text in anatomy.inputs] + [f"output   {text}" for text in anatomy.outputs]
     if anatomy.graphs > 1:
@@ -83,7 +84,7 @@ def _runtimes(anatomy: Anatomy) -> list[str]:
 def _table(
     header: Sequence[str], rows: Sequence[Sequence[str]], width: int | None, spare: Sequence[int] = ()
 ) -> list[str]:
-    """Aligned columns: numbers to the right, words to the left."""
+    """Aligned columns: numbers right, words left."""
     numbers = [all(row[column][:1].isdigit() or row[column] == "-" for row in rows) for column in range(len(header))]
     left = [column for column, number in enumerate(numbers) if not number]
     return aligned([header, *rows], left=left, width=width, spare=spare)

@@ -1,4 +1,4 @@
-"""What all commands share: help printed as it is written, exit codes below it, and -q and -v."""
+"""Shared by all commands: help printed verbatim, the exit codes below it, and -q and -v."""
 
 from __future__ import annotations
 
@@ -29,13 +29,15 @@ def _set_level(context: click.Context, option: click.Parameter, value: bool) -> 
 def level_options() -> list[click.Parameter]:
     """-q and -v; the last one given counts."""
     return [
-        click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_level, help="Say errors only."),
+        click.Option(
+            ["-q", "--quiet"], is_flag=True, expose_value=False, callback=_set_level, help="Print errors only."
+        ),
         click.Option(
             ["-v", "--verbose"],
             is_flag=True,
             expose_value=False,
             callback=_set_level,
-            help="Say more, TensorFlow's own lines included.",
+            help="Print more, including TensorFlow's own lines.",
         ),
     ]
 
@@ -62,7 +64,7 @@ class Command(click.Command):
         write_verbatim(formatter, EXIT_CODES)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse; say how overrides are written where one was given as an option."""
+        """Parse; if an override was given as an option, explain how overrides are written."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:

@@ -1,4 +1,4 @@
-"""What the shell may complete. Called on every Tab, so nothing here is slow."""
+"""Shell completion. Called on every Tab, so nothing here is slow."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def files(context: click.Context, parameter: click.Parameter, incomplete: str) -
 
 
 def recipes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Recipe names, or paths once what is typed begins no name."""
+    """Recipe names, or paths once the typed text matches no name."""
     return _begun(tkit.recipes.names(), incomplete) or files(context, parameter, incomplete)
 
 
 def override_keys(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """`fit.epochs=` and the like, and the values of keys that have a list of them."""
+    """Keys such as `fit.epochs=`, and the values of keys with a fixed set."""
     from tkit.recipe_loading import load
     from tkit_edge.errors import InputError
 
@@ -56,7 +56,7 @@ def override_keys(context: click.Context, parameter: click.Parameter, incomplete
 def recipe_then_override_keys(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """A recipe's name where none is on the line yet, else override keys."""
+    """A recipe's name if the line has none yet, else override keys."""
     named = context.params.get("recipe") or context.params.get("resume") or context.params.get("overrides")
     found = [] if named else _begun(tkit.recipes.names(), incomplete)
     return found or override_keys(context, parameter, incomplete)
@@ -79,7 +79,7 @@ def _keys(recipe: Recipe) -> Iterator[str]:
 
 
 def _values(recipe: Recipe, key: str) -> list[str]:
-    """What a key may be set to, where that is a list: kinds of components, words, true and false."""
+    """The values of a key, where they are a fixed set: kinds of components, words, true and false."""
     from tkit_pipelines.config import Config
 
     config: Any = recipe
@@ -92,7 +92,7 @@ def _values(recipe: Recipe, key: str) -> list[str]:
 
 
 def _choices(config: type[Config], name: str) -> list[str]:
-    """The words that a field takes, and the kinds of its components."""
+    """The words that a field accepts, and the kinds of its components."""
     from tkit_pipelines.config import OneOf, kinds
 
     field = config.model_fields[name]
@@ -111,7 +111,7 @@ def _choices(config: type[Config], name: str) -> list[str]:
 
 
 def runs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The run folders, newest first, or paths once what is typed begins none."""
+    """The run folders, newest first, or paths once the typed text matches none."""
     from tkit.run_location import runs_folder
 
     top = runs_folder(context.params.get("runs_dir"))
@@ -125,7 +125,7 @@ def variants(context: click.Context, parameter: click.Parameter, incomplete: str
 
 
 def formats(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """What the run on the line was exported as."""
+    """The formats in which the run on the line was exported."""
     listed = [name for key, entry in _stages(context).items() if key.endswith("/export") for name in entry["metrics"]]
     return _begun(list(dict.fromkeys(["keras", *listed])), incomplete)
 
@@ -136,7 +136,7 @@ def _stages(context: click.Context) -> dict[str, Any]:
     from tkit.run_location import runs_folder
     from tkit_edge.errors import InputError
 
-    # Behind an option whose value is being typed, click leaves the arguments unassigned.
+    # While an option's value is being typed, click leaves the arguments unassigned.
     run = context.params.get("run") or context.params.get("subject") or next(iter(context.args), None)
     for folder in (Path(run), runs_folder(context.params.get("runs_dir")) / run) if run else ():
         try:
@@ -147,7 +147,7 @@ def _stages(context: click.Context) -> dict[str, Any]:
 
 
 def steps(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The kinds of compression steps, and the fields of the one that is typed."""
+    """The kinds of compression steps, and the fields of the one that is being typed."""
     from tkit_pipelines.config import component_class, kinds
 
     kind, colon, rest = incomplete.partition(":")

@@ -1,4 +1,4 @@
-"""A recipe as text: one `key=value` a line, which is also the override that sets it, and what it means."""
+"""A recipe as text: one `key=value` per line, which is also the override that sets it, with its meaning."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BELOW = "    # "
 
 
 def lines(config: Config, width: int | None = None, prefix: str = "") -> Iterator[str]:
-    """The settings of `config`, each with its documentation: beside it, or below where `width` columns are too few."""
+    """The settings of `config`, each with its documentation: beside it, or below if `width` columns are too few."""
     for name, field in type(config).model_fields.items():
         value = getattr(config, name)
         if name in ("version", "kind"):
@@ -47,7 +47,7 @@ def _fits_one_line(config: Config) -> bool:
 
 
 def _text(value: Any) -> str:
-    """As the command line takes it; JSON where plain text would be read as something else."""
+    """As the command line accepts it; JSON where plain text would be parsed as something else."""
     if isinstance(value, Component):
         if not _fits_one_line(value):
             return json.dumps(value.model_dump(mode="json"))

@@ -12,9 +12,9 @@ _CONFUSIONS = 5
 
 
 def text(result: dict[str, Any], width: int | None = None) -> str:
-    """The figures of `tkit.evaluate` in some lines: the weakest classes and commonest confusions first.
+    """The figures of `tkit.evaluate` in a few lines: the weakest classes and most common confusions first.
 
-    `width` is the terminal's; the table leaves out columns that don't fit.
+    `width` is the terminal's; columns that don't fit are left out.
     """
     low, high = result["interval"]
     top5 = "" if result["top5"] is None else f"; top-5 {result['top5']:.2%}"

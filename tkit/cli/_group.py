@@ -1,4 +1,4 @@
-"""The group of all commands. It knows them by their files, and imports only the one that runs."""
+"""The group of all commands. It finds them by their files, and imports only the one that runs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _show_versions(context: click.Context, option: click.Parameter, value: bool)
 
 
 class Group(click.Group):
-    """Commands found by file name; files whose names begin with an underscore are none."""
+    """Commands found by file name; files whose names begin with an underscore are not commands."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands' names."""
@@ -77,7 +77,7 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> None:
-        """Run the command; end without a word when the reader of the output has gone."""
+        """Run the command; exit silently on a broken pipe."""
         try:
             super().invoke(ctx)
         except BrokenPipeError:

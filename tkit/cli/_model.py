@@ -1,4 +1,4 @@
-"""What the commands share that take a run or a .keras file of the user's own."""
+"""Shared by the commands that take a run or the user's own .keras file."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ data_option = click.option(
 pixels_option = click.option(
     "--pixels",
     type=click.Choice(["0-255", "0-1", "-1-1", "caffe", "torch"]),
-    help="What pixels a model file was trained on, where the file doesn't show it; caffe and torch are modes of "
+    help="Pixel range that a model file was trained on, where the file doesn't show it; caffe and torch are modes of "
     "preprocess_input in Keras Applications.",
 )
 
 
 def takes_a_model(command: Callable) -> Callable:
-    """RUN|FILE, --data, --pixels, --skip-bad and --runs-dir, which `open_run` makes a run of."""
+    """RUN|FILE, --data, --pixels, --skip-bad and --runs-dir, which `open_run` turns into a run."""
     options = (run_or_keras_argument, data_option, pixels_option, _options.skip_bad_option, _options.runs_dir_option)
     for option in reversed(options):
         command = option(command)
@@ -44,7 +44,7 @@ format_option = click.option(
     "--format",
     metavar="NAME",
     shell_complete=_complete.formats,
-    help="Which file of it: keras, float32, float16, dynamic, int8, int16x8.",
+    help="Which of its files: keras, float32, float16, dynamic, int8, int16x8.",
 )
 
 
@@ -56,9 +56,9 @@ def open_run(
     skip_bad: bool,
     overrides: tuple[str, ...],
 ) -> Run:
-    """The run at `path`, or the run that a .keras file and its data become, for a command with these overrides.
+    """The run at `path`, or a run made from a .keras file and its data, for a command with these overrides.
 
-    Those of `data` are what the run of a .keras file is made with; the others hold for this command.
+    Overrides of `data` define the run of a .keras file; the others apply to this command.
     """
     import tkit
     from tkit.keras_files.formats import is_model
@@ -67,12 +67,12 @@ def open_run(
     overrides = (*_options.skip(skip_bad), *overrides)
     if not is_model(path):
         if (data is not None or pixels is not None) and path.is_file():
-            raise InputError(f"{path} is no model of Keras: expected a .keras or .h5 file.")
+            raise InputError(f"{path} is not a Keras model: expected a .keras or .h5 file.")
         if data is not None or pixels is not None:
             raise InputError(f"--data and --pixels go with a .keras or .h5 file; {path} has them in its recipe.")
         return tkit.Run.open(path, runs_dir).with_overrides(overrides)
     if data is None:
-        raise InputError(f"{path} needs images to work with: --data DATA (a folder with one folder a class).")
+        raise InputError(f"{path} needs images to work with: --data DATA (a folder with one folder per class).")
     _options.silence_tensorflow()
     lasting = [item for item in overrides if item.startswith("data.")]
     run = tkit.adopt(path, data=data, pixels=pixels, runs_dir=runs_dir, overrides=lasting)
@@ -88,7 +88,7 @@ def file_settings(path: Path, options: dict[str, Any], overrides: tuple[str, ...
     given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
     if given:
         raise InputError(
-            f"{', '.join(given)}: of a run or a .keras file. {path} is measured by itself, without images."
+            f"{', '.join(given)}: for a run or a .keras file only. {path} is measured alone, without images."
         )
     settings = Bench()
     for override in overrides:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tkit.recipe_loading import Loaded
 
 DOCUMENT_VERSION = 1
-"""Of the JSON documents; it rises when a key goes or changes its meaning."""
+"""Version of the JSON documents; incremented when a key is removed or changes its meaning."""
 _RECIPE_HELP = "A name from `tkit list`, or the path of a .py or .json recipe."
 
 
@@ -33,7 +33,7 @@ def recipe_or_resume(command: Callable) -> Callable:
         metavar="RUN",
         type=click.Path(path_type=Path),
         shell_complete=_complete.runs,
-        help="Go on with an interrupted run, in place of --recipe.",
+        help="Continue an interrupted run, instead of --recipe.",
     )
     recipe = click.option("--recipe", metavar="RECIPE", shell_complete=_complete.recipes, help=_RECIPE_HELP)
     return recipe(resume(command))
@@ -43,19 +43,21 @@ data_option = click.option(
     "--data",
     metavar="DATA",
     shell_complete=_complete.files,
-    help="Where the images are, in place of the recipe's own source: a folder, an archive, or a name "
+    help="Source of the images, instead of the recipe's: a folder, an archive, or a name "
     "such as tfds:cifar10. Short for data.source=DATA.",
 )
 skip_bad_option = click.option(
-    "--skip-bad", is_flag=True, help="Go past damaged images, and say how many. Short for data.skip_bad=true."
+    "--skip-bad", is_flag=True, help="Skip damaged images, and report how many. Short for data.skip_bad=true."
 )
 runs_dir_option = click.option(
     "--runs-dir",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Where run folders are. [default: $TKIT_RUNS, else ./runs]",
+    help="Folder of the runs. [default: $TKIT_RUNS, else ./runs]",
 )
-dry_run_option = click.option("--dry-run", is_flag=True, help="Two steps of every stage, on the recipe's true shapes.")
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Run two steps of every stage, with the recipe's real shapes."
+)
 variant_option = click.option(
     "--variant",
     metavar="NAME",
@@ -68,13 +70,13 @@ from_variant_option = click.option(
     default="float",
     show_default=True,
     shell_complete=_complete.variants,
-    help="Which of the run's models it begins with.",
+    help="Which of the run's models to start from.",
 )
 json_option = click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="One JSON document on standard output; all else on standard error.",
+    help="One JSON document on standard output; everything else on standard error.",
 )
 run_argument = click.argument("run", type=click.Path(path_type=Path), shell_complete=_complete.runs)
 overrides_argument = click.argument(
@@ -94,9 +96,9 @@ def begin_or_resume(
     dry_run: bool,
     overrides: tuple[str, ...],
 ) -> dict[str, Any]:
-    """The arguments of `tkit.fit` and `tkit.run`; UsageError for options that a resumed run can't have.
+    """The arguments of `tkit.fit` and `tkit.run`; UsageError for options that a resumed run doesn't allow.
 
-    The recipe may stand without --recipe, before the overrides.
+    The recipe may be given without --recipe, before the overrides.
     """
     if resume is None:
         if recipe is None and overrides and "=" not in overrides[0]:
@@ -106,7 +108,7 @@ def begin_or_resume(
     given = {"--recipe": recipe, "--skip-bad": skip_bad, "--runs-dir": runs_dir, "--dry-run": dry_run}
     for option, value in given.items():
         if value:
-            raise click.UsageError(f"--resume goes on with a run as it is: {option} can't be given with it.")
+            raise click.UsageError(f"--resume continues a run unchanged: {option} can't be given with it.")
     return {"resume": resume, "overrides": [*_source(data), *overrides]}
 
 
@@ -119,24 +121,24 @@ def load(recipe: str | None, overrides: tuple[str, ...], data: str | None = None
     from tkit.recipe_loading import load
 
     if recipe is None:
-        raise click.UsageError("Missing option '--recipe' (or '--resume', to go on with a run).")
+        raise click.UsageError("Missing option '--recipe' (or '--resume', to continue a run).")
 
     return load(recipe, [*_source(data), *skip(skip_bad), *overrides])
 
 
 def skip(skip_bad: bool) -> list[str]:
-    """The override that --skip-bad is short for."""
+    """The override that --skip-bad stands for."""
     return ["data.skip_bad=true"] if skip_bad else []
 
 
 def split_overrides(arguments: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Positional arguments apart: those that aren't overrides, and overrides such as "data.batch_size=16"."""
+    """Splits positional arguments: those that aren't overrides, and overrides such as "data.batch_size=16"."""
     overrides = tuple(item for item in arguments if re.match(r"[a-z_]+\.[^:=/]*=", item))
     return tuple(item for item in arguments if item not in overrides), overrides
 
 
 def silence_tensorflow() -> None:
-    """Keep TensorFlow's own lines off the terminal, unless the user asked for them, and show that it starts."""
+    """Keep TensorFlow's own lines off the terminal, unless the user asked for them, and show that it is starting."""
     if console.level() != "verbose":
         from tkit import _quiet
 
@@ -153,7 +155,7 @@ def bench_table(report: dict[str, Any]) -> str:
 
 
 def stdout_width() -> int | None:
-    """Columns of the terminal on standard output; None for a pipe or a file, which gets everything."""
+    """Columns of the terminal on standard output; None for a pipe or a file, which gets the full width."""
     return terminal_width(sys.stdout)
 
 
@@ -164,11 +166,11 @@ def print_json(document: Any) -> None:
 
 @contextmanager
 def results(as_json: bool, kind: str) -> Iterator[Callable[[Any, str], None]]:
-    """Gives a function that prints a command's result: its JSON document, of a `kind` of docs/json.md, or its text.
+    """Yields a function that prints a command's result: its JSON document, of a `kind` of docs/json.md, or its text.
 
-    With `as_json`, whatever else is printed until the block ends goes to standard error, what native code and
-    child processes print too, so that standard output is one JSON document: the result, or the figures of a bound that
-    was missed. After another error it is empty.
+    With `as_json`, everything else that is printed until the block ends goes to standard error, including the output
+    of native code and child processes, so that standard output is one JSON document: the result, or the figures of a
+    missed bound. After another error it is empty.
     """
     if not as_json:
 

@@ -1,9 +1,9 @@
 """Measure exported files: latency, memory, size, accuracy.
 
-Each file runs through the LiteRT runtime in a process of its own, with 1 and n
-threads, with and without XNNPACK. A .keras file of your own becomes a run first (it
-needs --data) and is exported where it wasn't yet; a bundle and any .tflite file are
-measured as they are, without accuracy. A figure past a bound ends with 3.
+Each file runs through the LiteRT runtime in its own process, with 1 and n threads,
+with and without XNNPACK. Your own .keras file becomes a run first (it needs --data)
+and is exported if it wasn't yet; a bundle and any .tflite file are measured as they
+are, without accuracy. A figure over its bound ends with exit code 3.
 
 Examples:
   tkit bench runs/digits_cnn-1
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
 _SHORT = {
     "formats": ("bench.formats", "Which files, such as int8,float32."),
     "threads": ("bench.threads", "Thread counts, such as 1,4."),
-    "kernels": ("bench.kernels", "Of xnnpack, builtin, reference."),
-    "seconds": ("bench.seconds", "Measuring time of each row."),
-    "max_bytes": ("bench.budget.bytes", "Largest int8 file, in bytes."),
-    "max_p50_ms": ("bench.budget.p50_ms", "Largest p50 of it, in ms."),
-    "max_p50_ratio": ("bench.budget.p50_ratio", "Largest p50 of it, as a multiple of the reference's."),
+    "kernels": ("bench.kernels", "Some of xnnpack, builtin, reference."),
+    "seconds": ("bench.seconds", "Measuring time per row."),
+    "max_bytes": ("bench.budget.bytes", "Bound on the size of the int8 file, in bytes."),
+    "max_p50_ms": ("bench.budget.p50_ms", "Bound on its p50, in ms."),
+    "max_p50_ratio": ("bench.budget.p50_ratio", "Bound on its p50, as a multiple of the reference's."),
     "reference": ("bench.budget.reference", "A format, or another .tflite file. [default: float32]"),
-    "max_memory": ("bench.budget.peak_memory", "Largest peak memory, in bytes."),
+    "max_memory": ("bench.budget.peak_memory", "Bound on the peak memory, in bytes."),
     "at_least": ("bench.budget.accuracy", "Lowest accuracy on the test images, such as 0.9."),
 }
 
 
 def _short_options(command: Callable) -> Callable:
-    """An option for each override of `_SHORT`."""
+    """One option per override of `_SHORT`."""
     for name, (key, text) in reversed(_SHORT.items()):
         option = f"--{name.replace('_', '-')}"
         command = click.option(option, name, metavar="VALUE", help=f"{text} Short for {key}=VALUE.")(command)

@@ -1,7 +1,7 @@
-"""Show what tkit keeps on disk to be quicker, or clear it.
+"""Show what tkit caches on disk, or clear it.
 
 The cache holds decoded images of folders, archives and TFDS sets, one entry per
-source and size. All of it can be made again; runs are not in it.
+source and size. All of it can be recreated; runs are not in it.
 
 Examples:
   tkit cache

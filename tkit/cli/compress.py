@@ -1,8 +1,8 @@
 """Compress a run's model: prune, cluster, quantize, in the order given.
 
-Each step fine-tunes, keeps what the ones before it have made, and adds a row to
-the ledger: what it bought in bytes, latency and accuracy, and what it didn't.
-Without steps, those of the recipe. A .keras file of your own needs --data.
+Each step fine-tunes, preserves the results of the steps before it, and adds a row to
+the ledger: what it gained in bytes, latency and accuracy, and what it didn't.
+Without steps, the recipe's are used. Your own .keras file needs --data.
 
 Examples:
   tkit compress runs/digits_cnn-1 prune:sparsity=0.5

@@ -1,7 +1,7 @@
 """Look at data before training: counts, sizes, damaged files, repeats.
 
-Reads everything once, goes on past bad files, and lists what would stop a recipe
-from training on it. Ends with 0 when it could be read, problems or not.
+Reads everything once, skips bad files, and lists what would stop a recipe from
+training on it. Ends with exit code 0 if it could be read, even with problems.
 
 Examples:
   tkit data ./images
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 LISTED = 20  # bad files
 LARGEST, SMALL = 96, 16
-"""Pixels of a side: more is slow to begin with; less is too small for cifar10_cnn's pools."""
+"""Pixels per side: more is too slow for a start; less is too small for cifar10_cnn's pools."""
 GREY = (" L", " 1", " I", " I;16", " LA")
-"""Pillow's modes at the end of a kind."""
+"""Pillow's modes, the last part of a kind."""
 CLASSES = 40
 BAR = 24  # characters for the largest class
 
@@ -115,7 +115,7 @@ def _document(found: Survey) -> dict[str, Any]:
 
 
 def _spread(values: list[Any]) -> dict[str, float] | None:
-    """Least, median and largest."""
+    """Minimum, median and maximum."""
     if not values:
         return None
     ordered = sorted(values)
@@ -129,7 +129,7 @@ def _lines(found: Survey, columns: int | None) -> list[str]:
         f"{found.name}: {counted(total, 'image')} ({parts}), {counted(len(found.class_names), 'class', 'classes')}"
     ]
     if "test" not in found.splits:
-        lines.append("no test images of its own: tkit holds a fixed fifth of each class out")
+        lines.append("no test images of its own: tkit holds out a fixed fifth of each class")
     lines += [*found.notes, "", *_classes(found, columns), ""]
     if found.heights:
         height, width = _spread(found.heights), _spread(found.widths)
@@ -142,7 +142,7 @@ def _lines(found: Survey, columns: int | None) -> list[str]:
         ]
         lines.append("kinds   " + ", ".join(f"{kind} {count:,}" for kind, count in found.kinds.most_common()))
     if found.turned:
-        lines.append(f"turned  {counted(found.turned, 'is', 'are')} turned upright, as EXIF data says")
+        lines.append(f"turned  {counted(found.turned, 'is', 'are')} rotated upright, according to EXIF data")
     if found.imbalance >= 3:
         lines.append("uneven  " + _imbalance(found.imbalance))
     lines += [f"repeats {_repeats(repeats, found)}" for repeats in found.repeats]
@@ -151,8 +151,8 @@ def _lines(found: Survey, columns: int | None) -> list[str]:
         equal = counted(found.contradictions.count, "equal image is", "equal images are")
         lines.append(f"labels  {equal} in two classes: {first} and {second}")
     if found.strays:
-        strays = counted(len(found.strays), "file that is no image is", "files that are no images are")
-        lines.append(f"strays  {strays} passed over: {found.strays[0]} ...")
+        strays = counted(len(found.strays), "file that is not an image is", "files that are not images are")
+        lines.append(f"strays  {strays} skipped: {found.strays[0]} ...")
     if found.bad:
         lines += [
             "",
@@ -166,7 +166,7 @@ def _lines(found: Survey, columns: int | None) -> list[str]:
 
 
 def _command(found: Survey) -> str:
-    """What trains on the data as it is: its size, at most `LARGEST` pixels a side, and its channels."""
+    """The command that trains on the data as it is: its size, at most `LARGEST` pixels per side, and its channels."""
     height, width, channels = found.shape.array
     if found.heights:
         spreads = _spread(found.heights), _spread(found.widths)
@@ -180,7 +180,7 @@ def _command(found: Survey) -> str:
 
 
 def _classes(found: Survey, width: int | None) -> list[str]:
-    """A line a class: its name, its images in each split, a bar."""
+    """One line per class: its name, its images in each split, a bar."""
     rows = list(zip(found.class_names, zip(*found.splits.values(), strict=True), strict=True))[:CLASSES]
     most = max(1, *(sum(counts) for _, counts in rows))
     bars = ["#" * round(BAR * sum(counts) / most) for _, counts in rows]

@@ -1,8 +1,8 @@
-"""Say what tkit runs on and what is missing; check a run folder.
+"""Report what tkit runs on and what is missing; check a run folder.
 
-The output is made to be pasted into a report of a problem. With a RUN, every file that
-its manifest lists is compared with what is there, every checkpoint is verified, and it
-says what --resume would do. Ends with 3 when something needed is missing or damaged.
+The output is meant to be pasted into a bug report. With a RUN, every file that its
+manifest lists is verified, every checkpoint too, and it reports what --resume would do.
+Ends with exit code 3 if something needed is missing or damaged.
 
 Examples:
   tkit doctor

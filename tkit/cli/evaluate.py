@@ -2,7 +2,7 @@
 
 Any model: a run (its Keras model, or with --format an exported file), a .keras file, a
 .tflite file, a bundle. A run has its images; the others need --data. A run's results
-are written into its folder, with images; others where --output says.
+are written into its folder, with plots; others to --output.
 
 Examples:
   tkit evaluate runs/digits_cnn-1
@@ -37,13 +37,18 @@ if TYPE_CHECKING:
     "--split",
     type=click.Choice(["test", "validation", "train"]),
     default="test",
-    help="Which part of the images. [default: test]",
+    help="Which split of the images. [default: test]",
 )
 @_options.variant_option
 @_model.format_option
 @_model.pixels_option
 @click.option("--mirror", is_flag=True, help="Average the scores of each image and its mirror image (test-time flip).")
-@click.option("--at-least", metavar="SHARE", type=click.FloatRange(0, 1), help="End with 3 below this accuracy: 0.9.")
+@click.option(
+    "--at-least",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1),
+    help="End with exit code 3 below this accuracy, such as 0.9.",
+)
 @click.option("--by-interval", is_flag=True, help="Compare --at-least with the lower end of the 95 % interval.")
 @click.option("--output", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="Write results here.")
 @_options.skip_bad_option
@@ -70,7 +75,7 @@ def command(
     from tkit.cli._evaluation import text
 
     if by_interval and at_least is None:
-        raise click.UsageError("--by-interval says how --at-least is compared: give both.")
+        raise click.UsageError("--by-interval changes how --at-least is compared: give both.")
     with _options.results(as_json, "evaluate") as show:
         _options.silence_tensorflow()
         from tkit.stages.evaluate import require

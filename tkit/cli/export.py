@@ -1,21 +1,15 @@
-"""Export a run's model to .tflite files, each shown to agree with it.
+"""Export a run's model to .tflite files, each checked against it.
 
-Every file goes through the parity gate before it counts: it runs through LiteRT
-against the trained model, and past the recipe's bound the command ends with 3.
-Formats that a model can't be had in are left out, unless they were asked for.
-A .keras file of your own becomes a run first: it needs --data.
+Every file must pass the parity gate: it runs through LiteRT and is compared with the
+trained model; if it misses the recipe's bound, the command ends with exit code 3.
+Formats that a model can't be exported in are left out, unless they were asked for.
+Your own .keras file becomes a run first: it needs --data.
 
 Examples:
   tkit export runs/digits_cnn-1
   tkit export runs/digits_cnn-1 export.io=uint8 export.formats=int8
   tkit export model.keras --data ./images --pixels 0-1
-    from tkit.conversion import process
-
-    with _options.results(as_json, "export") as show:
-        process.start()
-        opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
-        _options.silence_tensorflow()
-        tkit.export(opened, variant=variant, skip_failed=skip_failed)
+  tkit export model.keras --data ./images --pixels 0-1 --skip-failed
   tkit export runs/digits_cnn-1 --json
 """
 

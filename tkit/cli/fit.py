@@ -1,7 +1,7 @@
 """Train a recipe's model.
 
-Makes a new run folder, RUNS/<recipe>-<n>, and prints its path on standard output.
-Ctrl-C saves the training; --resume goes on with it as if nothing had been.
+Creates a new run folder, RUNS/<recipe>-<n>, and prints its path on standard output.
+Ctrl-C saves the training; --resume continues it as if it had never stopped.
 Overrides are dotted keys of the recipe; `tkit show RECIPE` lists them.
 
 Examples:

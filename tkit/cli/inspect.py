@@ -1,6 +1,6 @@
 """Take a .tflite file apart: operators, quantization, where the bytes are.
 
-Any .tflite file, whoever made it; it is read, not run. Of a run or a bundle, each
+Any .tflite file, from any source; it is read, not run. For a run or a bundle, each
 file in a few lines.
 
 Examples:

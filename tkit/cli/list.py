@@ -1,7 +1,7 @@
 """List the recipes.
 
-Each is a short Python file; `tkit show RECIPE` prints what it says. A recipe of
-your own is such a file too, given by its path: --recipe ./mine.py
+Each is a short Python file; `tkit show RECIPE` prints its settings. Your own recipe
+is such a file too, given by its path: --recipe ./mine.py
 
 Examples:
   tkit list

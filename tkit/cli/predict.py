@@ -1,8 +1,8 @@
 """Classify image files.
 
-Images are decoded as in training and run through the exported int8 file where there
-is one (--format chooses). Folders are searched for images. Images that cannot be
-read are named; the others are classified all the same, and the command ends with 2.
+Images are decoded as in training and run through the exported int8 file if there is
+one (--format chooses). Folders are searched for images. Images that cannot be
+read are named; the others are still classified, and the command ends with exit code 2.
 
 Examples:
   tkit predict runs/digits_cnn-1 seven.png
@@ -36,12 +36,14 @@ if TYPE_CHECKING:
     required=True,
     shell_complete=_complete.files,
 )
-@click.option("--top", type=click.IntRange(min=1), default=5, help="Classes shown of each image. [default: 5]")
+@click.option("--top", type=click.IntRange(min=1), default=5, help="Classes shown per image. [default: 5]")
 @_options.variant_option
 @_model.format_option
 @_model.pixels_option
 @_options.runs_dir_option
-@click.option("--skip-bad", is_flag=True, help="Go past damaged images: they are named, and the command ends with 0.")
+@click.option(
+    "--skip-bad", is_flag=True, help="Skip damaged images: they are named, and the command ends with exit code 0."
+)
 @_options.json_option
 def command(
     subject: Path,
@@ -64,7 +66,7 @@ def command(
         for override in overrides:
             key, _, resize = override.partition("=")
             if key != "data.resize":
-                raise click.UsageError(f"predict takes data.resize=RULE alone, received {override!r}.")
+                raise click.UsageError(f"predict takes only data.resize=RULE, received {override!r}.")
         found = tkit.predict(
             subject,
             images,

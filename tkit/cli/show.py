@@ -1,6 +1,6 @@
 """Show a recipe with its overrides applied.
 
-One line a setting, written as the override that sets it.
+One line per setting, written as the override that sets it.
 
 Examples:
   tkit show cifar10_cnn

@@ -30,7 +30,7 @@ def command(runs_dir: Path | None, arguments: tuple[str, ...]) -> None:
 
     folder = runs_folder(runs_dir)
     if not folder.is_dir():
-        raise InputError(f"No runs at {folder}: make one with `tkit fit`, or say where they are with --runs-dir.")
+        raise InputError(f"No runs at {folder}: create one with `tkit fit`, or give their folder with --runs-dir.")
     _options.silence_tensorflow()
     from tensorboard import program
 

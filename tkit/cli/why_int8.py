@@ -1,9 +1,9 @@
-"""Say which layers cost an int8 model its accuracy, why, and what helps.
+"""Report in which layers int8 costs accuracy, why, and what helps.
 
 Each kernel and each layer's activations are rounded alone; the ranking, the cause
-with its numbers and an image lie in the run's <variant>/why-int8/. The suggested
+with its numbers and a plot are in the run's <variant>/why-int8/. The suggested
 exceptions are then applied, and both int8 files are measured on validation images.
-A .keras file of your own needs --data.
+Your own .keras file needs --data.
 
 Examples:
   tkit why-int8 runs/digits_cnn-1
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 @_model.takes_a_model
 @click.argument("steps", nargs=-1, metavar="[quantize:KEY=VALUE,...|KEY=VALUE]...", shell_complete=_complete.steps)
 @_options.from_variant_option
-@click.option("--samples", metavar="N", type=int, default=500, show_default=True, help="Validation images, at most.")
+@click.option(
+    "--samples", metavar="N", type=int, default=500, show_default=True, help="Maximum number of validation images."
+)
 @_options.json_option
 def command(
     run: Path,
@@ -45,7 +47,7 @@ def command(
     as_json: bool,
 ) -> None:
     """`tkit why-int8`."""
-    from tkit.cli._blame import text
+    from tkit.cli._sensitivity import text
 
     with _options.results(as_json, "why-int8") as show:
         steps, overrides = _options.split_overrides(steps)

@@ -1,7 +1,7 @@
 """Batch normalization's statistics, estimated anew on training images.
 
-Moving averages follow the weights slowly: with Keras's momentum of 0.99 they still hold an eighth of their first
-values after 200 steps. What a short training leaves in them belongs to weights that are gone.
+Moving averages follow the weights slowly: with Keras's momentum of 0.99 they still contain an eighth of their initial
+values after 200 steps. After a short training they describe weights that have changed since.
 
 Source: Wu and Johnson 2021, "Rethinking 'Batch' in BatchNorm", section 3 (PreciseBN).
 """
@@ -42,7 +42,7 @@ class _Observed(keras.layers.BatchNormalization):
 
 
 def at_once(images: np.ndarray) -> int:
-    """How many of the images [n, height, width, channels] make one batch: as many as memory surely holds."""
+    """How many of the images [n, height, width, channels] make one batch: as many as certainly fit into memory."""
     return min(IMAGES_AT_ONCE, max(1, PIXELS_AT_ONCE // math.prod(images.shape[1:3])))
 
 
@@ -59,7 +59,7 @@ def estimate(model: keras.Model, images: np.ndarray, seed: int) -> None:
     Args:
         model: float32 functional model; its layers may be viewed. Frozen normalizations stay as they are.
         images: uint8 [n, height, width, channels].
-        seed: of the order, as images often lie class after class.
+        seed: shuffles the images, which are often ordered by class.
     """
     names = {norm.name for norm in _trained(model)}
     copy = cloned(model, lambda layer: clone(layer, _Observed if layer.name in names else None))

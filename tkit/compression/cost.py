@@ -1,4 +1,4 @@
-"""What a step costs in accuracy, and the smaller learning rates that are tried where that is too much."""
+"""A step's accuracy cost, and retries at smaller learning rates where it is too high."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from tkit_pipelines.dataset import Examples
 ALLOWED = 0.02
 """Accuracy that a step may cost before smaller learning rates are tried."""
 RATES = (1.0, 0.3, 0.1)
-"""What the attempts multiply the learning rate by."""
+"""Factors of the learning rate in the attempts."""
 JUDGED = 500
-"""Images of the training and of the validation split that a step is judged by."""
+"""Images of the training and of the validation split that a step is judged on."""
 
 
 def applied(step: Step, state: State, work: Callable[[int, float], Workbench]) -> tuple[State, float]:
-    """What a step makes of `state`, and its cost: the cheapest of the attempts at smaller learning rates.
+    """The result of a step on `state`, and its cost: the cheapest of the attempts at smaller learning rates.
 
     Args:
         step: the compression step.
         state: the model before it.
-        work: from an attempt's number and what it multiplies learning rates by, what it works with.
+        work: from an attempt's number and its factor of the learning rates, its workbench.
 
     Raises:
-        DivergedError: every attempt did; the first one's.
+        DivergedError: every attempt diverged; the first one's error.
     """
     best: tuple[State, float] | None = None
     diverged: DivergedError | None = None
@@ -62,10 +62,10 @@ def applied(step: Step, state: State, work: Callable[[int, float], Workbench]) -
 
 
 def cost(before: State, after: State, work: Workbench) -> float:
-    """The share of images that are wrong now and were right before.
+    """The share of images that are misclassified now and were right before.
 
-    It is that of the training images or, where it is larger, the lower end of the 95 % interval of the validation
-    images' share, which are often few.
+    It is the share among the training images or, if larger, the lower end of the 95 % interval of the share among the
+    validation images, which are often few.
     """
     drops = []
     for examples in (work.splits.train, work.splits.validation):
@@ -76,7 +76,8 @@ def cost(before: State, after: State, work: Workbench) -> float:
 
 
 def _right(state: State, examples: Examples) -> np.ndarray:
-    """Whether each image's class is found, bool [n]: by the float model, or with int8's rounding once it has that."""
+    """Whether each image is classified correctly, bool [n]: by the float model, or with int8's rounding once it has
+    that."""
     settings = state.kept.quantized
     model = state.model if settings is None else quantized(state.model, settings)
     parts = np.array_split(np.arange(len(examples)), math.ceil(len(examples) / at_once(examples.images)))

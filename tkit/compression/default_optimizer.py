@@ -18,7 +18,7 @@ _BARE_SHARE = 0.1
 
 def default_optimizer(model: keras.Model, rate: float) -> Optimizer:
     """Nesterov SGD at `rate` where batch normalization follows kernels that hold nine tenths of `model`'s weights; else
-    AdamW at 3e-3, with a message. The layer that gives the outputs doesn't count.
+    AdamW at 3e-3, with a message. The output layer doesn't count.
     """
     normalized = factors(model).keys()
     ends = {producer(tensor).name for tensor in model.outputs}

@@ -1,4 +1,4 @@
-"""Knowledge-distillation loss (Hinton et al. 2015): a trained model, the teacher, in the place of the labels."""
+"""Knowledge-distillation loss (Hinton et al. 2015): a trained model, the teacher, instead of the labels."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ from tkit.training.twin import training_twin
 from tkit_edge.errors import InputError
 
 SELF = "self"
-"""The teacher that is the model as it was trained, before all compression."""
+"""Name of the teacher that is the original trained model, before all compression."""
 RATE = 0.2
 """Peak learning rate of SGD, where that is the default optimizer."""
 
 
 class Distillation:
-    """The batch's mean divergence from the teacher and cross-entropy of the labels, weighted, and the features' loss.
+    """The batch's mean of the weighted divergence from the teacher and cross-entropy of the labels, plus the features'
+    loss.
 
-    The divergence is Kullback and Leibler's of both softmaxes at a temperature (Hinton et al. 2015): 0 where the
-    student predicts what the teacher predicts.
+    The divergence is Kullback and Leibler's between both softmaxes at a temperature (Hinton et al. 2015): 0 where the
+    student's predictions equal the teacher's.
 
     Args:
-        teacher: a run's folder, or `self`; it takes the student's images and tells its classes apart, in logits.
+        teacher: a run's folder, or `self`; it has the student's images and classes, and outputs logits.
         student: float32 pixels [batch, height, width, channels] to logits [batch, classes].
         work: the student's settings.
-        temperature: divides both logits.
+        temperature: divides the logits of both.
         weight: the teacher's share of the loss.
         features: weight of the features' loss.
 
@@ -53,7 +54,7 @@ class Distillation:
         features: float = 0.0,
     ) -> None:
         if work.probabilities:
-            raise InputError("Teacher and student must give logits; this model ends in a softmax.")
+            raise InputError("Teacher and student must output logits; this model ends in a softmax.")
         model = model_files.load(work.teacher(teacher))
         if model.inputs[0].shape != student.inputs[0].shape:
             raise InputError(
@@ -72,7 +73,7 @@ class Distillation:
     def __call__(
         self, images: tf.Tensor, labels: tf.Tensor, outputs: tf.Tensor, features: Sequence[tf.Tensor]
     ) -> tf.Tensor:
-        """The loss of one batch; arguments as of `Objective`."""
+        """The loss of one batch; arguments as for `Objective`."""
         teacher_logits, *teacher_features = tf.nest.flatten(self.teacher(images, training=False))
         scaled = tf.cast(teacher_logits, tf.float32) / self.temperature
         teacher_log_probs = tf.stop_gradient(tf.nn.log_softmax(scaled))
@@ -135,7 +136,7 @@ def distil(
 
 
 def features_of(model: keras.Model) -> str:
-    """The layer that gives what the last layer with weights gets, before pooling, flattening and dropout."""
+    """The layer that outputs the last weighted layer's input, before pooling, flattening and dropout."""
     last = [layer for layer in model.layers if layer.weights][-1]
     tensor = last.input
     while True:

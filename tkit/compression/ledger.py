@@ -1,4 +1,4 @@
-"""The ledger: what each compression step bought, and what it didn't."""
+"""The ledger: what each compression step gained, and what it didn't."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from tkit_edge.worker import Worker
 
 ROUNDS, SECONDS = 5, 0.2
 NOTICEABLE = 0.05
-"""Share of latency or size below which a step is said to buy nothing."""
+"""Share of latency or size below which a step is reported to gain nothing."""
 LARGE = 0.05
-"""Accuracy drop of the whole compression that is warned of."""
+"""Accuracy drop of the whole compression above which a warning is printed."""
 
 
 class Ledger:
-    """One row for the model that compression began with, and one a step.
+    """One row for the model before compression, and one per step.
 
-    Accuracy is the int8 file's on validation images: rows are looked at to choose, and the test images measure
-    once, in `bench`.
+    Accuracy is the int8 file's on validation images: rows are used to choose, and the test images measure once, in
+    `bench`.
     """
 
     def __init__(self, work: Workbench) -> None:
@@ -46,12 +46,12 @@ class Ledger:
         self._right: list[np.ndarray] = []
 
     def add(self, label: str, state: State, cost: float = 0.0) -> None:
-        """Exports what a step made, and notes what the files hold and how right the int8 one is.
+        """Exports a step's model, and records the files' contents and the int8 file's accuracy.
 
         Args:
-            label: the step's, or the variant's that compression began with.
-            state: what the step made.
-            cost: the accuracy that it cost, as `_cost.cost` judges it.
+            label: the step's, or that of the variant before compression.
+            state: the step's result.
+            cost: the accuracy that it cost, as `cost.cost` judges it.
         """
         images = self.work.calibration(self.work.export.calibration_samples)
         with Converter(state.model, images, io="int8") as convert:
@@ -88,7 +88,8 @@ class Ledger:
         self._right.append(right)
 
     def measure(self) -> None:
-        """Each int8 file's latency, in turns: one thread, XNNPACK; the median of the rounds' medians in ms."""
+        """Each int8 file's latency, in interleaved rounds: one thread, XNNPACK; the median of the rounds' medians in
+        ms."""
         with ExitStack() as stack:
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="tkit-ledger-"))
             workers = []
@@ -107,7 +108,7 @@ class Ledger:
             row["speedup"] = median(first / own for first, own in zip(times[0], found, strict=True))
 
     def text(self, width: int | None = None) -> str:
-        """The rows as a table, on a terminal of `width` columns those that fit, and what each step bought in words."""
+        """The rows as a table, with the columns that fit `width`, and a sentence per step on what it gained."""
         header = ["step", "weights", "non-zero", "MACs M", "int8 KB", "zip KB", "codes", "p50 ms", "accuracy", "drop"]
         lines = []
         for row in self.rows:
@@ -131,8 +132,8 @@ class Ledger:
         return "\n".join([*aligned([header, *lines], width=width, spare=spare), "", *self.verdicts()])
 
     def verdicts(self) -> list[str]:
-        """A sentence a step, against the row before it."""
-        said = []
+        """One sentence per step, compared with the row before it."""
+        lines = []
         for before, row in zip(self.rows, self.rows[1:], strict=False):
             faster = row["speedup"] / before["speedup"]
             parts = [
@@ -141,16 +142,16 @@ class Ledger:
                 _smaller(before["zip_bytes"], row["zip_bytes"], "its zip"),
                 _smaller(before["float32_bytes"], row["float32_bytes"], "float32 file"),
             ]
-            said.append(f"{row['step']}: {', '.join(parts)}.")
+            lines.append(f"{row['step']}: {', '.join(parts)}.")
         first, last = self.rows[0], self.rows[-1]
-        said += [_too_much(row) for row in self.rows[1:] if row["cost"] > ALLOWED]
+        lines += [_too_much(row) for row in self.rows[1:] if row["cost"] > ALLOWED]
         if max(last["drop"], last["drop_interval"][1]) > LARGE:
-            said.append(_large(last))
-        said.append(
+            lines.append(_large(last))
+        lines.append(
             f"Accuracy: the int8 file's on {first['images']} validation images; drop in points against "
             f"{first['step']}, with its 95 % interval."
         )
-        return said
+        return lines
 
 
 def _too_much(row: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
-"""What a compressed model promises, read from the exported flatbuffer, layer by layer.
+"""Verifies a compressed model's promises in the exported flatbuffer, layer by layer.
 
-A kernel in the file is the layer's with its channels multiplied by factors of the converter's, rounded to the file's
-type: zeros are zeros in it, and weights that share a value do so within their channel.
+A kernel in the file is the layer's kernel with its channels multiplied by the converter's factors, rounded to the
+file's type: zeros stay zeros, and weights that share a value still share one within their channel.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from tkit_edge.graph import Graph, unpacked_from
 _ENDS = ("QUANTIZE", "DEQUANTIZE")
 NO_KERNEL = "no such kernel"
 TOLERANCE = 1e-5
-"""Of a float weight and its centroid, of the scale: what folding and storing may round."""
+"""Rounding error of folding and storing, between a float weight and its centroid, as a share of the scale."""
 _ROUNDING = {"float32": (TOLERANCE, 0.0), "float16": (1e-3, 2.0**-24), "int8": (0.0, 0.51), "int4": (0.0, 0.51)}
-"""What a type rounds by at most: a share of a channel's largest weight, and so much (of a code)."""
+"""Largest rounding error of a type: as a share of a channel's largest weight, and absolute (in codes)."""
 _ROUNDS = 10
 
 
 class Proof(NamedTuple):
-    """One promise about one layer, and what the file holds."""
+    """One promise about one layer, and what the file contains."""
 
     layer: str
     promise: str
@@ -39,13 +39,13 @@ class Proof(NamedTuple):
 
 
 def proofs(data: bytes, fmt: Format, kept: Kept, model: keras.Model) -> list[Proof]:
-    """Whether a .tflite file holds what `kept` promises.
+    """Whether a .tflite file keeps the promises of `kept`.
 
     Args:
         data: the file.
         fmt: its format.
-        kept: what holds of `model`.
-        model: what the file was made from; by its kernels those of the file are found.
+        kept: the promises of `model`.
+        model: the model that was exported; its kernels identify those of the file.
     """
     graph = flatbuffer.read(data, "the file")
     found = kernels(graph, model)
@@ -80,7 +80,7 @@ def _zeros(share: float, kernel: FileKernel) -> tuple[str, bool]:
 
 
 def _codes(clusters: Clusters, kernel: FileKernel) -> tuple[str, bool]:
-    """Of a file that was quantized with the clusters in mind; layers that stay in float have values."""
+    """For a file that was quantized with the clusters; layers that stay in float have values."""
     if kernel.tensor.dtype not in ("int8", "int4"):
         return _values(clusters, kernel)
     codes = len(np.unique(kernel.matrix))
@@ -88,7 +88,7 @@ def _codes(clusters: Clusters, kernel: FileKernel) -> tuple[str, bool]:
 
 
 def _values(clusters: Clusters, kernel: FileKernel) -> tuple[str, bool]:
-    """The layer's weights are centroids times scales, and the file's those times factors."""
+    """The layer's weights are centroids times scales, and the file's are those times factors."""
     scales, centroids = (np.asarray(item, np.float32) for item in (clusters.scales, clusters.centroids))
     weights = np.divide(kernel.ours, scales, out=np.zeros_like(kernel.ours), where=scales != 0)
     nearest = centroids[np.searchsorted((centroids[1:] + centroids[:-1]) / 2, weights)]
@@ -97,9 +97,10 @@ def _values(clusters: Clusters, kernel: FileKernel) -> tuple[str, bool]:
 
 
 def _not_ours(kernel: FileKernel) -> int:
-    """How many weights aren't the layer's times a factor a channel, or one an input too where the converter scales it.
+    """Number of weights that aren't the layer's times one factor per channel (and per input, where the converter
+    scales it).
 
-    Rounded as the file's type rounds.
+    Up to the rounding of the file's type.
     """
     theirs, ours = kernel.matrix.astype(np.float64), kernel.ours.astype(np.float64)
     share, least = _ROUNDING[kernel.tensor.dtype]
@@ -112,7 +113,8 @@ def _not_ours(kernel: FileKernel) -> int:
 
 
 def _off(theirs: np.ndarray, ours: np.ndarray, tolerance: np.ndarray) -> int:
-    """How many weights of [inputs, channels] are further than their channel's tolerance from ours times a factor."""
+    """Number of weights of [inputs, channels] that differ from ours times a factor by more than their channel's
+    tolerance."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio, slack = theirs / ours, tolerance / np.abs(ours)
         low = np.where(ours != 0, ratio - slack, -np.inf).max(axis=0)
@@ -123,10 +125,10 @@ def _off(theirs: np.ndarray, ours: np.ndarray, tolerance: np.ndarray) -> int:
 
 
 def _row_factors(theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
-    """Factors [inputs, 1] that bring ours, times a factor a channel, nearest to theirs: alternating least squares.
+    """Factors [inputs, 1] that bring ours, times one factor per channel, nearest to theirs: alternating least squares.
 
-    From one channel to the inputs that it has weights of, to their other channels, and so on: factors that fit exactly
-    are found at once, where from a start of ones they may take thousands of rounds.
+    Starts from one channel, goes to the inputs that it has weights for, to their other channels, and so on: exact
+    factors are found at once, where a start from ones may take thousands of rounds.
     """
     rows, columns = np.zeros((len(ours), 1)), np.zeros((1, theirs.shape[1]))
     for column in np.flatnonzero(np.any((theirs != 0) & (ours != 0), axis=0)):
@@ -144,7 +146,7 @@ def _row_factors(theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
 
 
 def _fitted(theirs: np.ndarray, ours: np.ndarray, axis: int) -> np.ndarray:
-    """The factor of each row or column of ours with which it comes nearest to theirs."""
+    """The factor of each row or column of ours that brings it nearest to theirs."""
     squares = np.sum(ours**2, axis=axis, keepdims=True)
     products = np.sum(theirs * ours, axis=axis, keepdims=True)
     return np.divide(products, squares, out=np.zeros_like(squares), where=squares > 0)
@@ -161,8 +163,8 @@ def _integers(graph: Graph, found: dict[str, list[FileKernel]], fmt: Format, kep
         inside = [sources.get(index, index) for index in (*operator.inputs, *operator.outputs) if index >= 0]
         if operator.name in _ENDS or all(graph.tensors[index].dtype != "float32" for index in inside):
             continue
-        # What only moves values behind a layer in float is in float too, under any name.
+        # An operator that only moves values after a float layer is in float too, under any name.
         if not left or rounded & {*inside}:
             strays.append(f"{operator.name} ({graph.tensors[operator.outputs[0]].name}) in float32")
-    promise = f"integers only, but for {', '.join(left)}" if left else "integers only"
+    promise = f"integers only, except for {', '.join(left)}" if left else "integers only"
     yield Proof("all operators", promise, ", ".join(strays) or "nothing else", not strays)

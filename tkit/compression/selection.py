@@ -15,7 +15,7 @@ TAKEN = "Conv2D, DepthwiseConv2D, Conv2DTranspose and Dense"
 
 
 def chosen(model: keras.Model, skip: Sequence[str], step: str) -> list[keras.layers.Layer]:
-    """The layers of `model` that have a kernel, less those that `skip` names: by name, or by kind such as "dense".
+    """The layers of `model` that have a kernel, without those that `skip` gives: by name, or by kind such as "dense".
 
     Raises:
         InputError: a name that the model doesn't have, or nothing left.
@@ -32,7 +32,7 @@ def chosen(model: keras.Model, skip: Sequence[str], step: str) -> list[keras.lay
 
 
 def say_what_stays(model: keras.Model, layers: Sequence[keras.layers.Layer], step: str) -> None:
-    """Says which layers with a kernel a step doesn't take for their kind, and which of `layers` aren't trained."""
+    """Reports the layers with a kernel whose kind a step doesn't support, and those of `layers` that aren't trained."""
     able = {layer.name for layer in with_kernels(model)}
     others = [
         f"{layer.name} ({type(layer).__name__})"
@@ -47,7 +47,7 @@ def say_what_stays(model: keras.Model, layers: Sequence[keras.layers.Layer], ste
 
 
 def named(model: keras.Model, wanted: Sequence[str], why: str) -> set[str]:
-    """The names of the layers that `wanted` names: by name, or by kind such as "dense" those that have a kernel.
+    """The names of the layers in `wanted`: given by name, or by kind such as "dense", then those with a kernel.
 
     Raises:
         InputError: a name that the model doesn't have, after `why`.

@@ -1,4 +1,4 @@
-"""What a compression step is: a config whose `apply` takes a trained model and gives a smaller one."""
+"""The interface of a compression step: a config whose `apply` turns a trained model into a smaller one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 
 class State(NamedTuple):
-    """What a step takes and gives: a stock float32 functional model, and what holds of it."""
+    """A step's input and output: a stock float32 functional model, and its promises."""
 
     model: keras.Model
     kept: Kept
@@ -40,10 +40,10 @@ class Step(Component):
         """The step's part of the variant's name, such as `prune-0.5`."""
 
     def check(self, model: keras.Model, work: Workbench) -> None:
-        """Whether the step can be done at all, before anything is trained.
+        """Checks that the step is possible at all, before anything is trained.
 
         Args:
-            model: what the first step takes; an earlier step may have changed it by the time this one is done.
+            model: the first step's input; an earlier step may have changed it by the time this one runs.
             work: training images and the engine.
 
         Raises:
@@ -52,7 +52,7 @@ class Step(Component):
 
     @abstractmethod
     def apply(self, state: State, work: Workbench) -> State:
-        """The compressed model; what held before holds after.
+        """The compressed model, which keeps all earlier promises.
 
         Args:
             state: float32 pixels [batch, height, width, channels] to [batch, classes]; it isn't changed.

@@ -1,4 +1,4 @@
-"""What a compression step works with: the engine, and training images."""
+"""A compression step's tools: the engine, and training images."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from tkit_pipelines.images import Images
 from tkit_pipelines.splits import Splits
 
 BATCHES = 8
-"""Batches that the training images make at least: a small set has smaller ones."""
+"""Minimum number of batches of the training images: a small set has smaller batches."""
 SMALLEST_BATCH = 8
 STEPS = 20
-"""Training steps that a default epoch counts as at least: a small set has more epochs."""
+"""Minimum number of training steps that a default epoch stands for: a small set has more epochs."""
 LONGEST = 1000
-"""Steps of a training above which it isn't repeated: it takes long, and its steps were many."""
+"""A training of more steps isn't repeated: it takes long, and had enough steps."""
 ESTIMATED = 2000
 """Training images that batch normalization's statistics are estimated on."""
 
@@ -47,18 +47,18 @@ class Workbench:
     """A run's images and settings for the steps of one compression.
 
     Args:
-        data: the run's; its augmentation holds in fine-tuning too.
-        fit: how the run trained; its label smoothing and precision hold too.
+        data: the run's; its augmentation applies to fine-tuning too.
+        fit: how the run trained; its label smoothing and precision apply too.
         export: how the run exports.
         seed: the run's.
         splits: the run's images.
         probabilities: whether the model ends in a softmax.
-        teacher: the folder of the model that `teacher=` names; `self` is the model as it was before all compression.
-        saving: the checkpoints of the step that is being done.
-        remember: JSON of a name that was found before the interruption, or what the function finds now.
-        callbacks: those of the step, for progress and logs.
-        rate: what multiplies the learning rates.
-        max_steps: ends each epoch after so many steps (dry runs).
+        teacher: the folder of the model that `teacher=` names; `self` is the model before all compression.
+        saving: the checkpoints of the current step.
+        remember: the JSON stored under a name before the interruption, or the function's result now.
+        callbacks: for the step's progress and logs.
+        rate: factor of the learning rates.
+        max_steps: ends each epoch after this many steps (dry runs).
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Workbench:
         self.teacher, self.remember = teacher, remember
         self._saving, self._callbacks, self._rate, self._max_steps = saving, callbacks, rate, max_steps
         self.steps_trained = 0
-        """Training steps done so far."""
+        """Training steps so far."""
 
     @cached_property
     def batches(self) -> Batches:
@@ -93,9 +93,9 @@ class Workbench:
         return data.batches(self.splits.train, len(self.splits.class_names), self.seed)
 
     def epochs(self, step: str, asked: int | None, usual: int) -> int:
-        """How many epochs a step trains: those asked for, else its usual ones, more where these are few steps.
+        """Number of epochs of a step: those asked for, else its usual number, more if these are few steps.
 
-        Says what is unusual about them.
+        Reports an unusual number.
         """
         steps, batch = self.steps_per_epoch, self.batches.batch_size
         epochs = asked or max(usual, math.ceil(usual * STEPS / steps))
@@ -108,7 +108,7 @@ class Workbench:
 
     @property
     def repeatable(self) -> bool:
-        """Whether it has trained, and so few steps that they may be trained again; a dry run's aren't."""
+        """Whether it has trained, with so few steps that they may be repeated; those of a dry run are not."""
         return self._max_steps is None and 0 < self.steps_trained <= LONGEST
 
     def scaled(self, optimizer: Optimizer) -> Optimizer:
@@ -141,11 +141,11 @@ class Workbench:
         """Fine-tunes `model` in place; the last epoch's weights are kept.
 
         Args:
-            model: what the step has made of the model; its layers may be viewed.
+            model: the step's model; its layers may be viewed.
             epochs: of the training split.
             optimizer: with its peak learning rate, for one cycle; None: the run's own, with its schedule and lookahead.
             callbacks: the step's own.
-            objective: in place of cross-entropy.
+            objective: the loss instead of cross-entropy.
             l2: penalty on the kernels.
         """
         own = self.fit

@@ -1,1 +1,1 @@
-"""The export stage: .tflite files, each shown to agree with the model that was trained."""
+"""The export stage: .tflite files, each checked against the trained model."""

@@ -1,4 +1,4 @@
-"""Calibration images: from the training split, the same share of every class."""
+"""Calibration images: from the training split, stratified by class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def stratified(examples: Examples, samples: int, seed: int) -> np.ndarray:
 
 
 def stratified_places(examples: Examples, samples: int, seed: int) -> np.ndarray:
-    """Where they are, int64 [n], rising. Classes with fewer images than their share give what they have."""
+    """Their indices, int64 [n], ascending. Classes with fewer images than their share contribute all they have."""
     random = np.random.default_rng(seed)
     classes = np.unique(examples.labels)
     chosen: list[int] = []

@@ -1,4 +1,5 @@
-"""The other end of `process`: converts SavedModels to .tflite and runs the files. `python -m tkit.conversion.child`."""
+"""The child process of `process`: converts SavedModels to .tflite and runs the files. `python -m
+tkit.conversion.child`."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from tkit_edge import child, runtime
 
 
 def convert(folder: str, fmt: str, io: str, calibration: str | None, sparse: bool) -> tuple[str | None, bytes]:
-    """The .tflite file of a SavedModel, or the converter's error and nothing.
+    """The .tflite file of a SavedModel; on failure only the converter's error.
 
     Args:
         folder: the SavedModel's.
@@ -51,27 +52,27 @@ def _samples(path: str) -> Iterator[list[np.ndarray]]:
 
 
 class Files:
-    """The .tflite file that was opened last."""
+    """The most recently opened .tflite file."""
 
     def open(self, payload: bytes) -> None:
         """Loads a file as the device does."""
         self.model = runtime.Model(payload)
 
     def predict(self, shape: list[int], payload: bytes) -> tuple[list[int], bytes]:
-        """What it gives for uint8 images: shape, and float32 values."""
+        """Its outputs for uint8 images: shape, and float32 values."""
         outputs = self.model.predict(np.frombuffer(payload, np.uint8).reshape(shape))
         return list(outputs.shape), outputs.tobytes()
 
 
 def main(descriptor: int) -> None:
-    """Answers questions until the parent goes."""
+    """Answers questions until the parent exits."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # converting takes no GPU, and its memory is the parent's
     warnings.simplefilter("ignore")
     _quiet.silence()
     import tensorflow as tf
 
-    tf.lite.TFLiteConverter  # noqa: B018 - loads what is loaded lazily, while nobody waits for it yet
+    tf.lite.TFLiteConverter  # noqa: B018 - triggers lazy loading while nobody waits for it yet
     files = Files()
     child.serve(descriptor, "The model", lambda: {"convert": convert, "open": files.open, "predict": files.predict})
 

@@ -1,4 +1,4 @@
-"""What a recipe exports, and the bounds that each file must keep."""
+"""What a recipe exports, and the bounds that each file must meet."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class Parity(Config):
     """Bounds of the gate that compares each exported file with the Keras model on validation images."""
 
     samples: int = Field(500, ge=1)
-    """Validation images compared (all, where there are fewer). Training images fill them up to 200, for all but
+    """Validation images compared (all, if there are fewer). Below 200, training images are added for everything except
     accuracy."""
     float32: float = Field(1e-3, gt=0)
     """Largest difference of any float32 logit, as a share of the largest logit's magnitude."""
     float16: float = Field(2e-2, gt=0)
     """The same for the float16 file."""
     agreement: float = Field(0.95, ge=0, le=1)
-    """Least share of images on which a quantized file gives the Keras model's class, or one that the Keras model has
-    nearly as high (by 5 % of the largest logit); it fails when the share's whole 95 % interval lies below."""
+    """Smallest share of images on which a quantized file predicts the Keras model's class, or one that the Keras model
+    scores nearly as high (within 5 % of the largest logit); it fails when the whole 95 % interval is below."""
     difference: float = Field(0.5, gt=0)
-    """Largest difference of any of a quantized file's logits, as a share of the largest logit's magnitude. Not of
-    probabilities, which a step more or less in a logit may change by half."""
+    """Largest difference of any of a quantized file's logits, as a share of the largest logit's magnitude. Not applied
+    to probabilities, which one quantization step of a logit can change by half."""
     mean_difference: float = Field(0.05, gt=0)
     """Largest mean difference of a quantized file's outputs, as the same share."""
     drop: float = Field(0.01, ge=0, le=1)
-    """Largest accuracy drop of a quantized file; it fails when the drop's whole 95 % interval lies above."""
+    """Largest accuracy drop of a quantized file; it fails when the drop's whole 95 % interval is above."""
 
 
 class Export(Config):
@@ -45,23 +45,23 @@ class Export(Config):
 
     formats: Annotated[Literal["auto"] | tuple[Format, ...], BeforeValidator(_split)] = "auto"
     """`float32`, `float16`, `dynamic` (dynamic-range int8), `int8` (all integers), `int16x8` (int16 activations).
-    `auto`: all of them, less those that the model can't be had in; float32 and int8 must pass the gate."""
+    `auto`: all of them, without those that the model can't be exported in; float32 and int8 must pass the gate."""
     io: Literal["int8", "uint8", "float32"] = "int8"
     """Type of the int8 file's input and output tensors."""
     calibration_samples: int = Field(500, ge=1)
-    """Training images, stratified by class, that the activation ranges of int8 and int16x8 come from."""
+    """Training images, stratified by class, that calibrate the activation ranges of int8 and int16x8."""
     sparse: bool = True
     """Store a pruned model's float32 and float16 kernels without their zeros, where that makes the file smaller. LiteRT
-    loads it; TFLite Micro and GPU delegates don't."""
+    loads such files; TFLite Micro and GPU delegates don't."""
     golden: NonNegativeInt | Literal["originals"] = GOLDEN_SAMPLES
-    """How many validation images the bundle holds for `tkit-edge check`, re-encoded without metadata; 0 for none.
+    """Number of validation images in the bundle for `tkit-edge check`, re-encoded without metadata; 0 for none.
     `originals`: as many as by default, as their original files, with EXIF data and GPS position."""
     parity: Parity = Parity()
     """Bounds of the parity gate."""
 
     @property
     def golden_samples(self) -> int:
-        """How many golden samples the bundle holds."""
+        """Number of golden samples in the bundle."""
         return GOLDEN_SAMPLES if self.golden == "originals" else self.golden
 
     @field_validator("formats")

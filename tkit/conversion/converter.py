@@ -1,7 +1,7 @@
-"""A Keras model to .tflite bytes, in each of the formats.
+"""Converts a Keras model to .tflite bytes, in each of the formats.
 
 Converted through a SavedModel with a static batch of 1, so that the file has a signature and only builtin operators,
-in a process of its own: what crashes the converter ends in a message.
+in a separate process: a crash of the converter becomes a message.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Converter:
 
     Args:
         model: float32 pixels [batch, height, width, channels] to logits [batch, classes], in float32.
-        calibration: uint8 training images [N, height, width, channels] that int8 and int16x8 take their ranges from;
-            None for a fake-quantized graph, which has its own.
+        calibration: uint8 training images [N, height, width, channels] that calibrate the ranges of int8 and
+            int16x8; None for a fake-quantized graph, which has its own.
         io: "int8", "uint8" or "float32": type of the int8 file's input and output.
 
     Example:
@@ -60,15 +60,15 @@ class Converter:
 
         Args:
             fmt: the format.
-            sparse: whether kernels with many zeros are stored without them; LiteRT puts them in again when it loads.
+            sparse: whether kernels with many zeros are stored without them; LiteRT restores them on loading.
 
         Raises:
-            InputError: a layer needs an operator that LiteRT doesn't have built in, or not of 16 bits, or crashes the
-                converter; it is named.
+            InputError: a layer needs an operator that LiteRT doesn't have as a builtin, or not in 16 bits, or it
+                crashes the converter; the layer is named.
         """
         calibrated = fmt in INTEGERS and self.calibration is not None
         saved = self._integers if calibrated else self._as_built
-        # For int8 only: a 16-bit unit normalization of them is wrong.
+        # For int8 only: a 16-bit unit normalization made of them is wrong.
         folder = with_int8_operators(saved.folder) if calibrated and fmt == "int8" else saved.folder
         try:
             error, data = self._converted(folder, fmt, sparse)
@@ -88,7 +88,7 @@ class Converter:
 
     @cached_property
     def _integers(self) -> Saved:
-        """The model as it is calibrated."""
+        """The model that is calibrated."""
         assert self.calibration is not None
         copy = integer_copy(self.model, self.calibration)
         return self._as_built if copy is self.model else Saved(copy, self._folder / "integers")

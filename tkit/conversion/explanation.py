@@ -1,4 +1,4 @@
-"""Why a model can't be had in a format, in the names of the user's layers."""
+"""Explains why a model can't be exported in a format, with the names of the user's layers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ENDS = ("QUANTIZE", "DEQUANTIZE")
 
 
 def reason(fmt: str, message: str, saved: Saved, own: Container[str]) -> InputError:
-    """What a converter's error means; `own` are the names of the user's layers."""
+    """The explanation of a converter's error; `own` are the names of the user's layers."""
     if narrow := without_16_bits(message):
         return InputError(
             f"The model cannot be exported as {fmt}: LiteRT has no 16-bit kernel for {', '.join(narrow)}. "
@@ -51,7 +51,7 @@ def without_16_bits(message: str) -> list[str]:
 
 
 def crashing_layer(model: keras.Model, own: Container[str], crashes: Callable[[keras.Model], bool]) -> str:
-    """The first layer with which a model crashes the converter, found by halves, with its class."""
+    """The first layer with which a model crashes the converter, found by bisection, with its class."""
     calls = list(nodes(model))
     low, high = 0, len(calls) - 1
     while low < high:
@@ -65,7 +65,7 @@ def crashing_layer(model: keras.Model, own: Container[str], crashes: Callable[[k
 
 
 def float_operators(data: bytes, own: Iterable[str]) -> dict[str, list[str]]:
-    """The operators of an int8 .tflite file that compute in float, each with the user's layers that it stems from."""
+    """The operators of an int8 .tflite file that compute in float, each with the user's layers that it comes from."""
     graph = flatbuffer.read(data)
     names = sorted(own, key=len, reverse=True)
     found: dict[str, list[str]] = {}
@@ -73,7 +73,7 @@ def float_operators(data: bytes, own: Iterable[str]) -> dict[str, list[str]]:
         if operator.name in _ENDS or all(graph.tensors[index].dtype != "float32" for index in operator.outputs):
             continue
         scopes = re.split(r"[/;]", graph.tensors[operator.outputs[0]].name)
-        # A retraced layer's scope has a number after its name, a copy's two underlines and a number.
+        # A retraced layer's scope has a number after its name, a copy's two underscores and a number.
         owners = (name for name in names for scope in scopes if re.fullmatch(rf"{re.escape(name)}(_+\d+)*", scope))
         layers = found.setdefault(operator.name, [])
         layers += [name for name in [next(owners, None)] if name is not None and name not in layers]
@@ -81,5 +81,5 @@ def float_operators(data: bytes, own: Iterable[str]) -> dict[str, list[str]]:
 
 
 def users_names(layers: Iterable[str], own: Container[str]) -> list[str]:
-    """The layers that copies were made of (`fresh` numbers them), each once."""
+    """The layers that the copies (numbered by `fresh`) were made from, each once."""
     return list(dict.fromkeys(name if name in own else re.sub(r"__\d+$", "", name) for name in layers))

@@ -1,4 +1,4 @@
-"""Is a model finite? Not-a-number passes comparisons unseen, so it is looked for before anything is compared."""
+"""Checks that a model is finite. NaN passes comparisons unnoticed, so it is checked before anything is compared."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_outputs(model: keras.Model, images: np.ndarray, logits: np.ndarray) ->
         tensors = keras.Model(model.inputs, node.outputs)([image], training=False)
         if not all(np.isfinite(np.asarray(tensor)).all() for tensor in keras.tree.flatten(tensors)):
             raise InputError(
-                f"Layer {node.operation.name!r} gives values that are not finite, on {len(broken)} of {len(images)} "
-                "images: the model can't be exported. Look at that layer's weights and at what comes into it."
+                f"Layer {node.operation.name!r} outputs values that are not finite, on {len(broken)} of {len(images)} "
+                "images: the model can't be exported. Inspect that layer's weights and its inputs."
             )
     raise InputError(f"The model's outputs are not finite on {len(broken)} of {len(images)} images.")

@@ -1,4 +1,4 @@
-"""Golden samples: images by which a device proves its results, free of all that the original files tell."""
+"""Golden samples: images with which a device verifies its results, without the original files' metadata."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class GoldenSamples(NamedTuple):
 def golden_samples(examples: Examples, resize: str, *, originals: bool) -> GoldenSamples:
     """The images as the model sees them, re-encoded without metadata, or with their original files.
 
-    Of re-encoded ones the first is a JPEG, so that a device's own JPEG decoder is checked too; its golden pixels are
-    those of the JPEG.
+    The first of the re-encoded images is a JPEG, so that a device's own JPEG decoder is checked too; its golden pixels
+    are those of the JPEG.
 
     Args:
         examples: the images, decoded.
         resize: the rule by which a device decodes.
-        originals: take the original files, with their metadata.
+        originals: use the original files, with their metadata.
     """
     if originals:
         files = [examples.encoded(index) for index in range(len(examples))]

@@ -1,4 +1,4 @@
-"""A Keras model's accuracy on held-out images, against what was recorded of it and against chance."""
+"""A Keras model's accuracy on held-out images, compared with the recorded accuracy and with chance."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from tkit_edge.text import counted
 from tkit_pipelines.dataset import Examples
 
 SAMPLES = 500
-"""Validation images that an adopted model's accuracy is measured on, all where there are fewer."""
+"""Validation images on which an adopted model's accuracy is measured, all if there are fewer."""
 TOLERANCE = 0.05
-"""How far below the recorded accuracy the upper end of the interval may lie."""
+"""Allowed gap from the upper end of the interval to the recorded accuracy above it."""
 
 
 def drawn(examples: Examples, samples: int, seed: int) -> Examples:
-    """A seeded draw of `samples` examples, all where there are fewer, in their order."""
+    """A seeded sample of `samples` examples, all if there are fewer, in their order."""
     count = len(examples.labels)
     return examples.take(np.sort(np.random.default_rng(seed).permutation(count)[:samples]))
 
 
 def figures(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Accuracy, its 95 % interval, and of how many samples; `logits` may be of more images than have labels."""
+    """Accuracy, its 95 % interval, and the number of samples; `logits` may be of more images than have labels."""
     right = int(np.sum(logits[: len(labels)].argmax(axis=1) == labels))
     return {"accuracy": right / len(labels), "interval": list(wilson(right, len(labels))), "samples": len(labels)}
 
 
 def alarm(found: dict[str, Any], recorded: float | None) -> str | None:
-    """Why a model that was better when it was made can't be judged on these images; None where it is as good."""
+    """Why a model that was better when it was made can't be judged on these images; None if it is as good."""
     if recorded is None or found["interval"][1] >= recorded - TOLERANCE:
         return None
     return (
@@ -39,7 +39,7 @@ def alarm(found: dict[str, Any], recorded: float | None) -> str | None:
 
 
 def warning(found: dict[str, Any], classes: int) -> str | None:
-    """That a model can't be told from chance on these images; None where it can."""
+    """Warns that a model can't be distinguished from chance on these images; None if it can."""
     if found["interval"][0] > 1 / classes:
         return None
     return (

@@ -1,4 +1,4 @@
-"""Kernels of an int8 .tflite file in 4 bits, two codes a byte: half of their size.
+"""Packs kernels of an int8 .tflite file in 4 bits, two codes per byte: half of their size.
 
 The converter has no 4-bit kernels, the runtime has. Source: the TFLite schema's INT4, whose first code is the lower
 half of a byte.
@@ -20,7 +20,7 @@ _ALIGNMENT = 16
 
 
 class _Builder(flatbuffers.Builder):
-    """Puts byte vectors where the schema wants buffers, which Python's builder doesn't do of its own."""
+    """Aligns byte vectors as the schema requires for buffers, which Python's builder doesn't do by itself."""
 
     def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:
         return super().StartVector(elemSize, numElems, _ALIGNMENT if elemSize == 1 else alignment)

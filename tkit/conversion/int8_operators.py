@@ -1,7 +1,8 @@
-"""Operators that LiteRT has no int8 kernels of, as operators that it has, in a SavedModel on disk.
+"""Replaces operators without an int8 kernel in LiteRT by ones that have one, in a SavedModel on disk.
 
 They are found in the graph, so it doesn't matter which layers use them: layer, group, RMS and unit normalization negate
-and square. A GRU splits what its first state gives, a constant; the converter left that in float, or not, by chance.
+and square. A GRU splits the result for its first state, a constant, which the converter left in float or not, by
+chance.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _OUTPUTS |= {"Neg": "y", "Square": "y", "SquaredDifference": "z"}  # all others:
 
 
 class _Parts:
-    """Makes the operators that replace a node, in its scope."""
+    """Creates the operators that replace a node, in its scope."""
 
     def __init__(self, nodes: Any, node: Any) -> None:
         self.nodes, self.node = nodes, node
@@ -40,7 +41,7 @@ class _Parts:
         return self._reference(made)
 
     def last(self, kind: str, *inputs: str | float) -> None:
-        """Makes the node itself this operator."""
+        """Turns the node itself into this operator."""
         taken = [self._number(item) if isinstance(item, float) else item for item in inputs]
         control = [item for item in self.node.input if item.startswith("^")]
         self.node.op = kind
@@ -76,18 +77,19 @@ def _squared_difference(parts: _Parts) -> None:
 
 
 def _elu(parts: _Parts) -> None:
-    # Not exp(min(x, 0)): the constant's scale would be taken for both of a minimum's inputs.
+    # Not exp(min(x, 0)): the constant's scale would be used for both inputs of the minimum.
     below = parts.op("Mul", parts.op("Relu", parts.op("Mul", parts.input, -1.0)), -1.0)
     parts.last("AddV2", parts.op("Relu", parts.input), parts.op("Sub", parts.op("Exp", below), 1.0))
 
 
 def _chosen(parts: _Parts, shared: Callable[[str], bool]) -> bool:
-    """Gives a choice tensors of its own: the converter clips what it takes to the range of what it gives."""
+    """Gives a selection separate tensors: the converter clips its inputs to the range of its output."""
     taken = [item for item in parts.node.input if not item.startswith("^")]
-    first = len(taken) - 2  # behind a selection's condition
+    first = len(taken) - 2  # after a selection's condition
     if not any(map(shared, taken[first:])):
         return False
-    # Equal multiplications would become one, which the converter puts into the kernel of a convolution before it.
+    # Equal multiplications would be merged into one, which the converter folds into the kernel of a preceding
+    # convolution.
     nearly_1 = 1.0 + (JUST_ABOVE_1 - 1.0) * (1 + len(parts.nodes) % 64)
     own = [parts.op("Mul", item, nearly_1) if shared(item) else item for item in taken[first:]]
     parts.last(parts.node.op, *taken[:first], *own)
@@ -103,7 +105,7 @@ _REPLACED: dict[str, Callable[[_Parts], None]] = {
 
 
 def with_int8_operators(folder: Path) -> Path:
-    """The SavedModel in `folder`, or the folder beside it of a copy in which they are replaced."""
+    """The SavedModel in `folder`, or the folder, beside it, of a copy in which they are replaced."""
     saved = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     found = [_replaced(function) for graph in saved.meta_graphs for function in graph.graph_def.library.function]
     if not any(found):
@@ -118,7 +120,7 @@ def _replaced(function: Any) -> bool:
     users = Counter(item for node in function.node_def for item in node.input)
     apart = False
     constants = {f"{node.name}:output:0": node.attr["value"].tensor for node in function.node_def if node.op == "Const"}
-    gelu = _before(function.node_def, "Erfc", steps=2)  # the converter knows it by its parts
+    gelu = _before(function.node_def, "Erfc", steps=2)  # the converter recognizes it by its parts
     for node in list(function.node_def):
         if node.name in gelu:
             continue
@@ -148,10 +150,11 @@ def _before(nodes: Any, kind: str, steps: int) -> set[str]:
 
 
 def _sliced(parts: _Parts, axis: int) -> dict[str, str]:
-    """Makes a slice for each output of a split along an axis of known size; by the split's outputs, the slices'."""
+    """Creates a slice for each output of a split along an axis of known size; returns the slices by the split's
+    outputs."""
     moved = {}
     for number, shape in enumerate(parts.node.attr["_output_shapes"].list.shape):
-        size = [item.size for item in shape.dim]  # -1, not known, is all for a slice
+        size = [item.size for item in shape.dim]  # -1, unknown, means everything to a slice
         if not size or size[axis] < 0:
             return {}
         begin = [0] * len(size)

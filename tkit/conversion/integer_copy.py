@@ -1,8 +1,8 @@
-"""The copy of a model that int8 and int16x8 are converted from: equal to it, without what the converter fails on.
+"""The copy of a model from which int8 and int16x8 are converted: equivalent, without what the converter fails on.
 
-Shared layers get a copy for each call: a convolution's bias is stored in steps of its input's scale, and two calls have
+Shared layers get one copy per call: a convolution's bias is stored in steps of its input's scale, and two calls have
 two. Recurrent layers are unrolled: calibrating a loop crashes the converter. Caps that no activation comes near are
-left out: where an output's range is nearly 0, the runtime can't express a cap in its steps and refuses the file.
+removed: where an output's range is nearly 0, the runtime can't express a cap in its steps and refuses the file.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from tkit.graph import Part, calls, clone, cloned, fresh, loaded, names, rewritt
 from tkit.keras_internals import functional, has_graph, nodes
 
 IDLE = 1e-3
-"""Of its cap: an activation whose outputs stay below is never capped."""
+"""Share of its cap: an activation whose outputs stay below is never capped."""
 _LOOPS = (layers.RNN, layers.Bidirectional, layers.TimeDistributed)
 _BATCH = 64
 
 
 def integer_copy(model: keras.Model, images: np.ndarray) -> keras.Model:
-    """The copy; `model` itself if it has nothing of the kind.
+    """The copy; `model` itself if nothing has to change.
 
     Args:
         model: functional or Sequential; float32 pixels [batch, height, width, channels].
-        images: uint8 [n, height, width, channels] that activation ranges come from.
+        images: uint8 [n, height, width, channels] that calibrate activation ranges.
     """
     graph = _functional(model) or model
     copy = _uncapped(_separated(graph), images)
@@ -54,7 +54,7 @@ def _separated(model: keras.Model) -> keras.Model:
         def call(*arguments: Any, **keywords: Any) -> Any:
             name = unused.pop() if unused else fresh(layer.name, taken)
             copy = type(layer).from_config({**unrolled, "name": name}) if flat is None else _named(flat, name)
-            weights = layer.get_weights() if name == layer.name else _told_apart(layer, len(taken))
+            weights = layer.get_weights() if name == layer.name else _made_distinct(layer, len(taken))
             return loaded(copy, weights)(*arguments, **keywords)
 
         return call
@@ -62,8 +62,9 @@ def _separated(model: keras.Model) -> keras.Model:
     return rewritten(model, replace)
 
 
-def _told_apart(layer: layers.Layer, number: int) -> list[np.ndarray]:
-    """A layer's weights, biases and the like moved by a rounding: the converter makes one tensor of equal constants."""
+def _made_distinct(layer: layers.Layer, number: int) -> list[np.ndarray]:
+    """A layer's weights, with biases and the like shifted by one rounding error: the converter merges equal
+    constants."""
     return [
         value if "kernel" in variable.name else value + np.float32(number) * np.spacing(value)
         for variable, value in zip(layer.weights, layer.get_weights(), strict=True)
@@ -90,7 +91,7 @@ def _unrolled(settings: Any) -> Any:
 
 
 def _uncapped(model: keras.Model, images: np.ndarray) -> keras.Model:
-    """A copy whose activations with a cap that they don't come near have none."""
+    """A copy in which activations have no cap that they don't come near."""
     caps = [(node, cap) for node in nodes(model) if (cap := _cap(node.operation))]
     if not caps:
         return model
@@ -115,7 +116,7 @@ def _outputs(model: keras.Model, images: np.ndarray) -> Iterator[list[Any]]:
 
 
 def _cap(layer: Any) -> float | None:
-    """The value above which a layer's ReLU gives no more."""
+    """The upper bound of a layer's ReLU."""
     if isinstance(layer, layers.ReLU):
         return layer.max_value
     return 6.0 if getattr(layer, "activation", None) is keras.activations.relu6 else None

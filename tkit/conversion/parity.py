@@ -1,4 +1,4 @@
-"""The parity gate: what each exported file gave through LiteRT, against the Keras model that it came from."""
+"""The parity gate: the outputs of each exported file through LiteRT, compared with those of its Keras model."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from tkit_edge.accuracy import top1, wilson
 
 FLOATS = ("float32", "float16")
 TIE = 0.05
-"""Of the largest logit: Keras's lead over another class up to which that class is no disagreement. Quantized files that
-are right differ by up to 0.03 (docs/log.md); a model that leads by less, such as an untrained one, can't be judged by
-its classes."""
+"""As a share of the largest logit: Keras's lead over another class up to which that class is not a disagreement.
+Correct quantized files differ by up to 0.03 (docs/log.md); a model with a smaller lead, such as an untrained one,
+can't be judged by its classes."""
 
 
 def compare(outputs: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """The figures of one file.
 
     Args:
-        outputs: float32 [n, classes], what the file gave.
-        logits: float32 [n, classes], what the Keras model gave; finite.
-        labels: int32 [at most n], of the first images, those that accuracy is measured on.
+        outputs: float32 [n, classes], the file's outputs.
+        logits: float32 [n, classes], the Keras model's outputs; finite.
+        labels: int32 [at most n], of the first images, on which accuracy is measured.
 
     Returns:
         samples, accuracy_samples, max_difference and mean_difference (of the outputs, as shares of the largest logit's
@@ -61,13 +61,13 @@ def compare(outputs: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> dict
 
 
 def failures(fmt: Format, figures: dict[str, Any], bounds: Parity, *, output: str = "logits") -> list[str]:
-    """What of a file's figures is past the recipe's bounds, in words; empty when the file passes.
+    """Messages for a file's figures that miss the recipe's bounds; empty when the file passes.
 
-    `output` is "logits" or "probabilities". What isn't a number keeps no bound.
+    `output` is "logits" or "probabilities". NaN misses every bound.
     """
     largest, mean = figures["max_difference"], figures["mean_difference"]
     if not math.isfinite(largest):
-        return [f"{fmt}: the file gives values that are not finite"]
+        return [f"{fmt}: the file outputs values that are not finite"]
     found = []
     if fmt in FLOATS:
         bound = bounds.float32 if fmt == "float32" else bounds.float16

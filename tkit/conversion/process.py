@@ -1,6 +1,6 @@
-"""The process that converts models and is the first to run their files: a crash of native code is not the user's.
+"""The process that converts models and runs their files first: a crash of native code doesn't end the user's process.
 
-It is started once and serves every export of this process; after a crash the next question starts another.
+It is started once and serves every export of this process; after a crash the next question starts a new one.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from tkit_edge.errors import TkitError
 TIMEOUT = 86_400.0
 """Seconds that one answer may take: a large network's calibration takes long, and Ctrl-C ends it."""
 MAX_FILE_BYTES = 1 << 31
-"""Of a .tflite file: its offsets have 32 bits."""
+"""Bytes of a .tflite file: its offsets have 32 bits."""
 
 _IMAGE_BYTES = 64 << 20
-"""Of one question's images, as far as single images allow."""
+"""Bytes of the images in one question, unless a single image is larger."""
 
 _running: Child | None = None
 
 
 def start() -> Child:
-    """The process. Started before the caller's own work, it loads TensorFlow meanwhile."""
+    """Starts the process. Called before the caller's own work, it loads TensorFlow in the meantime."""
     global _running
     if _running is None:
         _running = Child("tkit.conversion.child", [], "The model", TIMEOUT)
@@ -34,7 +34,7 @@ def start() -> Child:
 
 @atexit.register
 def stop() -> None:
-    """Ends the process, if it runs."""
+    """Ends the process, if it is running."""
     global _running
     if _running is not None:
         _running.__exit__(None, None, None)
@@ -42,11 +42,11 @@ def stop() -> None:
 
 
 def ask(question: str, payload: bytes | memoryview = b"", **arguments: Any) -> tuple[Any, bytes]:
-    """The answer to one of the questions that `_child` serves, and its bytes.
+    """The answer to one of the questions that `child` serves, and its bytes.
 
     Raises:
         CrashError: the question crashed the process.
-        InputError: what the process says of the file.
+        InputError: the process's error about the file.
     """
     try:
         return start().ask(question, payload, payload_limit=MAX_FILE_BYTES, **arguments)
@@ -66,7 +66,7 @@ def load(data: bytes) -> None:
 
 
 def outputs(data: bytes, images: np.ndarray) -> np.ndarray:
-    """What a .tflite file gives, run there by LiteRT.
+    """The outputs of a .tflite file, run there by LiteRT.
 
     Args:
         data: the file.

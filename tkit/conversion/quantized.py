@@ -1,4 +1,4 @@
-"""A quantized variant to an int8 .tflite file: its own codes, scales and ranges, nothing calibrated again."""
+"""Converts a quantized variant to an int8 .tflite file: with its own codes, scales and ranges, without calibration."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from tkit_edge.errors import InputError
 from tkit_edge.graph import values
 
 SPARSE_FORMATS = ("float32", "float16")
-"""In the others a zero takes a byte: without them the zip grows, and XNNPACK doesn't load every such file."""
+"""In the other formats a zero takes one byte: without zeros the zip grows, and XNNPACK doesn't load every such file."""
 
 
 def convert_quantized(model: keras.Model, kept: Kept, io: str) -> bytes:
-    """The int8 .tflite file of what `Quantize` gave.
+    """The int8 .tflite file of the result of `Quantize`.
 
     Args:
         model: float32 pixels [batch, height, width, channels] to [batch, classes]; kernels are codes times scales.
-        kept: what holds of it; `quantized` is there.
+        kept: its properties; `quantized` is set.
         io: "int8", "uint8" or "float32": type of the file's input and output.
     """
     settings = kept.quantized
@@ -50,7 +50,7 @@ def convert_quantized(model: keras.Model, kept: Kept, io: str) -> bytes:
 
 
 def converted(convert: Converter, fmt: Format, kept: Kept, *, sparse: bool) -> bytes:
-    """The file of a variant in a format: int8 as `Quantize` gave it, where it did; all else as `convert` makes it.
+    """The file of a variant in a format: int8 as `Quantize` made it, if it did; otherwise by `convert`.
 
     With `sparse`, float files of a pruned variant are stored without zeros, where that is smaller and LiteRT loads it.
     """
@@ -68,7 +68,7 @@ def converted(convert: Converter, fmt: Format, kept: Kept, *, sparse: bool) -> b
 
 
 def _refused(data: bytes) -> str | None:
-    """Why a file without zeros can't be used."""
+    """Why a file stored without zeros can't be used."""
     try:
         process.load(data)
     except InputError as error:
@@ -83,7 +83,7 @@ def _refused(data: bytes) -> str | None:
 
 
 def _with_scales(graph: keras.Model, settings: Quantized) -> keras.Model:
-    """The graph with the scales in it, where the converter would choose others: a channel's largest code isn't 127.
+    """The graph with explicit scales where the converter would choose others: a channel's largest code isn't 127.
 
     A dead channel's codes are all 0; with the converter's scale its bias could overflow.
     """
@@ -109,10 +109,10 @@ def _with_scales(graph: keras.Model, settings: Quantized) -> keras.Model:
 
 
 def _each_call_alone(graph: keras.Model, shared: set[str]) -> tuple[keras.Model, dict[str, str]]:
-    """The graph with a layer for each call of the `shared` ones, and of which each new one is a copy.
+    """The graph with one layer per call of the `shared` ones, and the original of each copy.
 
-    The converter loses the scales of a constant that several operators take, and makes one constant of equal ones. So
-    the copies differ in the last bit, which is gone in the file: their codes are equal, and stored once.
+    The converter loses the scales of a constant that several operators use, and merges equal constants. So the copies
+    differ in the last bit, which is lost in the file: their codes are equal, and stored once.
     """
     used, origins = names(graph), {}
 
@@ -136,7 +136,7 @@ def _each_call_alone(graph: keras.Model, shared: set[str]) -> tuple[keras.Model,
 
 
 def _dense_as_convolutions(graph: keras.Model, wanted: dict[str, np.ndarray]) -> keras.Model:
-    """Dense layers named in `wanted` as 1x1 convolutions: the converter takes scales a channel only of those."""
+    """Dense layers named in `wanted` as 1x1 convolutions: the converter accepts per-channel scales only for those."""
     dense = {name for name in wanted if isinstance(graph.get_layer(name), keras.layers.Dense)}
     if not dense:
         return graph
@@ -154,7 +154,7 @@ def _dense_as_convolutions(graph: keras.Model, wanted: dict[str, np.ndarray]) ->
 
         def call(tensor: Any) -> Any:
             size = tensor.shape[1:]
-            # Names of their own: Keras counts those that it makes up, and the file's bytes would depend on the count.
+            # Explicit names: Keras numbers its automatic names, and the file's bytes would depend on the number.
             before, after = (fresh(f"{layer.name}_{what}1", used) for what in ("pixels", "units"))
             pixels = keras.layers.Reshape((1, int(np.prod(size[:-1])), size[-1]), name=before)(tensor)
             return keras.layers.Reshape((*size[:-1], layer.units), name=after)(convolution(pixels))

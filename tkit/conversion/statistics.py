@@ -10,7 +10,7 @@ from tkit_edge.accuracy import Z95, Interval
 
 
 def paired_drop(before: np.ndarray, after: np.ndarray) -> tuple[float, Interval]:
-    """How much lower the accuracy `after` is, with its 95 % interval for paired samples.
+    """The drop from the accuracy `before` to `after`, with its 95 % interval for paired samples.
 
     Args:
         before, after: bool [n], whether each image was right.

@@ -1,7 +1,7 @@
-"""A number added to all channels as one number per channel, in a SavedModel with transposed convolutions.
+"""Expands a scalar added after a transposed convolution to one value per channel, in a SavedModel.
 
-TensorFlow's converter takes what is added behind a transposed convolution for its bias, a single number too: a bias of
-one element, past whose end LiteRT reads.
+TensorFlow's converter treats whatever is added after a transposed convolution as its bias, even a scalar: a bias of one
+element, past whose end LiteRT reads.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Evaluation: what a model, in whatever file, gets right and wrong on labelled images."""
+"""Evaluation: what a model, in any file format, gets right and wrong on labelled images."""

@@ -1,4 +1,4 @@
-"""The figures of a classifier from its probabilities; scikit-learn computes them, the calibration error but for.
+"""A classifier's metrics from its probabilities, computed by scikit-learn except for the calibration error.
 
 Source of the calibration error: Naeini et al. 2015 (expected calibration error), as Guo et al. 2017 use it for
 networks: "On Calibration of Modern Neural Networks", 15 bins of equal width.
@@ -19,7 +19,7 @@ TOP = 5
 
 
 def figures(labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]) -> dict[str, Any]:
-    """Accuracy with its interval, top-5, figures a class, confusion matrix and calibration.
+    """Accuracy with its interval, top-5, per-class metrics, confusion matrix and calibration.
 
     Args:
         labels: int [n], the true classes.
@@ -89,7 +89,7 @@ def calibration(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]
 
 
 def mistakes(labels: np.ndarray, probabilities: np.ndarray, most: int) -> list[dict[str, Any]]:
-    """The wrong answers given with the highest confidence: index, true, predicted, confidence; at most `most`."""
+    """The wrong predictions with the highest confidence: index, true, predicted, confidence; at most `most`."""
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != labels)
     chosen = wrong[np.argsort(-confidence[wrong], kind="stable")][:most]

@@ -20,7 +20,7 @@ NAMED = 200
 NAME_COLUMNS, TITLE_COLUMNS = 28, 30
 IMAGE_INCHES = 2.1
 FEW = 10
-"""Images below which a bin's accuracy is drawn hollow: it says little."""
+"""A bin of fewer images is drawn hollow: its accuracy is unreliable."""
 
 
 def confusion_png(matrix: np.ndarray, class_names: Sequence[str], split: str) -> bytes:
@@ -66,7 +66,7 @@ def _count_cells(axes: Any, matrix: np.ndarray, share: np.ndarray) -> None:
 
 
 def reliability_png(calibration: dict[str, Any], split: str) -> bytes:
-    """Accuracy against confidence, one bar per bin, over the number of images in each; `metrics.calibration` gives it.
+    """Accuracy against confidence, one bar per bin, over the number of images in each; from `metrics.calibration`.
 
     Each accuracy has its 95 % interval, and bins of fewer than `FEW` images are hollow.
     """
@@ -108,9 +108,9 @@ def mistakes_png(
 
     Args:
         images: uint8 [n, height, width, channels].
-        mistakes: what `tkit.evaluate` returns of each.
+        mistakes: as `tkit.evaluate` returns them.
         class_names: the classes in order.
-        split: which the images are of.
+        split: of the images.
     """
     files = [item["file"] or f"image {item['index']:,}" for item in mistakes]
     with lettering(class_names, files) as (names, files):

@@ -1,7 +1,7 @@
-"""Which operators of an int8 file the runtime's kernels compute otherwise than exact integer arithmetic does.
+"""Finds the operators of an int8 file that the runtime's kernels compute differently from exact integer arithmetic.
 
-Each operator is judged alone: the runtime's own inputs of it go into `tkit.integer.model`'s kernel, so that a
-difference doesn't count again in the operators behind it.
+Each operator is judged alone: `tkit.integer.model`'s kernel gets the runtime's own inputs of it, so that a difference
+doesn't propagate to the operators after it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ IMAGES = 50  # at once: every tensor of every one of them is kept
 
 
 class OperatorDifference(NamedTuple):
-    """How far the runtime's answers of one operator are from the exact ones."""
+    """How far the runtime's outputs of one operator are from the exact ones."""
 
     operator: int
-    """Its number, from 0, in the file's order."""
+    """Its index, from 0, in the file's order."""
     name: str
     tensor: str
     """Its output's name."""
@@ -39,15 +39,15 @@ def compare(
     name: str = "the model",
     arithmetic: str = "reference",
 ) -> list[OperatorDifference]:
-    """One entry for each operator, in the file's order, those that are equal too.
+    """One entry per operator, in the file's order, including equal ones.
 
     Args:
         data: an int8 .tflite file's bytes.
         images: uint8 [n, height, width, channels], raw 0-255 pixels, at least one.
-        kernels: the runtime's, "reference", "builtin" or "xnnpack"; the last runs each operator as a delegate of its
-            own, as its inner tensors can't be read otherwise.
-        name: what error messages call the file.
-        arithmetic: whose arithmetic it is compared with, "reference" or "xnnpack".
+        kernels: the runtime's, "reference", "builtin" or "xnnpack"; the last runs each operator as a separate
+            delegate, because its inner tensors can't be read otherwise.
+        name: the file's name in error messages.
+        arithmetic: the arithmetic that it is compared with, "reference" or "xnnpack".
 
     Raises:
         InputError: as `IntegerModel`; or no images, or of another size; or unknown kernels.
@@ -98,7 +98,7 @@ def _preserving(data: bytes, kernels: str, name: str) -> Any:
 
 
 def _tensors(interpreter: Any, model: IntegerModel, images: np.ndarray) -> dict[int, np.ndarray]:
-    """What the runtime computes of images: every tensor by its number, [n, ...]."""
+    """The runtime's tensors for images, by their index, [n, ...]."""
     numbers = [number for operator in model.graph.operators for number in operator.outputs]
     source, codes = model.graph.inputs[0], model.codes(images)
     kept: dict[int, list[np.ndarray]] = {number: [] for number in numbers}
@@ -111,7 +111,7 @@ def _tensors(interpreter: Any, model: IntegerModel, images: np.ndarray) -> dict[
 
 
 def _steps(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """How many codes apart; for floats 1 where they aren't the same."""
+    """Difference in codes; for floats 1 where they aren't equal."""
     if ours.dtype.kind == "f":
         return (ours != theirs).astype(np.int64)
     return np.abs(ours.astype(np.int64) - theirs)

@@ -1,7 +1,7 @@
-"""How the kernels multiply integers by a real factor, on arrays.
+"""The kernels' multiplication of integers by a real factor, on arrays.
 
-LiteRT's reference kernels hold it as an int32 multiplier, which counts 2^-31, and a shift. A product is rounded twice:
-to 32 bits (halves upwards), then by the right shift (halves away from zero). XNNPACK multiplies in float32.
+LiteRT's reference kernels represent it as an int32 multiplier, in units of 2^-31, and a shift. A product is rounded
+twice: to 32 bits (halves upwards), then by the right shift (halves away from zero). XNNPACK multiplies in float32.
 
 Source: LiteRT's tflite/kernels/internal/{quantization_util.cc,common.cc}, gemmlowp's fixedpoint.h, and XNNPACK's "fp32"
 requantization.
@@ -24,7 +24,7 @@ class Factor(NamedTuple):
 
 
 def factor(real: Real) -> Factor:
-    """`real`, in float64, to 31 bits; what is under 2^-32 becomes 0."""
+    """`real`, in float64, to 31 bits; below 2^-32 it becomes 0."""
     fraction, shift = np.frexp(np.asarray(real, np.float64))
     multiplier = round_half_away(fraction * 2.0**31).astype(np.int64)
     carried = multiplier == 1 << 31
@@ -34,7 +34,7 @@ def factor(real: Real) -> Factor:
 
 
 def scaled(values: np.ndarray, by: Factor) -> np.ndarray:
-    """int64 `values`, which fit in 31 bits, times the factors, which are broadcast; int64."""
+    """int64 `values`, which fit in 31 bits, times the factors, broadcast; int64."""
     left, right = np.maximum(by.shift, 0), np.maximum(-by.shift, 0)
     return rounding_shift(doubling_high(values, by.multiplier << left), right)
 
@@ -64,6 +64,6 @@ def rounding_shift(values: np.ndarray, right: np.ndarray | int) -> np.ndarray:
 
 
 def round_half_away(values: Real) -> np.ndarray:
-    """Floats rounded to integers, halves away from zero, as C's `round` does it."""
+    """Floats rounded to integers, halves away from zero, like C's `round`."""
     exact = np.asarray(values, np.float64)  # in float32, 0.49999997 + 0.5 is 1
     return np.copysign(np.floor(np.abs(exact) + 0.5), exact)

@@ -1,7 +1,7 @@
 """Integer kernels of convolutions and matrix products.
 
-Sums of products of integers are exact in floating point as long as none can pass 2^24 (float32) or 2^53 (float64); what
-a sum can reach follows from the weights. So the matrix products are BLAS's.
+Sums of products of integers are exact in floating point as long as none can exceed 2^24 (float32) or 2^53 (float64);
+the largest possible sum follows from the weights. So BLAS computes the matrix products.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Window(NamedTuple):
     before: int
     """Padding before the first element."""
     padded: int
-    """The axis's length with the padding that the windows meet."""
+    """The axis's length with the padding that the windows cover."""
 
 
 def window(node: Node, axis: str, length: int, size: int) -> Window:
@@ -61,7 +61,7 @@ def padded(x: np.ndarray, rows: Window, columns: Window, fill: int, dtype: Any) 
 
 
 def taps(wide: np.ndarray, rows: Window, columns: Window) -> list[np.ndarray]:
-    """For each tap of the window, row by row, what it meets: views [n, steps, steps, channels]."""
+    """For each tap of the window, row by row, its inputs: views [n, steps, steps, channels]."""
 
     def along(w: Window, tap: int) -> slice:
         start = tap * w.dilation
@@ -186,12 +186,12 @@ def exact_type(node: Node, weights: np.ndarray, zero_point: int) -> Any:
 
 
 def requantization(node: Node, count: int, images: int = 0, bias: int = 2) -> Kernel:
-    """What makes an operator's sums [..., count] into its output's codes.
+    """A function from an operator's sums [..., count] to its output's codes.
 
     Args:
         node: its input 1 has the weights.
         count: the number of output channels.
-        images, bias: the numbers of these inputs.
+        images, bias: the indices of these inputs.
     """
     filter_scales = node.tensor(1).scales
     if len(filter_scales) not in (1, count):
@@ -221,7 +221,7 @@ def requantization(node: Node, count: int, images: int = 0, bias: int = 2) -> Ke
 
 
 def rescaling(node: Node, input_scale: np.float32, filter_scales: np.ndarray) -> Kernel:
-    """What brings sums [..., channels], int64, to the output's scale."""
+    """A function that rescales sums [..., channels], int64, to the output's scale."""
     scale = node.quantization()[0]
     if node.xnnpack:
         in_float32 = input_scale * filter_scales / scale

@@ -1,4 +1,4 @@
-"""Integer kernels of what works on single elements: as 8 bits are few, each is a table of all its answers."""
+"""Integer kernels of elementwise operators: with only 8 bits, each is a lookup table of all results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from tkit.integer.fixed_point import factor, round_half_away, scaled, scaled_in_
 from tkit.integer.node import Kernel, Node
 
 ADD_BITS = 20
-"""ADD and SUB bring both inputs to twice the larger scale with so many bits more, XNNPACK to the output's scale."""
+"""ADD and SUB rescale both inputs to twice the larger scale with this many extra bits, XNNPACK to the output's
+scale."""
 
 
 def codes(dtype: str = "int8") -> np.ndarray:
@@ -20,12 +21,12 @@ def codes(dtype: str = "int8") -> np.ndarray:
 
 
 def table_of_one(answers: np.ndarray) -> Kernel:
-    """A kernel that looks each code up in `answers` [256]."""
+    """A kernel that looks up each code in `answers` [256]."""
     return lambda x, *_: answers[x.view(np.uint8)]
 
 
 def table_of_two(answers: np.ndarray) -> Kernel:
-    """A kernel of two inputs, which are broadcast, that looks each pair of codes up in `answers` [256, 256]."""
+    """A kernel of two inputs, broadcast, that looks up each pair of codes in `answers` [256, 256]."""
     flat = answers.reshape(-1)
 
     def run(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""Integer kernels of pooling and averaging, and of what only moves codes. The first axis stays the images'."""
+"""Integer kernels of pooling and averaging, and of operators that only move codes. The first axis is always the
+images'."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from tkit.integer.node import Kernel, Node
 
 
 def average_pool(node: Node) -> Kernel:
-    """AVERAGE_POOL_2D: padding doesn't count, halves are rounded away from zero; the scale stays."""
+    """AVERAGE_POOL_2D: padding doesn't count, halves are rounded away from zero; the scale is kept."""
     shape, options = node.tensor(0).shape, node.operator.options
     rows, columns = windows(node, shape, (options["filter_height"], options["filter_width"]))
     node.quantization(0)
@@ -43,7 +44,7 @@ def max_pool(node: Node) -> Kernel:
 
 
 def mean(node: Node) -> Kernel:
-    """MEAN: the sum times a factor that holds the division, whose quotient the reference kernel cuts off."""
+    """MEAN: the sum times a factor that includes the division, whose quotient the reference kernel truncates."""
     shape = node.tensor(0).shape
     axes = tuple(sorted({int(axis) % len(shape) for axis in node.constant(1, "int32", 0, 1).reshape(-1)}))
     if 0 in axes:

@@ -1,7 +1,7 @@
 """The integer kernel of SOFTMAX: exponentials and a reciprocal in fixed point.
 
-Source: LiteRT's tflite/kernels/internal/reference/softmax.h, and gemmlowp's fixedpoint.h. A number of Qm has m bits
-before the point and 31 - m behind it.
+Source: LiteRT's tflite/kernels/internal/reference/softmax.h, and gemmlowp's fixedpoint.h. A number in Qm has m bits
+before the binary point and 31 - m after it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def softmax(node: Node) -> Kernel:
     shift = int(by.shift)
     if shift < 0:
         raise node.error(f"has an input scale of {input_scale}, too small for the kernel")
-    # Beyond this difference from the largest logit the answer is 0.
+    # Beyond this difference from the largest logit the result is 0.
     radius = math.floor(((1 << _DIFFERENCE_BITS) - 1) * 2.0 ** (31 - _DIFFERENCE_BITS) / 2.0**shift)
     differences = -np.arange(256)
     counts = differences >= -radius
@@ -65,7 +65,7 @@ def exponential(x: np.ndarray) -> np.ndarray:
 
 
 def reciprocal(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """1 / a Q12 number of at least 1: a Q0 number, and by how many bits more it has to be shifted to the right."""
+    """1 / a Q12 number of at least 1: a Q0 number, and the number of additional bits to shift to the right."""
     headroom = 32 - np.frexp(total.astype(np.float64))[1].astype(np.int64)
     a = (total << headroom) - (1 << 31)
     half = (a + _MAX + 1) >> 1

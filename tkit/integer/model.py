@@ -1,8 +1,8 @@
-"""An int8 .tflite file computed in NumPy's integers, byte for byte as LiteRT's kernels compute it.
+"""Computes an int8 .tflite file with NumPy's integers, byte for byte like LiteRT's kernels.
 
-What the device will answer is so known without the device, layer by layer, and for many images at once. Two of the
-runtime's kernel sets are known: the reference kernels, and XNNPACK, its default. Which operators another kernel set
-rounds otherwise, `tkit.integer.differences` tells.
+This gives the device's outputs without the device, layer by layer, and for many images at once. Two of the runtime's
+kernel sets are supported: the reference kernels, and XNNPACK, its default. `tkit.integer.differences` reports which
+operators another kernel set rounds differently.
 
 Source: LiteRT's tflite/kernels/internal/reference, XNNPACK's src, and Jacob et al. 2018, "Quantization and Training of
 Neural Networks for Efficient Integer-Arithmetic-Only Inference".
@@ -30,7 +30,7 @@ KERNELS: dict[str, Callable[[Node], Kernel]] = {
 """The operators that can be computed."""
 ARITHMETICS = ("reference", "xnnpack")
 """The kernel sets of `tkit_edge.runtime.KERNELS` that can be computed."""
-BATCH = 16  # images at once: what an operator works on stays in the processor's caches
+BATCH = 16  # images at once: an operator's data stays in the processor's caches
 
 
 class IntegerModel:
@@ -38,11 +38,11 @@ class IntegerModel:
 
     Args:
         data: the file's bytes; a static batch of 1, one input and one output.
-        name: what error messages call it.
-        kernels: whose arithmetic it is, of `ARITHMETICS`.
+        name: the file's name in error messages.
+        kernels: the arithmetic, one of `ARITHMETICS`.
 
     Raises:
-        InputError: no whole .tflite file, not int8 throughout, or with an operator that isn't supported; or unknown
+        InputError: no complete .tflite file, not int8 throughout, or with an operator that isn't supported; or unknown
             kernels.
 
     Example: `IntegerModel(Path("model-int8.tflite").read_bytes()).predict(images).argmax(axis=1)`
@@ -56,7 +56,7 @@ class IntegerModel:
         _check(self.graph, name)
         nodes = [Node.of(self.graph, index, name, kernels == "xnnpack") for index in range(len(self.graph.operators))]
         self.kernels = [_kernel(node) for node in nodes]
-        """One for each operator."""
+        """One per operator."""
         self.constants = {
             number: values(tensor)
             for number, tensor in enumerate(self.graph.tensors)
@@ -66,7 +66,7 @@ class IntegerModel:
         self._pixels = pixel_codes(source.dtype, *_quantization(source), "0-255", name)[:, 0]
 
     def outputs(self, codes: np.ndarray) -> dict[int, np.ndarray]:
-        """Every tensor that is computed, by its number: arrays [n, ...] of the tensor's type.
+        """Every computed tensor, by its index: arrays [n, ...] of the tensor's type.
 
         Args:
             codes: the input tensor's values [n, height, width, channels], in its type.
@@ -83,7 +83,7 @@ class IntegerModel:
         return self.kernels[index](*inputs).reshape(-1, *self.graph.tensors[operator.outputs[0]].shape[1:])
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Logits of images, as `tkit_edge.runtime.Model` gives them with the same kernels.
+        """Logits of images, as `tkit_edge.runtime.Model` computes them with the same kernels.
 
         Args:
             images: uint8 [n, height, width, channels], raw 0-255 pixels.
@@ -136,7 +136,7 @@ def _check(graph: Graph, name: str) -> None:
             tensor = graph.tensors[number]
             if operator.name not in ("QUANTIZE", "DEQUANTIZE") and tensor.dtype != "int8":
                 raise InputError(
-                    f"{name} is not an int8 file: operator {index}, {operator.name}, gives {tensor.dtype}. "
+                    f"{name} is not an int8 file: operator {index}, {operator.name}, outputs {tensor.dtype}. "
                     "Export it with export.formats=int8."
                 )
     for number in computed:

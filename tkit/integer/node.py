@@ -1,4 +1,4 @@
-"""One operator of a graph together with its tensors, as the integer kernels are made from it."""
+"""One operator of a graph with its tensors, from which the integer kernels are made."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, Operator, Tensor, values
 
 Kernel = Callable[..., np.ndarray]
-"""Takes the operator's inputs in their order, constants too; activations [n, ...] with any number of images."""
+"""A function of the operator's inputs in their order, including constants; activations are [n, ...] for any n."""
 
 
 class Node(NamedTuple):
-    """An operator, its tensors, and what messages call it."""
+    """An operator, its tensors, and its name in messages."""
 
     operator: Operator
     inputs: tuple[Tensor | None, ...]
     output: Tensor
     where: str
     xnnpack: bool
-    """Whether it is computed as XNNPACK does, not as the reference kernels do."""
+    """Whether it is computed like XNNPACK instead of like the reference kernels."""
 
     @classmethod
     def of(cls, graph: Graph, index: int, name: str, xnnpack: bool) -> Node:
@@ -36,7 +36,7 @@ class Node(NamedTuple):
         return cls(operator, inputs, graph.tensors[operator.outputs[0]], where, xnnpack)
 
     def tensor(self, number: int) -> Tensor:
-        """Input `number`, which has to be there."""
+        """Input `number`, which is required."""
         tensor = self.optional(number)
         if tensor is None:
             raise self.error(f"lacks its input {number}")
@@ -49,7 +49,7 @@ class Node(NamedTuple):
     def constant(self, number: int, dtype: str, *ranks: int) -> np.ndarray:
         """The values of input `number`, which has to be a constant of that type and of one of the ranks.
 
-        4-bit codes are int8 ones of few values.
+        4-bit codes are int8 values in a small range.
         """
         tensor = self.tensor(number)
         known = "int8" if tensor.dtype == "int4" else tensor.dtype
@@ -66,13 +66,13 @@ class Node(NamedTuple):
         return self.scale(tensor)
 
     def scale(self, tensor: Tensor) -> tuple[np.float32, int]:
-        """Scale and zero point of a tensor that is quantized as a whole."""
+        """Scale and zero point of a tensor with per-tensor quantization."""
         if len(tensor.scales) != 1 or len(tensor.zero_points) != 1:
             raise self.error(f"has {len(tensor.scales)} scales for tensor {tensor.name!r}; expected 1")
         return np.float32(tensor.scales[0]), int(tensor.zero_points[0])
 
     def bounds(self) -> tuple[int, int]:
-        """The output's codes that the fused activation leaves, lowest and highest."""
+        """The lowest and highest output codes that the fused activation allows."""
         activation = self.operator.options["activation"]
         limits = {"NONE": (None, None), "RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
         if activation not in limits:

@@ -1,1 +1,1 @@
-"""Reading a person's own Keras files: what is in them, safely, as a functional model of raw pixels."""
+"""Reads a user's own Keras files safely, as functional models of raw pixels."""

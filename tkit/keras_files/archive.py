@@ -1,7 +1,7 @@
-"""What a .keras file may hold, checked without Keras: its zip, its JSON and its HDF5 file.
+"""Checks a .keras file without Keras: its zip, its JSON and its HDF5 file.
 
-Keras's safe mode has had bypasses, and its loader reads whatever an archive claims to be. Here the members, their
-sizes, the classes and the way in which arrays are stored are looked at first.
+Keras's safe mode has had bypasses, and its loader trusts what an archive claims to be. Here the members, their
+sizes, the classes and the storage of arrays are checked first.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from tkit_edge.errors import InputError
 HDF5 = (".h5", ".hdf5")
 """Suffixes of Keras's older format."""
 MAX_BYTES = 1 << 30
-"""Of the file, of its members unpacked, and of its arrays."""
+"""Bytes of the file, of its unpacked members, and of its arrays."""
 MAX_CONFIG_BYTES = 64 << 20
-# Keras packs nothing; weights that somebody has packed again shrink by a few times, and small files may be anything.
+# Keras doesn't compress; weights that somebody has compressed shrink by a small factor, and small files may be
+# anything.
 MAX_RATIO, RATIO_FLOOR = 100, 16 << 20
 MAX_OBJECTS = 100_000  # groups and arrays of the HDF5 file
 _MEMBERS = {"metadata.json": 1 << 20, "config.json": MAX_CONFIG_BYTES, "model.weights.h5": MAX_BYTES}
@@ -38,9 +39,9 @@ def read(path: Path) -> tuple[dict[str, Any], bytes]:
     """The model's JSON and the HDF5 file of its weights, both checked.
 
     Raises:
-        InputError: no whole .keras file, or one with anything that Keras's own `model.save` doesn't write: other
-            members, links, members that unpack to far more than they weigh, classes that aren't stock Keras, or arrays
-            that aren't in the file.
+        InputError: no complete .keras file, or one with anything that Keras's own `model.save` doesn't write: other
+            members, links, members that unpack to far more than their own size, classes that aren't stock Keras, or
+            arrays that aren't in the file.
     """
     _refuse_saved_model(path)
     data = files.read_bytes(path, MAX_BYTES)
@@ -50,21 +51,21 @@ def read(path: Path) -> tuple[dict[str, Any], bytes]:
         _check_hdf5(data, path)
         return checked(hdf5.model_config(data, path, MAX_CONFIG_BYTES), path), data
     if path.suffix.lower() in HDF5:
-        raise InputError(f"{path} is no HDF5 file. Is it complete?")
+        raise InputError(f"{path} is not an HDF5 file. Is it complete?")
     try:
         text, weights = _members(data, path)
         config = json.loads(text)
     except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, RecursionError, EOFError, RuntimeError) as error:
         raise _not_whole(path, f"found {error}. Is it complete?") from error
     if not isinstance(config, dict):
-        raise _not_whole(path, "its config.json is no object. Save it again.")
+        raise _not_whole(path, "its config.json is not an object. Save it again.")
     config = checked(config, path)
     _check_hdf5(weights, path)
     return config, weights
 
 
 def _refuse_saved_model(path: Path) -> None:
-    """A SavedModel is a graph of TensorFlow operations, in which there are no layers any more."""
+    """Raises InputError: a SavedModel is a graph of TensorFlow operations, which no longer has layers."""
     if not (path / "saved_model.pb").is_file():
         return
     if (path / "keras_metadata.pb").is_file():
@@ -72,13 +73,13 @@ def _refuse_saved_model(path: Path) -> None:
     else:
         how = "from where the model was exported, save it as Keras does: model.save('model.keras')"
     raise InputError(
-        f"{path} is a SavedModel, a graph of TensorFlow operations that no longer shows layers. Make a file of it that "
-        f"tkit reads: {how}"
+        f"{path} is a SavedModel, a graph of TensorFlow operations that no longer shows layers. Convert it to a file "
+        f"that tkit reads: {how}"
     )
 
 
 def check_weights(path: Path) -> None:
-    """Raises InputError for a weights file (HDF5, or a whole .keras file) with anything but plain arrays in it."""
+    """Raises InputError for a weights file (HDF5, or a complete .keras file) with anything but plain arrays in it."""
     if path.suffix == ".keras":
         read(path)
     else:
@@ -86,11 +87,11 @@ def check_weights(path: Path) -> None:
 
 
 def _not_whole(path: Path, why: str) -> InputError:
-    return InputError(f"{path} is no whole .keras file: expected what model.save('model.keras') writes, {why}")
+    return InputError(f"{path} is not a complete .keras file: expected what model.save('model.keras') writes, {why}")
 
 
 def _members(data: bytes, path: Path) -> tuple[bytes, bytes]:
-    """config.json and model.weights.h5, after the directory was found to be a .keras file's."""
+    """config.json and model.weights.h5, after a check that the directory is a .keras file's."""
     if len(data) < _END.size:
         raise _not_whole(path, f"found {len(data)} bytes. Is it complete?")
     mark, _, _, _, count, directory, _, comment = _END.unpack(data[-_END.size :])
@@ -115,7 +116,7 @@ def _check_member(member: zipfile.ZipInfo, path: Path) -> None:
     if name not in _MEMBERS:
         raise InputError(f"{path} has the member {name[:200]!r}; expected only {', '.join(_MEMBERS)}. It is not read.")
     if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):  # 0 where it was not made on Unix
-        raise InputError(f"{path}: its member {name} is no regular file but a link or the like. It is not read.")
+        raise InputError(f"{path}: its member {name} is not a regular file but a link or the like. It is not read.")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or member.flag_bits & 1:
         raise InputError(f"{path}: its member {name} is encrypted or packed in a way that Keras never uses.")
     if size > _MEMBERS[name] or size > max(RATIO_FLOOR, MAX_RATIO * member.compress_size):
@@ -126,9 +127,9 @@ def _check_member(member: zipfile.ZipInfo, path: Path) -> None:
 
 
 def _check_hdf5(data: bytes, path: Path) -> None:
-    """Refuses links to elsewhere, arrays that lie in other files or claim to be huge, and what is no array of numbers.
+    """Refuses external links, arrays stored in other files or with huge claimed sizes, and anything but numeric arrays.
 
-    The same class of fault as CVE-2026-1669 (external storage) and CVE-2026-0897 (shapes out of nothing).
+    The same class of fault as CVE-2026-1669 (external storage) and CVE-2026-0897 (shapes without data).
     """
     import h5py
 
@@ -156,21 +157,21 @@ def _check_hdf5(data: bytes, path: Path) -> None:
                 raise InputError(f"{path}: its arrays take {total:,} bytes; expected at most {MAX_BYTES:,}.")
     except InputError:
         raise
-    except Exception as error:  # what h5py raises on damaged data is anything at all
+    except Exception as error:  # h5py raises any exception on damaged data
         raise _not_whole(path, f"its weights are damaged: {error}. Save it again.") from error
 
 
 def _array_bytes(item: Any, path: Path) -> int:
-    """The bytes that an array takes in memory, after it was found to lie in its own file."""
+    """The bytes that an array takes in memory, after a check that it is stored in this file."""
     import h5py
 
     if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiubV" or item.dtype.hasobject:
-        raise InputError(f"{path}: its weights hold {item.name!r}, which is no array of numbers.")
+        raise InputError(f"{path}: its weights hold {item.name!r}, which is not an array of numbers.")
     creation = item.id.get_create_plist()
     if item.external or creation.get_external_count():
-        raise InputError(f"{path}: its array {item.name!r} lies in another file. Not opened.")
+        raise InputError(f"{path}: its array {item.name!r} is stored in another file. Not opened.")
     if item.is_virtual:
-        raise InputError(f"{path}: its array {item.name!r} is virtual: made of parts of other files. Not opened.")
+        raise InputError(f"{path}: its array {item.name!r} is virtual: composed of parts of other files. Not opened.")
     filters = {creation.get_filter(number)[0] for number in range(creation.get_nfilters())}
     if filters - _FILTERS:
         raise InputError(f"{path}: its array {item.name!r} is packed by filters that Keras never uses.")

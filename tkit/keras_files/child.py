@@ -1,8 +1,8 @@
-"""The limited process in which a stranger's .keras or weights file is opened: `python -m tkit.keras_files.child`.
+"""The limited process in which an untrusted .keras or weights file is opened: `python -m tkit.keras_files.child`.
 
-The file is checked before Keras is even imported. Then Keras gets the very JSON that was checked, and of the file only
-the arrays, and the graph is laid out again: nested models are unfolded, arithmetic with numbers becomes a Rescaling,
-mixed precision becomes float32, and a Rescaling in front brings raw 0-255 pixels to what the model was trained on.
+The file is checked before Keras is even imported. Then Keras gets exactly the JSON that was checked, and only the
+arrays of the file, and the graph is rebuilt: nested models are flattened, arithmetic with numbers becomes a Rescaling,
+mixed precision becomes float32, and a Rescaling at the start maps raw 0-255 pixels to the model's training range.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import keras
 
 MEMORY = 8 << 30
-"""Bytes of address space; TensorFlow itself takes 3 GB of it, the largest model that is taken 5 times its size."""
-MAX_CORES = 4  # each has threads, and each thread its share of the address space
+"""Bytes of address space; TensorFlow itself takes 3 GB of it, the largest accepted model 5 times its size."""
+MAX_CORES = 4  # each has threads, and each thread takes address space
 
 
 def read(path: Path, pixels: str | None) -> tuple[dict[str, Any], bytes]:
@@ -47,7 +47,7 @@ def read(path: Path, pixels: str | None) -> tuple[dict[str, Any], bytes]:
             _load_weights(loaded, path)
     except MemoryError:
         raise
-    except Exception as error:  # whatever Keras raises on a file that it can't read
+    except Exception as error:  # Keras raises any exception on a file that it can't read
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"{path} cannot be loaded by Keras {keras.__version__}: {reason}") from error
     shape = _signature(loaded, path)
@@ -72,7 +72,7 @@ def read(path: Path, pixels: str | None) -> tuple[dict[str, Any], bytes]:
 
 
 def _load_weights(model: keras.Model, path: Path) -> None:
-    """As Keras does, which tells formats by suffixes in small letters."""
+    """As Keras does, which recognizes formats by lower-case suffixes."""
     with tempfile.TemporaryDirectory() as folder:
         named = Path(folder) / f"model{path.suffix.lower()}"
         named.symlink_to(path.resolve())
@@ -98,11 +98,11 @@ def weights(path: Path, name: str, shape: tuple[int, int, int]) -> tuple[dict[st
         with warnings.catch_warnings(record=True) as skipped:
             warnings.simplefilter("always")
             network.load_weights(path)
-        if skipped:  # Keras leaves layers that the file lacks as they are
+        if skipped:  # Keras leaves layers that the file lacks unchanged
             raise ValueError(skipped[0].message)
     except MemoryError:
         raise
-    except Exception as error:  # whatever Keras and h5py raise on a file that doesn't fit
+    except Exception as error:  # Keras and h5py raise any exception on a file that doesn't fit
         arrays = network.get_weights()
         raise InputError(
             f"model.weights={path} doesn't fit {name}: {' '.join(str(error).split())[:400]} Expected what "
@@ -119,7 +119,7 @@ def _described(arrays: dict[str, np.ndarray]) -> tuple[dict[str, Any], bytes]:
 
 
 def _signature(model: keras.Model, path: Path) -> tuple[int, int, int]:
-    """Height, width and channels of the input, where the model takes images and gives a row of scores."""
+    """Height, width and channels of the input, if the model maps images to a row of scores."""
     if not model.built or not model.inputs:
         raise InputError(f"{path} was saved before it knew its input: add keras.Input((height, width, channels)).")
     inputs, outputs = [tuple(tensor.shape) for tensor in model.inputs], [tuple(item.shape) for item in model.outputs]
@@ -149,7 +149,7 @@ def _signature(model: keras.Model, path: Path) -> tuple[int, int, int]:
 
 
 def _check_finite(model: keras.Model, path: Path) -> None:
-    """Refuses weights that training has driven out of bounds."""
+    """Refuses weights that are NaN or infinite."""
     from tkit.keras_internals import all_layers, own_variables
 
     for layer in all_layers(model, include_self=False):
@@ -165,7 +165,7 @@ def _check_finite(model: keras.Model, path: Path) -> None:
 
 
 def _check_equal(theirs: keras.Model, ours: keras.Model, shape: tuple[int, ...], pixels: Pixels, path: Path) -> None:
-    """Makes sure that the model laid out again computes what the file's does; half precision is given its share."""
+    """Checks that the rebuilt model computes the same as the file's, with a larger tolerance for half precision."""
     import keras
 
     from tkit.keras_internals import functional
@@ -183,17 +183,17 @@ def _check_equal(theirs: keras.Model, ours: keras.Model, shape: tuple[int, ...],
         )
     if not np.array_equal(expected, again):
         raise InputError(
-            f"{path} gives other scores each time for one image: a layer such as Dropout is called with training=True. "
-            "Call it without, and save again."
+            f"{path} gives different scores each time for the same image: a layer such as Dropout is called with "
+            "training=True. Call it without, and save again."
         )
     half = any("float16" in str(layer.compute_dtype) for layer in theirs.layers)
     difference = np.abs(received - expected).max()
     if not difference <= (0.1 if half else 1e-3) * max(1.0, np.abs(expected).max()):
-        raise RuntimeError(f"The model laid out again differs from the file's by {difference}: a fault of tkit's.")
+        raise RuntimeError(f"The rebuilt model differs from the file's by {difference}: a bug in tkit.")
 
 
 def main(descriptor: int, path: str) -> None:
-    """Confines this process and answers questions about a file until the parent goes."""
+    """Confines this process and answers questions about a file until the parent exits."""
     child.confine(MEMORY)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:MAX_CORES])

@@ -1,4 +1,4 @@
-"""What a Keras model's JSON may say: checked, and brought to what Keras 3 writes today, without Keras itself."""
+"""Checks a Keras model's JSON and converts it to the form that Keras 3 writes today, without Keras itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tkit.model_classes import check_classes, is_operation
 from tkit_edge.errors import InputError
 
 _MODELS = ("Functional", "Sequential")
-# TensorFlow's names of the functions that Keras names otherwise; the rest it saves by names that Keras knows.
+# TensorFlow's names for functions that Keras names differently; the others are saved under names that Keras knows.
 _TENSORFLOW = {"softmax_v2": "softmax", "swish": "silu", "log_softmax_v2": "log_softmax", "identity": "linear"}
 _ACTIVATIONS = """
     celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear log_sigmoid
@@ -46,7 +46,7 @@ def checked(config: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _forget_training(config: Any) -> None:
-    """Takes losses, metrics and optimizers out of a model's JSON, which may be classes of the user's own."""
+    """Removes losses, metrics and optimizers, which may be the user's own classes, from a model's JSON."""
     waiting = [config]
     while waiting:
         value = waiting.pop()
@@ -89,7 +89,7 @@ def _check_layer(layer: dict[str, Any], path: Path) -> None:
 
 
 def _name_activation(settings: dict[str, Any], key: str, layer: str) -> None:
-    """An activation that was saved as somebody's function becomes Keras's own of that name."""
+    """Replaces an activation that was saved as a user's function by Keras's own of that name."""
     function = settings.get(key)
     if not isinstance(function, dict) or function.get("class_name") != "function":
         return
@@ -108,7 +108,7 @@ def _name_activation(settings: dict[str, Any], key: str, layer: str) -> None:
 
 
 def _layers(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The layers of a model's JSON, those of nested models and wrapped ones too."""
+    """The layers of a model's JSON, including those of nested models and wrapped ones."""
     inner = config.get("config")
     if not isinstance(inner, dict):
         return

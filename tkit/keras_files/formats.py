@@ -1,4 +1,4 @@
-"""Which files are Keras's, and what pixels their models may take."""
+"""Keras's file formats, and the pixel ranges of their models."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ SUFFIXES = (".keras", ".h5", ".hdf5")
 
 
 def is_model(path: Path) -> bool:
-    """Whether this is Keras's: a .keras or .h5 file, in letters of either case, or the folder of a SavedModel."""
+    """Whether this is a Keras model: a .keras or .h5 file, in upper or lower case, or the folder of a SavedModel."""
     return path.suffix.lower() in SUFFIXES or (path / "saved_model.pb").is_file()

@@ -1,4 +1,4 @@
-"""Laying a Keras graph out again: flat, in float32, of stock layers only."""
+"""Rebuilds a Keras graph: flat, in float32, of stock layers only."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _PASSING_OPERATIONS = ("Reshape", "Squeeze", "Cast", "Copy")
 
 
 def flat(model: keras.Model, front: Sequence[Operation] = ()) -> keras.Model:
-    """A functional model of `model`'s own layers, nested models unfolded, with the operations of `front` before it.
+    """A functional model of `model`'s own layers, nested models flattened, with the operations of `front` before it.
 
-    Each layer and operation gets a name of its own. It shares the layers and their weights with `model`; `float32`
-    gives one with its own.
+    Each layer and operation gets a unique name. The result shares the layers and their weights with `model`; `float32`
+    returns one with separate weights.
     """
     inputs = tensors = keras.Input(model.inputs[0].shape[1:], name="image")
     taken: dict[str, Any] = {"image": None}
@@ -61,7 +61,7 @@ def flat(model: keras.Model, front: Sequence[Operation] = ()) -> keras.Model:
 
 
 def _as_layer(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any]:
-    """`x + y`, `x * 2`, `x / 127.5`, `keras.ops.relu(x)` and the like as a layer, and what it takes; else None."""
+    """`x + y`, `x * 2`, `x / 127.5`, `keras.ops.relu(x)` and the like as a layer, and its input; else None."""
     kind, name = type(operation).__name__, operation.name
     bent = any(getattr(operation, setting, None) for setting in ("negative_slope", "max_value", "threshold"))
     tensors = [isinstance(item, keras.KerasTensor) and "float" in item.dtype for item in arguments]
@@ -96,12 +96,12 @@ def _scales(kind: str, number: float, *, first: bool) -> tuple[float, float] | N
 
 
 def float32(model: keras.Model) -> keras.Model:
-    """A flat model made anew in float32, with weights of its own; those of LoRA are added to their kernels."""
+    """A flat model rebuilt in float32, with its own weights; those of LoRA are merged into the kernels."""
     config = json.loads(json.dumps(model.get_config()))
     _to_float32(config)
     for layer in config["layers"]:
         if layer["class_name"] == "Normalization" and layer["config"].get("mean") is None:
-            # What adapt() found lies in weights, but counts only once the layer turns them into constants.
+            # The results of adapt() are in weights, but take effect only once the layer turns them into constants.
             own = model.get_layer(layer["config"]["name"])
             shape = own.adapt_mean.shape
             layer["config"]["mean"] = np.reshape(np.asarray(own.mean, np.float32), shape).tolist()
@@ -114,7 +114,7 @@ def float32(model: keras.Model) -> keras.Model:
 
 
 def _merged_weights(layer: keras.layers.Layer) -> list[np.ndarray]:
-    """A layer's weights as it has them without LoRA."""
+    """A layer's weights, with LoRA merged in."""
     merged = {}
     for part in all_layers(layer):
         if found := lora_kernel(part):
@@ -124,7 +124,7 @@ def _merged_weights(layer: keras.layers.Layer) -> list[np.ndarray]:
 
 
 def _to_float32(config: Any) -> None:
-    """Every floating dtype and policy of a model's JSON in place: float32. LoRA's settings go."""
+    """Sets every floating dtype and policy of a model's JSON to float32, in place, and removes LoRA's settings."""
     if isinstance(config, dict):
         for key in ("lora_rank", "lora_alpha"):
             config.pop(key, None)

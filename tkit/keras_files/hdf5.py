@@ -1,4 +1,4 @@
-"""A whole model in an HDF5 file (.h5), the format of Keras 2: its JSON, as Keras 3 writes such."""
+"""A complete model in an HDF5 file (.h5), the format of Keras 2: its JSON, in the form that Keras 3 writes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from tkit.model_classes import module_of
 from tkit_edge.errors import InputError
 
-# Settings of Keras 2 that Keras 3 no longer has; they changed nothing about what a trained layer computes.
+# Settings of Keras 2 that Keras 3 no longer has; they didn't affect what a trained layer computes.
 _GONE = {
     "DepthwiseConv2D": ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"),
     "SeparableConv2D": ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"),
@@ -24,7 +24,7 @@ def model_config(data: bytes, path: Path, limit: int) -> dict[str, Any]:
     """The model's JSON in the file `data`, whose arrays have been checked.
 
     Raises:
-        InputError: weights alone, or no JSON of at most `limit` bytes.
+        InputError: only weights, or no JSON of at most `limit` bytes.
     """
     import h5py
 
@@ -32,7 +32,7 @@ def model_config(data: bytes, path: Path, limit: int) -> dict[str, Any]:
         text = file.attrs.get("model_config")
     if text is None:
         raise InputError(
-            f"{path} holds weights alone. Make a whole model of them: model = build_model(); "
+            f"{path} holds only weights. Make a complete model of them: model = build_model(); "
             f"model.load_weights('{path.name}'); model.save('model.keras')"
         )
     try:
@@ -46,7 +46,7 @@ def model_config(data: bytes, path: Path, limit: int) -> dict[str, Any]:
 
 
 def _modernize(config: dict[str, Any]) -> None:
-    """Names the modules that Keras 2 left out, and takes settings away that Keras 3 doesn't know."""
+    """Adds the module names that Keras 2 left out, and removes settings that Keras 3 doesn't know."""
     waiting: list[Any] = [config]
     while waiting:  # not by recursion: a hostile file may nest deeper than Python's stack goes
         value = waiting.pop()

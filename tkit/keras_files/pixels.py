@@ -1,7 +1,7 @@
-"""The arithmetic on pixels that a model begins with, as one layer; the order of its channels, in the first kernel.
+"""Merges a model's initial arithmetic on pixels into one layer, and its channel order into the first kernel.
 
 Keras Applications' `preprocess_input` called inside a model is six operations on separate channels; each would be
-rounded by itself on int8, and pruned as if it had been learned.
+rounded separately in int8, and pruned as if it had been learned.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from tkit.keras_internals import Flip, nodes
 from tkit_edge.pixels import Pixels
 
 _SCALINGS = (layers.Rescaling, layers.Normalization)
-_MAX_OPERATIONS = 20  # that are looked at; preprocess_input has up to 7
-# What leaves channels apart and treats them alike: a reversal may as well happen behind it.
+_MAX_OPERATIONS = 20  # that are examined; preprocess_input has up to 7
+# Layers that treat channels separately and alike: a reversal commutes with them.
 _CHANNELWISE = (
     layers.ZeroPadding2D, layers.Cropping2D, layers.CenterCrop, layers.Resizing, layers.MaxPooling2D,
     layers.AveragePooling2D, layers.UpSampling2D,
@@ -30,7 +30,7 @@ _CHANNELWISE = (
 
 
 class _Arithmetic(NamedTuple):
-    """What a model does to each pixel before all else: pixel [channels in] @ matrix + offset."""
+    """A model's first computation on each pixel: pixel [channels in] @ matrix + offset."""
 
     start: keras.KerasTensor
     end: keras.KerasTensor
@@ -40,7 +40,7 @@ class _Arithmetic(NamedTuple):
 
 
 def front(pixels: Pixels) -> list[Operation]:
-    """The operations that make what a model was trained on of raw 0-255 pixels."""
+    """The operations that map raw 0-255 pixels to the range that a model was trained on."""
     found: list[Operation] = [layers.Rescaling(_plain(pixels.factor), _plain(pixels.offset), name="pixels")]
     if pixels == Pixels():
         return []
@@ -51,9 +51,9 @@ def front(pixels: Pixels) -> list[Operation]:
 
 def one_scaling(model: keras.Model) -> keras.Model:
     """A flat float32 model whose leading arithmetic is one layer: a Rescaling, or a frozen 1x1 convolution that mixes
-    channels; a mere order of channels goes into the next convolution's kernel where that is the only thing behind it.
+    channels; a pure permutation of channels moves into the next convolution's kernel where that is its only consumer.
 
-    `model` itself where it begins with one such layer already, or with none.
+    `model` itself if it already begins with one such layer, or with none.
     """
     found = _leading(model)
     if found is None or (len(found.operations) == 1 and isinstance(found.operations[0], _SCALINGS)):
@@ -63,11 +63,11 @@ def one_scaling(model: keras.Model) -> keras.Model:
     convolution = None if order is None else _only_convolution(model, end)
     ordered = order is not None and np.array_equal(order, np.arange(len(order)))
     if order is None or not (ordered or convolution):
-        return _laid_out(model, start, end, _mixing(name, matrix, offset))
+        return _with_operation(model, start, end, _mixing(name, matrix, offset))
     # Channel i of the arithmetic's result is the image's channel order[i]; the scaling is done in the image's order.
     back = np.argsort(order)
     scale, offset = matrix.sum(axis=1), offset[back]
-    made = _laid_out(model, start, end, layers.Rescaling(_plain(scale), _plain(offset), name=name))
+    made = _with_operation(model, start, end, layers.Rescaling(_plain(scale), _plain(offset), name=name))
     if not ordered:
         kernel = made.get_layer(convolution).kernel
         kernel.assign(kernel.numpy()[:, :, back])
@@ -75,7 +75,7 @@ def one_scaling(model: keras.Model) -> keras.Model:
 
 
 def takes_raw_pixels(model: keras.Model) -> bool:
-    """Whether what a flat float32 model begins with makes sense on pixels up to 255, not up to 1."""
+    """Whether a flat float32 model's first operations are plausible for pixels up to 255 rather than up to 1."""
     found = _leading(model)
     if found is not None:
         return bool(np.abs(found.matrix).max() < 0.1 or np.abs(found.offset).max() > 10)
@@ -85,7 +85,7 @@ def takes_raw_pixels(model: keras.Model) -> bool:
 
 
 def _leading(model: keras.Model) -> _Arithmetic | None:
-    """The longest part that a model begins with and that treats all pixels alike."""
+    """The longest initial part of a model that treats all pixels alike."""
     for start, end, operations in reversed(list(islice(_arithmetic(model), _MAX_OPERATIONS))):
         affine = _affine(start, end)
         if affine is not None:
@@ -94,16 +94,16 @@ def _leading(model: keras.Model) -> _Arithmetic | None:
 
 
 def _plain(value: Any) -> Any:
-    """One number where all channels have the same; lists otherwise, which a layer's config can hold."""
+    """One number if all channels have the same; lists otherwise, which a layer's config can hold."""
     values = [float(item) for item in np.ravel(value)]
     return values[0] if len(set(values)) == 1 else values
 
 
 def _arithmetic(model: keras.Model) -> Iterator[tuple[keras.KerasTensor, keras.KerasTensor, list[Operation]]]:
-    """The arithmetic that a model begins with, behind augmentation, and longer and longer parts of it.
+    """The initial arithmetic of a model, after augmentation, as a series of ever longer parts.
 
-    Each part is its first and last tensor, of one height and width, and its operations; all that comes behind depends
-    on the pixels through the last tensor alone.
+    Each part is its first and last tensor, of one height and width, and its operations; everything after it depends
+    on the pixels only through the last tensor.
     """
     ordered, start = list(nodes(model)), model.inputs[0]
     while True:
@@ -131,7 +131,7 @@ def _users(ordered: list[Any], tensor: keras.KerasTensor) -> list[Any]:
 
 
 def _affine(start: keras.KerasTensor, end: keras.KerasTensor) -> tuple[np.ndarray, np.ndarray] | None:
-    """Matrix [channels in, channels out] and offset that give each pixel of `end` from that of `start`, or None."""
+    """Matrix [channels in, channels out] and offset that map each pixel of `start` to that of `end`, or None."""
     part, channels = keras.Model(start, end), start.shape[-1]
     corners = 255 * np.concatenate([np.zeros((1, channels)), np.eye(channels)])  # black, and each channel alone
 
@@ -148,7 +148,7 @@ def _affine(start: keras.KerasTensor, end: keras.KerasTensor) -> tuple[np.ndarra
 
 
 def _order(matrix: np.ndarray) -> np.ndarray | None:
-    """For each channel out the one channel in that it is made of; None where channels are mixed."""
+    """For each output channel the one input channel that it depends on; None if channels are mixed."""
     used = matrix != 0
     if matrix.shape[0] != matrix.shape[1] or not (used.sum(0) == 1).all() or not (used.sum(1) == 1).all():
         return None
@@ -163,7 +163,7 @@ def _mixing(name: str, matrix: np.ndarray, offset: np.ndarray) -> layers.Layer:
 
 
 def _only_convolution(model: keras.Model, tensor: keras.KerasTensor) -> str | None:
-    """The convolution that takes `tensor`, behind layers that treat channels alike at most, and nothing else does."""
+    """The convolution that is the only consumer of `tensor`, except for layers before it that treat channels alike."""
     ordered = list(nodes(model))
     calls = Counter(node.operation.name for node in ordered)
     while True:
@@ -178,7 +178,7 @@ def _only_convolution(model: keras.Model, tensor: keras.KerasTensor) -> str | No
         tensor = users[0].outputs[0]
 
 
-def _laid_out(
+def _with_operation(
     model: keras.Model, start: keras.KerasTensor, end: keras.KerasTensor, operation: Operation
 ) -> keras.Model:
     """The model with `operation` between the two tensors instead of what was there."""

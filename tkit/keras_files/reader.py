@@ -1,7 +1,7 @@
-"""Reading a stranger's .keras file: safely, into one flat float32 functional model of stock layers on raw pixels.
+"""Reads an untrusted .keras file safely, into one flat float32 functional model of stock layers on raw pixels.
 
-A limited process (`child`) opens the file, and hands back the model's JSON and arrays; here the model is rebuilt
-of them as tkit rebuilds its own. Keras's loader is never given the file in the user's own process.
+A limited process (`child`) opens the file, and returns the model's JSON and arrays; here the model is rebuilt
+from them, as tkit rebuilds its own models. Keras's loader never opens the file in the user's own process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TIMEOUT = 600.0
 
 
 class Found(NamedTuple):
-    """A model that was read, and what it takes and gives."""
+    """A model that was read, with its inputs and outputs."""
 
     model: keras.Model
     input_shape: tuple[int, int, int]
@@ -32,7 +32,7 @@ class Found(NamedTuple):
     output: Literal["logits", "probabilities"]
     activation: str | None
     pixels: str
-    """What the file's own model took, as the user said it or the model shows it."""
+    """Pixel range of the file's own model, as given by the user or shown by the model."""
 
 
 def read(path: Path, pixels: str | None) -> Found:
@@ -40,11 +40,11 @@ def read(path: Path, pixels: str | None) -> Found:
 
     Args:
         path: the file.
-        pixels: one of `tkit_edge.runtime.PIXELS`, or None where the model's own first layer tells.
+        pixels: one of `tkit_edge.runtime.PIXELS`, or None where the model's own first layer shows it.
 
     Raises:
-        InputError: no whole .keras file, code or classes that aren't stock Keras, not one image in and one row of
-            scores out, or `pixels` that has to be said; or reading it takes too long, too much memory, or crashes.
+        InputError: no complete .keras file, code or classes that aren't stock Keras, not one image in and one row of
+            scores out, or `pixels` that has to be given; or reading it takes too long, too much memory, or crashes.
     """
     with Child("tkit.keras_files.child", [str(path)], str(path), TIMEOUT) as child:
         answer, data = child.ask(
@@ -71,7 +71,7 @@ def read(path: Path, pixels: str | None) -> Found:
 
 
 def read_weights(path: Path, name: str, shape: tuple[int, int, int]) -> list[np.ndarray]:
-    """A weights file's arrays for a network of Keras Applications, in the order of the network's.
+    """A weights file's arrays for a network of Keras Applications, in the network's order.
 
     Args:
         path: a .weights.h5, .h5 or .keras file; of the last only the arrays are read.
@@ -96,7 +96,7 @@ def read_weights(path: Path, name: str, shape: tuple[int, int, int]) -> list[np.
 
 
 def _arrays(described: list[Any], data: bytes) -> dict[str, np.ndarray]:
-    """The arrays of which the child has sent names, dtypes and shapes, and the bytes one behind the other."""
+    """The arrays whose names, dtypes and shapes the child has sent, and their concatenated bytes."""
     arrays, start = {}, 0
     for name, dtype, shape in described:
         kind = np.dtype(dtype)
@@ -109,7 +109,7 @@ def _arrays(described: list[Any], data: bytes) -> dict[str, np.ndarray]:
 
 
 def with_outputs(found: Found, classes: int, path: str) -> Found:
-    """The model with one output a class: a single score for two classes becomes two.
+    """The model with one output per class: a single score for two classes becomes two.
 
     Raises:
         InputError: another number of outputs than classes.
@@ -118,8 +118,8 @@ def with_outputs(found: Found, classes: int, path: str) -> Found:
         return found
     if found.outputs != 1 or classes != 2:
         raise InputError(
-            f"{path} has {found.outputs} outputs, the data has {classes} classes: expected one output a class, in the "
-            "order of the class folders' names."
+            f"{path} has {found.outputs} outputs, the data has {classes} classes: expected one output per class, in "
+            "the order of the class folders' names."
         )
     if found.activation == "softmax":
         raise InputError(

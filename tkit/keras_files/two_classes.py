@@ -1,6 +1,6 @@
-"""A model with one score for two classes as one with a score for each, which training and every later step know.
+"""Converts a model with one score for two classes to one with a score per class, which training and all steps support.
 
-sigmoid(z) is the second part of softmax([-z / 2, z / 2]), so a last Dense(1) becomes a Dense(2) of its own name
+sigmoid(z) is the second part of softmax([-z / 2, z / 2]), so a final Dense(1) becomes a Dense(2) of the same name
 with half its kernel, once negated: the same probabilities, and the same decisions.
 """
 
@@ -20,7 +20,7 @@ _HALVES = np.array([-0.5, 0.5], np.float32)
 
 
 def two_classes(model: keras.Model) -> keras.Model:
-    """The equal of a flat float32 model of output [batch, 1], the second class's score, with output [batch, 2].
+    """The equivalent, with output [batch, 2], of a flat float32 model with output [batch, 1], the second class's score.
 
     Scores are logits, or probabilities where `model` ends in a sigmoid; the result's are of the same kind.
     """
@@ -43,7 +43,7 @@ def two_classes(model: keras.Model) -> keras.Model:
 
 
 def _is_head(model: keras.Model, operation: Any) -> bool:
-    """Whether this is a dense layer with one score a row that nothing but the model's end takes."""
+    """Whether this is a dense layer with one score per row that only the model's end consumes."""
     if type(operation) is not layers.Dense or operation.units != 1 or len(operation.output.shape) != 2:
         return False
     if operation.activation not in (keras.activations.linear, keras.activations.sigmoid):
@@ -55,8 +55,8 @@ def _is_head(model: keras.Model, operation: Any) -> bool:
 
 
 def _changed(model: keras.Model, head: str | None, activation: Any) -> keras.Model:
-    """The model with the layer `head` giving two scores, and a softmax in the place of `activation`; where there is no
-    `head`, with nothing in its place."""
+    """The model with the layer `head` giving two scores, and a softmax instead of `activation`; if there is no `head`,
+    without replacement."""
     config = json.loads(json.dumps(model.get_config()))
     for layer in config["layers"]:
         if layer["name"] == head:

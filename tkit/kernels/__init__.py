@@ -1,1 +1,1 @@
-"""Kernels: trained behind views, pruned, clustered, and read out of exported files."""
+"""Kernels: trained through views, pruned, clustered, and read from exported files."""

@@ -1,4 +1,4 @@
-"""k-means of a kernel's weights, and what clusters a trained layer has."""
+"""k-means on a kernel's weights, and the clusters of a trained layer."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ def codebook(
     zero: bool,
     seed: int,
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The centroids that all kernels share, rising, and the scales of each: by turns, each to the other's least error.
+    """The centroids that all kernels share, ascending, and the scales of each, by alternating minimization of the
+    error.
 
     Args:
         kernels: float32, as Keras has them.
-        shapes: of their scales.
-        clusters: at most; there are fewer where there are fewer distinct weights.
-        start: where the centroids begin.
+        shapes: the shapes of their scales.
+        clusters: at most; fewer if there are fewer distinct weights.
+        start: how the centroids are initialized.
         zero: whether one centroid is 0.
-        seed: of kmeans++.
+        seed: for kmeans++.
     """
     scales = [channel_scales(kernel, shape) for kernel, shape in zip(kernels, shapes, strict=True)]
     for _ in range(ROUNDS):
@@ -52,7 +53,7 @@ def channel_scales(kernel: np.ndarray, shape: tuple[int, ...], share: float = 1.
 
 
 def _best(kernel: np.ndarray, shape: tuple[int, ...], centroids: np.ndarray) -> np.ndarray:
-    """The scales of `shape` with which the centroids are nearest to each channel's weights."""
+    """The scales of `shape` that bring the centroids nearest to each channel's weights."""
     axes = tuple(axis for axis, size in enumerate(shape) if size == 1)
     between = (centroids[1:] + centroids[:-1]) / 2
 
@@ -66,14 +67,14 @@ def _best(kernel: np.ndarray, shape: tuple[int, ...], centroids: np.ndarray) -> 
 
 
 def kmeans(values: np.ndarray, clusters: int, start: Start, *, zero: bool, seed: int) -> np.ndarray:
-    """Centroids of values, rising; float32 [at most `clusters`].
+    """Centroids of values, ascending; float32 [at most `clusters`].
 
     Args:
         values: float32 [n].
-        clusters: at most; there are fewer where there are fewer distinct values.
-        start: where the centroids begin (Arthur and Vassilvitskii 2007 for kmeans++).
-        zero: whether one centroid is 0 and stays, which pruned weights have; the others share the other weights.
-        seed: of kmeans++.
+        clusters: at most; fewer if there are fewer distinct values.
+        start: how the centroids are initialized (Arthur and Vassilvitskii 2007 for kmeans++).
+        zero: whether one centroid is fixed at 0, for pruned weights; the others cluster the other weights.
+        seed: for kmeans++.
     """
     points, weights = np.unique(values[values != 0] if zero else values, return_counts=True)
     wanted = min(clusters - zero, len(points))

@@ -1,9 +1,9 @@
-"""Whose kernel is whose in an exported file: found by what the tensors hold, as names don't survive the converter.
+"""Finds each layer's kernel in an exported file by the tensors' values, because names don't survive the converter.
 
 The converter renames and fuses operators, transposes kernels, and multiplies each output channel's weights by a factor
 (folded batch normalization, a rescaling); those of a FULLY_CONNECTED also by a factor for each input. So a tensor
 belongs to the layer whose kernel has the same direction in every channel. A layer that is called several times may have
-several tensors, and layers with equal kernels one tensor together.
+several tensors, and layers with equal kernels may share one tensor.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tkit.kernels.masks import as_matrix
 from tkit.kernels.viewed import with_kernels
 from tkit_edge.graph import Graph, Tensor, unpacked_from, values
 
-_OPERANDS = {  # where an operator takes its kernel
+_OPERANDS = {  # input index of an operator's kernel
     "CONV_2D": (1,),
     "DEPTHWISE_CONV_2D": (1,),
     "TRANSPOSE_CONV": (1,),
@@ -30,24 +30,24 @@ _OPERANDS = {  # where an operator takes its kernel
 _TYPES = ("float32", "float16", "int8", "int4")
 _FILTERS_LAST = ("DEPTHWISE_CONV_2D", "CONV_3D")
 SCALED_INPUTS = ("FULLY_CONNECTED",)
-"""Operators into whose kernel the converter multiplies a factor for each input."""
+"""Operators into whose kernel the converter multiplies one factor per input."""
 _RESEMBLANCE = 0.5
-"""Mean |cosine| above which a tensor is some layer's; kernels that have nothing to do with each other are far below."""
+"""Mean |cosine| above which a tensor is matched to a layer; unrelated kernels are far below."""
 _TIE = 1e-6
 _ROUNDS = 5
 
 
 class FileKernel(NamedTuple):
-    """A kernel as the file has it."""
+    """A kernel in the file."""
 
     number: int
-    """Of its tensor in the graph."""
+    """Index of its tensor in the graph."""
     tensor: Tensor
     matrix: np.ndarray
     """[inputs of a filter, filters]: the file's floats, or the codes of an integer kernel."""
     operator: str
     ours: np.ndarray
-    """The same of the layer, float32."""
+    """The layer's kernel in the same form, float32."""
 
 
 class _Constant(NamedTuple):
@@ -58,11 +58,11 @@ class _Constant(NamedTuple):
 
 
 def kernels(graph: Graph, model: keras.Model) -> dict[str, list[FileKernel]]:
-    """The kernels of each layer of `model` in its exported file; layers that the file has none of are left out.
+    """The kernels of each layer of `model` in its exported file; layers without one in the file are left out.
 
     Args:
         graph: the file's.
-        model: what it was made from. A kernel that was damaged on the way is still taken for its layer's.
+        model: the model that was exported. A kernel that was damaged in the export is still matched to its layer.
     """
     ours: dict[tuple[int, ...], dict[str, np.ndarray]] = defaultdict(dict)
     for layer in with_kernels(model):
@@ -79,7 +79,7 @@ def kernels(graph: Graph, model: keras.Model) -> dict[str, list[FileKernel]]:
 
 
 def _constants(graph: Graph) -> Iterator[_Constant]:
-    """Each constant that an operator takes for a kernel, once."""
+    """Each constant that an operator uses as a kernel, once."""
     sources, seen = unpacked_from(graph), set()
     for operator in graph.operators:
         for place in _OPERANDS.get(operator.name, ()):
@@ -97,9 +97,10 @@ def _matrix(operator: str, place: int, kernel: np.ndarray) -> np.ndarray:
 
 
 def _matched(ours: dict[str, np.ndarray], theirs: list[_Constant]) -> dict[str, list[_Constant]]:
-    """Kernels of one shape: each tensor to the layer that it resembles most, to all of those that it resembles alike.
+    """Matches kernels of one shape: each tensor to the layer that it resembles most, or to all that it resembles
+    equally.
 
-    A layer that is left without gets what is left of the tensors, however little it resembles that: it must be damaged.
+    A layer without a match gets a remaining tensor even if they hardly resemble each other: it must be damaged.
     """
     if not theirs:
         return {}
@@ -114,9 +115,9 @@ def _matched(ours: dict[str, np.ndarray], theirs: list[_Constant]) -> dict[str, 
 
 
 def _resemblance(constant: _Constant, ours: np.ndarray) -> float:
-    """The mean |cosine| of the columns of two kernels, 1 where they are equal up to a factor for each column.
+    """The mean |cosine| of the columns of two kernels, 1 if they are equal up to one factor per column.
 
-    Where inputs may be scaled, up to a factor for each row, too. A column of zeros may be a channel that was multiplied
+    Where inputs may be scaled, also up to one factor per row. A column of zeros may be a channel that was multiplied
     by 0.
     """
     theirs = constant.matrix.astype(np.float32)
@@ -135,7 +136,7 @@ def _cosine(theirs: np.ndarray, ours: np.ndarray) -> float:
 
 
 def _balanced(matrix: np.ndarray) -> np.ndarray:
-    """The matrix with rows and columns divided by their sizes, by turns: whatever they were multiplied by is gone."""
+    """The matrix with rows and columns normalized alternately, which cancels any factors of rows and columns."""
     for _ in range(_ROUNDS):
         for axis in (0, 1):
             sizes = np.linalg.norm(matrix, axis=axis, keepdims=True)

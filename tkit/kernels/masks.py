@@ -8,17 +8,17 @@ import keras
 import numpy as np
 
 FREQUENCY = 100
-"""Training steps between two changes of the masks, at least."""
+"""Minimum number of training steps between two updates of the masks."""
 RISE = 0.5
-"""Share of fine-tuning over which sparsity rises; the rest of it is for what is left to recover."""
+"""Share of fine-tuning during which sparsity rises; during the rest the remaining weights recover."""
 
 
 class Masks:
-    """The rule that makes masks from kernels.
+    """The rule that derives masks from kernels.
 
     Args:
-        sparsity: share of zeros wanted.
-        pattern: (N, M) for N:M; it says the sparsity itself.
+        sparsity: target share of zeros.
+        pattern: (N, M) for N:M, which determines the sparsity.
         block: inputs x outputs that are kept or pruned together.
         together: one threshold for all layers.
     """
@@ -40,7 +40,7 @@ class Masks:
         return rows % group == 0 and columns % self.block[1] == 0
 
     def make(self, layers: Sequence[keras.layers.Layer], share: float) -> list[np.ndarray]:
-        """A mask a layer, float32 of its kernel's shape, with `share` of the final sparsity."""
+        """One mask per layer, float32 of its kernel's shape, with `share` of the final sparsity."""
         matrices = [np.abs(as_matrix(layer, layer._kernel.numpy())).astype(np.float64) for layer in layers]
         if self.pattern:
             masks = [_n_of_m(matrix, *self.pattern) if share >= 1 else np.ones_like(matrix) for matrix in matrices]
@@ -60,13 +60,13 @@ class Masks:
 
 
 class MaskSchedule(keras.callbacks.Callback):
-    """Makes the masks anew as sparsity rises; a pure function of the weights, the epoch and the step.
+    """Updates the masks as sparsity rises; a pure function of the weights, the epoch and the step.
 
     Args:
         masks: the rule.
-        before: by layer, where the weights aren't 0 already; zeros stay zeros.
+        before: by layer, where the weights are not yet 0; zeros stay zeros.
         total: steps of the fine-tuning.
-        gradual: whether sparsity rises, or is all there from the start.
+        gradual: whether sparsity rises, or is at its target from the start.
     """
 
     def __init__(self, masks: Masks, before: Mapping[str, np.ndarray], *, total: int, gradual: bool) -> None:
@@ -75,17 +75,17 @@ class MaskSchedule(keras.callbacks.Callback):
         self.last = int(total * RISE) if gradual else 0
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """The masks of the beginning, where this is it."""
+        """Sets the initial masks in the first epoch."""
         self.first = epoch * self.params["steps"]
         if epoch == 0 and int(self.model.optimizer.iterations.numpy()) == 0:
             self._update(0)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Notes where a call into TensorFlow begins."""
+        """Records the first step of a call into TensorFlow."""
         self.began = batch
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """The next masks, where they are due."""
+        """Updates the masks when they are due."""
         begun, done = self.first + self.began, self.first + batch + 1
         every = max(1, min(FREQUENCY, self.last // 10))
         if begun < self.last and (begun // every < done // every or done >= self.last):
@@ -100,7 +100,7 @@ class MaskSchedule(keras.callbacks.Callback):
 
 
 def as_matrix(layer: keras.layers.Layer, kernel: np.ndarray) -> np.ndarray:
-    """A kernel as [inputs of a filter, filters]; inputs that are neighbours in the exported file are neighbours."""
+    """A kernel as [inputs of a filter, filters]; inputs that are adjacent in the exported file are adjacent."""
     if isinstance(layer, keras.layers.DepthwiseConv2D):  # [height, width, channels, multiplier]
         return kernel.reshape(-1, kernel.shape[2] * kernel.shape[3])
     if isinstance(layer, keras.layers.Conv2DTranspose):  # [height, width, out, in]
@@ -109,7 +109,7 @@ def as_matrix(layer: keras.layers.Layer, kernel: np.ndarray) -> np.ndarray:
 
 
 def from_matrix(layer: keras.layers.Layer, matrix: np.ndarray) -> np.ndarray:
-    """The other way round."""
+    """The inverse of `as_matrix`."""
     shape = tuple(layer.kernel.shape)
     if isinstance(layer, keras.layers.Conv2DTranspose):
         height, width, filters, inputs = shape
@@ -129,14 +129,14 @@ def _blocks(matrix: np.ndarray, block: tuple[int, int]) -> np.ndarray:
 
 
 def _largest(scores: np.ndarray, sparsity: float) -> np.ndarray:
-    """1 for the largest scores, 0 for at least a share `sparsity` of all, ties by their place."""
+    """1 for the largest scores, 0 for at least a share `sparsity` of all; ties by index."""
     mask = np.ones(len(scores))
     mask[np.argsort(scores, kind="stable")[: int(np.ceil(sparsity * len(scores)))]] = 0
     return mask
 
 
 def _lamp(scores: np.ndarray) -> np.ndarray:
-    """Each squared weight's share of the sum of its layer's squared weights that aren't smaller."""
+    """Each squared weight divided by the sum of its layer's squared weights that aren't smaller (LAMP)."""
     squares = scores.ravel() ** 2
     order = np.argsort(squares, kind="stable")
     above = np.cumsum(squares[order][::-1])[::-1]

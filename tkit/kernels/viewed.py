@@ -1,7 +1,7 @@
-"""Layers whose kernel is trained behind a view: masked, clustered, quantized.
+"""Layers whose kernel is trained through a view: masked, clustered, quantized.
 
-A viewed layer is its stock layer in all but one thing: what it computes with is `view(kernel)`, one view after the
-other. The raw kernel stays a trained variable, and a view passes the gradient through to it.
+A viewed layer differs from its stock layer in one way: it computes with `view(kernel)`, one view after the other. The
+raw kernel stays a trained variable, and a view passes the gradient through to it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _SHARES = np.linspace(0.4, 1.0, 61, dtype=np.float32)
 
 
 class View:
-    """What a layer sees in place of its kernel; its variables belong to the layer."""
+    """What a layer computes with instead of its kernel; its variables belong to the layer."""
 
     def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
-        """Makes the variables."""
+        """Creates the variables."""
 
     def __call__(self, kernel: tf.Tensor) -> tf.Tensor:
         """Float32 in, float32 of the same shape out; differentiable."""
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make it again."""
+        """The arguments that recreate it."""
         return {}
 
 
@@ -40,7 +40,7 @@ class Masked(View):
     """Pruned weights are 0, and neither read nor trained."""
 
     def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
-        """Makes the variables."""
+        """Creates the variables."""
         self.mask = layer.add_weight(name="mask", shape=shape, initializer="ones", trainable=False, autocast=False)
 
     def __call__(self, kernel: tf.Tensor) -> tf.Tensor:
@@ -52,18 +52,18 @@ class Clustered(View):
     """Each weight is the centroid nearest to it, in the domain where its channel's largest weight is 1.
 
     Weights get the straight-through gradient (Bengio et al. 2013), and so move from one cluster to another; centroids
-    get the sum of their weights' gradients. A centroid that begins as 0 stays 0.
+    get the sum of their weights' gradients. A centroid that is 0 at the start stays 0.
 
     Args:
-        clusters: how many.
-        fixed: the centroids stay what they are; weights move among them.
+        clusters: their number.
+        fixed: the centroids don't change; weights move among them.
     """
 
     def __init__(self, clusters: int, fixed: bool = False) -> None:
         self.clusters, self.fixed = clusters, fixed
 
     def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
-        """Makes the variables."""
+        """Creates the variables."""
         self.centroids = layer.add_weight(
             name="centroids", shape=(self.clusters,), initializer="zeros", trainable=not self.fixed, autocast=False
         )
@@ -87,12 +87,13 @@ class Clustered(View):
 
 
 class FakeQuantized(View):
-    """Each weight is the code nearest to it times the scale of its channel.
+    """Each weight is the nearest code times the scale of its channel.
 
     Weights get the straight-through gradient.
 
     Args:
-        fixed: the scales are what `scales` was set to; else a channel's largest weight has the largest code.
+        fixed: the scales are those that `scales` was set to; otherwise a channel's largest weight gets the largest
+            code.
         largest: the codes are from -largest to largest.
     """
 
@@ -100,7 +101,7 @@ class FakeQuantized(View):
         self.fixed, self.largest = fixed, largest
 
     def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
-        """Makes the variables."""
+        """Creates the variables."""
         self.shape = scale_shape(layer, shape)
         if self.fixed:
             self.scales = layer.add_weight(
@@ -120,16 +121,17 @@ class FakeQuantized(View):
 
 
 class Converted(View):
-    """Weights that are codes times scales, with the scales said to the converter, which else makes its own."""
+    """Weights that are codes times scales, with the scales passed to the converter, which would otherwise choose its
+    own."""
 
     def build(self, layer: keras.layers.Layer, shape: tuple[int, ...]) -> None:
-        """Makes the variables."""
+        """Creates the variables."""
         self.scales = layer.add_weight(
             name="code_scales", shape=scale_shape(layer, shape), initializer="ones", trainable=False, autocast=False
         )
 
     def __call__(self, kernel: tf.Tensor) -> tf.Tensor:
-        """The kernel as it is, fake-quantized by its own scales."""
+        """The unchanged kernel, fake-quantized with its own scales."""
         largest = LARGEST_CODE * tf.reshape(tf.convert_to_tensor(self.scales), [-1])
         channels_last = tf.reshape(kernel, [*kernel.shape[:2], -1, largest.shape[0]])
         rounded = tf.quantization.fake_quant_with_min_max_vars_per_channel(
@@ -139,10 +141,11 @@ class Converted(View):
 
 
 class Recentre(keras.callbacks.Callback):
-    """Begins each epoch but the first with every weight of the named layers in the middle of its cluster or code.
+    """At the start of each epoch but the first, moves each weight of the named layers to the center of its cluster or
+    code.
 
-    Straight-through steps take weights to the edges between two values, where each step moves them to and fro (Nagel et
-    al. 2022, "Overcoming oscillations in quantization-aware training"), and with them what the layer computes.
+    Straight-through steps drive weights to the boundary between two values, where they oscillate from step to step
+    (Nagel et al. 2022, "Overcoming oscillations in quantization-aware training"), and the layer's outputs with them.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -150,7 +153,7 @@ class Recentre(keras.callbacks.Callback):
         self.names = tuple(names)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Nothing where training goes on within an epoch: it has begun before."""
+        """Does nothing when training resumes within an epoch, which has already begun."""
         if epoch and int(self.model.optimizer.iterations.numpy()) == epoch * self.params["steps"]:
             for name in self.names:
                 layer = self.model.get_layer(name)
@@ -166,7 +169,7 @@ VIEWS: dict[str, type[View]] = {
 
 
 def scale_shape(layer: keras.layers.Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of one value an output channel that broadcasts to a kernel of `shape`."""
+    """The shape of one value per output channel that broadcasts to a kernel of `shape`."""
     axes = [len(shape) - 1]  # [..., in, out]
     if isinstance(layer, keras.layers.DepthwiseConv2D):  # [height, width, channels, multiplier]
         axes = [2, 3]
@@ -178,8 +181,8 @@ def scale_shape(layer: keras.layers.Layer, shape: tuple[int, ...]) -> tuple[int,
 def code_scales(kernel: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:
     """The scales of `shape` that give each channel's largest weight the largest int8 code.
 
-    A channel ten thousand times smaller than the layer's largest is dead: with the layer's scale its codes are 0, where
-    with its own the bias would overflow an int32.
+    A channel ten thousand times smaller than the layer's largest is dead: with the layer's scale its codes are 0; with
+    its own the bias would overflow an int32.
     """
     axes = [axis for axis, size in enumerate(shape) if size == 1]
     largest = tf.reduce_max(tf.abs(kernel), axes, keepdims=True)
@@ -196,7 +199,7 @@ def rounded_up(scales: np.ndarray) -> np.ndarray:
 def int4_scales(kernel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """The scales of `shape` that round each channel to codes from -7 to 7 with the least squared error.
 
-    With so few codes it pays to clip the largest weights.
+    With so few codes, clipping the largest weights lowers the error.
     """
     most = code_scales(kernel, shape).numpy() * (LARGEST_CODE / LARGEST_INT4)
     axes = tuple(axis for axis, size in enumerate(shape) if size == 1)
@@ -248,7 +251,7 @@ _VIEWED = {base: _viewed(base) for base in _STOCK}
 
 
 def with_kernels(model: keras.Model) -> list[keras.layers.Layer]:
-    """The layers that have a kernel which may be viewed, in the model's order."""
+    """The layers with a kernel that can be viewed, in the model's order."""
     return [layer for layer in model.layers if type(layer) in _STOCK or type(layer) in _VIEWED.values()]
 
 
@@ -256,7 +259,7 @@ def view(model: keras.Model, views: Mapping[str, Sequence[tuple[str, dict[str, A
     """A copy of a stock functional `model` whose layers named in `views` are viewed; weights that are 0 are masked.
 
     Args:
-        views: by layer name, the kinds of `VIEWS` with their arguments, in the order that they are applied.
+        views: by layer name, the kinds of `VIEWS` with their arguments, in the order of application.
     """
 
     def made_of(layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -273,7 +276,7 @@ def view(model: keras.Model, views: Mapping[str, Sequence[tuple[str, dict[str, A
 
 
 def stock(model: keras.Model) -> keras.Model:
-    """A copy of `model` with stock layers: each kernel is what its views gave."""
+    """A copy of `model` with stock layers: each kernel is the output of its views."""
     bases = {viewed: base for base, viewed in _VIEWED.items()}
 
     def made_of(layer: keras.layers.Layer) -> keras.layers.Layer:

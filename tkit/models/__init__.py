@@ -1,4 +1,4 @@
-"""Model families, one file each (the file's name is the `kind`), and what each of them is: a config with `build`."""
+"""Model families, one file each (the file's name is the `kind`), and their base class: a config with `build`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PixelStatistics(NamedTuple):
 class Model(Component):
     """A family of image classifiers.
 
-    `build` gives a functional `keras.Model` from float32 raw 0-255 pixels [batch, height, width, channels] to
+    `build` returns a functional `keras.Model` from float32 raw 0-255 pixels [batch, height, width, channels] to
     float32 logits [batch, num_classes]; its own normalization is inside, so that a device cannot skew it.
     """
 

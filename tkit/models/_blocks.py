@@ -12,9 +12,9 @@ from tkit.models import PixelStatistics
 def pixels(
     input_shape: tuple[int, int, int], statistics: PixelStatistics
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """The model's input of raw 0-255 pixels, and the same normalized to mean 0 and variance 1.
+    """The model's input of raw 0-255 pixels, and these pixels normalized to mean 0 and variance 1.
 
-    One scale and offset for all channels: an int8 file computes that at no cost, a scale a channel took 15 % of
+    One scale and offset for all channels: an int8 file computes that at no cost; one scale per channel took 15 % of
     ResNet-8's latency (docs/log.md).
     """
     inputs = keras.Input(input_shape, name="image")
@@ -39,7 +39,7 @@ def conv_bn(
 
 
 def depthwise_bn(x: keras.KerasTensor, name: str, *, strides: int = 1, activation: str | None) -> keras.KerasTensor:
-    """A 3x3 convolution of each channel by itself, batch normalization, and a ReLU as in `conv_bn`."""
+    """A 3x3 depthwise convolution, batch normalization, and a ReLU as in `conv_bn`."""
     x = keras.layers.DepthwiseConv2D(
         3, strides=strides, padding="same", use_bias=False, depthwise_initializer="he_normal", name=f"{name}_conv"
     )(x)

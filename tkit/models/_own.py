@@ -1,4 +1,4 @@
-"""What a user's own model must be, checked before it is trained, and its graph laid out plainly."""
+"""Checks a user's own model before it is trained, and flattens its graph."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def plain(model: object, name: str, input_shape: tuple[int, int, int], num_class
     """The model that a user's `build` returned: flat, float32, of stock Keras layers.
 
     Args:
-        model: what `build` returned; nested models are unfolded.
-        name: what messages call it, such as "mine.build()".
+        model: what `build` returned; nested models are flattened.
+        name: its name in messages, such as "mine.build()".
         input_shape: height, width and channels of the data.
-        num_classes: the data's.
+        num_classes: of the data.
 
     Raises:
-        InputError: no functional model, another input or output, probabilities in place of logits, or a layer that
+        InputError: no functional model, another input or output, probabilities instead of logits, or a layer that
             isn't Keras's own.
     """
     if not isinstance(model, keras.Model) or type(model).__name__ not in _FUNCTIONAL:

@@ -1,7 +1,7 @@
-"""Transfer learning: a network of Keras Applications, trained on other images before, with a new head.
+"""Transfer learning: a pretrained network of Keras Applications with a new head.
 
-The network's own layers lie flat in the model, its own preprocessing in front of them: raw 0-255 pixels go in, as
-everywhere. Where there are weights, its layers are built frozen; `fit.freeze_epochs` says when they are trained too.
+The network's own layers are part of the flat model, after its own preprocessing: the input is raw 0-255 pixels, as
+everywhere. With weights, its layers are built frozen; `fit.freeze_epochs` sets when they are trained too.
 Source: https://keras.io/api/applications/ names each network's paper.
 """
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     import numpy as np
 
 CHANNELS = 3
-_DOWNLOADED_SIZE = (224, 224, CHANNELS)  # what Keras's files were trained at; the arrays fit any other
+_DOWNLOADED_SIZE = (224, 224, CHANNELS)  # the size that Keras's files were trained at; the arrays fit any other
 
 
 class _Pixels(NamedTuple):
-    """What a network's weights expect of raw 0-255 RGB pixels: (pixels - mean) / deviation, or its layers do it."""
+    """How a network's weights expect raw 0-255 RGB pixels: (pixels - mean) / deviation, unless its own layers do it."""
 
     mean: tuple[float, float, float] | None = None
     deviation: float = 1.0
     bgr: bool = False
-    """Trained on blue-green-red: the first kernel is turned around instead of the pixels."""
+    """Trained on blue-green-red: the first kernel is reversed instead of the pixels."""
     first_scale: tuple[float, float, float] | None = None
     """Factors of the three channels that the weights were trained with and the network's layers lack."""
 
@@ -65,7 +65,7 @@ class Backbone(Model):
         "ResNet50",
         "ResNet50V2",
     ] = "MobileNetV2"
-    """The network, as keras.applications calls it."""
+    """The network's name in keras.applications."""
     weights: str | None = "imagenet"
     """`imagenet` (Keras downloads them once), the path of a .weights.h5, .h5 or .keras file, or null for none."""
     dropout: float = Field(0.2, ge=0, lt=1)
@@ -75,7 +75,7 @@ class Backbone(Model):
         """Float32 raw pixels [batch, height, width, 3] to logits [batch, num_classes].
 
         Raises:
-            InputError: grey images, too small ones, or weights that can't be had or don't fit.
+            InputError: grey images, too small ones, or weights that are unavailable or don't fit.
         """
         import keras
 
@@ -130,9 +130,9 @@ class Backbone(Model):
     def _downloaded(self, make: type[keras.Model]) -> list[np.ndarray]:
         try:
             return make(include_top=False, weights="imagenet", input_shape=_DOWNLOADED_SIZE).get_weights()
-        except Exception as error:  # Keras raises a bare Exception where a download fails
+        except Exception as error:  # Keras raises a bare Exception when a download fails
             raise InputError(
                 f"The ImageNet weights of {self.name} could not be downloaded: {str(error).splitlines()[0]}. Connect "
-                "to the network and run again, or give a file that was saved elsewhere: model.weights=PATH, from "
-                f"keras.applications.{self.name}(include_top=False).save_weights('{self.name}.weights.h5')."
+                "to the network and run again, or give a file that was saved on another machine: model.weights=PATH, "
+                f"from keras.applications.{self.name}(include_top=False).save_weights('{self.name}.weights.h5')."
             ) from error

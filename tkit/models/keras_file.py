@@ -1,6 +1,6 @@
 """A model of the user's own, from a .keras file: the file's architecture with its weights.
 
-`tkit export|evaluate|bench|predict MODEL.keras --data DATA` makes a run of one; see docs/evaluate.md.
+`tkit export|evaluate|bench|predict MODEL.keras --data DATA` turns one into a run; see docs/evaluate.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class KerasFile(Model):
-    """The model in a .keras file, loaded in safe mode and brought to raw 0-255 float32 pixels."""
+    """The model in a .keras file, loaded in safe mode and adapted to raw 0-255 float32 pixels."""
 
     kind: Literal["keras_file"] = "keras_file"
     path: str
@@ -25,13 +25,14 @@ class KerasFile(Model):
     sha256: str | None = None
     """Digest that the file must have; adoption records it."""
     pixels: Pixels | None = None
-    """What pixels the model takes; null where it begins with its own Rescaling or Normalization of raw pixels."""
+    """The model's pixel range; null if it begins with its own Rescaling or Normalization of raw pixels."""
 
     def build(self, input_shape: tuple[int, int, int], num_classes: int, statistics: PixelStatistics) -> keras.Model:
         """The file's model for further training.
 
         Raises:
-            InputError: what `tkit.adopt` refuses, a file that has changed, or a model that ends in probabilities.
+            InputError: a file that `tkit.adopt` refuses, a file that has changed, or a model that ends in
+                probabilities.
         """
         from tkit import files
         from tkit.keras_files.reader import read, with_outputs

@@ -1,7 +1,7 @@
 """MobileNetV2 for images of 32x32 and up: inverted residuals of depthwise-separable convolutions, ReLU6.
 
 Source: Sandler et al. 2018, "MobileNetV2: Inverted Residuals and Linear Bottlenecks", table 2. `output_stride` is their
-32 for large images; smaller values take strides out from the front, which is how the network is used at 32x32.
+32 for large images; smaller values remove strides from the front, the usual way to apply the network at 32x32.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class MobileNet(Model):
 
     kind: Literal["mobilenet"] = "mobilenet"
     width: float = Field(1.0, gt=0, le=4)
-    """Multiplies the filters of every layer, the last one's only upwards; they are rounded to multiples of 8."""
+    """Multiplies the filters of every layer, those of the last layer only if above 1; rounded to multiples of 8."""
     depth: float = Field(1.0, gt=0, le=4)
     """Multiplies the blocks of every stage, rounded up."""
     expansion: int = Field(6, ge=1)
-    """How many times wider a block is inside than outside."""
+    """Expansion factor of a block's inner width."""
     output_stride: Literal[4, 8, 16, 32] = 32
     """How many times smaller than the image the last feature map is: 32 for 224x224, 8 for 32x32."""
     dropout: float = Field(0.0, ge=0, lt=1)
@@ -58,7 +58,7 @@ class MobileNet(Model):
 
         from tkit.models._blocks import conv_bn, pixels
 
-        surplus = _PAPER_STRIDE // self.output_stride  # the strides that are still to be taken out
+        surplus = _PAPER_STRIDE // self.output_stride  # the strides that are still to be removed
         inputs, x = pixels(input_shape, statistics)
         stem_strides, surplus = _stride(2, surplus)
         x = conv_bn(x, self._filters(_STEM), "stem", strides=stem_strides, activation="relu6")
@@ -101,5 +101,5 @@ class MobileNet(Model):
 
 
 def _stride(strides: int, surplus: int) -> tuple[int, int]:
-    """The strides that a layer keeps while `surplus` is to be taken out, and what is left of it."""
+    """The strides that a layer keeps while `surplus` is to be removed, and the remaining surplus."""
     return (1, surplus // strides) if strides <= surplus else (strides, surplus)

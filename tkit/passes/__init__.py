@@ -1,1 +1,1 @@
-"""Passes over a functional model's graph, each giving an equal model that the next stage can work with."""
+"""Passes over a functional model's graph, each returning an equivalent model that the next stage supports."""

@@ -1,7 +1,7 @@
-"""Attention as layers that every step knows: its projections become dense layers, a set for each head.
+"""Decomposes attention into layers that every step supports: its projections become dense layers, one set per head.
 
-A `MultiHeadAttention` keeps its weights in layers of its own, where nothing prunes, shares or rounds them. Head by head
-it is dense layers, two products and a softmax, each of them one operator of the runtime.
+A `MultiHeadAttention` keeps its weights in sublayers, where they can't be pruned, shared or rounded. Each head is
+computed by dense layers, two products and a softmax, each of them one operator of the runtime.
 
 Source: Vaswani et al. 2017, "Attention is all you need", section 3.2.2.
 """
@@ -26,7 +26,7 @@ def by_head(model: keras.Model) -> keras.Model:
 
     Attention `x` becomes, for its first head, `x_query_0`, `x_key_0`, `x_value_0`, `x_scores_0`, `x_softmax_0` and
     `x_context_0`; `x_heads` concatenates the heads, and the output's projection is `x`. Attention with a mask or over
-    several axes, or whose scores are asked for, stays as it is. Dot-product attention `x` (Luong) becomes `x_scores`,
+    several axes, or that returns its scores, is left unchanged. Dot-product attention `x` (Luong) becomes `x_scores`,
     `x_softmax` and `x`.
     """
     masked = {node.operation.name for node in nodes(model) if not _is_plain(node)}
@@ -66,16 +66,16 @@ def _unmasked(tensors: Sequence[Any]) -> bool:
 
 
 def _inputs(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any, Any]:
-    """Query, value and key of a call; the key is the value where none is given."""
+    """Query, value and key of a call; the key defaults to the value."""
     given = dict(zip(("query", "value", "key"), arguments, strict=False)) | keywords
     key = given.get("key")
     return given["query"], given["value"], given["value"] if key is None else key
 
 
 def _heads(attention: Any, used: set[str]) -> Part:
-    """The layers in the place of `attention`, with its weights: [batch, tokens, features] in and out."""
+    """The layers that replace `attention`, with its weights: [batch, tokens, features] in and out."""
     bias, inside = attention.use_bias, projections(attention)
-    # Scaling the queries, not the scores, saves the device an operator.
+    # Scaling the queries instead of the scores saves an operator on the device.
     sources = {
         "query": (inside["query"], 1 / math.sqrt(attention.key_dim)),
         "key": (inside["key"], 1.0),
@@ -119,7 +119,7 @@ def _heads(attention: Any, used: set[str]) -> Part:
 
 
 def _products(attention: Any, used: set[str]) -> Part:
-    """The layers in the place of dot-product attention, which has no projections; the last has its name."""
+    """The layers that replace dot-product attention, which has no projections; the last one has its name."""
     scores = layers.Dot((2, 2), name=fresh(f"{attention.name}_scores", used))
     factor = float(attention.scale.numpy()) if attention.use_scale else 1.0
     scaled = layers.Rescaling(factor, name=fresh(f"{attention.name}_scaled", used)) if factor != 1 else None

@@ -1,7 +1,8 @@
 """Decomposes composite layers into primitive ones that every step supports.
 
-A separable convolution becomes its two convolutions, each with a kernel to prune, share and round. SiLU (swish) becomes
-the product with its gate, a sigmoid, and a hard sigmoid a clipped line: operators that the runtime has in int8.
+A separable convolution becomes its two convolutions, each with a kernel that can be pruned, shared and rounded. SiLU
+(swish) becomes the product with its gate, a sigmoid, and a hard sigmoid a clipped line: operators that the runtime has
+in int8.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ def decomposed(model: keras.Model) -> keras.Model:
     """A copy of a stock functional `model`, equal up to rounding; `model` itself if there is nothing to decompose.
 
     Layer `x` with SiLU or a hard sigmoid becomes `x` without it, and `x_gate` and `x_silu`, or `x_line`, `x_clip` and
-    `x_share`; an activation layer leaves out `x` itself. A separable convolution becomes `x_depthwise` and `x`, a sum
-    or product of several tensors `x_2`, `x_3` ... and `x`, an average `x_sum` and `x`. What is special becomes what
-    `plain_layers` makes of it, attention what `by_head` does. Where a layer of the model has such a name, the new one
+    `x_share`; for an activation layer, `x` itself is left out. A separable convolution becomes `x_depthwise` and `x`,
+    a sum or product of several tensors `x_2`, `x_3` ... and `x`, an average `x_sum` and `x`. Special layers are
+    replaced by `plain_layers`, attention by `by_head`. Where the model already has a layer of such a name, the new one
     gets a number.
     """
-    return by_head(_laid_out(plain_layers(model)))
+    return by_head(_without_composites(plain_layers(model)))
 
 
-def _laid_out(model: keras.Model) -> keras.Model:
+def _without_composites(model: keras.Model) -> keras.Model:
     used = names(model)
     able = {layer.name for layer in with_kernels(model)}
 
@@ -50,7 +51,7 @@ def _laid_out(model: keras.Model) -> keras.Model:
 
 
 def _gated(layer: keras.layers.Layer, used: set[str]) -> Part | None:
-    """The layers of the activation function that a layer ends with, where it isn't one operator."""
+    """The layers for a layer's activation function, where it isn't a single operator."""
     makers = {keras.activations.silu: _silu, keras.activations.hard_sigmoid: _hard_sigmoid}
     make = makers.get(layer.activation)
     return make(layer.name, used) if make else None
@@ -94,7 +95,7 @@ def _average(layer: Any, used: set[str], count: int) -> Part:
 
 
 def _pairs(kind: type[keras.layers.Layer], name: str, used: set[str]) -> Part:
-    """Sums or products of two, one after the other; the last has the name."""
+    """Binary sums or products, chained; the last one has the name."""
     made: dict[int, keras.layers.Layer] = {}
 
     def call(tensors: Any) -> Any:

@@ -1,7 +1,7 @@
 """Normalizations folded into layers with kernels, as the device's runtime has none.
 
-Batch normalization goes into the layer before it. Of layer normalization, which depends on what comes in, gain and
-offset go into the dense layers after it, or into a depthwise convolution.
+Batch normalization is folded into the layer before it. Layer normalization depends on its input: only its gain and
+offset are folded, into the dense layers after it or into a depthwise convolution.
 
 Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference", section 3.2.
@@ -24,9 +24,9 @@ _LINEAR = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Conv2
 def fold(model: keras.Model) -> keras.Model:
     """A copy of a stock functional `model` without the batch normalizations that follow a layer with a kernel.
 
-    The layer gets a bias; all others stay as they are, under their names. Equal to `model` at inference up to
-    rounding. A normalization stays where the layer before it has an activation, or something else takes its output.
-    Layer normalizations lose gain and offset, to the dense layers after them or, where others follow, to a 1x1
+    The layer gets a bias; all others are unchanged and keep their names. Equal to `model` at inference up to rounding.
+    A normalization is kept where the layer before it has an activation, or something else consumes its output. The gain
+    and offset of layer normalizations move to the dense layers after them or, where other layers follow, to a 1x1
     depthwise convolution `<name>_affine`.
     """
     return _batch_folded(_layer_folded(model))
@@ -84,7 +84,7 @@ def _layer_folded(model: keras.Model) -> keras.Model:
 
 
 def _affine(norm: keras.layers.LayerNormalization, used: set[str]) -> Part:
-    """Gain and offset as a depthwise convolution, which takes [batch, (tokens,) channels] as a row of pixels."""
+    """Gain and offset as a depthwise convolution over [batch, (tokens,) channels] as a row of pixels."""
     name = fresh(f"{norm.name}_affine", used)
     gain, offset = _gain(norm)
     scaling = loaded(keras.layers.DepthwiseConv2D(1, name=name), [gain[None, None, :, None], offset], norm.trainable)
@@ -100,7 +100,7 @@ def _affine(norm: keras.layers.LayerNormalization, used: set[str]) -> Part:
 
 
 def _plain(norm: keras.layers.LayerNormalization) -> bool:
-    """Whether it is over the last axis, which is always there, and has something to fold."""
+    """Whether it is over the last axis, which always exists, and has something to fold."""
     rank = len(norm.input.shape)
     axis = [norm.axis] if isinstance(norm.axis, int) else list(norm.axis)
     return (norm.scale or norm.center) and rank in (2, 3, 4) and axis in ([-1], [rank - 1])
@@ -113,7 +113,8 @@ def _gain(norm: keras.layers.LayerNormalization) -> tuple[np.ndarray, np.ndarray
 
 
 def factors(model: keras.Model) -> dict[str, np.ndarray]:
-    """What `fold` multiplies each output channel's kernel by: by layer, float32 [channels]; some may be negative."""
+    """The factors by which `fold` multiplies each output channel's kernel: by layer, float32 [channels]; some may be
+    negative."""
     return {name: affine(norm)[0] for name, norm in _pairs(model).items()}
 
 
@@ -137,7 +138,7 @@ def _last_axis(norm: keras.layers.BatchNormalization) -> bool:
 
 
 def affine(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
-    """A batch normalization at inference is `factor * x + offset`, float32 [channels] both."""
+    """A batch normalization at inference as `factor * x + offset`, both float32 [channels]."""
     mean, variance = (np.asarray(item.numpy(), np.float64) for item in (norm.moving_mean, norm.moving_variance))
     factor = (norm.gamma.numpy() if norm.scale else 1.0) / np.sqrt(variance + norm.epsilon)
     offset = (norm.beta.numpy() if norm.center else 0.0) - mean * factor

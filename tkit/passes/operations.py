@@ -1,4 +1,4 @@
-"""Bare operations of `keras.ops` in a model's graph as stock layers, where there is one for what they do."""
+"""Replaces bare operations of `keras.ops` in a model's graph by equivalent stock layers, where they exist."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MERGES = {"Add": layers.Add, "Subtract": layers.Subtract, "Multiply": layers.Mu
 
 
 def as_layer(node: Any) -> Part | None:
-    """The layer in the place of a bare operation, which has its name; None for a layer, and where there is none."""
+    """The layer that replaces a bare operation, under its name; None for a layer, or if there is no such layer."""
     operation = node.operation
     if isinstance(operation, layers.Layer):
         return None

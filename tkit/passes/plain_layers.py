@@ -1,6 +1,7 @@
-"""Wrapped, one-dimensional and other special layers as the general ones that every step knows.
+"""Replaces wrapped, one-dimensional and other special layers by general ones that every step supports.
 
-A convolution of a sequence is one of an image with a single row; a wrapper that does nothing at inference goes.
+A convolution of a sequence becomes one of an image with a single row; a wrapper that does nothing at inference is
+removed.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from tkit.graph import Part, chained, clone, fresh, loaded, names, rewritten
 from tkit.passes.operations import as_layer
 
 _ALONE = (layers.Dense, layers.Activation, layers.ReLU, layers.Dropout)
-"""Layers that do the same with every step of a sequence as they do with the whole."""
+"""Layers that do the same to each step of a sequence as to the whole."""
 
 
 def plain_layers(model: keras.Model) -> keras.Model:
-    """A copy of a functional `model`, equal up to rounding; `model` itself if there is nothing to lay out.
+    """A copy of a functional `model`, equal up to rounding; `model` itself if there is nothing to replace.
 
-    What takes the place of layer `x` has its name; around a convolution of a sequence come `x_row` and `x_back`, around
+    The replacement of layer `x` has its name; around a convolution of a sequence come `x_row` and `x_back`, around
     a softmax over another axis `x_turned` and `x_back`.
     """
     used = names(model)

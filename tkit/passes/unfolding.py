@@ -1,4 +1,4 @@
-"""The inverse of `_fold` for shared weights, as TFMOT keeps them shared only where they are equal in a whole kernel."""
+"""The inverse of `fold` for shared weights: TFMOT keeps them shared only if they are equal throughout a kernel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tkit_edge.errors import InputError
 def unfold(model: keras.Model, clustered: Mapping[str, Clusters]) -> keras.Model:
     """A copy of `model` in which clustered kernels hold the centroids themselves.
 
-    The channels' scales are those of a frozen batch normalization after the layer, which `fold` folds in again.
+    The channels' scales move to a frozen batch normalization after the layer, which `fold` folds in again.
 
     Raises:
         InputError: a layer with an activation and scales that differ.
@@ -27,8 +27,9 @@ def unfold(model: keras.Model, clustered: Mapping[str, Clusters]) -> keras.Model
     for name in scales:
         if model.get_layer(name).activation is not keras.activations.linear:
             raise InputError(
-                f"TFMOT keeps weights shared that are equal in a whole kernel, and those of {name!r} have a scale a "
-                "channel and an activation after. Give the activation a layer of its own, or use quantize:aware=true."
+                f"TFMOT keeps weights shared only if they are equal throughout a kernel, but those of {name!r} have "
+                "one scale per channel, and an activation. Put the activation into a separate layer, or use "
+                "quantize:aware=true."
             )
     used = names(model)
 

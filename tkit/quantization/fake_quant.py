@@ -17,15 +17,15 @@ CODES = 255
 
 
 class FakeQuant(keras.layers.Layer):
-    """Float32 activations to the nearest of 256 values in a range; the gradient passes inside of the range.
+    """Rounds float32 activations to the nearest of 256 values in a range; the gradient passes within the range.
 
-    The converter reads the range from the graph, and makes the tensor int8.
+    The converter reads the range from the graph, and converts the tensor to int8.
 
     Args:
-        range_: values of the codes -128 and 127.
-        mode: "observed": nothing is rounded; "fixed": the range stays; "moving": training moves it towards each
-            batch's, until `FreezeRanges` stops that.
-        momentum: share of the moving range that a batch leaves.
+        range_: the values of the codes -128 and 127.
+        mode: "observed": nothing is rounded; "fixed": the range is constant; "moving": training moves it
+            towards each batch's range, until `FreezeRanges` stops it.
+        momentum: share of the moving range that is kept at each batch.
         site: the name of the range.
     """
 
@@ -42,7 +42,7 @@ class FakeQuant(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
-        """Makes the range's variables."""
+        """Creates the range's variables."""
         self.low, self.high = (
             self.add_weight(
                 name=name,
@@ -85,9 +85,10 @@ class FakeQuant(keras.layers.Layer):
 
 
 class StaysFloat(keras.layers.Layer):
-    """The identity, behind a layer that computes in float: without it the converter makes that layer int8 too.
+    """The identity, after a layer that computes in float: without it the converter would convert that layer to int8
+    too.
 
-    Two casts there and back, which lose nothing, and which the converter has no int8 form of.
+    Two casts, to float64 and back, which are lossless and have no int8 form in the converter.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -105,7 +106,7 @@ class StaysFloat(keras.layers.Layer):
 
 @tf.custom_gradient
 def _straight_through(values: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> Any:
-    """The operator's own gradient sums one for the range too, which costs time and isn't deterministic on GPUs."""
+    """The operator's own gradient also sums one for the range, which costs time and isn't deterministic on GPUs."""
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None]:
         inside = tf.logical_and(values >= low, values <= high)
@@ -115,7 +116,7 @@ def _straight_through(values: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> Any
 
 
 class FreezeRanges(keras.callbacks.Callback):
-    """Ranges move until a step of training, then stay: a function of epoch and step alone.
+    """Ranges move until a given step of training, then are frozen: a function of epoch and step only.
 
     Args:
         steps_per_epoch: of the training.
@@ -129,7 +130,7 @@ class FreezeRanges(keras.callbacks.Callback):
         self._moves: float | None = None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Which epoch it is."""
+        """Records the epoch."""
         self._epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
@@ -143,7 +144,7 @@ class FreezeRanges(keras.callbacks.Callback):
 
 
 def nudged(low: float, high: float) -> tuple[float, float]:
-    """The range nearest to one from `low` to `high` that has 0 among its 256 values; float32 numbers."""
+    """The range nearest to `low` to `high` that has 0 among its 256 values; float32 numbers."""
     low, high = min(low, 0.0), max(high, 0.0)
     scale = np.float32((high - low) / CODES) if high > low else np.float32(1.0 / CODES)
     below = np.float32(np.clip(np.round(-low / scale), 0, CODES))

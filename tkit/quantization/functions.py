@@ -1,4 +1,5 @@
-"""Functions that the runtime has no int8 operator for, in those that it has; every tensor on the way is int8.
+"""Functions without an int8 operator in the runtime, composed of operators that it has; all intermediate tensors are
+int8.
 
 Sources: Clevert et al. 2015 (ELU), Klambauer et al. 2017 (SELU), He et al. 2015 (PReLU), Misra 2019 (mish).
 """
@@ -28,7 +29,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 SELU = (1.05070098, 1.67326324)
 """Gain and alpha (Klambauer et al. 2017)."""
 JUST_ABOVE_1 = float(np.nextafter(np.float32(1), np.float32(2)))
-"""Multiplied by this a tensor gets other codes; a multiplication by 1 wouldn't be in the file."""
+"""Multiplying by this requantizes a tensor; the converter would remove a multiplication by 1."""
 
 
 class Operator(layers.Layer):
@@ -58,14 +59,14 @@ class Operator(layers.Layer):
 
 
 class Tensors:
-    """Makes the tensors on the way, each by one layer, named and rounded as the tensor is.
+    """Creates the intermediate tensors, each by one layer, named and rounded like the tensor.
 
     Args:
         sites: the tensors' names.
         rounded: rounds a tensor to the codes of a name's range.
-        named: a name that no layer has, of a layer which only moves values.
+        named: an unused name for a layer that only moves values.
         last: the last layer's name.
-        complete: whether the last tensor is rounded too; else that is left to who takes it.
+        complete: whether the last tensor is rounded too; otherwise its consumer does it.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Tensors:
         self._count = 0
 
     def add(self, make: Callable[..., Any], inputs: Any, *arguments: Any, **keywords: Any) -> Any:
-        """What a layer, made of these arguments and a name, makes of `inputs`."""
+        """The output of a new layer, created with these arguments and a name, for `inputs`."""
         site = self._sites[self._count]
         self._count += 1
         is_last = self._count == len(self._sites)
@@ -88,7 +89,7 @@ class Tensors:
         return self._rounded(output, site) if self._complete or not is_last else output
 
     def operator(self, kind: str, inputs: Any, value: Any = None) -> Any:
-        """The same of an `Operator`."""
+        """The output of a new `Operator`."""
         return self.add(Operator, inputs, kind, value)
 
     def reshaped(self, inputs: Any, shape: tuple[int, ...]) -> Any:
@@ -99,28 +100,28 @@ class Tensors:
 
 
 class Function(NamedTuple):
-    """A function in operators of the runtime."""
+    """A function composed of the runtime's operators."""
 
     parts: tuple[str, ...]
-    """Names of the tensors on the way."""
+    """Names of the intermediate tensors."""
     make: Callable[[Any, Tensors], Any]
-    """Makes them and the result, in this order."""
+    """Creates them and the result, in this order."""
     fixed: dict[str, tuple[float, float]] = {}  # noqa: RUF012  # nobody changes it
-    """Ranges that are prescribed, by part; "" is the result's."""
+    """Prescribed ranges, by part; "" is the result's."""
     complete: bool = False
     """Whether the result is rounded too."""
     suffix: str = ""
-    """What the last layer's name has behind the layer's."""
+    """Suffix of the last layer's name."""
 
 
 def activation(layer: Any, fixed: tuple[float, float] | None = None) -> Function:
-    """The activation function that a layer ends with, as a layer."""
+    """A layer's activation function, as a layer."""
     ranges = {} if fixed is None else {"": fixed}
     return Function((), lambda x, tensors: tensors.add(layers.Activation, x, layer.activation), ranges)
 
 
 def function_parts(layer: Any) -> Function | None:
-    """The function that a layer is or ends with, in parts; None for one that has no such form."""
+    """The function that a layer computes or ends with, in parts; None for one that has no such form."""
     if isinstance(layer, layers.ELU):
         return _elu(1.0, float(layer.alpha))
     if isinstance(layer, layers.PReLU):
@@ -169,7 +170,7 @@ def _leaky(slope: Any, most: float | None) -> Function:
 
     def make(x: Any, tensors: Tensors) -> Any:
         above = tensors.add(layers.ReLU, x)
-        if most is not None:  # rounding has clipped already
+        if most is not None:  # rounding has already clipped
             above = tensors.operator("minimum", above, float(most))
         if not leaks:
             return above

@@ -1,7 +1,7 @@
 """Where activations are rounded to int8: after which tensors of a folded model, and which of them share a range.
 
-What the runtime fuses (a convolution and its ReLU) is one tensor; what it can't rescale (pooling, concatenation,
-padding, reshaping) has its input's range. Source: LiteRT's 8-bit quantization specification.
+Layers that the runtime fuses (a convolution and its ReLU) give one tensor; those that can't rescale (pooling,
+concatenation, padding, reshaping) have their input's range. Source: LiteRT's 8-bit quantization specification.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from tkit_edge.errors import InputError
 
 
 def quantized(model: keras.Model, settings: Quantized) -> keras.Model:
-    """The fake-quantized graph of a folded model whose kernels are codes times scales already: what the device says.
+    """The fake-quantized graph of a folded model whose kernels are already codes times scales: it outputs what the
+    device outputs.
 
     Args:
-        model: float32 pixels [batch, height, width, channels] to [batch, classes], as `Quantize` gives it.
-        settings: what `Quantize` kept of it.
+        model: float32 pixels [batch, height, width, channels] to [batch, classes], as `Quantize` returns it.
+        settings: the settings that `Quantize` kept.
 
     Raises:
-        InputError: an unknown name among the layers in float.
+        InputError: an unknown name among the float layers.
     """
     return int8_graph(model, settings.ranges, settings.float_layers)
 
@@ -43,9 +44,9 @@ def int8_graph(
 
     Args:
         model: stock float32 functional model without foldable batch normalization.
-        ranges: of the tensors, by name; None: nothing is rounded yet, and all are observed.
-        float_layers: layers that compute in float; what they take and give is int8.
-        moving: training moves the ranges. Those that several tensors share stay.
+        ranges: the tensors' ranges, by name; None: nothing is rounded yet, and all are observed.
+        float_layers: layers that compute in float; their inputs and outputs are int8.
+        moving: training moves the ranges, except those that several tensors share.
 
     Raises:
         InputError: an unknown name among `float_layers`, or a tensor without a range.
@@ -137,7 +138,7 @@ def _in_float(tensor: Any, name: str) -> Any:
 
 
 def _each(change: Callable[[Any, Any], Any], items: Sequence[Any], structure: Any) -> Any:
-    """`structure` with each of its tensors changed, together with the item of its number."""
+    """`structure` with `change` applied to each of its tensors and the item of the same index."""
     left = iter(items)
     return keras.tree.map_structure(
         lambda value: change(value, next(left)) if isinstance(value, keras.KerasTensor) else value, structure

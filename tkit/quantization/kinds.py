@@ -1,4 +1,4 @@
-"""What int8 makes of each kind of layer and of bare operation: tables, and what a layer computes at inference."""
+"""How int8 treats each kind of layer and of bare operation: tables, and what a layer computes at inference."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tkit.keras_internals import calls_of
 from tkit.passes.folding import affine
 
 FUSED = ("linear", "relu", "relu6")
-"""Activation functions that the runtime computes in one with a convolution."""
+"""Activation functions that the runtime fuses with a convolution."""
 BOUNDED = {
     "softmax": (0.0, 255 / 256),
     "sigmoid": (0.0, 255 / 256),
@@ -22,19 +22,19 @@ BOUNDED = {
 }
 """Those whose int8 range the runtime prescribes."""
 FREE = ("leaky_relu", "gelu", "hard_silu", "exponential")
-"""Those that are one operator with a range of its own."""
+"""Those that are one operator with its own range."""
 
 Kind = Literal["same", "rounded", "joined", "own", "sum"]
 _MERGES = (layers.Add, layers.Subtract, layers.Multiply)
 _LAYERS: dict[Kind, tuple[type, ...]] = {
-    # Values move, and keep their codes.
+    # Values move, but keep their codes.
     "same": (
         *(layers.MaxPooling1D, layers.MaxPooling2D, layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D),
         *(layers.Flatten, layers.Reshape, layers.Permute, layers.RepeatVector),
         *(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.Cropping1D, layers.Cropping2D, layers.CenterCrop),
         *(layers.UpSampling1D, layers.UpSampling2D, layers.Resizing),
     ),
-    # Rounded to the codes that the input has.
+    # Rounded to the input's codes.
     "rounded": (layers.AveragePooling1D, layers.AveragePooling2D),
     # All inputs and the output have the same codes.
     "joined": (layers.Concatenate, layers.Maximum, layers.Minimum),
@@ -74,7 +74,7 @@ def kind_of(node: Any) -> Kind | None:
 
 
 def _pads_known(node: Any) -> bool:
-    """Whether what is padded with is zeros or values of the tensor."""
+    """Whether the padding is zeros or values of the tensor."""
     modes = ("constant", "reflect", "symmetric")
     return node.operation.mode in modes and len(node.arguments.args) == 1 and not any(node.arguments.kwargs.values())
 
@@ -103,7 +103,7 @@ def _rank(layer: Any) -> int:
 def affine_of(layer: Any) -> tuple[np.ndarray, np.ndarray] | None:
     """Factor and offset of a layer that scales and shifts by numbers: float32 scalars, or both of one shape.
 
-    The shape broadcasts to what the layer takes.
+    The shape broadcasts to the layer's input.
     """
     if isinstance(layer, layers.Rescaling):
         factor, offset = (np.asarray(item, np.float32) for item in (layer.scale, layer.offset))

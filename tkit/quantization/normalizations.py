@@ -1,4 +1,4 @@
-"""Normalizations in the operators that the runtime has, each of whose results is an int8 tensor.
+"""Normalizations composed of the runtime's operators; each intermediate result is an int8 tensor.
 
 Sources: Ba et al. 2016 (layer normalization), Wu and He 2018 (group normalization), Zhang and Sennrich 2019 (RMS).
 """
@@ -16,10 +16,10 @@ from tkit.quantization.functions import Function, Tensors
 
 
 class FeatureMean(layers.Layer):
-    """The mean over some axes, which stay: [..., features] to [..., 1].
+    """The mean over some axes, which are kept: [..., features] to [..., 1].
 
     Args:
-        axes: counted from the end, or from the batch.
+        axes: counted from the end, or from the batch axis.
     """
 
     def __init__(self, axes: tuple[int, ...] = (-1,), **kwargs: Any) -> None:
@@ -28,7 +28,7 @@ class FeatureMean(layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Any float shape."""
-        axes = self.axes[0] if len(self.axes) == 1 else self.axes  # files hold the one number or the list
+        axes = self.axes[0] if len(self.axes) == 1 else self.axes  # files hold a number or a list
         return ops.mean(inputs, axes, keepdims=True)
 
     def get_config(self) -> dict[str, Any]:
@@ -39,8 +39,9 @@ class FeatureMean(layers.Layer):
 class InverseRoot(layers.Layer):
     """One over the square root.
 
-    What is rounded to 0 has the largest code on the device. Training takes it for the least that it was before
-    rounding: infinity would spoil gradients and moving ranges.
+    On the device, an input that is rounded to 0 gives the largest code. Training uses the smallest value before
+    rounding
+    instead: infinity would spoil gradients and moving ranges.
 
     Args:
         least: the smallest input that isn't rounded.
@@ -60,9 +61,10 @@ class InverseRoot(layers.Layer):
 
 
 def scaling(factor: np.ndarray, offset: np.ndarray, shape: tuple[int, ...]) -> Function:
-    """`factor * x + offset`, arrays both, of tensors [batch, *shape].
+    """`factor * x + offset`, both arrays, for tensors [batch, *shape].
 
-    One for each channel is a depthwise convolution, whose weights have a scale a channel; any other a product and sum.
+    One value per channel is a depthwise convolution, whose weights have one scale per channel; otherwise a product and
+    a sum.
     """
     if factor.size != shape[-1] or factor.shape[-1] != shape[-1]:
 
@@ -81,7 +83,7 @@ def scaling(factor: np.ndarray, offset: np.ndarray, shape: tuple[int, ...]) -> F
 
 
 def norm_parts(layer: Any) -> Function | None:
-    """A layer, group or RMS normalization in parts; None for any other layer, and for unknown shapes."""
+    """A layer, group or RMS normalization in parts; None for any other layer or unknown shapes."""
     if not isinstance(layer, (layers.LayerNormalization, layers.GroupNormalization, layers.RMSNormalization)):
         return None
     shape = tuple(calls_of(layer)[0].input_tensors[0].shape[1:])
@@ -115,12 +117,12 @@ def norm_parts(layer: Any) -> Function | None:
 
 
 def _gain(layer: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] | None:
-    """What the normalized values are multiplied by and moved by, broadcasting to them; None where nothing is."""
+    """Gain and offset of the normalized values, broadcasting to them; None if there is none."""
     if isinstance(layer, layers.RMSNormalization):
         gain, offset = layer.scale, None
     else:
         gain, offset = layer.gamma if layer.scale else None, layer.beta if layer.center else None
-    # Groups are laid out another way than the result, which needs a tensor of its own.
+    # Groups have another shape than the result, which needs a separate tensor.
     if gain is None and offset is None and not isinstance(layer, layers.GroupNormalization):
         return None
     axes = {int(axis) % (len(shape) + 1) for axis in np.atleast_1d(layer.axis)}

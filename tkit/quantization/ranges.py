@@ -1,4 +1,4 @@
-"""The ranges of int8 activations, from what a model computes on calibration images.
+"""The ranges of int8 activations, calibrated on a model's activations for calibration images.
 
 Two passes over the images, the second into histograms, so that memory doesn't grow with their number.
 """
@@ -19,7 +19,7 @@ from tkit.quantization.graph import int8_graph, quantizers
 Method = Literal["minmax", "percentile", "mse"]
 PERCENTILE = 99.99
 _BINS = 4096
-_BATCH = 16  # all tensors of a batch are there at once
+_BATCH = 16  # all tensors of a batch are in memory at once
 _SHARES = np.linspace(0.3, 1.0, 71)
 
 
@@ -31,7 +31,7 @@ def ranges(
     Args:
         model: folded stock float32 functional model.
         images: uint8 training images [n, height, width, channels].
-        method: `minmax` takes all values in; `percentile` leaves 0.01 % out at each end; `mse` has the least mean
+        method: `minmax` covers all values; `percentile` leaves out 0.01 % at each end; `mse` minimizes the mean
             squared error of rounding and clipping.
         float_layers: layers that compute in float.
 
@@ -77,7 +77,7 @@ def _percentile(low: float, high: float, counts: np.ndarray) -> tuple[float, flo
 def _mse(low: float, high: float, counts: np.ndarray) -> tuple[float, float]:
     edges = np.linspace(low, high, _BINS + 1)
     values = (edges[1:] + edges[:-1]) / 2
-    values[np.abs(values) <= (high - low) / _BINS] = 0.0  # what a ReLU makes of most is 0 exactly
+    values[np.abs(values) <= (high - low) / _BINS] = 0.0  # most outputs of a ReLU are exactly 0
 
     def error(range_: tuple[float, float]) -> float:
         scale = (range_[1] - range_[0]) / CODES

@@ -1,4 +1,4 @@
-"""The rule that each call of a layer follows in int8, and the range that each tensor has."""
+"""The rule for each call of a layer in int8, and the range of each tensor."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ _FUNCTIONS = (layers.Activation, layers.ReLU, layers.LeakyReLU, layers.Softmax, 
 
 
 class Rule(NamedTuple):
-    """What becomes of one call: the layer, where `layer`; then its activation function or its parts; then rounding."""
+    """The int8 form of one call: the layer, if `layer`; then its activation function or its parts; then rounding."""
 
     sites: tuple[str, ...]
-    """Names of the tensors that it makes; where it computes in float, one for each output, "" for an unused one."""
+    """Names of the tensors that it outputs; if it computes in float, one per output, "" for an unused one."""
     rounds: bool
-    """Whether the last one is rounded here: not where a ReLU that the runtime fuses follows, or nothing is computed."""
+    """Whether the last one is rounded here: not if a ReLU that the runtime fuses follows, or nothing is computed."""
     layer: bool = True
     """Whether a copy of the layer is called."""
     linear: bool = False
-    """Whether the copy is without its activation function; the first site is then what it gives."""
+    """Whether the copy is without its activation function; the first site is then its output."""
     function: Function | None = None
-    """What is computed after the layer, or in its place."""
+    """What is computed after the layer, or instead of it."""
     before: tuple[str | None, ...] = ()
     """Sites that inputs are rounded to first."""
     float: bool = False
     """Whether the function, or the layer, computes in float."""
     shielded: bool = False
-    """Whether inputs are kept from the converter too, which else rounds kernels inside of the layer."""
+    """Whether inputs are hidden from the converter too, which would otherwise round kernels inside the layer."""
 
 
 class Rules:
-    """The rules of a folded model's calls. What has none computes in float.
+    """The rules of a folded model's calls. A call without a rule computes in float.
 
     Raises:
         InputError: an unknown name among `float_layers`.
@@ -66,11 +66,11 @@ class Rules:
         self.names = names(model)
         """Of all layers and sites."""
         self.fixed: dict[str, tuple[float, float]] = {}
-        """Ranges that are what they are, by site."""
+        """Prescribed ranges, by site."""
         self.of: dict[int, Rule] = {}
-        """By the id of a node."""
+        """By a node's id."""
         self.ruleless: dict[str, str] = {}
-        """What computes in float without being named in `float_layers`, by layer, in words."""
+        """Descriptions, by layer, of what computes in float without being named in `float_layers`."""
         self.floats = set(float_layers)
         """Layers that compute in float, kernels and all."""
         for node in nodes(model):
@@ -94,7 +94,7 @@ class Rules:
                 self._sites.setdefault(id(tensor), rule.sites[-1])
 
     def root(self, site: str) -> str:
-        """The site whose range a site has."""
+        """The site whose range a site shares."""
         while site in self._roots:
             site = self._roots[site]
         return site
@@ -132,7 +132,7 @@ class Rules:
         if kind in ("same", "rounded"):
             return Rule((before[0],), kind == "rounded")
         if kind == "joined":
-            again = self._apart(before, name)
+            again = self._separate(before, name)
             return Rule(
                 (self._joined([new or old for new, old in zip(again, before, strict=True)]),), False, before=again
             )
@@ -173,13 +173,13 @@ class Rules:
         factor, offset = (float(item) for item in numbers)
         exact = self.fixed.get(self.root(before)) == PIXELS and factor > 0 and 0 <= -offset / factor <= CODES
         if not exact:
-            function = _scaled_and_shifted(factor, offset, apart=factor != 1 and offset != 0)
+            function = _scaled_and_shifted(factor, offset, separate=factor != 1 and offset != 0)
             return Rule(self._parts(name, function), rounds, layer=False, function=function)
-        # Codes stay as they are: the scaling is in the range alone, and the shift is a whole number of codes.
+        # Codes don't change: the scaling is only in the range, and the shift is a whole number of codes.
         scale = float(np.float32(factor))
         below = round(-offset / factor)
         fixed = {"scaled": (0.0, CODES * scale), "": (-below * scale, (CODES - below) * scale)}
-        function = _scaled_and_shifted(factor, offset, apart=True)._replace(fixed=fixed)
+        function = _scaled_and_shifted(factor, offset, separate=True)._replace(fixed=fixed)
         return Rule(self._parts(name, function), True, layer=False, function=function)
 
     def _parts(self, name: str, function: Function) -> tuple[str, ...]:
@@ -188,7 +188,7 @@ class Rules:
         return (*parts, self._site(name, function.fixed.get("")))
 
     def _before_relu(self, node: Any) -> bool:
-        """Whether a ReLU, which the runtime fuses, takes all that the node gives."""
+        """Whether the node's only consumer is a ReLU, which the runtime fuses."""
         after = self._users[id(node.outputs[0])]
         if len(after) != 1 or after[0] is None or self._is_float(after[0]):
             return False
@@ -196,12 +196,12 @@ class Rules:
         return isinstance(layer, (layers.ReLU, layers.Activation)) and function_of(layer) in ("relu", "relu6")
 
     def _all_float(self, node: Any) -> bool:
-        """Whether only layers that compute in float take what the node gives: it then stays in float itself."""
+        """Whether only layers that compute in float consume the node's outputs: it then stays in float itself."""
         after = [user for tensor in node.outputs for user in self._users.get(id(tensor), [])]
         return all(user is not None and self._is_float(user) for user in after)
 
-    def _apart(self, sites: Sequence[str], name: str) -> tuple[str | None, ...]:
-        """Sites of their own for what can't get the codes that the others have: its range is prescribed."""
+    def _separate(self, sites: Sequence[str], name: str) -> tuple[str | None, ...]:
+        """Separate sites for tensors that can't share the codes of the others: their range is prescribed."""
         fixed = [self.fixed.get(self.root(site)) for site in sites]
         if len(set(fixed)) == 1:
             return (None,) * len(sites)
@@ -211,7 +211,7 @@ class Rules:
         )
 
     def _joined(self, sites: Sequence[str]) -> str:
-        """Gives tensors one range."""
+        """Makes tensors share one range."""
         roots = list(dict.fromkeys(self.root(site) for site in sites))
         for other in roots[1:]:
             self._roots[other] = roots[0]
@@ -224,7 +224,7 @@ def is_real(tensor: Any) -> bool:
 
 
 def _function_of(layer: Any) -> Function | str | None:
-    """What a layer that is a function, and no more, computes: one operator's name, or parts."""
+    """The function that a layer computes, if nothing else: one operator's name, or parts."""
     if isinstance(layer, layers.UnitNormalization):
         return function_parts(layer)
     if not isinstance(layer, _FUNCTIONS):
@@ -232,11 +232,11 @@ def _function_of(layer: Any) -> Function | str | None:
     return (None if layer.weights else function_of(layer)) or function_parts(layer)
 
 
-def _scaled_and_shifted(factor: float, offset: float, *, apart: bool) -> Function:
-    """A product and a sum, one tensor each where `apart`."""
+def _scaled_and_shifted(factor: float, offset: float, *, separate: bool) -> Function:
+    """A product and a sum, one tensor each if `separate`."""
 
     def make(x: Any, tensors: Tensors) -> Any:
-        scaled = tensors.add(layers.Rescaling, x, factor) if apart else x
-        return tensors.add(layers.Rescaling, scaled, 1.0 if apart else factor, offset)
+        scaled = tensors.add(layers.Rescaling, x, factor) if separate else x
+        return tensors.add(layers.Rescaling, scaled, 1.0 if separate else factor, offset)
 
-    return Function(("scaled",) if apart else (), make, suffix="_shifted")
+    return Function(("scaled",) if separate else (), make, suffix="_shifted")

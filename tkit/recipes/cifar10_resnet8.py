@@ -3,8 +3,8 @@
     tkit run --recipe cifar10_resnet8 --data tfds:cifar10
 
 Source: mlcommons/tiny for the network. The training is tkit's own: Muon in small steps for the kernels and lookahead
-(KellerJordan/cifar10-airbench has both) along a cosine, in place of 500 epochs of Adam. On CIFAR-10 as JPEGs it reaches
-85.3 to 85.5 % in int8 (10,000 test images, three seeds); docs/log.md has what was tried.
+(KellerJordan/cifar10-airbench has both) along a cosine, instead of 500 epochs of Adam. On CIFAR-10 as JPEGs it reaches
+85.3 to 85.5 % in int8 (10,000 test images, three seeds); docs/log.md lists the experiments.
 """
 
 from tkit.models.resnet import ResNet

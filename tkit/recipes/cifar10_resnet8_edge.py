@@ -1,11 +1,11 @@
-"""CIFAR-10 with ResNet-8, pruned, clustered and trained on int8: a file that packs well.
+"""CIFAR-10 with ResNet-8, pruned, clustered and trained for int8: a file that compresses well.
 
     tkit run --recipe cifar10_resnet8_edge --data tfds:cifar10
 
 cifar10_resnet8's training, then about two thirds of the weights 0, the others of eleven values that all layers share,
-and quantization-aware training that keeps both; all of it taught by the network as it was. The run has both, `float`
-and the compressed variant, exported and measured: an int8 file that zips 2.5 times smaller than that of `float`.
-docs/compress.md has what it costs in accuracy.
+and quantization-aware training that keeps both; all of it distilled from the original network. The run has both,
+`float` and the compressed variant, exported and measured: an int8 file that zips 2.5 times smaller than that of
+`float`. docs/compress.md has the accuracy cost.
 """
 
 from tkit.compression.steps.cluster import Cluster

@@ -1,4 +1,4 @@
-"""Handwritten digits (scikit-learn's 1,797 scans, 8x8, grey): the whole path in about a minute, offline.
+"""Handwritten digits (scikit-learn's 1,797 scans, 8x8, grey): all stages in about a minute, offline.
 
 tkit run --recipe digits_cnn
 """

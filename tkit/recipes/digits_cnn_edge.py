@@ -1,8 +1,8 @@
-"""scikit-learn's digits with a small CNN, pruned, clustered and trained on int8: offline, in about two minutes.
+"""scikit-learn's digits with a small CNN, pruned, clustered and trained for int8: offline, in about two minutes.
 
     tkit run --recipe digits_cnn_edge
 
-digits_cnn's training, then half of the weights 0, the others of 16 values a layer, all of it kept through
+digits_cnn's training, then half of the weights 0, the others of 16 values per layer, all of it preserved by
 quantization-aware training. The run has both, `float` and the compressed variant, exported and measured.
 """
 

@@ -11,8 +11,8 @@ from tkit import console, files, model_files
 from tkit._quiet import chatter_dropped
 from tkit.compression.diagnosis.effect import compared
 from tkit.compression.diagnosis.remedies import written
-from tkit.compression.diagnosis.sensitivity import Blamed, blame
-from tkit.compression.diagnosis.sensitivity_plot import blame_png
+from tkit.compression.diagnosis.sensitivity import Sensitivity, sensitivity_analysis
+from tkit.compression.diagnosis.sensitivity_plot import sensitivity_png
 from tkit.compression.step import State
 from tkit.compression.steps.quantize import Quantize
 from tkit.compression.workbench import Workbench
@@ -41,7 +41,7 @@ def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[st
     held_out = splits.validation.take(np.sort(drawn))
     work = Workbench(**settings_of(run, splits))
     chosen.check(state.model, work)
-    findings = blame(state, work, chosen, held_out)
+    findings = sensitivity_analysis(state, work, chosen, held_out)
     reference = state.model.predict(held_out.images.astype(np.float32), batch_size=128, verbose=0)
 
     def measured(step: Quantize) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[st
         "images": len(held_out),
         "step": written(chosen),
         "float": {"accuracy": float(np.mean(right))},
-        "places": [_row(item) for item in findings.places],
+        "places": [_row(item) for item in findings.sites],
         "together": findings.together._asdict(),
         "int8": measured(chosen),
         "suggested_step": None if exceptions is None else written(exceptions),
@@ -71,7 +71,7 @@ def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[st
         "folder": str(folder),
     }
     files.write_json(folder / "why-int8.json", result)
-    files.write_bytes(folder / "why-int8.png", blame_png(findings))
+    files.write_bytes(folder / "why-int8.png", sensitivity_png(findings))
     run.finish(
         STAGE,
         variant,
@@ -85,10 +85,10 @@ def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[st
     return result
 
 
-def _row(item: Blamed) -> dict[str, Any]:
+def _row(item: Sensitivity) -> dict[str, Any]:
     return {
-        "layer": item.place.layer,
-        "part": item.place.part,
+        "layer": item.site.layer,
+        "part": item.site.part,
         **item.effect._asdict(),
         "cause": item.cause.name,
         "why": item.cause.why,

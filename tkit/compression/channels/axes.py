@@ -1,7 +1,7 @@
-"""Where channels lie in the weights of each kind of layer that can be narrowed.
+"""The channel axes in the weights of each kind of layer that can be narrowed.
 
-A side is one channel axis of a layer: what it takes, what it gives, both at once (through), and for separable
-convolutions what lies between their two kernels.
+A side is one channel axis of a layer: its input channels (taken), its output channels (given), both at once (through),
+and for separable convolutions the channels between their two kernels.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import keras
 Side = Literal["taken", "given", "through", "between"]
 
 OWN: tuple[Side, ...] = ("given", "through")
-"""The sides on which a weight belongs to the channel that the layer puts out, and goes with it."""
+"""The sides on which a weight belongs to an output channel of the layer, and is removed with it."""
 
 CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 TRANSPOSED = (keras.layers.Conv1DTranspose, keras.layers.Conv2DTranspose, keras.layers.Conv3DTranspose)
 DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
 PRODUCERS = (*CONVOLUTIONS, *TRANSPOSED, *SEPARABLE, keras.layers.Dense)
-"""The layers that mix what they take into channels of their own."""
+"""The layers that mix their input channels into new ones."""
 KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
 
 _Axes = dict[str, dict[int, Side]]  # variable -> axis -> side

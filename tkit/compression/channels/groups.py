@@ -1,7 +1,7 @@
-"""The groups of channels that narrowing may take out of a model, each channel of a group by itself.
+"""The groups of channels that narrowing can remove from a model, each channel of a group individually.
 
 A group spans all layers whose output channels are tied: a residual addition ties the convolutions that it adds, a
-depthwise convolution is tied to what it takes. Source: Fang et al. 2023, "DepGraph: Towards Any Structural Pruning".
+depthwise convolution is tied to its inputs. Source: Fang et al. 2023, "DepGraph: Towards Any Structural Pruning".
 """
 
 from __future__ import annotations
@@ -19,46 +19,46 @@ from tkit_edge.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """A layer that a group runs through."""
+    """A layer that belongs to a group."""
 
     layer: str
     channels: np.ndarray
-    """int: the group's channel that each of the layer's channels is, -1 for another group's. Behind a Flatten a
-    group's channel comes once for each position."""
+    """int: for each of the layer's channels its index in the group, -1 for a channel of another group. After a Flatten
+    a group's channel occurs once per position."""
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Channels that several layers share; each of them can be removed from all at once."""
+    """Channels that several layers share and that must be pruned together: one is removed from all of them at once."""
 
     name: str
     """Its first producer's."""
     width: int
     producers: tuple[Member, ...]
-    """Layers that put the channels out: convolutions of any kind and Dense."""
+    """Layers that output the channels: convolutions of any kind and Dense."""
     consumers: tuple[Member, ...]
     """Layers that mix the channels into others."""
     batch_norms: tuple[Member, ...]
-    whole: str | None
-    """Why none of its channels can be removed; None where they can."""
+    unprunable_reason: str | None
+    """Why none of its channels can be removed; None if they can."""
 
 
 def groups(model: keras.Model) -> list[Group]:
     """The groups of a flat functional model of stock layers, in the graph's order.
 
-    The model's inputs and outputs, and whatever runs into a layer that isn't known here, are in groups that stay whole.
+    The model's inputs and outputs, and all inputs of a layer that isn't known here, are in groups that can't be pruned.
 
-    Example: `[group.name for group in groups(model) if group.whole is None]`
+    Example: `[group.name for group in groups(model) if group.unprunable_reason is None]`
     """
     return Layout(model).groups
 
 
 class Layout:
-    """Which channel of which group each layer takes and gives.
+    """Which channel of which group is each input and output channel of a layer.
 
     Attributes:
         groups: all groups.
-        trace: the walk that found them.
+        trace: the graph traversal that found them.
         ids: a group's name -> int [width], the trace's number of each channel.
     """
 
@@ -88,17 +88,20 @@ class Layout:
         Raises:
             InputError: there are none; the message has each group's reason.
         """
-        found = [group for group in self.groups if group.whole is None]
+        found = [group for group in self.groups if group.unprunable_reason is None]
         if not found:
-            reasons = "; ".join(f"{group.name}: {group.whole}" for group in self.groups) or "it has no convolutions"
+            reasons = (
+                "; ".join(f"{group.name}: {group.unprunable_reason}" for group in self.groups)
+                or "it has no convolutions"
+            )
             raise InputError(f"No channel of this model can be removed. {reasons}.")
         return found
 
     def removed(self, keep: dict[str, np.ndarray]) -> np.ndarray:
-        """bool [numbers of the trace]: what is gone when of some groups only the given channels are kept.
+        """bool [numbers of the trace]: what is removed when only the given channels of some groups are kept.
 
         Raises:
-            InputError: an unknown group, one that has to stay whole, or no or wrong channels.
+            InputError: an unknown group, one that can't be pruned, or no or wrong channels.
         """
         known = {group.name: group for group in self.groups}
         gone = np.zeros(len(self.trace.ties), bool)
@@ -112,8 +115,8 @@ class Layout:
                     f"Channels to keep of {name!r}: expected at least one number from 0 to {group.width - 1}, received "
                     f"{np.asarray(channels).tolist()}."
                 )
-            if group.whole and len(kept) < group.width:
-                raise InputError(f"The channels of {name!r} have to stay: {group.whole}.")
+            if group.unprunable_reason and len(kept) < group.width:
+                raise InputError(f"The channels of {name!r} have to stay: {group.unprunable_reason}.")
             gone[np.delete(self.ids[name], kept)] = True
         return gone
 
@@ -141,7 +144,7 @@ class Layout:
             producers=members((*PRODUCERS, *DEPTHWISE), "given"),
             consumers=members(PRODUCERS, "taken"),
             batch_norms=members((keras.layers.BatchNormalization,), "through"),
-            whole=reason,
+            unprunable_reason=reason,
         )
 
 

@@ -1,14 +1,15 @@
-"""Widths for a wanted int8 latency, by measuring it: MACs don't tell.
+"""Widths for a target int8 latency, found by measuring: MACs don't predict it.
 
-Of ResNet-20's MACs 0.50 were 1.59 x faster with only the residual sums halved, 0.45 but 1.52 x with all at 8, 24, 48.
+ResNet-20 was 1.59 x faster at 0.50 of its MACs with only the residual sums halved, but 1.52 x at 0.45 with all at 8,
+24, 48.
 
-Each group of channels is timed by itself at a quarter, half and three quarters of its width. (Time falls in jumps: of
-ResNet-20's residual sums 32 channels made 24 save 3 %, made 16 another 12 %.) From what that saves follows an order of
-narrowing, always where the least importance is lost for the time saved; on that order the first place is searched
-whose measured latency is low enough. From there groups become wider again as long as it stays so.
+Each group of channels is timed alone at a quarter, half and three quarters of its width. (Latency falls in jumps: for
+ResNet-20's residual sums, going from 32 to 24 channels saves 3 %, going to 16 another 12 %.) The savings give an order
+of narrowing: next is always the group that loses the least importance for the time saved. The first point in that
+order whose measured latency is low enough is searched. From there groups are widened again as long as it stays so.
 
-The files are calibrated on noise: nothing is learned from it, and only their time counts. Channels are chosen
-deterministically, but times differ from run to run: the widths that are returned, not the target, repeat a run.
+The files are calibrated on noise: nothing is learned from it, and only their latency is used. Channels are chosen
+deterministically, but latencies differ from run to run: to repeat a run, give the returned widths, not the target.
 """
 
 from __future__ import annotations
@@ -32,20 +33,20 @@ from tkit_edge.errors import BoundError, InputError
 from tkit_edge.worker import Worker
 from tkit_pipelines.progress import progress
 
-STEP = 8  # channels that the kernels take at once
+STEP = 8  # channels that the kernels process at once
 _NOISE_IMAGES = 4
-_ROUND_SECONDS = 0.05  # of each of the two files in turn
+_ROUND_SECONDS = 0.05  # of each of the two files, interleaved
 _ROUND_RUNS = 2
 _GROUP_ROUNDS = 10
 _CHOICE_ROUNDS = 40
-_CLOSE_ENOUGH = 1.03  # times the target: a few channels more aren't worth another conversion and measurement
+_CLOSE_ENOUGH = 1.03  # times the target: a few more channels aren't worth another conversion and measurement
 
 Widths = dict[str, int]
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Int8 latencies on one thread, measured in turn."""
+    """Int8 latencies on one thread, measured in interleaved rounds."""
 
     before_ms: float
     after_ms: float
@@ -55,7 +56,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Choice:
-    """The widths that were chosen, and all that was measured for it."""
+    """The chosen widths, and all measurements that led to them."""
 
     widths: Widths
     timing: Timing
@@ -63,14 +64,14 @@ class Choice:
     alone: dict[str, dict[int, Timing]]
     """Of the model with only that group narrowed, by its width, narrowest last."""
     tried: tuple[tuple[Widths, Timing], ...]
-    """The widths that were measured on the way; the chosen ones last."""
+    """All widths that were measured during the search; the chosen ones last."""
 
 
 def kept(importance: Importance, widths: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """The most important channels of each group that has a width; of equal ones the first.
+    """The most important channels of each group that has a width; among equals the first.
 
     Raises:
-        InputError: an unknown group or a width that it can't have.
+        InputError: an unknown group or an impossible width.
     """
     keep = {}
     for name, width in widths.items():
@@ -88,13 +89,13 @@ def choose(model: keras.Model, importance: Importance, target: float, step: int 
     """Widths at which the model's int8 file is `target` times faster in LiteRT on one thread, or a little more.
 
     A group becomes a quarter, half or three quarters of its width, up to a multiple of `step`; one that saves no time
-    stays whole.
+    keeps its width.
 
     Args:
         model: a flat functional model of stock layers, from pixels [batch, height, width, channels].
-        importance: what a ranking of the model gives.
+        importance: a ranking of the model's channels.
         target: latency before / latency after, above 1.
-        step: the channels that the kernels take at once.
+        step: the channels that the kernels process at once.
 
     Raises:
         InputError: a wrong target or step, or no group that is wider than `step`.
@@ -133,8 +134,8 @@ def _rungs(width: int, step: int) -> list[int]:
 def _order(importance: Importance, full: Widths, alone: dict[str, dict[int, Timing]]) -> list[tuple[float, Widths]]:
     """All widths from full to narrowest, one group at a time, each with the predicted log ratio of the latency.
 
-    Next comes the group, and its width, whose channels cost least for the time they save. Its cost is the logarithm
-    of the importance that is left to it: halving costs any group the same, taking the last channels costs ever more.
+    Next comes the group, and its width, whose channels cost least for the time they save. The cost is the loss in the
+    logarithm of the remaining importance: halving costs any group the same, removing the last channels costs ever more.
     """
     left = {name: np.cumsum(np.sort(scores)[::-1]) for name, scores in importance.items()}
     saved = {
@@ -159,10 +160,11 @@ def _order(importance: Importance, full: Widths, alone: dict[str, dict[int, Timi
 def _search(
     stopwatch: _Stopwatch, importance: Importance, order: list[tuple[float, Widths]], target: float
 ) -> list[tuple[Widths, Timing]]:
-    """What was measured until the first place of the order was found whose ratio is the target's; that one is last."""
+    """The measurements until the first point of the order that reaches the target's ratio was found; that one is
+    last."""
     tried: list[tuple[Widths, Timing]] = []
     found: tuple[Widths, Timing] | None = None
-    low, high = 0, len(order)  # not enough, and enough or past the end
+    low, high = 0, len(order)  # too slow, and fast enough or past the end
     correction = 1.0
     while high - low > 1:
         if found is None:
@@ -185,8 +187,8 @@ def _search(
     if found is None:
         best = max((timing.ratio for _, timing in tried), default=1.0)
         raise BoundError(
-            f"Narrowing makes the int8 model {best:.2f} x faster at most, {target:g} x was asked for. Ask for less, or "
-            "give widths of your own: channels:widths=..."
+            f"Narrowing makes the int8 model {best:.2f} x faster at most, the target is {target:g} x. Lower it, or "
+            "give your own widths: channels:widths=..."
         )
     return [*(item for item in tried if item is not found), found]
 
@@ -199,7 +201,7 @@ def _widened(
     tried: list[tuple[Widths, Timing]],
     target: float,
 ) -> list[tuple[Widths, Timing]]:
-    """`tried` and what is measured after it: groups a rung wider, the largest loss first, while the target is met."""
+    """`tried` and further measurements: groups one rung wider, the largest loss first, while the target is met."""
     *others, (widths, timing) = tried
     left = {name: np.cumsum(np.sort(scores)[::-1]) for name, scores in importance.items()}
     open_ = {name for name, width in widths.items() if width < full[name]}
@@ -233,21 +235,21 @@ def _measured(stopwatch: _Stopwatch, importance: Importance, full: Widths, width
 
 
 class _Stopwatch:
-    """Times narrower models against the one that it was made with."""
+    """Times narrower models against the one that it was created with."""
 
     def __init__(self, model: keras.Model) -> None:
         self._model = model
 
     @contextmanager
     def running(self) -> Iterator[_Stopwatch]:
-        """With a scratch folder, and the original file in a process of its own."""
+        """With a scratch folder, and the original file in its own process."""
         with tempfile.TemporaryDirectory(prefix="tkit-latency-") as scratch:
             self._scratch = Path(scratch)
             with self._worker(self._model, "before") as self._before:
                 yield self
 
     def time(self, keep: dict[str, np.ndarray], rounds: int) -> Timing:
-        """Both files' median latencies, the two measured in turn."""
+        """Both files' median latencies, measured in interleaved rounds."""
         with self._worker(narrow(self._model, keep), "after") as after:
             pairs = np.array([[_run(self._before), _run(after)] for _ in range(rounds)])
         before_ms, after_ms = np.median(pairs, axis=0) / 1e6

@@ -1,4 +1,4 @@
-"""Taking channels out of a model, and its proof: the model with the same channels zeroed computes the same."""
+"""Removes channels from a model; the proof: the model with the same channels zeroed computes the same."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def narrow(model: keras.Model, keep: dict[str, np.ndarray]) -> keras.Model:
 
     Args:
         model: a flat functional model of stock layers in float32.
-        keep: a group's name -> int [n], the channels that stay, in any order; groups that aren't named stay whole.
+        keep: a group's name -> int [n], the channels to keep, in any order; groups that aren't named keep all.
 
     Returns:
-        An uncompiled functional model with weights of its own.
+        An uncompiled functional model with its own weights.
 
     Raises:
-        InputError: an unknown group, one that has to stay whole, or no or wrong channels.
+        InputError: an unknown group, one that can't be pruned, or no or wrong channels.
 
     Example: `narrow(model, {"stem_conv": np.arange(8)})`
     """
@@ -31,7 +31,7 @@ def narrow(model: keras.Model, keep: dict[str, np.ndarray]) -> keras.Model:
     gone = layout.removed(keep)
     config = _config(model)
     for entry in config["layers"]:
-        # It has the wide shapes, and would be obeyed before the layer is called.
+        # It has the wide shapes, and would be applied before the layer is called.
         entry.pop("build_config", None)
         given = layout.trace.given.get(entry["config"]["name"])
         if given is not None:
@@ -47,7 +47,7 @@ def narrow(model: keras.Model, keep: dict[str, np.ndarray]) -> keras.Model:
 
 
 def mask(model: keras.Model, keep: dict[str, np.ndarray]) -> keras.Model:
-    """The model at its full width with all that makes the other channels zeroed; it computes what `narrow`'s does.
+    """The model at full width with the weights of all other channels zeroed; it computes the same as `narrow`'s.
 
     Bias, BatchNormalization's beta and moving mean are zeroed too, so that a removed channel is 0 wherever it is read.
 

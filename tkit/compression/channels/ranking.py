@@ -1,7 +1,7 @@
-"""How much each channel of a group counts: by its weights, or by what the loss loses without it.
+"""The importance of each channel of a group: by its weights, or by how the loss changes without it.
 
 Every ranking is divided by its group's mean, because the sizes of kernels, gammas and gradients differ between layers
-for reasons that have nothing to do with worth: 1 is the group's average channel. All are deterministic.
+for reasons unrelated to importance: 1 is the group's average channel. All are deterministic.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Importance = dict[str, np.ndarray]
 
 
 def l1(model: keras.Model) -> Importance:
-    """The sum of |kernel| of each channel over all layers that put it out.
+    """The sum of |kernel| of each channel over all layers that output it.
 
     Source: Li et al. 2017, "Pruning Filters for Efficient ConvNets".
     """
@@ -32,12 +32,12 @@ def l1(model: keras.Model) -> Importance:
 
 
 def bn_scale(model: keras.Model) -> Importance:
-    """The sum of |gamma| of each channel over the BatchNormalization layers that it passes.
+    """The sum of |gamma| of each channel over the BatchNormalization layers that it passes through.
 
     Source: Liu et al. 2017, "Learning Efficient Convolutional Networks through Network Slimming".
 
     Raises:
-        InputError: a group that passes no BatchNormalization with a scale.
+        InputError: a group that passes through no BatchNormalization with a scale.
     """
     layout = Layout(model)
     scaled = {layer.name for layer in model.layers if type(layer) is keras.layers.BatchNormalization and layer.scale}
@@ -56,14 +56,14 @@ def taylor(model: keras.Model, images: np.ndarray, labels: np.ndarray, *, batch_
     """How much the loss changes, to first order, when a channel is set to 0, summed over batches.
 
     A channel's change is activation x gradient, which is gamma dL/dgamma + beta dL/dbeta where BatchNormalization
-    gives it, and kernel dL/dkernel + bias dL/dbias where a layer does that none follows; a group's places are added
-    up before the absolute value is taken. Dropout is off and BatchNormalization uses its moving statistics.
+    outputs it, and kernel dL/dkernel + bias dL/dbias where a layer without one does; a group's sites are summed
+    before the absolute value is taken. Dropout is off and BatchNormalization uses its moving statistics.
 
     Args:
-        model: pixels to logits, or to probabilities by a last softmax or sigmoid.
+        model: pixels to logits, or to probabilities through a final softmax or sigmoid.
         images: uint8 or float32 training images [n, height, width, channels].
         labels: int [n].
-        batch_size: images of one step. In a batch changes of both signs cancel, so small ones see more.
+        batch_size: images per step. Within a batch, changes of opposite sign cancel, so small batches reveal more.
 
     Source: Molchanov et al. 2019, "Importance Estimation for Neural Network Pruning".
     """
@@ -92,7 +92,7 @@ def taylor(model: keras.Model, images: np.ndarray, labels: np.ndarray, *, batch_
 
 
 def _sites(model: keras.Model) -> list[tuple[keras.layers.Layer, keras.Variable]]:
-    """The weights that a channel's value is made with last: BatchNormalization's, or the layer's that none follows."""
+    """The last weights that a channel's value depends on: BatchNormalization's, or the layer's if none follows."""
     norms = [layer for layer in model.layers if type(layer) is keras.layers.BatchNormalization]
     followed = {producer(tensor).name for layer in norms for node in calls_of(layer) for tensor in node.input_tensors}
     last = ("gamma", "beta", "bias", "kernel", "pointwise_kernel")
@@ -114,7 +114,7 @@ def _normalized(layout: Layout, total: np.ndarray) -> Importance:
 
 
 def _summed(layout: Layout, model: keras.Model, of: Callable[[str, np.ndarray], np.ndarray | None]) -> np.ndarray:
-    """By number of the trace: the sum over all weights that belong to it of what `of` makes of a variable."""
+    """By number of the trace: the sum of `of`(variable) over all weights that belong to it."""
     total = np.zeros(len(layout.trace.ties))
     for layer in model.layers:
         for variable in layer.weights:

@@ -1,8 +1,8 @@
-"""One walk through a functional model's graph, that finds which channels stand and fall together.
+"""One traversal of a functional model's graph that finds which channels must be pruned together.
 
-Every element on a tensor's last axis has a number; what ties two elements (an addition, a depthwise convolution, a
-layer called twice) makes their numbers one. Concatenate and Flatten only lay numbers out again, so offsets and the
-rows of a Dense layer behind a Flatten come out by themselves.
+Every element of a tensor's last axis has a number; operations that tie two elements (an addition, a depthwise
+convolution, a layer called twice) merge their numbers. Concatenate and Flatten only rearrange numbers, which gives
+offsets and the rows of a Dense layer after a Flatten without further rules.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MERGES = (
     *(keras.layers.Add, keras.layers.Subtract, keras.layers.Multiply),
     *(keras.layers.Average, keras.layers.Maximum, keras.layers.Minimum),
 )
-# Keras's activations that look at one element at a time.
+# Keras's elementwise activations.
 _ELEMENTWISE = (
     *("linear", "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "hard_silu", "mish"),
     *("tanh", "hard_tanh", "softsign", "tanh_shrink", "soft_shrink", "hard_shrink"),
@@ -44,16 +44,16 @@ _ELEMENTWISE = (
 
 
 class Channels(NamedTuple):
-    """What lies on a tensor's last axis."""
+    """The elements of a tensor's last axis."""
 
     ids: np.ndarray
     """int [size]: each element's number."""
     zero: np.ndarray
-    """bool [size]: whether the element is 0 everywhere once its channel's weights are."""
+    """bool [size]: whether the element is 0 everywhere once its channel's weights are 0."""
 
 
 class Ties:
-    """Numbers of which some have been made one: a union-find over arrays."""
+    """Numbers, some of them merged: a union-find over arrays."""
 
     def __init__(self, parents: np.ndarray | None = None) -> None:
         self._parents = np.empty(0, np.int64) if parents is None else parents.copy()
@@ -68,7 +68,7 @@ class Ties:
         return made
 
     def roots(self, ids: np.ndarray) -> np.ndarray:
-        """For each number the one that stands for all it is tied to."""
+        """For each number the representative of all that it is tied to."""
         while True:
             above = self._parents[ids]
             if np.array_equal(above, ids):
@@ -76,25 +76,25 @@ class Ties:
             ids = above
 
     def tie(self, first: np.ndarray, second: np.ndarray) -> None:
-        """Makes the numbers of two arrays one, element by element."""
+        """Merges the numbers of two arrays, element by element."""
         for pair in zip(first.tolist(), second.tolist(), strict=True):
             low, high = sorted(self.roots(np.array(pair)).tolist())
             self._parents[high] = low
 
     def copy(self) -> Ties:
-        """The same ties, to which others can be added."""
+        """A copy, to which further ties can be added."""
         return Ties(self._parents)
 
 
 class Trace:
-    """The walk's outcome.
+    """The result of the traversal.
 
     Attributes:
-        ties: the numbers of all elements and what is tied.
-        taken: for each layer with weights, the numbers of what it takes.
-        given: for each layer that makes channels or lays them out again, the numbers of what it gives.
-        producers: the layers that make channels, in the graph's order.
-        fixed: number -> why its channel can't go.
+        ties: the numbers of all elements and their ties.
+        taken: for each layer with weights, the numbers of its input channels.
+        given: for each layer that creates or rearranges channels, the numbers of its output channels.
+        producers: the layers that create channels, in the graph's order.
+        fixed: number -> why its channel can't be removed.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -127,7 +127,7 @@ class Trace:
         return found
 
     def _through(self, node: Any, sources: list[Channels]) -> Channels | None:
-        """What a layer's call gives for what it takes; None where it isn't known."""
+        """The outputs of a layer's call for its inputs; None if unknown."""
         layer = node.operation
         kind = type(layer)
         if not isinstance(layer, keras.layers.Layer) or layer.get_config().get("data_format") == "channels_first":
@@ -155,7 +155,7 @@ class Trace:
                 return Channels(*(np.concatenate(parts) for parts in zip(*sources, strict=True)))
             return self._merged(sources, node, product=False)
         if kind in (keras.layers.Flatten, keras.layers.Reshape):
-            return self._laid_out(layer, sources[0], node)
+            return self._rearranged(layer, sources[0], node)
         return None
 
     def _produced(self, layer: Any, source: Channels) -> Channels | None:
@@ -201,7 +201,7 @@ class Trace:
         every = np.logical_or if product else np.logical_and
         return Channels(sources[0].ids, every.reduce([source.zero for source in sources]))
 
-    def _laid_out(self, layer: Any, source: Channels, node: Any) -> Channels | None:
+    def _rearranged(self, layer: Any, source: Channels, node: Any) -> Channels | None:
         """Flatten or Reshape, where each of the new last axis's elements is always the same channel."""
         before, after = node.input_tensors[0].shape, node.outputs[0].shape
         if None in before[1:] or None in after[1:]:
@@ -219,7 +219,9 @@ class Trace:
         return Channels(ids[0], np.logical_and.reduce(zero))
 
     def _unknown(self, layer: Any, sources: list[Channels], output: Any) -> Channels:
-        reason = f"they run into {layer.name!r} ({type(layer).__name__}), whose channels can't be taken out one by one"
+        reason = (
+            f"they are inputs of {layer.name!r} ({type(layer).__name__}), whose channels can't be removed individually"
+        )
         for source in sources:
             self._fix(source.ids, reason)
         return self._fixed(output, reason)
@@ -232,11 +234,11 @@ class Trace:
     def _need_zeros(self, layer: Any, source: Channels) -> None:
         self._fix(
             source.ids[~source.zero],
-            f"{layer.name!r} takes them behind an activation or offset that makes something else of 0",
+            f"{layer.name!r} takes them after an activation or offset that doesn't map 0 to 0",
         )
 
     def _fixed(self, tensor: Any, reason: str) -> Channels:
-        """A tensor's channels, all of them to stay."""
+        """A tensor's channels, none of which can be removed."""
         ids = self.ties.fresh((tensor.shape[-1] or 0) if tensor.shape else 0)
         self._fix(ids, reason)
         return Channels(ids, np.zeros(len(ids), bool))
@@ -247,7 +249,7 @@ class Trace:
 
 
 def _own(layer: Any, ids: np.ndarray) -> Channels:
-    """What a layer gives whose removed channels have kernel and bias 0."""
+    """The outputs of a layer whose removed channels have kernel and bias 0."""
     value = float(np.asarray(layer.activation(np.zeros((1, 1), np.float32))).item())
     return Channels(ids, np.full(len(ids), value == 0.0))
 

@@ -1,7 +1,7 @@
-"""Why rounding to int8 costs what it does in one place: rules on measured numbers, the first that holds is the cause.
+"""Why rounding one site to int8 costs accuracy: rules on measured numbers; the first that applies is the cause.
 
 Source: the causes that Krishnamoorthi 2018 and Nagel et al. 2021, "A White Paper on Neural Network Quantization",
-section 3, tell apart.
+section 3, distinguish.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ Name = Literal[
     "rounding",
 ]
 OUTLIER = 8.0
-"""Times past the bulk, from which a magnitude is an outlier: it leaves the bulk an eighth of the codes."""
+"""Multiple of the bulk's magnitude from which a magnitude is an outlier: it leaves the bulk an eighth of the codes."""
 WEIGHTS, VALUES, CHANNELS = 0.99, 0.999, 0.9
-"""Shares that are the bulk: of a channel's weights, which are few; of a tensor's values; of a tensor's channels."""
+"""Shares that define the bulk: of a channel's weights, which are few; of a tensor's values; of a tensor's channels."""
 CLIPPING, OUTSIDE = 0.75, 1e-4
-"""Shares of the squared error, and of the values, from which clipping is the cause and not rounding."""
+"""Shares of the squared error, and of the values, from which clipping rather than rounding is the cause."""
 FEW_CODES = 8.0
-"""Codes of a channel below which it is unequal to the others."""
+"""A channel with fewer codes is unequal to the others."""
 UNEQUAL = 0.25
-"""Share of the channels that have few codes, from which that is the cause."""
+"""From this share of channels with few codes, unequal channels are the cause."""
 
 
 class Cause(NamedTuple):
-    """A cause, with what was measured."""
+    """A cause, with its measurements."""
 
     name: Name
     why: str
@@ -47,8 +47,8 @@ def of_kernel(kernel: np.ndarray, rounded: np.ndarray) -> Cause:
     """The cause in a kernel.
 
     Args:
-        kernel: float32 [channels, weights], a row for each channel that has a scale of its own.
-        rounded: the same as codes times scales.
+        kernel: float32 [channels, weights], one row per channel with its own scale.
+        rounded: the same, as codes times scales.
     """
     sizes = np.abs(kernel)
     largest = sizes.max(axis=1)
@@ -71,7 +71,7 @@ def of_kernel(kernel: np.ndarray, rounded: np.ndarray) -> Cause:
         )
         return Cause("range outlier", why, measured)
     if len(lost):
-        why = f"{len(lost)} of {len(kernel)} channels are so small beside the others that all their codes are 0"
+        why = f"{len(lost)} of {len(kernel)} channels are so small compared with the others that all their codes are 0"
         return Cause("dead channel", why, measured)
     return Cause("rounding", f"no outlier (largest ratio {ratios[worst]:.1f}), no lost channel", measured)
 
@@ -80,9 +80,9 @@ def of_activations(range_: tuple[float, float], seen: Seen, more: Seen, validati
     """The cause in a tensor of activations.
 
     Args:
-        range_: values of the codes -128 and 127.
+        range_: the values of the codes -128 and 127.
         seen: its values on the calibration images.
-        more: on more of the training images, those among them; the same where there are no more.
+        more: on more training images, including those; the same if there are no more.
         validation: on validation images.
     """
     low, high = range_
@@ -101,12 +101,12 @@ def of_activations(range_: tuple[float, float], seen: Seen, more: Seen, validati
         _outlier(measured, bound)
         or _clipped(measured, seen, more, validation)
         or _few_codes(measured)
-        or Cause("rounding", "no outlier, no clipping to speak of, channels of like ranges", measured)
+        or Cause("rounding", "no outlier, no significant clipping, channels with similar ranges", measured)
     )
 
 
 def _ratio(large: float, small: float) -> float:
-    """How many times larger; 1 where there is nothing to compare with."""
+    """How many times larger; 1 if there is nothing to compare with."""
     return large / small if small > 0 else 1.0
 
 
@@ -138,7 +138,7 @@ def _outlier(measured: dict[str, Any], bound: float) -> Cause | None:
         return None
     ratio = max(measured["outlier_ratio"], measured["channel_ratio"])
     why = (
-        f"the range {low:.4g} to {high:.4g} is made by a magnitude of {bound:.4g}, {what}, which leaves the others "
+        f"the range {low:.4g} to {high:.4g} is set by a magnitude of {bound:.4g}, {what}, which leaves the others "
         f"about {max(1.0, CODES / ratio):.0f} of the {CODES + 1} codes"
     )
     return Cause("range outlier", why, measured)

@@ -1,4 +1,4 @@
-"""What rounding does to a model's answers."""
+"""The effect of rounding on a model's outputs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tkit_edge.outputs.classes import probabilities
 
 
 class Effect(NamedTuple):
-    """What rounding does to a model's answers, against float."""
+    """The effect of rounding on a model's outputs, compared with float."""
 
     divergence: float
     """Mean Kullback-Leibler divergence of the classes' probabilities, in nats."""
     sqnr_db: float | None
     """Signal to quantization noise of the outputs, in dB; None without noise."""
     agreement: float
-    """Share of the images with the same answer."""
+    """Share of the images with the same prediction."""
     accuracy: float
     drop: float
     drop_interval: tuple[float, float]
@@ -27,7 +27,7 @@ class Effect(NamedTuple):
 
 
 def compared(reference: np.ndarray, outputs: np.ndarray, labels: np.ndarray, output: str) -> Effect:
-    """The effect on outputs, float32 [n, classes] both, logits or probabilities; `labels` are int [n]."""
+    """The effect on outputs, both float32 [n, classes], logits or probabilities; `labels` are int [n]."""
     before, after = (np.clip(probabilities(item, output).astype(np.float64), 1e-9, 1) for item in (reference, outputs))
     noise = float(np.sum((outputs - reference).astype(np.float64) ** 2))
     was, now = top1(reference), top1(outputs)

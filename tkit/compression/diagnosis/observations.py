@@ -1,4 +1,4 @@
-"""What a float model's activations are on images, against the ranges that their int8 codes have."""
+"""A float model's activations on images, compared with the ranges of their int8 codes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Seen(NamedTuple):
     counts: np.ndarray
     """Int64 [BINS]."""
     outside: float
-    """Share of the values that are past the ends of the codes."""
+    """Share of the values outside the range of the codes."""
     clipping: float
-    """Share of the squared error of rounding and clipping that clipping has; 0 where there is no error."""
+    """Clipping's share of the squared error of rounding and clipping; 0 if there is no error."""
 
     def reach(self, share: float) -> float:
-        """The magnitude that `share` of the values don't pass."""
+        """The magnitude that `share` of the values don't exceed."""
         middles = np.abs((self.edges[1:] + self.edges[:-1]) / 2)
         order = np.argsort(middles)
         below = np.cumsum(self.counts[order]) / self.counts.sum()
@@ -46,7 +46,7 @@ def observe(switches: Switches, images: np.ndarray) -> dict[str, Seen]:
         for name, values in zip(names, probe(batch), strict=True):
             channels = tf.reshape(values, [-1, values.shape[-1]])
             low, high = tf.reduce_min(channels, 0).numpy(), tf.reduce_max(channels, 0).numpy()
-            # Tensors that share a range may differ in their channels: then only the whole counts.
+            # Tensors that share a range may have different numbers of channels: then only the overall values count.
             if name in lows and lows[name].shape != low.shape:
                 low, high = np.append(lows[name], low), np.append(highs[name], high)
                 lows[name], highs[name] = low.min(keepdims=True), high.max(keepdims=True)
@@ -75,12 +75,13 @@ def observe(switches: Switches, images: np.ndarray) -> dict[str, Seen]:
 
 
 def _errors(values: tf.Tensor, range_: tuple[float, float]) -> tf.Tensor:
-    """Count of the values outside of the range, squared error of those, squared error of the others, count of all."""
+    """Number of values outside the range, their squared error, the squared error of the others, number of all
+    values."""
     low, high = range_
     step = (high - low) / CODES
     inside = tf.clip_by_value(values, low, high)
     error = tf.square(tf.round((inside - low) / step) * step + low - values)
-    # Half a step past the end has the end's code as its nearest.
+    # Up to half a step past the end, the end's code is still the nearest.
     past = tf.cast(tf.abs(values - inside) > step / 2, tf.float32)
     sums = (tf.reduce_sum(past), tf.reduce_sum(error * past), tf.reduce_sum(error * (1 - past)))
     return tf.stack([*sums, tf.cast(tf.size(values), tf.float32)])

@@ -8,7 +8,7 @@ import keras
 
 from tkit.compression.diagnosis.causes import Cause
 from tkit.compression.diagnosis.effect import Effect
-from tkit.compression.diagnosis.sites import Place, Switches
+from tkit.compression.diagnosis.sites import Site, Switches
 from tkit.compression.steps.quantize import Quantize
 from tkit.compression.workbench import Workbench
 from tkit.graph import users
@@ -17,68 +17,68 @@ from tkit.quantization.ranges import Method, ranges
 from tkit.quantization.rules import Rules
 
 MORE = 4
-"""How many times the calibration images are looked at to see whether they were too few."""
+"""Multiple of the calibration images that is examined to see whether they were too few."""
 BETTER = 0.5
-"""Share of a place's divergence that another calibration may leave to be its remedy."""
+"""Another calibration is a remedy if it leaves at most this share of a site's divergence."""
 METHODS: tuple[Method, ...] = ("minmax", "percentile", "mse")
-Measure = Callable[[Sequence[Place]], Effect]
+Measure = Callable[[Sequence[Site]], Effect]
 
 
 class Remedies:
-    """Suggestions: another calibration, where that halves a place's divergence, else float layers.
+    """Suggestions: another calibration, where that halves a site's divergence, else float layers.
 
     Args:
         switches: the model, its ranges as `step` has them.
         folded: the float model that the switches were made of.
         work: the training images, which calibrate.
         step: how it is quantized.
-        effect: what rounding some places does.
+        effect: measures the effect of rounding some sites.
     """
 
     def __init__(
         self, switches: Switches, folded: keras.Model, work: Workbench, step: Quantize, effect: Measure
     ) -> None:
         self.switches, self.folded, self.work, self.step, self.effect = switches, folded, work, step, effect
-        self.said: dict[Place, str] = {}
-        """By suspect, what is suggested, once `of` has been called."""
+        self.suggested: dict[Site, str] = {}
+        """Suggestion by suspect, once `of` has been called."""
 
     def of(
-        self, suspects: Sequence[Place], alone: dict[Place, Effect], together: Effect, causes: dict[Place, Cause]
+        self, suspects: Sequence[Site], alone: dict[Site, Effect], together: Effect, causes: dict[Site, Cause]
     ) -> Quantize | None:
         """The step with the exceptions that the suspects need; None where only training helps."""
-        step, left = self.step, {place: alone[place].divergence for place in suspects}
-        if any(place.part == "activations" for place in suspects):
+        step, left = self.step, {site: alone[site].divergence for site in suspects}
+        if any(site.part == "activations" for site in suspects):
             step, left = self._calibrated(left, together)
         around = _around(self.folded, self.step.float_layers)
         fused = _fused(self.folded, self.step.float_layers)
         float_layers: dict[str, None] = {}
-        for place in suspects:
-            if left[place] <= BETTER * alone[place].divergence:
-                self.said[place] = _changes(self.step, step)
+        for site in suspects:
+            if left[site] <= BETTER * alone[site].divergence:
+                self.suggested[site] = _changes(self.step, step)
                 continue
-            layers = fused.get(place.layer, (place.layer,)) if place.part == "kernel" else around.get(place.layer, ())
+            layers = fused.get(site.layer, (site.layer,)) if site.part == "kernel" else around.get(site.layer, ())
             float_layers.update(dict.fromkeys(layers))
             ways = [f"float_layers={'+'.join(layers)}"] if layers else []
-            if causes[place].name not in ("range outlier", "dead channel"):  # training keeps those ranges
+            if causes[site].name not in ("range outlier", "dead channel"):  # training keeps those ranges
                 ways.append("train with aware=true")
-            self.said[place] = ", or ".join(ways)
-        if not any(said == _changes(self.step, step) for said in self.said.values()):
+            self.suggested[site] = ", or ".join(ways)
+        if not any(text == _changes(self.step, step) for text in self.suggested.values()):
             step = self.step
         kept = dict.fromkeys((*self.step.float_layers, *float_layers))
         made = step.model_copy(update={"float_layers": tuple(kept)})
         return None if made == self.step else made
 
-    def _calibrated(self, left: dict[Place, float], together: Effect) -> tuple[Quantize, dict[Place, float]]:
+    def _calibrated(self, left: dict[Site, float], together: Effect) -> tuple[Quantize, dict[Site, float]]:
         """The calibration with the least divergence of the whole model, and the suspects' own with it."""
         found = {name: self.switches.range_of(name) for name in self.switches.activations}
         best, least = self.step, together.divergence
         divergences = left
         for step, other in self._others():
             self.switches.set_ranges(other)
-            whole = self.effect(self.switches.places).divergence
+            whole = self.effect(self.switches.sites).divergence
             if whole < least:
                 best, least = step, whole
-                divergences = {place: self.effect([place]).divergence for place in left}
+                divergences = {site: self.effect([site]).divergence for site in left}
         self.switches.set_ranges(found)
         return best, divergences
 
@@ -108,7 +108,7 @@ def written(step: Quantize) -> str:
 
 
 def _fused(model: keras.Model, float_layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The layers that the runtime computes in one with the ReLU after them, each with it."""
+    """The layers that the runtime fuses with the ReLU after them, each with its ReLU."""
     rules, after = Rules(model, float_layers), users(model)
     found: dict[str, tuple[str, ...]] = {}
     for node in nodes(model):
@@ -119,9 +119,9 @@ def _fused(model: keras.Model, float_layers: Sequence[str]) -> dict[str, tuple[s
 
 
 def _around(model: keras.Model, float_layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """By activation, the layers that make it or take it: once all are in float, it is not rounded.
+    """By activation, the layers that output or consume it: once all are in float, it is not rounded.
 
-    What the model itself gives is left out: it always is.
+    The model's own outputs are left out: they are always rounded.
     """
     rules, fused = Rules(model, float_layers), _fused(model, float_layers)
     makers = {relu: layer for layer, relu in fused.values()}

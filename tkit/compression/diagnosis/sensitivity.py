@@ -1,4 +1,4 @@
-"""Which kernels and activations cost an int8 model its accuracy: each is rounded alone, in a model else in float."""
+"""Sensitivity analysis of int8: each kernel and activation is rounded alone, with the rest of the model in float."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tkit.compression.diagnosis.causes import Cause, of_activations, of_kernel
 from tkit.compression.diagnosis.effect import Effect, compared
 from tkit.compression.diagnosis.observations import Seen, observe
 from tkit.compression.diagnosis.remedies import MORE, Remedies
-from tkit.compression.diagnosis.sites import Place, Switches
+from tkit.compression.diagnosis.sites import Site, Switches
 from tkit.compression.step import State
 from tkit.compression.steps.quantize import Quantize
 from tkit.compression.workbench import Workbench
@@ -22,40 +22,40 @@ from tkit_pipelines.dataset import Examples
 from tkit_pipelines.progress import progress
 
 SUSPECT, NOTICEABLE = 0.1, 1e-3
-"""Share of the whole model's divergence, and nats, from which a place alone is to blame."""
+"""Share of the whole model's divergence, and nats, above which a site is reported as a cause."""
 SUSPECTS = 8
-"""Most places that exceptions are made for."""
+"""Largest number of sites that exceptions are suggested for."""
 
 
-class Blamed(NamedTuple):
-    """One place, by its effect alone."""
+class Sensitivity(NamedTuple):
+    """The sensitivity of one site, rounded alone."""
 
-    place: Place
+    site: Site
     effect: Effect
     cause: Cause
     suspect: bool
     remedy: str
-    """What is suggested; empty for a place that isn't suspect, or that nothing helps."""
+    """What is suggested; empty for a site that isn't suspect, or where nothing helps."""
 
 
 class Findings(NamedTuple):
-    """What was found."""
+    """The result of a sensitivity analysis."""
 
-    places: list[Blamed]
+    sites: list[Sensitivity]
     """The worst first."""
     together: Effect
-    """All places rounded."""
+    """All sites rounded."""
     exceptions: Quantize | None
     """The step with the suggested exceptions; None where there are none."""
     histogram: tuple[np.ndarray, np.ndarray, tuple[float, float]]
-    """Of the worst place's values: edges, counts, and the values of the outermost codes."""
+    """Histogram of the worst site's values: edges, counts, and the values of the outermost codes."""
 
 
-def blame(state: State, work: Workbench, step: Quantize, held_out: Examples) -> Findings:
-    """Ranks the places by their effect, names causes, and suggests exceptions.
+def sensitivity_analysis(state: State, work: Workbench, step: Quantize, held_out: Examples) -> Findings:
+    """Ranks the sites by their effect, names causes, and suggests exceptions.
 
     Args:
-        state: the float model, and what holds of it.
+        state: the float model and its properties.
         work: the training images, which calibrate.
         step: how it is quantized; nothing is trained.
         held_out: validation images, which measure.
@@ -69,48 +69,49 @@ def blame(state: State, work: Workbench, step: Quantize, held_out: Examples) -> 
     output = "probabilities" if work.probabilities else "logits"
     reference = switches.outputs(held_out.images)
 
-    def effect(places: Sequence[Place]) -> Effect:
-        return compared(reference, switches.outputs(held_out.images, places), held_out.labels, output)
+    def effect(sites: Sequence[Site]) -> Effect:
+        return compared(reference, switches.outputs(held_out.images, sites), held_out.labels, output)
 
-    alone: dict[Place, Effect] = {}
-    with progress("rounding one at a time", len(switches.places) + 1) as advance:
-        together = effect(switches.places)
+    alone: dict[Site, Effect] = {}
+    with progress("rounding one at a time", len(switches.sites) + 1) as advance:
+        together = effect(switches.sites)
         advance(1)
-        for place in switches.places:
-            alone[place] = effect([place])
+        for site in switches.sites:
+            alone[site] = effect([site])
             advance(1)
-    ranked = sorted(alone, key=lambda place: -alone[place].divergence)
+    ranked = sorted(alone, key=lambda site: -alone[site].divergence)
     least = max(SUSPECT * together.divergence, NOTICEABLE)
-    suspects = [place for place in ranked[:SUSPECTS] if alone[place].divergence >= least]
+    suspects = [site for site in ranked[:SUSPECTS] if alone[site].divergence >= least]
     causes, seen = _causes(switches, folded, work, step, held_out)
     remedies = Remedies(switches, folded, work, step, effect)
     exceptions = remedies.of(suspects, alone, together, causes) if suspects else None
-    places = [
-        Blamed(place, alone[place], causes[place], place in suspects, remedies.said.get(place, "")) for place in ranked
+    sites = [
+        Sensitivity(site, alone[site], causes[site], site in suspects, remedies.suggested.get(site, ""))
+        for site in ranked
     ]
-    return Findings(places, together, exceptions, _histogram(ranked[0], switches, seen))
+    return Findings(sites, together, exceptions, _histogram(ranked[0], switches, seen))
 
 
 def _causes(
     switches: Switches, folded: keras.Model, work: Workbench, step: Quantize, held_out: Examples
-) -> tuple[dict[Place, Cause], dict[str, Seen]]:
+) -> tuple[dict[Site, Cause], dict[str, Seen]]:
     calibration, images = work.calibration(step.samples), work.calibration(MORE * step.samples)
     seen = observe(switches, calibration)
     more = observe(switches, images) if len(images) > len(calibration) else seen
     validation = observe(switches, held_out.images)
-    found: dict[Place, Cause] = {}
-    for place in switches.places:
-        if place.part == "kernel":
-            layer = folded.get_layer(place.layer)
-            found[place] = of_kernel(*(_rows(layer, kernel) for kernel in switches.kernels[place.layer]))
+    found: dict[Site, Cause] = {}
+    for site in switches.sites:
+        if site.part == "kernel":
+            layer = folded.get_layer(site.layer)
+            found[site] = of_kernel(*(_rows(layer, kernel) for kernel in switches.kernels[site.layer]))
         else:
-            name = place.layer
-            found[place] = of_activations(switches.range_of(name), seen[name], more[name], validation[name])
+            name = site.layer
+            found[site] = of_activations(switches.range_of(name), seen[name], more[name], validation[name])
     return found, seen
 
 
 def _rows(layer: keras.layers.Layer, kernel: np.ndarray) -> np.ndarray:
-    """A row for each channel with a scale of its own."""
+    """One row per channel with its own scale."""
     scales = scale_shape(layer, kernel.shape)
     channels = [axis for axis, size in enumerate(scales) if size != 1]
     others = [axis for axis, size in enumerate(scales) if size == 1]
@@ -118,7 +119,7 @@ def _rows(layer: keras.layers.Layer, kernel: np.ndarray) -> np.ndarray:
 
 
 def _histogram(
-    worst: Place, switches: Switches, seen: dict[str, Seen]
+    worst: Site, switches: Switches, seen: dict[str, Seen]
 ) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
     if worst.part == "activations":
         item = seen[worst.layer]

@@ -1,4 +1,4 @@
-"""The image of a diagnosis, as PNG bytes: the worst places, and the values of the very worst."""
+"""The plot of a sensitivity analysis, as PNG bytes: the worst sites, and the values of the worst one."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ COLOURS = {
 }
 
 
-def blame_png(findings: Findings) -> bytes:
-    """Horizontal bars of the places with the largest divergence, coloured by cause, over a histogram of the worst."""
-    shown = findings.places[:SHOWN]
+def sensitivity_png(findings: Findings) -> bytes:
+    """Horizontal bars of the sites with the largest divergence, coloured by cause, over a histogram of the worst
+    one."""
+    shown = findings.sites[:SHOWN]
     figure = Figure(figsize=(10, 3.4 + 0.34 * len(shown) + 2.6), layout="constrained")
     bars, values = figure.subplots(2, height_ratios=(1 + 0.34 * len(shown), 2.6))
-    names = all_shortened([f"{item.place.layer} {item.place.part}".replace("$", r"\$") for item in shown], 40)
+    names = all_shortened([f"{item.site.layer} {item.site.part}".replace("$", r"\$") for item in shown], 40)
     rows = np.arange(len(shown))[::-1]
     sizes = [item.effect.divergence for item in shown]
     bars.barh(rows, sizes, color=[COLOURS[item.cause.name] for item in shown])
@@ -34,7 +35,7 @@ def blame_png(findings: Findings) -> bytes:
         text = f" {item.cause.name}, same top-1 {item.effect.agreement:.1%}"
         bars.text(item.effect.divergence, row, text, va="center", fontsize=8)
     bars.set_xlim(0, 1.45 * max(*sizes, 1e-9))
-    bars.set_xlabel("divergence from float when only this is rounded, nats an image")
+    bars.set_xlabel("divergence from float when only this is rounded, nats per image")
     bars.set_title(
         f"all rounded: {findings.together.divergence:.2g} nats, same top-1 {findings.together.agreement:.1%}"
     )

@@ -1,4 +1,4 @@
-"""A folded model in which each kernel and each activation can be rounded to int8 alone, without building it again."""
+"""A folded model in which each kernel and each activation can be rounded to int8 alone, without rebuilding it."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ BATCH = 100
 Part = Literal["kernel", "activations"]
 
 
-class Place(NamedTuple):
-    """What int8 rounds: a layer's kernel, or the activations that it gives."""
+class Site(NamedTuple):
+    """A site that int8 rounds: a layer's kernel or its output activations."""
 
     layer: str
     part: Part
 
 
 class Switched(FakeQuant):
-    """A `FakeQuant` that passes its input on until `on` is 1."""
+    """A `FakeQuant` that is the identity until `on` is 1."""
 
     def build(self, input_shape: Any) -> None:
-        """Makes the variables."""
+        """Creates the variables."""
         super().build(input_shape)
         self.on = self.add_weight(name="on", shape=(), initializer="zeros", trainable=False, autocast=False)
 
@@ -45,7 +45,7 @@ class Switches:
 
     Args:
         folded: stock float32 functional model without foldable batch normalization.
-        rounded: what `Quantize` made of it: its kernels and ranges are those that are switched on.
+        rounded: the result of `Quantize`, whose kernels and ranges are switched on.
     """
 
     def __init__(self, folded: keras.Model, rounded: State) -> None:
@@ -63,26 +63,26 @@ class Switches:
         self._run = tf.function(lambda images: self.graph(images, training=False), input_signature=signature)
 
     @property
-    def places(self) -> list[Place]:
+    def sites(self) -> list[Site]:
         """All kernels and all activations, in the model's order."""
         return [
-            *(Place(name, "kernel") for name in self.kernels),
-            *(Place(name, "activations") for name in self.activations),
+            *(Site(name, "kernel") for name in self.kernels),
+            *(Site(name, "activations") for name in self.activations),
         ]
 
-    def outputs(self, images: np.ndarray, on: Iterable[Place] = ()) -> np.ndarray:
-        """What the model gives for uint8 images with only the places `on` rounded: float32 [n, classes]."""
+    def outputs(self, images: np.ndarray, on: Iterable[Site] = ()) -> np.ndarray:
+        """The model's outputs for uint8 images with only the sites `on` rounded: float32 [n, classes]."""
         on = list(on)
-        for place in on:
-            self._switch(place, True)
+        for site in on:
+            self._switch(site, True)
         try:
             return np.concatenate([self._run(batch).numpy() for batch in batches(images)])
         finally:
-            for place in on:
-                self._switch(place, False)
+            for site in on:
+                self._switch(site, False)
 
     def set_ranges(self, ranges: Mapping[str, tuple[float, float]]) -> None:
-        """Other ranges of the activations named."""
+        """Sets the ranges of the named activations."""
         for name, (low, high) in ranges.items():
             self.activations[name].low.assign(low)
             self.activations[name].high.assign(high)
@@ -95,7 +95,7 @@ class Switches:
     def probe(self) -> tuple[list[str], Any]:
         """The activations' names, and a function from float32 images to their float values, in the same order.
 
-        A name comes again where several tensors share its range.
+        A name is repeated where several tensors share its range.
         """
         names = {layer.name: name for name, layer in self.activations.items()}
         found = [
@@ -106,11 +106,11 @@ class Switches:
         inner = keras.Model(self.graph.inputs, [tensor for _, tensor in found])
         return [name for name, _ in found], tf.function(lambda images: inner(images, training=False))
 
-    def _switch(self, place: Place, on: bool) -> None:
-        if place.part == "activations":
-            self.activations[place.layer].on.assign(float(on))
+    def _switch(self, site: Site, on: bool) -> None:
+        if site.part == "activations":
+            self.activations[site.layer].on.assign(float(on))
         else:
-            self.graph.get_layer(place.layer).kernel.assign(self.kernels[place.layer][on])
+            self.graph.get_layer(site.layer).kernel.assign(self.kernels[site.layer][on])
 
 
 def batches(images: np.ndarray) -> Iterator[tf.Tensor]:

@@ -1,1 +1,1 @@
-"""The TensorFlow Model Optimization Toolkit, which works on Keras 2 models, on translated ones."""
+"""The TensorFlow Model Optimization Toolkit, which supports only Keras 2, applied to translated models."""

@@ -1,6 +1,6 @@
-"""TensorFlow Model Optimization Toolkit 0.8 in tkit's steps: its import, and training as its users do it.
+"""TensorFlow Model Optimization Toolkit 0.8 in tkit's steps: its import, and training the way its users do.
 
-TFMOT works on Keras 2 (tf_keras) only, so that its steps run on a twin (`_tf_keras`). It imports in the process that
+TFMOT works on Keras 2 (tf_keras) only, so its steps run on a twin (`keras2`). It can be imported in the process that
 runs Keras 3. Training is Keras 2's `fit` in float32, with the images, the schedule and the loss of tkit's own
 steps; it writes no checkpoints.
 """
@@ -39,7 +39,7 @@ def tfmot() -> Any:
     Raises:
         InputError: it isn't installed.
     """
-    # TFMOT sets a variable that makes Keras 2 of `tf.keras`, in this process and its children. Once `tf.keras` is
+    # TFMOT sets a variable that turns `tf.keras` into Keras 2, in this process and its children. Once `tf.keras` is
     # loaded the variable changes nothing here, and children don't get it.
     getattr(tf.keras, "__name__", None)
     before = os.environ.get(_LEGACY)
@@ -49,7 +49,7 @@ def tfmot() -> Any:
             import tf_keras  # noqa: F401
     except ImportError as error:
         raise InputError(
-            f"This step runs TensorFlow Model Optimization Toolkit, which isn't there ({error}). Install it: "
+            f"This step runs TensorFlow Model Optimization Toolkit, which isn't installed ({error}). Install it: "
             'pip install "keras-tkit[tfmot]"'
         ) from error
     finally:
@@ -61,14 +61,15 @@ def tfmot() -> Any:
 
 
 def refuse(state: State, step: str, *kinds: str) -> None:
-    """Raises InputError where `state` holds what TFMOT would undo; `kinds` are fields of `Kept`."""
+    """Raises InputError if `state` has a property that TFMOT would undo; `kinds` are fields of `Kept`."""
     for kind in kinds:
         if getattr(state.kept, kind):
             raise InputError(f"{step}: the weights are {kind} already, and TFMOT would undo that. Put {step} before.")
 
 
 def chosen_for_tfmot(model: keras.Model, skip: Sequence[str], step: str) -> list[str]:
-    """The names of the layers that `chosen` gives and TFMOT prunes and clusters; it has no rule for depthwise kernels.
+    """The names of the layers that `chosen` returns and TFMOT prunes and clusters; it has no rule for depthwise
+    kernels.
 
     Raises:
         InputError: as `chosen`.
@@ -89,9 +90,9 @@ def fit(
         model: float32 pixels [batch, height, width, channels] to [batch, classes].
         work: its images, loss and seed.
         epochs: of the training split.
-        optimizer: SGD or AdamW; other ones are tkit's own.
+        optimizer: SGD or AdamW; the others are tkit's own.
         callbacks: TFMOT's.
-        label: the step's, for progress.
+        label: the step's label, for progress.
 
     Raises:
         InputError: another optimizer, or SGD with `vector_scale`.
@@ -133,7 +134,7 @@ def _float32(images: tf.Tensor, *rest: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
 
 def _optimizer(optimizer: Optimizer, work: Workbench, steps: int) -> Any:
-    """Keras 2's, with the one cycle of tkit's own steps."""
+    """Keras 2's optimizer, with the one-cycle schedule of tkit's own steps."""
     import tf_keras
 
     class Schedule(tf_keras.optimizers.schedules.LearningRateSchedule):

@@ -28,7 +28,7 @@ _RANGES = ("output", "post_activation")
 def aware(model: tf_keras.Model, *, pruned: bool, clustered: bool) -> tf_keras.Model:
     """A copy of a twin with TFMOT's fake quantization, by the scheme that preserves zeros or shared weights.
 
-    TFMOT has no rule for a rescaling of the pixels: a frozen 1x1 depthwise convolution takes its place.
+    TFMOT has no rule for a rescaling of the pixels: a frozen 1x1 depthwise convolution replaces it.
 
     Raises:
         InputError: a layer that TFMOT has no rule for, named.
@@ -59,12 +59,12 @@ def aware(model: tf_keras.Model, *, pruned: bool, clustered: bool) -> tf_keras.M
 def read(
     made: tf_keras.Model, model: keras.Model, calibrated: dict[str, tuple[float, float]]
 ) -> tuple[keras.Model, Quantized]:
-    """What a trained quantization-aware model says, in tkit's terms.
+    """The results of a trained quantization-aware model, in tkit's terms.
 
     Args:
         made: from `aware`, trained.
         model: the Keras 3 model that its twin was made of.
-        calibrated: ranges by tensor; they stay where TFMOT has none.
+        calibrated: ranges by tensor; they are kept where TFMOT has none.
 
     Returns:
         The folded model with kernels that are codes times scales, and the scales and ranges.
@@ -96,7 +96,7 @@ def read(
 
 
 def clusters(layer: keras.layers.Layer, scales: tuple[float, ...]) -> Clusters:
-    """What the rounded weights of `layer` share: its codes."""
+    """The values that the rounded weights of `layer` share: its codes."""
     own = np.asarray(scales, np.float32)
     centroids = np.unique(_codes(layer, own)) / LARGEST_CODE
     return Clusters(centroids=tuple(centroids.tolist()), scales=tuple((own * LARGEST_CODE).tolist()))
@@ -119,7 +119,7 @@ def tflite(made: tf_keras.Model, io: str = "int8") -> bytes:
 
 
 def _a_channel(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """TFMOT's numbers (one a kernel, a channel, or a depthwise multiplier) as one an output channel, flat."""
+    """TFMOT's numbers (one per kernel, channel, or depthwise multiplier) as one per output channel, flat."""
     count = int(np.prod(shape))
     return values.ravel() if values.size == count else np.broadcast_to(values, shape).ravel()
 
@@ -140,7 +140,8 @@ def _affine(layer: Any) -> tuple[np.ndarray, np.ndarray]:
 def _ranges(
     made: tf_keras.Model, model: keras.Model, folded: keras.Model, known: dict[str, tuple[float, float]]
 ) -> dict[str, tuple[float, float]]:
-    """By the tensor's name: what TFMOT's quantizers saw of a layer's output, after its batch normalization."""
+    """By the tensor's name: the range that TFMOT's quantizers observed of a layer's output, after its batch
+    normalization."""
     seen = {}
     for layer in made.layers:
         values = {weight.name.split("/")[-1].split(":")[0]: weight for weight in layer.weights}

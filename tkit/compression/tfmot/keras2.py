@@ -1,6 +1,6 @@
-"""The tf_keras twin of a Keras 3 model: TensorFlow Model Optimization Toolkit takes no other.
+"""The tf_keras twin of a Keras 3 model: TensorFlow Model Optimization Toolkit accepts nothing else.
 
-Keras 2 can't read the config of a Keras 3 model, so that each layer is made anew, under its name and with its weights.
+Keras 2 can't read the config of a Keras 3 model, so each layer is recreated, with its name and its weights.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tkit.graph import cloned
 from tkit.keras_internals import nodes, producer
 from tkit_edge.errors import InputError
 
-# Equal in both but for what `_config` changes.
+# Equal in both except for what `_config` changes.
 _NAMES = """
     Activation Add Average AveragePooling2D BatchNormalization Concatenate Conv2D Conv2DTranspose Cropping2D Dense
     DepthwiseConv2D Dropout ELU Flatten GaussianDropout GaussianNoise GlobalAveragePooling2D GlobalMaxPooling2D
@@ -29,7 +29,8 @@ _KERAS_3_ONLY = {"dtype", "quantization_config"}
 
 
 def twin(model: keras.Model) -> tf_keras.Model:
-    """A float32 tf_keras model that computes what a functional model of stock layers does; its names and weights.
+    """A float32 tf_keras model that computes the same as a functional model of stock layers, with its names and
+    weights.
 
     Raises:
         InputError: a layer that isn't translated, named.
@@ -91,7 +92,7 @@ def _translated(layer: Any) -> tf_keras.layers.Layer:
 
 
 def _config(layer: keras.layers.Layer) -> dict[str, Any]:
-    """The arguments of Keras 2's layer; weights are set, so that initializers are left out."""
+    """The arguments of Keras 2's layer; initializers are left out, because weights are set."""
     renamed = _RENAMED.get(type(layer), {})
     config = {}
     for key, value in layer.get_config().items():

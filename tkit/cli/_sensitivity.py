@@ -1,4 +1,4 @@
-"""A diagnosis of int8 as text."""
+"""A sensitivity analysis of int8 as text."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _SHOWN = 10
 
 
 def text(result: dict[str, Any], width: int | None = None) -> str:
-    """The worst places of `tkit.why_int8`, why they cost what they do, and what the exceptions won back.
+    """The worst sites of `tkit.why_int8`, the causes of their cost, and what the exceptions gained.
 
-    `width` is the terminal's; the table leaves out columns that don't fit.
+    `width` is the terminal's; columns that don't fit are left out.
     """
-    places = result["places"]
+    sites = result["places"]
     header = ["layer", "part", "divergence", "SQNR dB", "same top-1", "drop", "cause"]
     rows = [
         [
@@ -27,17 +27,17 @@ def text(result: dict[str, Any], width: int | None = None) -> str:
             _drop(item),
             item["cause"],
         ]
-        for item in places[:_SHOWN]
+        for item in sites[:_SHOWN]
     ]
     lines = [
         f"{result['run']}, {result['variant']}: {result['step']} on {counted(result['images'], 'validation image')}; "
-        "each place rounded alone, divergence from float in nats an image",
+        "each site rounded alone, divergence from float in nats per image",
         "",
         *aligned([header, *rows], left=(0, 1, 6), width=width, spare=(3, 4, 2, 5)),
     ]
-    if len(places) > _SHOWN:
-        lines.append(f"and {len(places) - _SHOWN} that cost less: --json has all")
-    suspects = [item for item in places if item["suspect"]]
+    if len(sites) > _SHOWN:
+        lines.append(f"and {len(sites) - _SHOWN} with a smaller effect: --json has all")
+    suspects = [item for item in sites if item["suspect"]]
     for item in suspects:
         lines += ["", f"{item['layer']} {item['part']}: {item['cause']}", f"  {item['why']}"]
         lines += [f"  try {item['remedy']}"] if item["remedy"] else []
@@ -48,7 +48,7 @@ def text(result: dict[str, Any], width: int | None = None) -> str:
     ]
     if result["with_exceptions"] is None:
         lines.append(
-            "No place alone costs enough for an exception; training (quantize:aware=true) may win back the rest."
+            "No site alone costs enough for an exception; training (quantize:aware=true) may recover the rest."
         )
     else:
         lines += [
