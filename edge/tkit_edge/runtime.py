@@ -195,6 +195,8 @@ class _Tensor:
         own = names.get(self.index, details["name"])
         is_float = self.dtype.kind == "f" or (self.dtype.kind in "iu" and self.scale)
         self.spec = TensorSpec(own, shape[1:], "float32" if is_float else self.dtype.name)
+        if self.dtype.kind not in "fiub":
+            raise InputError(f"{name} has a tensor {own} of {self.dtype}; expected numbers.")
         if not shape or shape[0] != 1 or 0 in shape:
             raise InputError(f"{name} has a tensor {own} of shape {list(shape)}; expected a batch of 1, first.")
 

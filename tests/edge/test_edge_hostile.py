@@ -214,6 +214,11 @@ def lives(pid):
         ("open", [8, 8, 3, 1 << 40], b""),
         ("open", {"inputs": [], "outputs": [["y", [5], "float32"]]}, b""),
         ("open", {"inputs": [["x", [8], "float32"]], "outputs": [["y", [1 << 20, 1 << 20], "float32"]]}, b""),
+        (
+            "open",
+            {"inputs": [["x", [8], "float32"]], "outputs": [[f"y{n}", [1 << 12, 1 << 12], "float32"] for n in "ab"]},
+            b"",
+        ),
         ("open", {"inputs": [["x", [8], "object"]], "outputs": [["y", [5], "float32"]]}, b""),
         ("predict", None, b"short"),
         ("predict", 1, bytes(40)),
