@@ -1,4 +1,4 @@
-"""What tkit says while it works: to standard error, quiet, normal or verbose; standard output is for results."""
+"""What tkit reports while it works: to standard error, quiet, normal or verbose; standard output is for results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COLOURS = (
 
 
 def set_level(level: Level) -> None:
-    """How much is said: `quiet` only errors, `normal` progress and results, `verbose` TensorFlow's own lines too."""
+    """How much is printed: `quiet` only errors, `normal` progress and results, `verbose` TensorFlow's own lines too."""
     global _level
     _level = level
 
@@ -50,7 +50,7 @@ def live() -> bool:
 
 
 def busy(doing: str) -> None:
-    """On a terminal, shows that tkit is at work until it says something; with -v TensorFlow itself says enough."""
+    """On a terminal, shows that tkit is at work until it prints something; with -v TensorFlow itself prints enough."""
     if _level == "normal" and sys.stderr.isatty():
         spinner.spin(doing)
 

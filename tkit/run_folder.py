@@ -1,4 +1,4 @@
-"""The run folder: what a run is made of, and the manifest that says which of its stages are complete.
+"""The run folder: what a run is made of, and the manifest that records which of its stages are complete.
 
     runs/<recipe>-<n>/
         recipe.json  manifest.json  history.csv  logs/

@@ -1,7 +1,7 @@
 """What a .tflite file is made of: where its bytes are, how it is quantized, and which runtimes can run it.
 
 Sources: the operators of TFLite Micro are those of its micro_mutable_op_resolver.h (tensorflow/tflite-micro); what
-XNNPACK takes over is said in the README of TensorFlow Lite's delegate; the custom operators that LiteRT brings along
+XNNPACK takes over is listed in the README of TensorFlow Lite's delegate; the custom operators that LiteRT brings along
 are those of its BuiltinOpResolver.
 """
 

@@ -177,7 +177,7 @@ class Bundle:
         }
 
     def _check(self, path: Path) -> None:
-        """Raises InputError where a part doesn't fit another, or a file is not what bundle.json says."""
+        """Raises InputError where a part doesn't fit another, or a file is not the one in bundle.json."""
         bad = [fmt for fmt in self.models if not FORMAT.fullmatch(fmt)]
         if bad:
             raise InputError(f"{path}: models: expected formats of small letters and digits, received {bad[0]!r}.")

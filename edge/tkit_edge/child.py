@@ -169,7 +169,7 @@ def confine(memory: int) -> None:
     """Limits this process for good; called before anything of a file, or a library that reads it, is loaded.
 
     No core dumps, no file longer than `MAX_WRITTEN`, `memory` bytes of address space, and the first to go when the
-    machine runs out of memory. What a platform doesn't have is passed over.
+    machine runs out of memory. What a platform doesn't have is skipped.
     """
     _limit("RLIMIT_CORE", 0)
     _limit("RLIMIT_FSIZE", MAX_WRITTEN)

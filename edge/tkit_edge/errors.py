@@ -6,7 +6,7 @@ Anything else is a programming error and keeps its traceback (exit code 1).
 
 
 class TkitError(Exception):
-    """A user's mistake or an unmet condition; the message says what came, what was expected and what to do."""
+    """A user's mistake or an unmet condition; the message tells what came, what was expected and what to do."""
 
     exit_code = 2
 

@@ -4,7 +4,7 @@ JPEG, PNG, BMP, WebP, or GIF (its first frame), by one of two families of rules.
 
 "crop" and "stretch", what tkit's recipes use:
 
-1. Turned upright as its EXIF orientation says.
+1. Turned upright by its EXIF orientation.
 2. Of more than 8 bits a channel, the high byte. Transparent pixels are laid over black. Then converted to RGB
    (3 channels) or to grey by ITU-R 601 luma (1 channel).
 3. An image that has the wanted size already is left untouched. Any other, with "crop", is scaled until it covers

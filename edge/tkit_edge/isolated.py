@@ -18,7 +18,7 @@ _BYTES = 16 << 20  # of one question and of one answer, as far as single example
 
 
 class OpenedFile:
-    """A file that a worker has opened, in the place of `runtime.Model`.
+    """A file that a worker has opened; it runs as `runtime.Model` does.
 
     Args:
         worker: the process.

@@ -1,4 +1,4 @@
-"""What a bundle says of one of its model files."""
+"""A bundle's record of one of its model files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TensorFacts:
 
     @classmethod
     def from_json(cls, fields: Fields) -> TensorFacts:
-        """What bundle.json says."""
+        """As bundle.json has them."""
         scale = float(fields.get("scale", (int, float)))
         return cls(fields.get("name", str), fields.get("dtype", str), scale, fields.get("zero_point", int))
 
@@ -89,7 +89,7 @@ def specs(graph: Graph, numbers: Sequence[int]) -> list[TensorSpec]:
 
 
 def from_json(fields: Fields) -> ModelFile:
-    """What bundle.json says of a file; InputError for a missing or wrong field."""
+    """The record of a file in bundle.json; InputError for a missing or wrong field."""
     return ModelFile(
         file=fields.file_name("file"),
         bytes=fields.get("bytes", int),

@@ -1,4 +1,4 @@
-"""Predicting for files: read as in training, run through a model, answered as its output says."""
+"""Predicting for files: read as in training, run through a model, answered by its kind of output."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def opened(bundle: Bundle, fmt: str, threads: int = 1) -> Iterator[OpenedModel]:
     """A bundle's file of a format, ready to run in a limited process that ends with the block.
 
     Raises:
-        InputError: no such format, a file that can't be run, or one with other tensors than the bundle says.
+        InputError: no such format, a file that can't be run, or one with other tensors than the bundle's.
     """
     with IsolatedModel(bundle.path(fmt), threads) as model:
         run = bound(model, bundle.input.tensors, bundle.output.tensors)

@@ -47,7 +47,7 @@ def aligned(
         rows: the header, then the rows.
         left: the columns of text.
         width: that lines may have; without it, all columns stand side by side.
-        spare: columns that are left out one after the other while lines are too long, which is said. Where that is not
+        spare: columns that are left out one after the other while lines are too long, with a note. Where that is not
             enough, each row is a block of lines, a cell in each.
     """
     widths = [max(columns(row[column]) for row in rows) for column in range(len(rows[0]))]

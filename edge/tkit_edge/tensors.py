@@ -63,7 +63,7 @@ class Runner(Protocol):
 def bound(
     model: Runner, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
 ) -> Callable[[Arrays], dict[str, np.ndarray]]:
-    """`model.run` with the names and shapes of `inputs` and `outputs` in the place of the file's own.
+    """`model.run` with the names and shapes of `inputs` and `outputs` instead of the file's own.
 
     Raises:
         InputError: the file takes or gives other tensors.

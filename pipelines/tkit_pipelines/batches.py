@@ -151,7 +151,7 @@ def in_order(examples: Examples, num_classes: int, batch_size: int) -> tf.data.D
 
 
 def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The same elements from as many threads as there are, up to 16, in the place of a number that is searched for.
+    """The same elements from as many threads as there are, up to 16, instead of an autotuned number.
 
     The search's thread sleeps twice as long each time, up to a minute, and an iterator that is done with often waits
     for it to wake (TensorFlow 2.21): up to as long again as it was used.

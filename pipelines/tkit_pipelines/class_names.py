@@ -59,6 +59,6 @@ def lookalikes(names: Collection[str]) -> list[str]:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """Text and numbers by turns, each compared as what it is; the name itself where all else is equal."""
+    """Alternating text and numbers, each compared by its own order; the name itself breaks ties."""
     parts = re.split(r"([0-9]+)", name)
     return [(int(part), "") if number % 2 else (0, part) for number, part in enumerate(parts)] + [(0, name)]

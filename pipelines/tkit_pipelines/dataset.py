@@ -21,7 +21,7 @@ class Bad(NamedTuple):
     name: str
     reason: str
     stray: bool = False
-    """Whether it isn't even called as an image is: such files are passed over without being asked to."""
+    """Whether its name isn't an image's either: such files are skipped by default."""
 
 
 class Files(Protocol):

@@ -29,7 +29,7 @@ UNREAD_SUFFIXES = (
     *(".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".svg", ".ppm", ".pgm", ".pbm", ".pnm"),
     *(".ico", ".tga", ".psd", ".dng", ".raw", ".cr2", ".nef", ".arw", ".exr", ".dcm", ".jpe", ".jfif", ".dib"),
 )
-"""Of images in formats that tkit doesn't read: they aren't passed over as a text file is."""
+"""Of images in formats that tkit doesn't read: they aren't skipped as a text file is."""
 SKIP_HINT = "Repair or remove it, or go on without such files: --skip-bad (data.skip_bad=true)."
 
 
@@ -70,7 +70,7 @@ class Encoded:
 
 
 class EncodedSource(Source):
-    """A source whose images have to be decoded or resized: it says what they are, this class does it."""
+    """A source whose images have to be decoded or resized: it names them, this class decodes them."""
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:

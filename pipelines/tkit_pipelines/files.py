@@ -25,7 +25,7 @@ class State(NamedTuple):
 
 
 def read(path: Path) -> bytes | InputError:
-    """The file's bytes, or the error that says why it can't be read."""
+    """The file's bytes, or the error that explains why it can't be read."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # a table may name a device, which never ends

@@ -48,7 +48,7 @@ class Images(Component):
     validation: float = Field(default=0.1, gt=0, lt=1)
     """The part of the training images, of each class, that is held out for choices and gates."""
     skip_bad: bool = False
-    """Go past files that are no images, or damaged, and say how many; else the first one is an error."""
+    """Skip files that are not valid images, and report how many; otherwise the first one is an error."""
     balance: Balance = "none"
     """For uneven classes: `weights` lets each class count the same in the loss; `oversample` draws images of small
     classes more often, up to the largest class in an epoch."""

@@ -1,10 +1,10 @@
 """How a tree of images is read: one folder a class, with or without splits above (`split_names`).
 
 The same rules for a folder and for an archive:
-- Hidden names (a leading dot), `__MACOSX`, `Thumbs.db` and `desktop.ini` are passed over.
+- Hidden names (a leading dot), `__MACOSX`, `Thumbs.db` and `desktop.ini` are skipped.
 - Every other file below a class folder, however deep, is an image of that class. Files above the class
   folders
-  (a README, a list of labels) are passed over.
+  (a README, a list of labels) are skipped.
 - One folder that wraps everything else is looked through.
 - Classes and images are ordered by name, as plain text: Keras's loader does so, and a model that was trained through it
   has its outputs in that order.

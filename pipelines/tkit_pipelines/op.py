@@ -53,7 +53,7 @@ class Move(Op):
             rows: int32 [B, H], output rows wanted; columns: int32 [B, W].
             height: Of the images, in pixels; width likewise.
             seed: int64 [2], this op's own at this step.
-            turn: bool [B, 1], false and true by turns from one epoch to the next, for each image from its own start.
+            turn: bool [B, 1]: alternates every epoch, from a random start per image.
 
         Returns:
             int32 [B, H] rows and [B, W] columns of the input; what lies outside of the image becomes black.

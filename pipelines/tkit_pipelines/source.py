@@ -51,7 +51,7 @@ class Source(ABC):
 
         Args:
             shape: The size and channels wanted.
-            skip_bad: Go past files that are no images, and say which, instead of raising InputError.
+            skip_bad: Skip files that are not valid images, and report which, instead of raising InputError.
         """
 
 

@@ -18,7 +18,7 @@ _SPELLED = re.compile(rf"(?:{_FILLERS})*?({'|'.join(sorted(_SPELLINGS, key=len, 
 
 
 class Named(NamedTuple):
-    """What a name says."""
+    """What a name tells."""
 
     split: Split | None
     rest: tuple[str, ...]
@@ -47,8 +47,8 @@ def read(name: str) -> Named:
 def choose(names: Collection[str], holding_classes: Collection[str]) -> Chosen | None:
     """The folders that are splits, or None where they are classes.
 
-    A training folder holds class folders, and either its name says nothing else, or there is a test or validation
-    folder whose name says the same else.
+    A training folder holds class folders, and either its name tells nothing else, or there is a test or validation
+    folder whose name tells the same otherwise.
 
     Args:
         names: folders beside each other.

@@ -27,7 +27,7 @@ class Splits:
     class_names: tuple[str, ...]
     name: str
     skipped: Sequence[Bad] = ()
-    """Files that were gone past: strays, and with `data.skip_bad` damaged images."""
+    """Skipped files: strays, and with `data.skip_bad` damaged images."""
     notes: Sequence[str] = ()
     """How the source was read, where that could have been otherwise."""
 

@@ -1,6 +1,6 @@
 """What a data set is, found by reading all of it once: counts, sizes, damage, repeats, and what would stop training.
 
-Unlike loading, it goes on past bad files and past problems, and says them all. Images are not kept, only their
+Unlike loading, it continues after bad files and problems, and reports them all. Images are not kept, only their
 sizes and hashes and a few to show.
 """
 
@@ -59,11 +59,11 @@ class Survey:
     kinds: Counter[str] = field(default_factory=Counter)
     """Format and Pillow's mode ("JPEG RGB") -> images; empty likewise."""
     turned: int = 0
-    """Images that are turned upright as their EXIF data says."""
+    """Images that are turned upright according to their EXIF data."""
     bad: list[Bad] = field(default_factory=list)
     """Damaged images, and files that should be some."""
     strays: list[str] = field(default_factory=list)
-    """Files that are passed over: they are neither images nor called so."""
+    """Skipped files: neither images nor named like one."""
     notes: list[str] = field(default_factory=list)
     """How the source was read, where that could have been otherwise."""
     repeats: list[Repeats] = field(default_factory=list)

@@ -62,7 +62,7 @@ def data_of(run: Run, recipe: Recipe | None = None) -> Splits:
 
     Args:
         run: the run.
-        recipe: the run's recipe with a stage's overrides; `data.source` may say where the data is now.
+        recipe: the run's recipe with a stage's overrides; `data.source` may name where the data is now.
 
     Raises:
         InputError: other classes, with both lists, or other images; or the data can't be read.
@@ -108,7 +108,7 @@ def dry(recipe: Recipe) -> Recipe:
     """The recipe two steps long, with bounds that an untrained model keeps.
 
     Its data is read as it is; what would have to be downloaded gives way to synthetic images of the same shape, which
-    is said.
+    is reported.
     """
     data = recipe.data
     if data.source.startswith("tfds:"):

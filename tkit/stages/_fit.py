@@ -161,7 +161,7 @@ def _report(run: Run, settings: Recipe, model: keras.Model, splits: Splits, batc
 
 
 def build(model: Model, splits: Splits) -> keras.Model:
-    """A recipe's model for these images; a user's own kind is checked and laid out plainly."""
+    """A recipe's model for these images; a user's own kind is checked and rebuilt from stock layers."""
     shape, classes = splits.train.images.shape[1:], len(splits.class_names)
     made = model.build(shape, classes, pixel_statistics(splits.train.images))
     return made if model.kind in kinds("tkit.models") else plain(made, f"{model.kind}.build()", shape, classes)

@@ -79,7 +79,7 @@ def of_bundle(folder: Path, format: str | None) -> Iterator[Subject]:
 
 @contextmanager
 def of_tflite(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
-    """Any .tflite classifier; quantized inputs show what pixels they take, for float ones it has to be said."""
+    """Any .tflite classifier; quantized inputs show what pixels they take, for float ones it has to be given."""
     graph = flatbuffer.read(files.read_bytes(path), str(path))
     pixels = pixels or anatomy.pixels_of(graph)  # type: ignore[assignment]  # one of them
     if pixels is None:

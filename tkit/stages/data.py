@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tkit_pipelines.survey import Survey
 
 IMAGE_SIZE, CHANNELS = (64, 64), 3
-"""At which images are compared and shown, where nothing is said."""
+"""At which images are compared and shown, by default."""
 CLASSES_SHOWN = 300
 IMAGE_INCHES, NAME_INCHES, NAME_COLUMNS = 0.7, 2.0, 28
 
@@ -35,7 +35,7 @@ def data(
     overrides: Sequence[str] = (),
     output: str | Path | None = None,
 ) -> Survey:
-    """Reads a data set whole and says what it is: counts, sizes, damage, repeats, what would stop training.
+    """Reads a whole data set and reports counts, sizes, damage, repeats and what would stop training.
 
     Args:
         source: a name or path, as `data.source` in a recipe.
@@ -91,7 +91,7 @@ def test_npz(wanted: Images) -> bytes:
 
 
 def grid_png(found: Survey) -> bytes:
-    """A PNG with one row of images per class; past `CLASSES_SHOWN` classes it says how many are left out."""
+    """A PNG with one row of images per class; past `CLASSES_SHOWN` classes it tells how many are left out."""
     from matplotlib.figure import Figure
 
     from tkit.plotting import all_shortened, lettering, png

@@ -41,7 +41,7 @@ def predict(
         format: "keras" or an exported format; int8 where it is exported, else what there is.
         pixels: what pixels a .keras or .tflite file takes, where it doesn't show it.
         runs_dir: where a run's name is looked up; $TKIT_RUNS or ./runs by default.
-        resize: as `data.resize`; what the run or bundle says by default, "keras" for a bare file.
+        resize: as `data.resize`; by default as the run or bundle has it, "keras" for a bare file.
 
     Returns:
         One prediction an image, in order; an image that can't be read has an `error`.

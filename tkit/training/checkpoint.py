@@ -3,7 +3,7 @@
     checkpoints/000004-00120.checkpoint        after 4 whole epochs and 120 steps of the next
 
 The file begins with the SHA-256 of what follows, an .npz archive: the arrays, and one array of bytes with the rest as
-JSON. It is written beside, synced and renamed; a file whose digest doesn't fit is passed over with a word.
+JSON. It is written beside, synced and renamed; a file with a wrong digest is skipped with a warning.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Checkpoints:
         return path
 
     def newest(self) -> Checkpoint | None:
-        """The newest whole checkpoint; None where there is none. Damaged ones are said."""
+        """The newest whole checkpoint; None where there is none. Warns about each damaged file."""
         for path in reversed(self.paths()):
             try:
                 return self.read(path)

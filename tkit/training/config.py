@@ -52,7 +52,7 @@ class Fit(Config):
     unfreeze_scale: float = Field(0.1, gt=0, le=1)
     """Multiplies the learning rate from then on: trained layers need smaller steps than a new head."""
     precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
-    """Compute precision; `auto` chooses by hardware and model and says why."""
+    """Compute precision; `auto` chooses by hardware and model and reports why."""
     threads: int | None = Field(None, ge=1, le=MAX_THREADS)
     """Threads that TensorFlow's kernels share; null: $TKIT_THREADS, else all cores. Weights depend on it in their last
     bits: with one number, machines of different size agree."""

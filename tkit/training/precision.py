@@ -68,7 +68,7 @@ def _odd_channels(model: keras.Model) -> list[int]:
 
 
 def cpu() -> tuple[str, frozenset[str]]:
-    """The processor's vendor and feature flags as Linux names them; empty where it doesn't say."""
+    """The processor's vendor and feature flags as Linux names them; empty where it doesn't tell."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:

@@ -90,7 +90,7 @@ class Folder(EncodedSource, PathSource):
             for name in names:
                 try:
                     found = os.stat(os.path.join(folder, name))
-                except OSError:  # a link to nowhere: reading it will say so, as of any bad file
+                except OSError:  # a link to nowhere: reading it reports that, as for any bad file
                     found_files[prefix + name] = files.State(0, 0)
                     continue
                 if stat.S_ISREG(found.st_mode):

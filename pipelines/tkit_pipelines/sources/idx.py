@@ -39,7 +39,7 @@ class Idx(EncodedSource, PathSource):
         """Whether `path` is a folder with a file of images in this format."""
         try:
             return path.is_dir() and bool(_image_files(path))
-        except OSError:  # a folder that may not be listed is no IDX folder; another source says why
+        except OSError:  # a folder that may not be listed is no IDX folder; another source explains why
             return False
 
     @classmethod
@@ -93,7 +93,7 @@ def _read(path: Path, dimensions: int) -> np.ndarray:
             expected = int(np.prod(shape, dtype=np.float64))
             if expected > machine_memory():
                 raise InputError(f"{path} announces {expected:,} bytes, more than this machine's memory.")
-            data = bytearray()  # it grows with what is really there, whatever the header says
+            data = bytearray()  # it grows with what is really there, whatever the header claims
             while len(data) <= expected and (part := stream.read(CHUNK)):
                 data += part
     except (OSError, EOFError, zlib.error) as error:

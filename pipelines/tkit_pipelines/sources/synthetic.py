@@ -25,7 +25,7 @@ class Synthetic(NamedSource):
 
     @classmethod
     def from_argument(cls, argument: str) -> Synthetic:
-        """The source with `argument` classes, 10 where nothing is said."""
+        """The source with `argument` classes, 10 by default."""
         if not argument:
             return cls(10)
         if not (argument.isascii() and argument.isdigit() and 2 <= int(argument) <= MAX_CLASSES):

@@ -128,7 +128,7 @@ class Tfds(EncodedSource, NamedSource):
 
 
 def _unreachable(hosts: set[str | None]) -> str | None:
-    """A host whose name doesn't resolve. TFDS itself retries for minutes before it says so."""
+    """A host whose name doesn't resolve. TFDS itself retries for minutes before it reports that."""
     if urllib.request.getproxies():
         return None  # the proxy resolves names
     for host in sorted(host for host in hosts if host):
