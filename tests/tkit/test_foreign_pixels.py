@@ -103,7 +103,7 @@ def test_caffe_and_torch_are_of_three_channels(taken):
     grey = network((8, 8, 1))
     with pytest.raises(InputError, match="takes 1 channel; --pixels caffe is of images with three"):
         taken(grey, "caffe")
-    with pytest.raises(InputError, match="takes 1 channels; pixels 'torch' are of three"):
+    with pytest.raises(InputError, match="pixels 'torch' are of three channels"):
         on_device(grey, IMAGES[..., :1], "torch")
 
 
