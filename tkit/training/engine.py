@@ -158,10 +158,21 @@ class _Loop:
 
     def _validated(self) -> dict[str, float]:
         """The figures on the validation data; it ends early where a signal asks for it."""
-        signals = keras.callbacks.LambdaCallback()
-        signals.on_test_batch_end = lambda batch, logs=None: self.saving.raise_if_asked()
+        signals = _Signals(self.saving)
         figures = self.trainee.evaluate(self.validation, verbose=0, return_dict=True, callbacks=[signals])
         return {f"val_{name}": float(value) for name, value in figures.items()}
+
+
+class _Signals(keras.callbacks.Callback):
+    """Ends a validation when a signal asks for it."""
+
+    def __init__(self, saving: Saving) -> None:
+        super().__init__()
+        self.saving = saving
+
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """After each batch."""
+        self.saving.raise_if_asked()
 
 
 def _end_with_kept_weights(trainee: Trainee, state: TrainingState, settings: Fit, model: keras.Model) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -127,4 +127,4 @@ def _histogram(
     kernel = switches.kernels[worst.layer][0]
     counts, edges = np.histogram(kernel, 256)
     bound = float(np.abs(kernel).max())
-    return cast(np.ndarray, edges), cast(np.ndarray, counts), (-bound, bound)
+    return edges, counts, (-bound, bound)
