@@ -145,7 +145,7 @@ def test_options_of_a_run_are_refused_for_a_file(run, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["bench", file, "--skip-bad", "--variant", "float"])
     assert stopped.value.code == 2
-    assert "--skip-bad, --variant: of a run or a .keras file" in capsys.readouterr().err
+    assert "--skip-bad, --variant: for a run or a .keras file only" in capsys.readouterr().err
 
 
 def test_a_narrowed_bench_measures_what_was_asked_for_and_a_missed_budget_ends_with_3_and_figures(run):

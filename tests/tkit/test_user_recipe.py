@@ -103,7 +103,10 @@ BUILDS = {
     "another size": ("return net((9, 9, 1), num_classes)", r"takes \[\(None, 9, 9, 1\)\], the data gives"),
     "other classes": ("return net(input_shape, 7)", r"gives \[\(None, 7\)\], expected \[\(None, 10\)\]"),
     "softmax": ("return net(input_shape, num_classes, activation='softmax')", "ends in a softmax"),
-    "own layer": ("return net(input_shape, num_classes, layer=Own())", "layer 'own' is a Own, which isn't one of"),
+    "own layer": (
+        "return net(input_shape, num_classes, layer=Own(name='own'))",
+        "layer 'own' is a Own, which isn't one of",
+    ),
     "lambda": ("return net(input_shape, num_classes, layer=keras.layers.Lambda(abs))", "is a Lambda"),
     "subclassed": ("return type('Sub', (keras.Model,), {})()", "returned a Sub, expected a functional"),
 }
