@@ -9,6 +9,7 @@ own; augmentation computes with integers and stateless draws and is the same eve
 
 import hashlib
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -41,9 +42,15 @@ DETERMINED = ("accuracy", "val_accuracy", "loss", "val_loss", "bytes", "same_top
 
 def kind_of_machine() -> str:
     """What trained weights depend on beside the code."""
+    described = Path("/proc/cpuinfo")
+    text = described.read_text() if described.exists() else ""
+    facts = dict(re.findall(r"^([\w ]+?)\s*: (.*)$", text, re.MULTILINE))  # the last core's
+    # What the kernels are chosen and blocked by; virtual machines call processors of different generations the same.
+    sizes = ", ".join(f"{key} {facts.get(key, '?')}" for key in ("cpu family", "model", "cache size"))
+    flags = hashlib.sha256(" ".join(sorted(facts.get("flags", "").split())).encode()).hexdigest()[:8]
     found = machine.describe()
     packages = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras", "ai-edge-litert", "numpy"))
-    return f"{found['cpu']}, {found['cores']} cores, {packages}"
+    return f"{found['cpu']} ({sizes}, flags {flags}), {found['cores']} cores, {packages}"
 
 
 def digest(*arrays: np.ndarray) -> str:
