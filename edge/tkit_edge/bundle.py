@@ -126,15 +126,20 @@ class Bundle:
         return DEFAULT_FORMAT if DEFAULT_FORMAT in self.models else next(iter(self.models))
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The classes' names, in the order of the model's scores.
+    def classes(self) -> Classes:
+        """What a classifier gives.
 
         Raises:
-            InputError: the model is no classifier.
+            InputError: the model is none.
         """
         if not isinstance(self.output, Classes):
             raise InputError(f"{self.folder} holds no classifier: its output is of the kind {self.output.kind}.")
-        return self.output.names
+        return self.output
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes' names, in the order of the model's scores; raises like `classes`."""
+        return self.classes.names
 
     def encoded(self, number: int) -> Path:
         """The encoded input of a golden sample."""

@@ -12,7 +12,6 @@ import numpy as np
 from tkit_edge import files, model_file
 from tkit_edge.bundle import FORMAT, MAX_GOLDEN_BYTES, Bundle, EncodedInput, GoldenFile, golden_specs
 from tkit_edge.errors import InputError
-from tkit_edge.images import suffix
 from tkit_edge.inputs import Input
 from tkit_edge.outputs import Output
 from tkit_edge.runtime import Model
@@ -61,7 +60,7 @@ def write(
         arrays.update({f"expected_{fmt}_{name}": array for name, array in found.items()})
     specs = golden_specs(input, output, models)
     golden = files.npz_bytes({key: arrays[key].astype(spec.dtype) for key, spec in specs.items()})
-    names = [f"{number:04d}{suffix(data)}" for number, data in enumerate(golden_inputs)]
+    names = [f"{number:04d}{input.suffix(data)}" for number, data in enumerate(golden_inputs)]
     entries = [EncodedInput(name, _sha256(data)) for name, data in zip(names, golden_inputs)]
     made = Bundle(
         folder=folder,
@@ -121,7 +120,7 @@ def _files(input: Input, examples: Arrays, encoded: Sequence[bytes | None]) -> l
     for number, data in enumerate(encoded):
         example = {name: array[number] for name, array in examples.items()}
         if data is None:
-            data = input.encoded(example)[0]
+            data = input.encoded(example)
         elif not all(np.array_equal(read, example[name]) for name, read in input.read(data).items()):
             raise InputError(f"Golden sample {number}: its encoded input doesn't read as the sample given.")
         made.append(data)

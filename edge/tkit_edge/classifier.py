@@ -8,7 +8,7 @@ import numpy as np
 
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
-from tkit_edge.outputs.classes import Classes, Score
+from tkit_edge.outputs.classes import Score
 from tkit_edge.predict import DEFAULT_TOP
 from tkit_edge.runtime import Model
 from tkit_edge.tensors import Arrays, bound
@@ -37,13 +37,10 @@ class Classifier:
         self, bundle: str | Path, format: str | None = None, *, threads: int = 1, kernels: str = "xnnpack"
     ) -> None:
         self.bundle = Bundle.read(bundle)
-        output = self.bundle.output
-        if not isinstance(output, Classes):
-            raise InputError(f"{bundle} holds no classifier: its output is of the kind {output.kind}.")
-        self.output = output
+        self.output = self.bundle.classes
         self.format = format or self.bundle.default_format
         model = Model(self.bundle.path(self.format), threads, kernels)
-        self._run = bound(model, self.bundle.input.tensors, output.tensors)
+        self._run = bound(model, self.bundle.input.tensors, self.output.tensors)
 
     def probabilities(self, item: str | Path | bytes | np.ndarray) -> np.ndarray:
         """The probability of each class, float32 [classes], in the order of `bundle.labels`.

@@ -45,8 +45,12 @@ class Input(ABC):
         """
 
     @abstractmethod
-    def encoded(self, example: Arrays) -> tuple[bytes, str]:
-        """A golden sample as a file: its bytes and suffix, from which `read` gives the very example."""
+    def encoded(self, example: Arrays) -> bytes:
+        """A golden sample as a file's bytes, from which `read` gives the very example."""
+
+    @abstractmethod
+    def suffix(self, data: bytes) -> str:
+        """What the file of an encoded input is called: ".png", or "" where nothing tells."""
 
     @abstractmethod
     def difference(self, expected: Arrays, read: Arrays, suffix: str) -> tuple[int, bool]:

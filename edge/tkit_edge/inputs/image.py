@@ -12,7 +12,7 @@ import numpy as np
 from tkit_edge import files, keras_resize
 from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
-from tkit_edge.images import DECODER_TOLERANCE, LOSSY, SUFFIXES, decode, encode_png, from_array
+from tkit_edge.images import DECODER_TOLERANCE, LOSSY, SUFFIXES, decode, encode_png, from_array, suffix
 from tkit_edge.inputs import Input
 from tkit_edge.tensors import Arrays, TensorSpec
 
@@ -79,9 +79,13 @@ class Image(Input):
         name = "The image" if isinstance(item, bytes) else str(item)
         return {"image": decode(data, *self.shape, self.resize, name=name)}
 
-    def encoded(self, example: Arrays) -> tuple[bytes, str]:
+    def encoded(self, example: Arrays) -> bytes:
         """A PNG."""
-        return encode_png(example["image"]), ".png"
+        return encode_png(example["image"])
+
+    def suffix(self, data: bytes) -> str:
+        """By the first bytes."""
+        return suffix(data)
 
     def difference(self, expected: Arrays, read: Arrays, suffix: str) -> tuple[int, bool]:
         """The largest of any channel of any pixel; a JPEG or WebP may differ by another decoder's rounding."""
