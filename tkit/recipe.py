@@ -16,7 +16,7 @@ from tkit.conversion.config import Export
 from tkit.models import Model
 from tkit.training.config import Fit
 from tkit_pipelines.config import Config, OneOf
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 
 
 class Recipe(Config):

@@ -17,7 +17,7 @@ from tkit.user_recipe import Kinds, MissingModel, Origin
 from tkit_edge.errors import InputError
 from tkit_edge.json_file import read_json
 from tkit_pipelines.config import Config, did_you_mean, kinds, parse_value
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 
 MAX_JSON_BYTES = 2**20  # of a recipe
 _SHOWN = 200  # characters of a wrong value, in a message

@@ -20,9 +20,9 @@ from tkit_edge.errors import InputError
 from tkit_edge.images import FORMATS
 from tkit_edge.text import counted
 from tkit_pipelines.class_names import lookalikes
+from tkit_pipelines.data.images import Images, divide
 from tkit_pipelines.dataset import Bad, Examples
 from tkit_pipelines.encoded import Encoded, EncodedImage, EncodedSource, in_threads, out_of_range, pixels
-from tkit_pipelines.images import Images, divide
 from tkit_pipelines.progress import progress
 from tkit_pipelines.resolve import resolve
 from tkit_pipelines.source import Loaded, Shape, Source

@@ -14,7 +14,7 @@ from tkit.training import engine
 from tkit.training.config import Fit
 from tkit.training.optimizers.adamw import AdamW
 from tkit_pipelines.batches import in_order
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 
 CLASSES = 10
 

@@ -107,7 +107,7 @@ def resumed(folder: Path) -> dict:
 
 def augmentation() -> dict:
     """One batch of each augmentation op."""
-    from tkit_pipelines.images import Images
+    from tkit_pipelines.data.images import Images
 
     found = {}
     for op in AUGMENTATION:

@@ -13,7 +13,7 @@ from PIL import Image
 from tkit_edge import images
 from tkit_edge.errors import InputError
 from tkit_pipelines import cache as cache_module
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.resolve import resolve
 from tkit_pipelines.source import Shape
 from tkit_pipelines.sources import npz as npz_module

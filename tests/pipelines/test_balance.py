@@ -10,8 +10,8 @@ import pytest
 
 from tkit_edge.errors import InputError
 from tkit_pipelines.batches import Batches, in_order
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.dataset import Bad, Examples, Rows
-from tkit_pipelines.images import Images
 from tkit_pipelines.memory import machine_memory, ram_budget
 from tkit_pipelines.ops.flip import Flip
 from tkit_pipelines.ops.mixup import Mixup

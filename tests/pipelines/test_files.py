@@ -16,7 +16,7 @@ from PIL import Image
 
 from tkit_edge.errors import InputError
 from tkit_pipelines import files as files_module
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.resolve import resolve
 from tkit_pipelines.source import Shape
 from tkit_pipelines.sources import archive as archive_module

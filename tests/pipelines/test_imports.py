@@ -39,7 +39,7 @@ def test_the_module_is_light(module):
 
 def test_a_whole_config_is_made_and_resolved_lightly():
     make = (
-        "from tkit_pipelines.images import Images\nfrom tkit_pipelines.resolve import resolve\n"
+        "from tkit_pipelines.data.images import Images\nfrom tkit_pipelines.resolve import resolve\n"
         "Images(source='digits', image_size=(8, 8), channels=1, augment=['flip', 'translate:pixels=2'])\n"
         "resolve('tfds:cifar10')"
     )
@@ -48,4 +48,4 @@ def test_a_whole_config_is_made_and_resolved_lightly():
 
 def test_the_check_can_fail():
     assert loaded_by("import sklearn") == ["sklearn"]
-    assert "tkit" in loaded_by("import tkit_pipelines.images, tkit")
+    assert "tkit" in loaded_by("import tkit_pipelines.data.images, tkit")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tkit_edge.images import decode, encode_png
 from tkit_edge.tensorflow_pixels import sampler
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 
 ROUNDED = 0.5 + 1e-3
 ARGUMENTS = {"keras": {}, "keras-crop": {"crop_to_aspect_ratio": True}, "keras-pad": {"pad_to_aspect_ratio": True}}

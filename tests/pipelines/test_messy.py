@@ -12,7 +12,7 @@ from PIL import Image
 
 from tkit_edge import images
 from tkit_edge.errors import InputError
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.resolve import resolve
 from tkit_pipelines.source import Shape
 

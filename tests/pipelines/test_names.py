@@ -7,7 +7,7 @@ import pytest
 
 from tkit.cli import main
 from tkit_edge.errors import InputError
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.resolve import resolve
 from tkit_pipelines.source import Shape
 

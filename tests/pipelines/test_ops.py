@@ -8,7 +8,7 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from tkit_pipelines.augment import augment
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.ops.alternating_flip import AlternatingFlip
 from tkit_pipelines.ops.crop import Crop
 from tkit_pipelines.ops.cutout import Cutout

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tkit_edge.errors import InputError
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.resolve import resolve
 from tkit_pipelines.source import Shape
 from tkit_pipelines.stratify import stratified

@@ -12,7 +12,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tkit_edge.errors import InputError
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.resolve import resolve
 from tkit_pipelines.source import Shape
 

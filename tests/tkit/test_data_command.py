@@ -21,7 +21,7 @@ from tkit_edge.errors import InputError
 from tkit_edge.inputs.image import Image as ImageInput
 from tkit_edge.judge import read_test
 from tkit_edge.outputs.classes import Classes
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 
 
 def original(value=None, size=(8, 6), kind="PNG", mode="RGB", **options):

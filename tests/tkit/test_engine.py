@@ -22,7 +22,7 @@ from tkit.training.optimizers.muon import Muon
 from tkit.training.saving import Saving
 from tkit.training.twin import FusedBatchNormalization, training_twin
 from tkit_edge.errors import DivergedError, StoppedError
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 
 STATISTICS = PixelStatistics(128.0, 4000.0)
 
@@ -241,7 +241,7 @@ from tkit.training.saving import Saving
 from tkit.models import PixelStatistics
 from tkit.models.cnn import CNN
 from tkit_pipelines.batches import in_order
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 tf.config.experimental.enable_op_determinism()
 data = Images(source="synthetic:3", image_size=(8, 8), channels=1, batch_size=32)
 splits = data.load(0)

@@ -20,8 +20,8 @@ from tkit_edge import flatbuffer
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError, InputError
 from tkit_pipelines.batches import in_order
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.dataset import Examples
-from tkit_pipelines.images import Images
 
 
 @pytest.fixture(scope="module")

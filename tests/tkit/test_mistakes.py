@@ -45,7 +45,7 @@ def stages(folder):
 MINE = """
 from tkit.models.cnn import CNN
 from tkit.recipe import Recipe
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 
 def recipe():
     {body}

@@ -18,7 +18,7 @@ MINE = """
 from typing import Literal
 from tkit.models import Model
 from tkit.recipe import Recipe
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 
 class Mine(Model):
     kind: Literal["mine"] = "mine"

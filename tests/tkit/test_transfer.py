@@ -13,7 +13,7 @@ from tkit.training import engine
 from tkit.training.config import Fit
 from tkit_edge.errors import InputError
 from tkit_pipelines.batches import in_order
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 
 STATISTICS = PixelStatistics(120.0, 4000.0)
 SIZE = (32, 32, 3)

@@ -24,8 +24,8 @@ from tkit.training.schedules.one_cycle import OneCycle
 from tkit.training.trainee import Objective
 from tkit_edge.errors import DivergedError, InputError
 from tkit_pipelines.batches import Batches, in_order
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.dataset import Examples
-from tkit_pipelines.images import Images
 from tkit_pipelines.splits import Splits
 
 BATCHES = 8

@@ -9,7 +9,7 @@ from tkit.models.mobilenet import MobileNet
 from tkit.recipe import Recipe
 from tkit.training.config import Fit
 from tkit.training.optimizers.sgd import SGD
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.ops.cutout import Cutout
 from tkit_pipelines.ops.flip import Flip
 from tkit_pipelines.ops.translate import Translate

@@ -11,7 +11,7 @@ from tkit.recipe import Recipe
 from tkit.training.config import Fit
 from tkit.training.optimizers.muon import Muon
 from tkit.training.schedules.cosine import Cosine
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.ops.alternating_flip import AlternatingFlip
 from tkit_pipelines.ops.cutout import Cutout
 from tkit_pipelines.ops.translate import Translate

@@ -7,7 +7,7 @@ from tkit.models.cnn import CNN
 from tkit.recipe import Recipe
 from tkit.training.config import Fit
 from tkit.training.optimizers.adamw import AdamW
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.ops.translate import Translate
 
 

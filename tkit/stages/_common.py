@@ -13,8 +13,8 @@ from tkit.recipe import Recipe
 from tkit.recipe_loading import Loaded, load, with_overrides
 from tkit.run_folder import Run
 from tkit_edge.errors import InputError
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.dataset import digest
-from tkit_pipelines.images import Images
 from tkit_pipelines.resolve import stamp
 from tkit_pipelines.splits import Splits
 

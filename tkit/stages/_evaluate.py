@@ -20,8 +20,8 @@ from tkit.stages._subjects import KERAS, Subject, of_bundle, of_run, of_tflite
 from tkit_edge.errors import InputError
 from tkit_edge.inputs.image import Image
 from tkit_edge.outputs.classes import Classes, probabilities
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.dataset import Examples
-from tkit_pipelines.images import Images
 from tkit_pipelines.progress import progress
 from tkit_pipelines.splits import Splits
 

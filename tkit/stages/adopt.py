@@ -20,7 +20,7 @@ from tkit.run_folder import Run
 from tkit.run_location import runs_folder
 from tkit.stages._common import identity, load_data, stage
 from tkit_edge.errors import InputError
-from tkit_pipelines.images import Images
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.splits import Splits
 
 if TYPE_CHECKING:

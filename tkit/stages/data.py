@@ -15,7 +15,7 @@ from tkit_edge.files import npz_bytes
 from tkit_edge.text import counted
 
 if TYPE_CHECKING:
-    from tkit_pipelines.images import Images
+    from tkit_pipelines.data.images import Images
     from tkit_pipelines.source import Shape
     from tkit_pipelines.survey import Survey
 
@@ -58,7 +58,7 @@ def data(
         []
     """
     from tkit.recipe_loading import data_with_overrides
-    from tkit_pipelines.images import Images
+    from tkit_pipelines.data.images import Images
     from tkit_pipelines.source import Shape
     from tkit_pipelines.survey import survey
 
