@@ -19,7 +19,7 @@ def trained(turns: Turns, every: int | None) -> None:
     """ResNet-8 from a constant batch; checkpoints go to the temporary folder's disk."""
     import keras
 
-    from tkit.models import PixelStatistics
+    from tkit.models import Spec, Statistics
     from tkit.models.resnet import ResNet
     from tkit.training.checkpoint import Checkpoints
     from tkit.training.config import Fit
@@ -29,7 +29,7 @@ def trained(turns: Turns, every: int | None) -> None:
     with tempfile.TemporaryDirectory(prefix="tkit-checkpoints-") as folder:
         kept = Checkpoints(Path(folder), keep=2) if every else None
         saving = Saving(kept, steps=every, minutes=None, facts={}, start=None, go_on="")
-        model = ResNet(depth=8).build((32, 32, 3), 10, PixelStatistics(120.0, 4000.0))
+        model = ResNet(depth=8).build(Spec.of_images((32, 32, 3), 10, Statistics(120.0, 4000.0)))
         batches = Constant(BATCH, STEPS)
         callbacks = [epoch_a_turn(keras, turns, STEPS, BATCH)]
         settings = Fit(epochs=1000, l2=1e-4)

@@ -28,7 +28,7 @@ def whole(turns: Turns, step: str) -> None:
     from tkit import load_recipe
     from tkit.compression.step import State
     from tkit.compression.workbench import Workbench
-    from tkit.models import PixelStatistics
+    from tkit.models import Spec, Statistics
     from tkit.promises import Kept
     from tkit.stages.compress import parse
     from tkit_pipelines.dataset import Examples
@@ -47,7 +47,7 @@ def whole(turns: Turns, step: str) -> None:
     def once() -> dict[str, float]:
         keras.backend.clear_session()
         keras.utils.set_random_seed(0)
-        model = recipe.model.build((32, 32, 3), 10, PixelStatistics(120.0, 4000.0))
+        model = recipe.model.build(Spec.of_images((32, 32, 3), 10, Statistics(120.0, 4000.0)))
         work = Workbench(
             data=recipe.data,
             fit=recipe.fit,

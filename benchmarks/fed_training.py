@@ -19,13 +19,13 @@ BATCH, STEPS, IMAGES, REPEATS = 128, 200, 50_000, 5
 def _trained(turns: Turns, make: Callable[[], Any]) -> None:
     import keras
 
-    from tkit.models import PixelStatistics
+    from tkit.models import Spec, Statistics
     from tkit.models.resnet import ResNet
     from tkit.training.config import Fit
     from tkit.training.engine import train
 
     batches = make()
-    model = ResNet(depth=8).build((32, 32, 3), 10, PixelStatistics(120.0, 4000.0))
+    model = ResNet(depth=8).build(Spec.of_images((32, 32, 3), 10, Statistics(120.0, 4000.0)))
     validation = batches.dataset().take(1)
 
     callbacks = [epoch_a_turn(keras, turns, STEPS, BATCH)]

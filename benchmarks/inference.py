@@ -36,11 +36,11 @@ def prepare(depth: int, folder: Path) -> None:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     from tkit.conversion.converter import Converter
-    from tkit.models import PixelStatistics
+    from tkit.models import Spec, Statistics
     from tkit.models.resnet import ResNet
 
     keras.utils.set_random_seed(0)
-    model = ResNet(depth=depth).build((32, 32, 3), 10, PixelStatistics(120.0, 4000.0))
+    model = ResNet(depth=depth).build(Spec.of_images((32, 32, 3), 10, Statistics(120.0, 4000.0)))
     random = np.random.default_rng(0)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):

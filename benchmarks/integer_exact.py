@@ -40,13 +40,13 @@ def int8_file(train: np.ndarray, calibration: np.ndarray) -> bytes:
     import keras
 
     from tkit.conversion.converter import Converter
-    from tkit.models import PixelStatistics
+    from tkit.models import Spec, Statistics
     from tkit.models.resnet import ResNet
 
     keras.utils.set_random_seed(0)
     pixels = train[:1000].astype(np.float32)
-    statistics = PixelStatistics(float(pixels.mean()), float(pixels.var()))
-    model = ResNet(depth=8).build(train.shape[1:], 10, statistics)
+    statistics = Statistics(float(pixels.mean()), float(pixels.var()))
+    model = ResNet(depth=8).build(Spec.of_images(train.shape[1:], 10, statistics))
     random = np.random.default_rng(0)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):

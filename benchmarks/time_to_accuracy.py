@@ -70,7 +70,7 @@ def keras_side(data: str, limit: float) -> dict[str, Any]:
     import tensorflow as tf
 
     import tkit
-    from tkit.models import PixelStatistics
+    from tkit.models import Spec, Statistics
     from tkit.models.resnet import ResNet
 
     keras.utils.set_random_seed(0)
@@ -81,7 +81,7 @@ def keras_side(data: str, limit: float) -> dict[str, Any]:
     pairs = (np.asarray(splits.train.images), np.eye(10, dtype=np.float32)[splits.train.labels])
     batches = tf.data.Dataset.from_tensor_slices(pairs).cache().shuffle(len(pairs[0])).batch(batch, True)
     batches = batches.map(lambda x, y: (augment(tf.cast(x, tf.float32), training=True), y), tf.data.AUTOTUNE)
-    model = ResNet(depth=8).build((32, 32, 3), 10, PixelStatistics(120.0, 4000.0))
+    model = ResNet(depth=8).build(Spec.of_images((32, 32, 3), 10, Statistics(120.0, 4000.0)))
     up = epochs * steps // 4
     rate = keras.optimizers.schedules.CosineDecay(0.0, epochs * steps - up, warmup_target=0.4, warmup_steps=up)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.05)

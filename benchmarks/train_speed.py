@@ -33,12 +33,12 @@ def tkit_default(turns: Turns) -> None:
     """tkit's own engine with its default precision, twin and steps per execution."""
     import keras
 
-    from tkit.models import PixelStatistics
+    from tkit.models import Spec, Statistics
     from tkit.models.resnet import ResNet
     from tkit.training.config import Fit
     from tkit.training.engine import train
 
-    model = ResNet(depth=20).build((32, 32, 3), 10, PixelStatistics(120.0, 4000.0))
+    model = ResNet(depth=20).build(Spec.of_images((32, 32, 3), 10, Statistics(120.0, 4000.0)))
     batches = Constant(BATCH, STEPS)
     validation = batches.dataset().take(1)
     callbacks = [epoch_a_turn(keras, turns, STEPS, BATCH)]

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 from pydantic import ConfigDict, PrivateAttr, ValidationError
 
 from tkit import console, manifest
-from tkit.models import Model, PixelStatistics
+from tkit.models import Model, Spec
 from tkit_edge.errors import InputError, TkitError
 from tkit_pipelines.config import Component
 
@@ -102,6 +102,7 @@ class MissingModel(Model):
     """Placeholder for a model whose recipe file is missing or changed: a trained run needs it only to train again."""
 
     model_config = ConfigDict(extra="allow")
+    gives = ("classes", "number")
     _origin: Origin = PrivateAttr()
 
     @classmethod
@@ -111,7 +112,7 @@ class MissingModel(Model):
         missing._origin = origin
         return missing
 
-    def build(self, input_shape: tuple[int, int, int], num_classes: int, statistics: PixelStatistics) -> NoReturn:
+    def build(self, spec: Spec) -> NoReturn:
         """Raises InputError naming the file that is needed."""
         raise InputError(
             f"The model {self.kind!r} is defined by {self._origin.path} (sha256 {self._origin.sha256}), and that file "

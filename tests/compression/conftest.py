@@ -7,7 +7,7 @@ import pytest
 import tkit
 from tkit.compression.steps.prune import Prune
 from tkit.conversion.calibration import stratified
-from tkit.models import PixelStatistics
+from tkit.models import Spec, Statistics
 from tkit.models.resnet import ResNet
 from tkit.recipe_loading import load
 from tkit.training import engine
@@ -66,7 +66,7 @@ def work():
 @pytest.fixture(scope="session")
 def trained(work):
     keras.utils.set_random_seed(0)
-    model = ResNet(depth=8, width=8).build((8, 8, 1), CLASSES, PixelStatistics(78.0, 9200.0))
+    model = ResNet(depth=8, width=8).build(Spec.of_images((8, 8, 1), CLASSES, Statistics(78.0, 9200.0)))
     work.train(model, epochs=12, optimizer=AdamW(learning_rate=0.01))
     return model
 

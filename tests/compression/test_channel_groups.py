@@ -7,13 +7,13 @@ from keras import layers
 
 from tkit.compression.channels.groups import groups
 from tkit.compression.channels.narrowing import mask, narrow
-from tkit.models import PixelStatistics
+from tkit.models import Spec, Statistics
 from tkit.models.mobilenet import MobileNet
 from tkit.models.resnet import ResNet
 from tkit_edge.errors import InputError
 
 SIZE = (16, 16, 3)
-STATISTICS = PixelStatistics(120.0, 4000.0)
+STATISTICS = Statistics(120.0, 4000.0)
 
 
 def randomized(model):
@@ -66,13 +66,13 @@ def ended(inputs, x):
 
 @pytest.mark.parametrize("depth", [8, 20])
 def test_resnet(depth):
-    model = randomized(ResNet(depth=depth).build(SIZE, 10, STATISTICS))
+    model = randomized(ResNet(depth=depth).build(Spec.of_images(SIZE, 10, STATISTICS)))
     small = assert_equal_when_narrow(model)
     assert small.count_params() < 0.3 * model.count_params()
 
 
 def test_resnets_groups_are_its_stages_and_its_blocks_insides():
-    found = by_name(ResNet(depth=8).build(SIZE, 10, STATISTICS))
+    found = by_name(ResNet(depth=8).build(Spec.of_images(SIZE, 10, STATISTICS)))
     widths = [16, 16, 32, 32, 64, 64]  # of a stage's sum and its one block's inside
     assert sorted(group.width for group in found.values() if group.unprunable_reason is None) == widths
     stem = found["stem_conv"]
@@ -87,7 +87,7 @@ def test_resnets_groups_are_its_stages_and_its_blocks_insides():
 
 
 def test_mobilenet_with_depthwise_convolutions_and_relu6():
-    model = MobileNet(width=0.5, depth=0.4, output_stride=8).build(SIZE, 10, STATISTICS)
+    model = MobileNet(width=0.5, depth=0.4, output_stride=8).build(Spec.of_images(SIZE, 10, STATISTICS))
     group = by_name(model)["stage2_block1_expand_conv"]
     assert [member.layer for member in group.producers] == [
         "stage2_block1_expand_conv",
@@ -205,7 +205,7 @@ def test_what_is_tied_to_a_group_that_stays_whole_stays_whole():
 
 
 def test_wrong_channels_to_keep_are_refused():
-    model = ResNet(depth=8).build(SIZE, 10, STATISTICS)
+    model = ResNet(depth=8).build(Spec.of_images(SIZE, 10, STATISTICS))
     with pytest.raises(InputError, match="no group of channels 'stem'; there are: stem_conv, "):
         narrow(model, {"stem": np.arange(3)})
     with pytest.raises(InputError, match=r"at least one number from 0 to 15, received \[3, 16\]"):

@@ -8,7 +8,7 @@ from keras import layers
 from tkit.compression.channels.groups import groups
 from tkit.compression.channels.narrowing import mask
 from tkit.compression.channels.ranking import bn_scale, l1, taylor
-from tkit.models import PixelStatistics
+from tkit.models import Spec, Statistics
 from tkit.models.resnet import ResNet
 from tkit_edge.errors import InputError
 
@@ -18,7 +18,7 @@ SIZE = (8, 8, 3)
 @pytest.fixture(scope="module")
 def resnet():
     keras.utils.set_random_seed(0)
-    model = ResNet(depth=8, width=8).build(SIZE, 5, PixelStatistics(128.0, 5000.0))
+    model = ResNet(depth=8, width=8).build(Spec.of_images(SIZE, 5, Statistics(128.0, 5000.0)))
     random = np.random.default_rng(0)
     for variable in model.weights:
         if variable.name in ("gamma", "beta"):

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from keras import layers
 
-from tkit.models import PixelStatistics
+from tkit.models import Spec, Statistics
 from tkit.models.mobilenet import MobileNet
 from tkit.models.resnet import ResNet
 from tkit.passes.folding import factors, fold
 
-STATISTICS = PixelStatistics(128.0, 4000.0)
+STATISTICS = Statistics(128.0, 4000.0)
 
 
 def shaken(model):
@@ -47,8 +47,8 @@ def dense():
 
 
 MODELS = {
-    "resnet": lambda: ResNet(depth=8).build((16, 16, 3), 5, STATISTICS),
-    "mobilenet": lambda: MobileNet().build((32, 32, 3), 5, STATISTICS),
+    "resnet": lambda: ResNet(depth=8).build(Spec.of_images((16, 16, 3), 5, STATISTICS)),
+    "mobilenet": lambda: MobileNet().build(Spec.of_images((32, 32, 3), 5, STATISTICS)),
     "concatenated": concatenated,
     "transposed": transposed,
     "dense": dense,
@@ -82,7 +82,7 @@ def test_a_normalization_that_others_stand_before_stays():
 
 
 def test_factors_are_what_each_channel_was_multiplied_by():
-    model = shaken(ResNet(depth=8).build((16, 16, 3), 5, STATISTICS))
+    model = shaken(ResNet(depth=8).build(Spec.of_images((16, 16, 3), 5, STATISTICS)))
     folded = fold(model)
     before, after = (item.get_layer("stem_conv").kernel.numpy() for item in (model, folded))
     np.testing.assert_allclose(before * factors(model)["stem_conv"], after, rtol=1e-6)

@@ -15,7 +15,7 @@ from tkit.compression.proofs import proofs
 from tkit.compression.steps.tfmot_prune import TfmotPrune
 from tkit.compression.tfmot.fine_tuning import tfmot
 from tkit.kernels.exported import kernels
-from tkit.models import PixelStatistics
+from tkit.models import Spec, Statistics
 from tkit.models.cnn import CNN
 from tkit.models.mobilenet import MobileNet
 from tkit.models.resnet import ResNet
@@ -31,7 +31,7 @@ if importlib.util.find_spec("tensorflow_model_optimization") is None:
     pytest.skip('needs the extra: pip install "keras-tkit[tfmot]"', allow_module_level=True)
 
 QUICK = ("fit.epochs=12", "bench.seconds=0.05", "model.width=8", "export.formats=float32,int8")
-STATISTICS = PixelStatistics(120.0, 4000.0)
+STATISTICS = Statistics(120.0, 4000.0)
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +83,9 @@ def every_layer():
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: ResNet(depth=8).build((32, 32, 3), 10, STATISTICS),
-        lambda: MobileNet(width=0.5, depth=0.5, output_stride=8).build((32, 32, 3), 10, STATISTICS),
-        lambda: CNN(width=8, dropout=0.2).build((8, 8, 1), 10, STATISTICS),
+        lambda: ResNet(depth=8).build(Spec.of_images((32, 32, 3), 10, STATISTICS)),
+        lambda: MobileNet(width=0.5, depth=0.5, output_stride=8).build(Spec.of_images((32, 32, 3), 10, STATISTICS)),
+        lambda: CNN(width=8, dropout=0.2).build(Spec.of_images((8, 8, 1), 10, STATISTICS)),
         every_layer,
     ],
     ids=["resnet8", "mobilenet", "cnn", "every layer"],
@@ -172,8 +172,8 @@ def test_quantized_files_hold_the_very_codes_and_what_was_made_before(run, sourc
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: CNN(width=8).build((8, 8, 1), 10, STATISTICS),
-        lambda: MobileNet(width=0.25, depth=0.3, output_stride=4).build((16, 16, 3), 10, STATISTICS),
+        lambda: CNN(width=8).build(Spec.of_images((8, 8, 1), 10, STATISTICS)),
+        lambda: MobileNet(width=0.25, depth=0.3, output_stride=4).build(Spec.of_images((16, 16, 3), 10, STATISTICS)),
     ],
     ids=["cnn", "mobilenet"],
 )
@@ -193,7 +193,7 @@ def test_the_file_of_tfmot_itself_has_the_same_codes(build):
 
 
 def test_unfolded_kernels_hold_the_centroids():
-    model = shuffled(ResNet(depth=8).build((8, 8, 1), 10, STATISTICS))
+    model = shuffled(ResNet(depth=8).build(Spec.of_images((8, 8, 1), 10, STATISTICS)))
     centroids = np.float32([-1, -0.25, 0, 0.5, 1])
     names = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     for name in names:

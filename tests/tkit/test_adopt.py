@@ -239,14 +239,14 @@ def test_a_class_hidden_in_an_initializer_is_refused(tmp_path, data):
 def test_training_needs_logits_the_same_size_and_the_same_file(tmp_path):
     path = saved(classifier(layers.Rescaling(1 / 255), activation=None), tmp_path)
     config = KerasFile(path=str(path))
-    assert config.build((10, 12, 3), 3, None).output_shape == (None, 3)
+    assert config.build(Spec.of_images((10, 12, 3), 3, None)).output_shape == (None, 3)
     with pytest.raises(InputError, match=r"data\.image_size=10,12"):
-        config.build((32, 32, 3), 3, None)
+        config.build(Spec.of_images((32, 32, 3), 3, None))
     with pytest.raises(InputError, match="has changed"):
-        KerasFile(path=str(path), sha256="0" * 64).build((10, 12, 3), 3, None)
+        KerasFile(path=str(path), sha256="0" * 64).build(Spec.of_images((10, 12, 3), 3, None))
     saved(classifier(layers.Rescaling(1 / 255)), tmp_path)
     with pytest.raises(InputError, match="ends in a softmax"):
-        config.build((10, 12, 3), 3, None)
+        config.build(Spec.of_images((10, 12, 3), 3, None))
 
 
 def test_a_model_file_without_data_says_what_it_needs(tmp_path, capsys):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tkit.models import PixelStatistics
+from tkit.models import Spec, Statistics
 from tkit.models.cnn import CNN
 from tkit.training import engine
 from tkit.training.checkpoint import Checkpoints
@@ -24,7 +24,7 @@ from tkit.training.twin import FusedBatchNormalization, training_twin
 from tkit_edge.errors import DivergedError, StoppedError
 from tkit_pipelines.data.images import Images
 
-STATISTICS = PixelStatistics(128.0, 4000.0)
+STATISTICS = Statistics(128.0, 4000.0)
 
 
 def problem(batch_size=32, seed=0):
@@ -41,7 +41,7 @@ def splits_in_order(examples):
 
 def small_model():
     keras.utils.set_random_seed(1)
-    return CNN(depth=1, width=4).build((8, 8, 1), 3, STATISTICS)
+    return CNN(depth=1, width=4).build(Spec.of_images((8, 8, 1), 3, STATISTICS))
 
 
 def test_training_teaches_the_stock_model_itself():
@@ -238,7 +238,7 @@ from tkit.training.checkpoint import Checkpoints
 from tkit.training.config import Fit
 from tkit.training.optimizers.adamw import AdamW
 from tkit.training.saving import Saving
-from tkit.models import PixelStatistics
+from tkit.models import Spec, Statistics
 from tkit.models.cnn import CNN
 from tkit_pipelines.batches import in_order
 from tkit_pipelines.data.images import Images
@@ -259,7 +259,7 @@ class Dies(keras.callbacks.Callback):
 
 def trained(start, callbacks=()):
     keras.utils.set_random_seed(1)
-    model = CNN(depth=1, width=4, dropout=0.2).build((8, 8, 1), 3, PixelStatistics(128.0, 4000.0))
+    model = CNN(depth=1, width=4, dropout=0.2).build(Spec.of_images((8, 8, 1), 3, Statistics(128.0, 4000.0)))
     saving = Saving(checkpoints, steps=3, minutes=None, facts=facts, start=start, go_on="")
     outcome = engine.train(
         model, data.batches(splits.train, 3, 0), in_order(splits.validation, 3, 32),

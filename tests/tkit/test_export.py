@@ -11,7 +11,7 @@ from tkit.compression.proofs import Proof
 from tkit.conversion import calibration, parity, process
 from tkit.conversion.config import FORMATS, Export, Parity
 from tkit.conversion.converter import Converter
-from tkit.models import PixelStatistics
+from tkit.models import Spec, Statistics
 from tkit.models.resnet import ResNet
 from tkit.training.config import Fit
 from tkit.training.engine import train
@@ -30,7 +30,7 @@ def exported():
     data = Images(source="synthetic:5", image_size=(8, 8), channels=3, batch_size=32)
     splits = data.load(0)
     images = splits.test.images[:40]
-    model = ResNet(depth=8, width=4).build((8, 8, 3), 5, PixelStatistics(128.0, 5000.0))
+    model = ResNet(depth=8, width=4).build(Spec.of_images((8, 8, 3), 5, Statistics(128.0, 5000.0)))
     validation = in_order(splits.validation, 5, 32)
     train(model, data.batches(splits.train, 5, 0), validation, Fit(epochs=2, optimizer=AdamW(learning_rate=0.02)))
     logits = model.predict(images.astype(np.float32), verbose=0)
@@ -58,7 +58,7 @@ def test_an_int8_file_computes_in_integers_only(exported):
 def test_the_int8_files_input_and_output_have_the_type_asked_for(exported, io):
     images, _, _ = exported
     keras.utils.set_random_seed(0)
-    model = ResNet(depth=8, width=4).build((8, 8, 3), 5, PixelStatistics(128.0, 5000.0))
+    model = ResNet(depth=8, width=4).build(Spec.of_images((8, 8, 3), 5, Statistics(128.0, 5000.0)))
     with Converter(model, images[:4], io=io) as convert:
         graph = flatbuffer.read(convert("int8"))
     for index in (*graph.inputs, *graph.outputs):

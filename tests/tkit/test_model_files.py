@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from tkit import model_files
-from tkit.models import PixelStatistics
+from tkit.models import Spec, Statistics
 from tkit.models.resnet import ResNet
 from tkit_edge.errors import InputError
 
 
 @pytest.fixture
 def model():
-    return ResNet(depth=8, width=4).build((8, 8, 3), 5, PixelStatistics(100.0, 4000.0))
+    return ResNet(depth=8, width=4).build(Spec.of_images((8, 8, 3), 5, Statistics(100.0, 4000.0)))
 
 
 def test_what_is_saved_comes_back_and_the_keras_file_loads_without_tkit(model, tmp_path):

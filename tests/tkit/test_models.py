@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from tkit.conversion.converter import Converter
-from tkit.models import PixelStatistics
+from tkit.models import Spec, Statistics
 from tkit.models.mobilenet import MobileNet
 from tkit.models.resnet import ResNet
 from tkit_edge import flatbuffer
 from tkit_edge.runtime import Model
 
-STATISTICS = PixelStatistics(120.0, 4000.0)
+STATISTICS = Statistics(120.0, 4000.0)
 
 
 def builtin_int8(model, size):
@@ -26,10 +26,10 @@ def builtin_int8(model, size):
 
 
 def test_mobilenet_is_the_papers():
-    model = MobileNet().build((224, 224, 3), 1000, STATISTICS)
+    model = MobileNet().build(Spec.of_images((224, 224, 3), 1000, STATISTICS))
     # keras.applications.MobileNetV2 has the same variables.
     assert model.count_params() == keras.applications.MobileNetV2(weights=None).count_params() == 3_538_984
-    half = MobileNet(width=0.5).build((96, 96, 3), 10, STATISTICS)
+    half = MobileNet(width=0.5).build(Spec.of_images((96, 96, 3), 10, STATISTICS))
     assert half.get_layer("stage3_block1_project_conv").filters == 16
     assert half.get_layer("head_conv").filters == 1280
 
@@ -42,21 +42,21 @@ def test_mobilenets_output_stride_is_how_much_smaller_the_last_map_is(size, stri
 
 def test_mobilenets_depth_multiplies_the_blocks():
     def blocks(depth):
-        names = [layer.name for layer in MobileNet(depth=depth, width=0.25).build((32, 32, 3), 2, STATISTICS).layers]
+        names = [layer.name for layer in MobileNet(depth=depth, width=0.25).build(Spec.of_images((32, 32, 3), 2, STATISTICS)).layers]
         return len([name for name in names if name.endswith("_project_conv")])
 
     assert (blocks(0.5), blocks(1.0), blocks(2.0)) == (11, 17, 34)
 
 
 def test_mobilenet_converts_to_integers_with_builtin_operators_only():
-    operators, activations = builtin_int8(MobileNet(width=0.25, output_stride=8).build((32, 32, 3), 10, STATISTICS), 32)
+    operators, activations = builtin_int8(MobileNet(width=0.25, output_stride=8).build(Spec.of_images((32, 32, 3), 10, STATISTICS)), 32)
     # MUL is the pixels' normalization.
     assert operators == {"MUL", "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "MEAN", "FULLY_CONNECTED"}
     assert activations == {"int8"}
 
 
 def test_resnet8_is_mlperf_tinys():
-    model = ResNet(depth=8).build((32, 32, 3), 10, PixelStatistics(0.0, 1.0))
+    model = ResNet(depth=8).build(Spec.of_images((32, 32, 3), 10, Statistics(0.0, 1.0)))
     # mlcommons/tiny's has 78,666, of which 240 are biases before batch normalization, which do nothing.
     assert model.count_params() == 78_666 - 240
     with pytest.raises(ValueError, match="6n\\+2"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tkit
-from tkit.models import PixelStatistics
+from tkit.models import Spec, Statistics
 from tkit.models.backbone import _NETWORKS, Backbone
 from tkit.recipe_loading import load
 from tkit.training import engine
@@ -15,7 +15,7 @@ from tkit_edge.errors import InputError
 from tkit_pipelines.batches import in_order
 from tkit_pipelines.data.images import Images
 
-STATISTICS = PixelStatistics(120.0, 4000.0)
+STATISTICS = Statistics(120.0, 4000.0)
 SIZE = (32, 32, 3)
 
 
@@ -46,7 +46,7 @@ def test_every_backbone_computes_what_keras_does_after_its_own_preprocessing(nam
     keras.utils.set_random_seed(3)
     network = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=SIZE, pooling="avg")
     network.save_weights(tmp_path / "x.weights.h5")
-    made = Backbone(name=name, weights=str(tmp_path / "x.weights.h5")).build(SIZE, 3, STATISTICS)
+    made = Backbone(name=name, weights=str(tmp_path / "x.weights.h5")).build(Spec.of_images(SIZE, 3, STATISTICS))
     assert made.output_shape == (None, 3)
     assert not any(isinstance(layer, keras.Model) for layer in made.layers)
     modules = {
@@ -71,9 +71,9 @@ def test_local_weights_are_really_loaded_from_every_kind_of_file(weights, tmp_pa
     network.save(tmp_path / "net.keras")
     network.save_weights(tmp_path / "old.weights.h5")
     for file in (path, tmp_path / "net.keras"):
-        made = Backbone(weights=str(file)).build(SIZE, 3, STATISTICS)
+        made = Backbone(weights=str(file)).build(Spec.of_images(SIZE, 3, STATISTICS))
         np.testing.assert_array_equal(made.get_layer("Conv1").kernel, network.get_layer("Conv1").kernel)
-    scratch = Backbone(weights=None).build(SIZE, 3, STATISTICS)
+    scratch = Backbone(weights=None).build(Spec.of_images(SIZE, 3, STATISTICS))
     assert not np.array_equal(scratch.get_layer("Conv1").kernel, network.get_layer("Conv1").kernel)
     assert all(layer.trainable for layer in scratch.layers)
 
@@ -83,14 +83,14 @@ def test_wrong_weights_are_refused_with_their_shapes(weights, tmp_path):
     other = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=SIZE, alpha=0.35)
     other.save_weights(tmp_path / "narrow.weights.h5")
     with pytest.raises(InputError, match=r"doesn't fit MobileNetV2: .*\(3, 3, 3, 16\).*first of shape \(3, 3, 3, 32\)"):
-        Backbone(weights=str(tmp_path / "narrow.weights.h5")).build(SIZE, 3, STATISTICS)
+        Backbone(weights=str(tmp_path / "narrow.weights.h5")).build(Spec.of_images(SIZE, 3, STATISTICS))
     with pytest.raises(InputError, match="doesn't fit ResNet50"):
-        Backbone(name="ResNet50", weights=str(path)).build(SIZE, 3, STATISTICS)
+        Backbone(name="ResNet50", weights=str(path)).build(Spec.of_images(SIZE, 3, STATISTICS))
     (tmp_path / "damaged.weights.h5").write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InputError, match="weights are damaged"):
-        Backbone(weights=str(tmp_path / "damaged.weights.h5")).build(SIZE, 3, STATISTICS)
+        Backbone(weights=str(tmp_path / "damaged.weights.h5")).build(Spec.of_images(SIZE, 3, STATISTICS))
     with pytest.raises(InputError, match="no such file"):
-        Backbone(weights="nowhere.weights.h5").build(SIZE, 3, STATISTICS)
+        Backbone(weights="nowhere.weights.h5").build(Spec.of_images(SIZE, 3, STATISTICS))
 
 
 def test_weights_that_lie_in_another_file_are_not_read(tmp_path):
@@ -100,7 +100,7 @@ def test_weights_that_lie_in_another_file_are_not_read(tmp_path):
         group = file.create_group("layers/conv2d/vars")
         group.create_dataset("0", (3, 3, 3, 32), "f4", external=[(str(secret), 0, h5py.h5f.UNLIMITED)])
     with pytest.raises(InputError, match="is stored in another file"):
-        Backbone(weights=str(tmp_path / "links.weights.h5")).build(SIZE, 3, STATISTICS)
+        Backbone(weights=str(tmp_path / "links.weights.h5")).build(Spec.of_images(SIZE, 3, STATISTICS))
 
 
 def test_without_a_network_imagenet_says_where_else_weights_come_from(monkeypatch, tmp_path):
@@ -112,14 +112,14 @@ def test_without_a_network_imagenet_says_where_else_weights_come_from(monkeypatc
     monkeypatch.setattr(file_utils, "urlretrieve", unreachable)
     monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path))
     with pytest.raises(InputError, match=r"could not be downloaded: URL fetch failure.*model.weights=PATH"):
-        Backbone().build(SIZE, 3, STATISTICS)
+        Backbone().build(Spec.of_images(SIZE, 3, STATISTICS))
 
 
 def test_grey_or_small_images_are_refused():
     with pytest.raises(InputError, match="set data.channels=3"):
-        Backbone(weights=None).build((32, 32, 1), 3, STATISTICS)
+        Backbone(weights=None).build(Spec.of_images((32, 32, 1), 3, STATISTICS))
     with pytest.raises(InputError, match=r"data.image_size=\(16, 16\): .*at least 32x32"):
-        Backbone(weights=None).build((16, 16, 3), 3, STATISTICS)
+        Backbone(weights=None).build(Spec.of_images((16, 16, 3), 3, STATISTICS))
 
 
 class Watch(keras.callbacks.Callback):
@@ -138,7 +138,7 @@ def trained(path, **settings):
     data = Images(source="synthetic:3", image_size=SIZE[:2], batch_size=32)
     splits = data.load(0)
     keras.utils.set_random_seed(1)
-    model = Backbone(weights=str(path), dropout=0.0).build(SIZE, 3, STATISTICS)
+    model = Backbone(weights=str(path), dropout=0.0).build(Spec.of_images(SIZE, 3, STATISTICS))
     watch = Watch()
     batches, validation = data.batches(splits.train, 3, 0), in_order(splits.validation, 3, 32)
     outcome = engine.train(model, batches, validation, Fit(**settings), callbacks=[watch], max_steps=2)
@@ -203,5 +203,5 @@ def test_freeze_epochs_for_a_model_that_has_nothing_frozen_is_refused():
     with pytest.raises(InputError, match=r"fit.freeze_epochs=1, but the model has no frozen layers"):
         data = Images(source="synthetic:3", image_size=(32, 32), batch_size=32)
         splits = data.load(0)
-        model = Backbone(weights=None).build(SIZE, 3, STATISTICS)
+        model = Backbone(weights=None).build(Spec.of_images(SIZE, 3, STATISTICS))
         engine.train(model, data.batches(splits.train, 3, 0), in_order(splits.validation, 3, 32), Fit(freeze_epochs=1))

@@ -75,7 +75,7 @@ def test_a_changed_file_is_not_run(made, tmp_path):
     path.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     try:
         with pytest.raises(InputError, match="has changed since"):
-            Run.open(run.folder).recipe.model.build((8, 8, 1), 10, None)
+            Run.open(run.folder).recipe.model.build(Spec.of_images((8, 8, 1), 10, None))
     finally:
         path.write_text(EXAMPLE)
     assert not (tmp_path / "ran").exists()

@@ -38,7 +38,7 @@ def read(path: Path, pixels: str | None) -> tuple[dict[str, Any], bytes]:
     config, _ = archive.read(path)
     import keras
 
-    from tkit.keras_files.graph import activation_of, flat, float32
+    from tkit.keras_files.graph import activation_of, flat, float32, takes_image
     from tkit.keras_files.pixels import front, one_scaling, takes_raw_pixels
 
     try:
@@ -50,25 +50,38 @@ def read(path: Path, pixels: str | None) -> tuple[dict[str, Any], bytes]:
     except Exception as error:  # Keras raises any exception on a file that it can't read
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"{path} cannot be loaded by Keras {keras.__version__}: {reason}") from error
-    shape = _signature(loaded, path)
+    _check_shapes(loaded, path)
     _check_finite(loaded, path)
-    model = float32(flat(loaded))
-    raw = takes_raw_pixels(model)
+    model, raw = float32(flat(loaded)), False
+    if takes_image(model):
+        raw = takes_raw_pixels(model)
+        taken = _pixels(model, pixels, raw, path)
+        if taken != PIXELS["0-255"]:
+            model = float32(flat(loaded, front(taken)))
+        model = one_scaling(model)
+    elif pixels is not None:
+        taken_shapes = [list(tensor.shape) for tensor in model.inputs]
+        raise InputError(f"{path} takes {taken_shapes}; --pixels is for models of one image.")
+    else:
+        taken = Pixels()
+    _check_equal(loaded, model, taken, path)
+    answer, data = _described({variable.path: variable.numpy() for variable in model.weights})
+    activation = activation_of(model) if len(model.outputs) == 1 else None
+    facts = {"architecture": json.loads(model.to_json()), "activation": activation}
+    return answer | facts | {"pixels": pixels or "0-255", "raw": raw}, data
+
+
+def _pixels(model: keras.Model, pixels: str | None, raw: bool, path: Path) -> Pixels:
+    """What an image model takes, as it was said or as its first layers show; `raw` where they take raw pixels."""
     if pixels is None and not raw:
         raise InputError(
             f"{path} doesn't show what pixels it takes: it begins with no Rescaling or Normalization of raw pixels. "
             f"Say what it was trained on: {PIXELS_CHOICES}."
         )
-    taken = PIXELS[pixels or "0-255"]
-    if taken.bgr and shape[2] != 3:
-        raise InputError(f"{path} takes {shape[2]} channel; --pixels {pixels} is of images with three, RGB.")
-    if taken != PIXELS["0-255"]:
-        model = float32(flat(loaded, front(taken)))
-    model = one_scaling(model)
-    _check_equal(loaded, model, shape, taken, path)
-    answer, data = _described({variable.path: variable.numpy() for variable in model.weights})
-    facts = {"architecture": json.loads(model.to_json()), "activation": activation_of(model)}
-    return answer | facts | {"pixels": pixels or "0-255", "raw": raw}, data
+    taken, channels = PIXELS[pixels or "0-255"], model.inputs[0].shape[3]
+    if taken.bgr and channels != 3:
+        raise InputError(f"{path} takes {channels} channel; --pixels {pixels} is of images with three, RGB.")
+    return taken
 
 
 def _load_weights(model: keras.Model, path: Path) -> None:
@@ -118,34 +131,22 @@ def _described(arrays: dict[str, np.ndarray]) -> tuple[dict[str, Any], bytes]:
     return {"weights": described}, b"".join(array.tobytes() for array in arrays.values())
 
 
-def _signature(model: keras.Model, path: Path) -> tuple[int, int, int]:
-    """Height, width and channels of the input, if the model maps images to a row of scores."""
+def _check_shapes(model: keras.Model, path: Path) -> None:
+    """Refuses a model without inputs, or with a tensor of unknown size."""
     if not model.built or not model.inputs:
         raise InputError(f"{path} was saved before it knew its input: add keras.Input((height, width, channels)).")
     inputs, outputs = [tuple(tensor.shape) for tensor in model.inputs], [tuple(item.shape) for item in model.outputs]
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise InputError(
-            f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; expected one image in and one row of "
-            "scores out. Make such a model of it: keras.Model(inputs, outputs).save(...)"
-        )
-    if len(inputs[0]) != 4:
-        raise InputError(
-            f"{path} takes {list(inputs[0])}; expected images: [batch, height, width, channels]. Put a Reshape in "
-            "front and save again."
-        )
-    if None in inputs[0][1:]:
-        raise InputError(
-            f"{path} takes images of any size, {list(inputs[0])}; a device needs one. Fix it: inputs = keras.Input("
-            f"(224, 224, {inputs[0][3] or 3})); keras.Model(inputs, model(inputs)).save('fixed.keras')"
-        )
-    height, width, channels = inputs[0][1:]
-    if channels not in (1, 3):
-        raise InputError(
-            f"{path} takes {channels} channels ({list(inputs[0])}); expected 1 (grey) or 3 (RGB), as the last axis."
-        )
-    if len(outputs[0]) != 2 or not outputs[0][1]:
-        raise InputError(f"{path} gives {list(outputs[0])}; expected one row of scores an image: [batch, classes].")
-    return height, width, channels
+    for shape in inputs:
+        if None in shape[1:]:
+            fixed = (*(224 if size is None else size for size in shape[1:-1]), shape[-1] or 3)
+            what = "images" if len(shape) == 4 else "tensors"
+            raise InputError(
+                f"{path} takes {what} of any size, {list(shape)}; a device needs one. Fix it: inputs = keras.Input("
+                f"{fixed}); keras.Model(inputs, model(inputs)).save('fixed.keras')"
+            )
+    for shape in outputs:
+        if None in shape[1:]:
+            raise InputError(f"{path} gives {list(shape)}; a device needs outputs of one size.")
 
 
 def _check_finite(model: keras.Model, path: Path) -> None:
@@ -164,32 +165,51 @@ def _check_finite(model: keras.Model, path: Path) -> None:
                 )
 
 
-def _check_equal(theirs: keras.Model, ours: keras.Model, shape: tuple[int, ...], pixels: Pixels, path: Path) -> None:
+def _check_equal(theirs: keras.Model, ours: keras.Model, pixels: Pixels, path: Path) -> None:
     """Checks that the rebuilt model computes the same as the file's, with a larger tolerance for half precision."""
     import keras
 
+    from tkit.keras_files.graph import one_or_all, takes_image
     from tkit.keras_internals import functional
 
-    images = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(np.float32)
-    ordered = images[..., ::-1] if pixels.bgr else images
-    taken = ordered * np.asarray(pixels.factor, np.float32) + np.asarray(pixels.offset, np.float32)
-    feed = keras.tree.map_structure(lambda _: taken, functional(theirs).input)  # it may be a dictionary
-    expected, again = (np.asarray(keras.tree.flatten(theirs.predict(feed, verbose=0))[0], np.float32) for _ in range(2))
-    received = ours.predict(images, verbose=0)
+    random, image = np.random.default_rng(0), takes_image(ours)
+    given = [_example(random, tuple(tensor.shape[1:]), tensor.dtype, 256 if image else 2) for tensor in ours.inputs]
+    taken = [_as_trained(values, pixels) for values in given] if image else given
+    feed = keras.tree.pack_sequence_as(functional(theirs).input, taken)  # it may be a dictionary
+    expected, again = (_numbers(theirs.predict(feed, verbose=0)) for _ in range(2))
+    received = _numbers(ours.predict(one_or_all(given), verbose=0))
+    example = "image" if image else "example"
     if not np.isfinite(expected).all() or not np.isfinite(received).all():
         raise InputError(
-            f"{path} gives NaN or infinite scores for an image, though its weights are finite: a division by zero, a "
-            "logarithm or an overflow inside. Look at its layers with keras.Model(model.input, layer.output)."
+            f"{path} gives NaN or infinite scores for an {example}, though its weights are finite: a division by "
+            "zero, a logarithm or an overflow inside. Look at its layers with keras.Model(model.input, layer.output)."
         )
     if not np.array_equal(expected, again):
         raise InputError(
-            f"{path} gives different scores each time for the same image: a layer such as Dropout is called with "
+            f"{path} gives different scores each time for the same {example}: a layer such as Dropout is called with "
             "training=True. Call it without, and save again."
         )
     half = any("float16" in str(layer.compute_dtype) for layer in theirs.layers)
     difference = np.abs(received - expected).max()
     if not difference <= (0.1 if half else 1e-3) * max(1.0, np.abs(expected).max()):
         raise RuntimeError(f"The rebuilt model differs from the file's by {difference}: a bug in tkit.")
+
+
+def _example(random: np.random.Generator, shape: tuple[int, ...], dtype: str, values: int) -> np.ndarray:
+    """Two examples of whole numbers below `values`."""
+    return random.integers(0, values, (2, *shape)).astype("float32" if "float" in dtype else dtype)
+
+
+def _as_trained(images: np.ndarray, pixels: Pixels) -> np.ndarray:
+    ordered = images[..., ::-1] if pixels.bgr else images
+    return ordered * np.asarray(pixels.factor, np.float32) + np.asarray(pixels.offset, np.float32)
+
+
+def _numbers(outputs: Any) -> np.ndarray:
+    """All values of all outputs, float32 [n]."""
+    import keras
+
+    return np.concatenate([np.asarray(item, np.float32).ravel() for item in keras.tree.flatten(outputs)])
 
 
 def main(descriptor: int, path: str) -> None:

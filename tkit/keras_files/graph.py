@@ -30,11 +30,16 @@ _PASSING_OPERATIONS = ("Reshape", "Squeeze", "Cast", "Copy")
 def flat(model: keras.Model, front: Sequence[Operation] = ()) -> keras.Model:
     """A functional model of `model`'s own layers, nested models flattened, with the operations of `front` before it.
 
-    Each layer and operation gets a unique name. The result shares the layers and their weights with `model`; `float32`
-    returns one with separate weights.
+    Each layer and operation gets a unique name; the input of a model of one image is called `image`. The result shares
+    the layers and their weights with `model`; `float32` returns one with separate weights.
     """
-    inputs = tensors = keras.Input(model.inputs[0].shape[1:], name="image")
-    taken: dict[str, Any] = {"image": None}
+    names = ["image"] if takes_image(model) else [str(producer(tensor).name) for tensor in model.inputs]
+    inputs = [
+        keras.Input(tensor.shape[1:], dtype=None if "float" in tensor.dtype else tensor.dtype, name=name)
+        for tensor, name in zip(model.inputs, names, strict=True)
+    ]
+    tensors: Any = inputs[0] if len(inputs) == 1 else inputs
+    taken: dict[str, Any] = dict.fromkeys(names)
     made: dict[Any, keras.layers.Layer] = {}
 
     def inline(operation: Any) -> Any:
@@ -57,7 +62,19 @@ def flat(model: keras.Model, front: Sequence[Operation] = ()) -> keras.Model:
 
     for operation in front:
         tensors = inline(operation)(tensors)
-    return keras.Model(inputs, keras.tree.flatten(run_through(model, tensors, inline))[0], name=model.name)
+    outputs = keras.tree.flatten(run_through(model, tensors, inline))
+    return keras.Model(one_or_all(inputs), one_or_all(outputs), name=model.name)
+
+
+def takes_image(model: keras.Model) -> bool:
+    """Whether the one input is grey or colour pixels: [batch, height, width, 1 or 3]."""
+    shapes = [tuple(tensor.shape) for tensor in model.inputs]
+    return len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][3] in (1, 3)
+
+
+def one_or_all(tensors: list[Any]) -> Any:
+    """A list's only tensor, or the list."""
+    return tensors[0] if len(tensors) == 1 else tensors
 
 
 def _as_layer(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any]:

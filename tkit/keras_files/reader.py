@@ -1,4 +1,4 @@
-"""Reads an untrusted .keras file safely, into one flat float32 functional model of stock layers on raw pixels.
+"""Reads an untrusted .keras file safely, into one flat float32 functional model of stock layers; images as raw pixels.
 
 A limited process (`child`) opens the file, and returns the model's JSON and arrays; here the model is rebuilt
 from them, as tkit rebuilds its own models. Keras's loader never opens the file in the user's own process.
@@ -6,18 +6,26 @@ from them, as tkit rebuilds its own models. Keras's loader never opens the file 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from tkit import console, model_files
+from tkit.graph import fresh
 from tkit.keras_files import archive
+from tkit.keras_files.graph import takes_image
 from tkit.keras_files.two_classes import two_classes
+from tkit.keras_internals import producer
 from tkit_edge.child import Child
 from tkit_edge.errors import InputError
+from tkit_edge.inputs.image import Image
+from tkit_edge.inputs.tensors import Tensors
+from tkit_edge.outputs.classes import Classes
 from tkit_edge.pixels import PIXELS
+from tkit_edge.tensors import TensorSpec
 
 TIMEOUT = 600.0
 """Seconds that reading a file may take."""
@@ -27,24 +35,38 @@ class Found(NamedTuple):
     """A model that was read, with its inputs and outputs."""
 
     model: keras.Model
-    input_shape: tuple[int, int, int]
-    outputs: int
-    output: Literal["logits", "probabilities"]
+    input: Image | Tensors
+    outputs: tuple[TensorSpec, ...]
     activation: str | None
-    pixels: str
-    """Pixel range of the file's own model, as given by the user or shown by the model."""
+    """ "softmax" or "sigmoid" where the only output ends in it."""
+    pixels: str | None
+    """Pixel range of the file's own model, as given by the user or shown by the model; None without an image."""
+
+    @property
+    def row(self) -> int | None:
+        """The number of values of the only output, if that is a row of them."""
+        return self.outputs[0].shape[0] if [len(spec.shape) for spec in self.outputs] == [1] else None
+
+    @property
+    def form(self) -> str:
+        """What a classifier's scores are."""
+        return "probabilities" if self.activation else "logits"
+
+    def classes(self, names: Sequence[str]) -> Classes:
+        """The output of a classifier, its classes in order."""
+        return Classes(tuple(names), self.form)
 
 
 def read(path: Path, pixels: str | None) -> Found:
-    """The model in a .keras file, on raw 0-255 float32 pixels.
+    """The model in a .keras file; one of images on raw 0-255 float32 pixels.
 
     Args:
         path: the file.
         pixels: one of `tkit_edge.runtime.PIXELS`, or None where the model's own first layer shows it.
 
     Raises:
-        InputError: no complete .keras file, code or classes that aren't stock Keras, not one image in and one row of
-            scores out, or `pixels` that has to be given; or reading it takes too long, too much memory, or crashes.
+        InputError: no complete .keras file, code or classes that aren't stock Keras, tensors of unknown size, or
+            `pixels` that has to be given; or reading it takes too long, too much memory, or crashes.
     """
     with Child("tkit.keras_files.child", [str(path)], str(path), TIMEOUT) as child:
         answer, data = child.ask(
@@ -66,8 +88,17 @@ def read(path: Path, pixels: str | None) -> Found:
             "before it. Leave --pixels out unless it was trained on that."
         )
     model = model_files.rebuild(architecture, weights, path)
-    shape, outputs = tuple(model.inputs[0].shape[1:]), model.outputs[0].shape[1]
-    return Found(model, shape, outputs, "probabilities" if activation else "logits", activation, taken)
+    outputs = tuple(_specs(model.outputs))
+    if takes_image(model):
+        return Found(model, Image(*model.inputs[0].shape[1:], "keras"), outputs, activation, taken)
+    return Found(model, Tensors.of(tuple(_specs(model.inputs))), outputs, activation, None)
+
+
+def _specs(tensors: Sequence[keras.KerasTensor]) -> Iterator[TensorSpec]:
+    """Those of a model's inputs or outputs, by the names of the layers that give them."""
+    taken: set[str] = set()
+    for tensor in tensors:
+        yield TensorSpec(fresh(str(producer(tensor).name), taken), tuple(tensor.shape[1:]), tensor.dtype)
 
 
 def read_weights(path: Path, name: str, shape: tuple[int, int, int]) -> list[np.ndarray]:
@@ -109,17 +140,18 @@ def _arrays(described: list[Any], data: bytes) -> dict[str, np.ndarray]:
 
 
 def with_outputs(found: Found, classes: int, path: str) -> Found:
-    """The model with one output per class: a single score for two classes becomes two.
+    """A classifier with one output per class: a single score for two classes becomes two.
 
     Raises:
         InputError: another number of outputs than classes.
     """
-    if found.outputs == classes:
+    if found.row == classes:
         return found
-    if found.outputs != 1 or classes != 2:
+    if found.row != 1 or classes != 2:
+        other = " If it gives a number, say so: data.labels=numbers." if found.row == 1 else ""
         raise InputError(
-            f"{path} has {found.outputs} outputs, the data has {classes} classes: expected one output per class, in "
-            "the order of the class folders' names."
+            f"{path} has {found.row} outputs, the data has {classes} classes: expected one output per class, in "
+            f"the order of the class folders' names.{other}"
         )
     if found.activation == "softmax":
         raise InputError(
@@ -127,4 +159,5 @@ def with_outputs(found: Found, classes: int, path: str) -> Found:
             "Dense(2, activation='softmax') or Dense(1, activation='sigmoid'), and train again."
         )
     activation = "softmax" if found.activation else None
-    return found._replace(model=two_classes(found.model), outputs=2, activation=activation)
+    made = two_classes(found.model)
+    return found._replace(model=made, outputs=tuple(_specs(made.outputs)), activation=activation)

@@ -3,28 +3,65 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from tkit_edge.tensors import TensorSpec
 from tkit_pipelines.config import Component
 
 if TYPE_CHECKING:
     import keras
 
 
-class PixelStatistics(NamedTuple):
-    """Mean and variance of all raw 0-255 pixel values of the training split."""
+class Statistics(NamedTuple):
+    """Mean and variance of all values of a tensor in the training split."""
 
     mean: float
     variance: float
 
 
-class Model(Component):
-    """A family of image classifiers.
+class Spec(NamedTuple):
+    """What a model takes and gives: all that it may know of its task and its data."""
 
-    `build` returns a functional `keras.Model` from float32 raw 0-255 pixels [batch, height, width, channels] to
-    float32 logits [batch, num_classes]; its own normalization is inside, so that a device cannot skew it.
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    statistics: Mapping[str, Statistics]
+    """By the tensor's name: of inputs, and of targets that are numbers."""
+
+    @classmethod
+    def of_images(cls, shape: tuple[int, int, int], classes: int, statistics: Statistics) -> Spec:
+        """That of a classifier of images.
+
+        Args:
+            shape: height, width and channels.
+            classes: their number.
+            statistics: of the raw 0-255 pixel values.
+
+        Example: `CNN(depth=2).build(Spec.of_images((8, 8, 1), 10, Statistics(78.0, 3600.0)))`
+        """
+        image, logits = TensorSpec("image", shape, "uint8"), TensorSpec("logits", (classes,), "float32")
+        return cls((image,), (logits,), {"image": statistics})
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the one input, without the batch."""
+        (taken,) = self.inputs
+        return taken.shape
+
+
+class Model(Component):
+    """A family of models.
+
+    `build` returns a functional `keras.Model` in float32. Its inputs are what a device reads, such as raw 0-255 pixels
+    [batch, height, width, channels], and its normalization is inside, so that a device cannot skew it. Its outputs are
+    those of the spec, such as logits [batch, classes].
     """
 
+    takes: ClassVar[tuple[str, ...]] = ("image",)
+    """The kinds of input that it fits, files of `tkit_edge.inputs`."""
+    gives: ClassVar[tuple[str, ...]] = ("classes",)
+    """The kinds of output that it fits, files of `tkit_edge.outputs`."""
+
     @abstractmethod
-    def build(self, input_shape: tuple[int, int, int], num_classes: int, statistics: PixelStatistics) -> keras.Model:
-        """The uncompiled model for images of `input_shape` (height, width, channels)."""
+    def build(self, spec: Spec) -> keras.Model:
+        """The uncompiled model."""

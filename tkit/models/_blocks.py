@@ -6,20 +6,31 @@ import math
 
 import keras
 
-from tkit.models import PixelStatistics
+from tkit.models import Spec
 
 
-def pixels(
-    input_shape: tuple[int, int, int], statistics: PixelStatistics
-) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+def pixels(spec: Spec) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """The model's input of raw 0-255 pixels, and these pixels normalized to mean 0 and variance 1.
 
     One scale and offset for all channels: an int8 file computes that at no cost; one scale per channel took 15 % of
     ResNet-8's latency (docs/log.md).
     """
-    inputs = keras.Input(input_shape, name="image")
+    inputs, statistics = keras.Input(spec.shape, name="image"), spec.statistics["image"]
     deviation = math.sqrt(statistics.variance)
     return inputs, keras.layers.Rescaling(1 / deviation, -statistics.mean / deviation, name="normalize")(inputs)
+
+
+def head(x: keras.KerasTensor, spec: Spec) -> keras.KerasTensor:
+    """The model's output from features [batch, n]: logits [batch, classes], or a number [batch, 1].
+
+    A number is scaled by the targets' own mean and deviation, so that the weights before it are of the usual size.
+    """
+    (given,) = spec.outputs
+    if given.shape:
+        return keras.layers.Dense(given.shape[0], name=given.name, dtype="float32")(x)
+    statistics = spec.statistics[given.name]
+    value = keras.layers.Dense(1, name=f"{given.name}_normalized", dtype="float32")(x)
+    return keras.layers.Rescaling(math.sqrt(statistics.variance), statistics.mean, name=given.name)(value)
 
 
 def conv_bn(

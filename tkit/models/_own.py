@@ -6,19 +6,19 @@ import keras
 
 from tkit.keras_files.graph import activation_of, flat, float32
 from tkit.model_classes import is_operation
+from tkit.models import Spec
 from tkit_edge.errors import InputError
 
 _FUNCTIONAL = ("Functional", "Sequential")
 
 
-def plain(model: object, name: str, input_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
+def plain(model: object, name: str, spec: Spec) -> keras.Model:
     """The model that a user's `build` returned: flat, float32, of stock Keras layers.
 
     Args:
         model: what `build` returned; nested models are flattened.
         name: its name in messages, such as "mine.build()".
-        input_shape: height, width and channels of the data.
-        num_classes: of the data.
+        spec: what `build` was given.
 
     Raises:
         InputError: no functional model, another input or output, probabilities instead of logits, or a layer that
@@ -29,15 +29,15 @@ def plain(model: object, name: str, input_shape: tuple[int, int, int], num_class
             f"{name} returned a {type(model).__name__}, expected a functional model: keras.Model(inputs, outputs)."
         )
     inputs, outputs = [tuple(item.shape) for item in model.inputs], [tuple(item.shape) for item in model.outputs]
-    if inputs != [(None, *input_shape)]:
+    wanted, expected = [(None, *item.shape) for item in spec.inputs], [(None, *(item.shape or (1,))) for item in spec.outputs]
+    if inputs != wanted:
         raise InputError(
-            f"{name} takes {inputs}, the data gives [(None, {', '.join(map(str, input_shape))})]. Begin with "
-            "keras.Input(input_shape), or change data.image_size and data.channels."
+            f"{name} takes {inputs}, the data gives {wanted}. Begin with keras.Input(spec.shape), or change "
+            "data.image_size and data.channels."
         )
-    if outputs != [(None, num_classes)]:
-        raise InputError(
-            f"{name} gives {outputs}, expected [(None, {num_classes})]: end with keras.layers.Dense(num_classes)."
-        )
+    if outputs != expected:
+        units = expected[0][-1]
+        raise InputError(f"{name} gives {outputs}, expected {expected}: end with keras.layers.Dense({units}).")
     made = flat(model)
     for operation in made.operations:
         kind = type(operation)
@@ -51,6 +51,6 @@ def plain(model: object, name: str, input_shape: tuple[int, int, int], num_class
                 "plain operations: it could neither be saved nor be exported. Make it of stock layers and keras.ops."
             )
     activation = activation_of(made)
-    if activation:
+    if activation and spec.outputs[0].shape:
         raise InputError(f"{name} ends in a {activation}; tkit trains and exports logits: leave the {activation} out.")
     return float32(made)

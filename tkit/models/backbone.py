@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import Field
 
-from tkit.models import Model, PixelStatistics
+from tkit.models import Model, Spec
 from tkit_edge.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ _NETWORKS = {
 class Backbone(Model):
     """A Keras Applications network without its top, global average pooling, dropout and a new dense layer."""
 
+    gives = ("classes", "number")
     kind: Literal["backbone"] = "backbone"
     name: Literal[
         "EfficientNetB0",
@@ -71,8 +72,8 @@ class Backbone(Model):
     dropout: float = Field(0.2, ge=0, lt=1)
     """Share of the pooled features that is dropped in training."""
 
-    def build(self, input_shape: tuple[int, int, int], num_classes: int, statistics: PixelStatistics) -> keras.Model:
-        """Float32 raw pixels [batch, height, width, 3] to logits [batch, num_classes].
+    def build(self, spec: Spec) -> keras.Model:
+        """Float32 raw pixels [batch, height, width, 3] to the outputs of `head`.
 
         Raises:
             InputError: grey images, too small ones, or weights that are unavailable or don't fit.
@@ -80,7 +81,9 @@ class Backbone(Model):
         import keras
 
         from tkit.keras_files.graph import flat, float32
+        from tkit.models._blocks import head
 
+        input_shape = spec.shape
         if input_shape[2] != CHANNELS:
             raise InputError(f"model.name={self.name} takes RGB images: set data.channels=3 (received 1).")
         network, expects = self._network(input_shape), _NETWORKS[self.name]
@@ -91,10 +94,9 @@ class Backbone(Model):
         x = keras.layers.GlobalAveragePooling2D(name="pool")(network(x))
         if self.dropout:
             x = keras.layers.Dropout(self.dropout, name="dropout")(x)
-        outputs = keras.layers.Dense(num_classes, name="logits")(x)
-        return float32(flat(keras.Model(inputs, outputs, name=self.name.lower())))
+        return float32(flat(keras.Model(inputs, head(x, spec), name=self.name.lower())))
 
-    def _network(self, input_shape: tuple[int, int, int]) -> keras.Model:
+    def _network(self, input_shape: tuple[int, ...]) -> keras.Model:
         """The network without its top, on pixels as `_Pixels` has them; frozen where it has weights."""
         import keras
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from tkit.models import Model, PixelStatistics
+from tkit.models import Model, Spec
 
 if TYPE_CHECKING:
     import keras
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class CNN(Model):
     """`depth` stages; each doubles the width and halves the image."""
 
+    gives = ("classes", "number")
     kind: Literal["cnn"] = "cnn"
     depth: int = Field(3, ge=1, le=8)
     """Stages of two convolutions."""
@@ -26,13 +27,13 @@ class CNN(Model):
     dropout: float = Field(0.0, ge=0, lt=1)
     """Share of the pooled features that is dropped in training."""
 
-    def build(self, input_shape: tuple[int, int, int], num_classes: int, statistics: PixelStatistics) -> keras.Model:
-        """Float32 raw pixels [batch, height, width, channels] to logits [batch, num_classes]."""
+    def build(self, spec: Spec) -> keras.Model:
+        """Float32 raw pixels [batch, height, width, channels] to the outputs of `head`."""
         import keras
 
-        from tkit.models._blocks import conv_bn, pixels
+        from tkit.models._blocks import conv_bn, head, pixels
 
-        inputs, x = pixels(input_shape, statistics)
+        inputs, x = pixels(spec)
         for stage in range(self.depth):
             for index in range(2):
                 x = conv_bn(x, self.width * 2**stage, f"stage{stage + 1}_{index + 1}")
@@ -41,5 +42,4 @@ class CNN(Model):
         x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
         if self.dropout:
             x = keras.layers.Dropout(self.dropout, name="dropout")(x)
-        outputs = keras.layers.Dense(num_classes, name="logits", dtype="float32")(x)
-        return keras.Model(inputs, outputs, name="cnn")
+        return keras.Model(inputs, head(x, spec), name="cnn")

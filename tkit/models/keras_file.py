@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tkit.keras_files.formats import Pixels
-from tkit.models import Model, PixelStatistics
+from tkit.models import Model, Spec
 from tkit_edge.errors import InputError
+from tkit_edge.tensors import listed
 
 if TYPE_CHECKING:
     import keras
 
 
 class KerasFile(Model):
-    """The model in a .keras file, loaded in safe mode and adapted to raw 0-255 float32 pixels."""
+    """The model in a .keras file, loaded in safe mode and adapted to raw 0-255 float32 pixels where it takes an image."""
 
+    takes, gives = ("image", "tensors"), ("classes", "number", "tensors")
     kind: Literal["keras_file"] = "keras_file"
     path: str
     """The .keras file."""
@@ -27,7 +29,7 @@ class KerasFile(Model):
     pixels: Pixels | None = None
     """The model's pixel range; null if it begins with its own Rescaling or Normalization of raw pixels."""
 
-    def build(self, input_shape: tuple[int, int, int], num_classes: int, statistics: PixelStatistics) -> keras.Model:
+    def build(self, spec: Spec) -> keras.Model:
         """The file's model for further training.
 
         Raises:
@@ -41,15 +43,18 @@ class KerasFile(Model):
         if self.sha256 and path.is_file() and files.sha256(path) != self.sha256:
             raise InputError(f"{path} has changed since the recipe was made (other sha256).")
         found = read(path, self.pixels)
-        if found.input_shape != input_shape:
-            size = "x".join(map(str, found.input_shape[:2]))
+        if [item.shape for item in found.input.tensors] != [item.shape for item in spec.inputs]:
+            size = found.input.tensors[0].shape
+            remedy = f" Set data.image_size={size[0]},{size[1]} and data.channels={size[2]}." if found.pixels else ""
             raise InputError(
-                f"{path} takes images of {list(found.input_shape)}, the recipe's data gives {list(input_shape)}. "
-                f"Set data.image_size={size.replace('x', ',')} and data.channels={found.input_shape[2]}."
+                f"{path} takes {listed(found.input.tensors)}, the recipe's data gives {listed(spec.inputs)}.{remedy}"
             )
-        if found.output != "logits":
+        (given,) = spec.outputs
+        if not given.shape:
+            return found.model
+        if found.activation:
             raise InputError(
                 f"{path} ends in a {found.activation}, training needs logits: make the model again without its last "
                 "activation and save that."
             )
-        return with_outputs(found, num_classes, str(path)).model
+        return with_outputs(found, given.shape[0], str(path)).model

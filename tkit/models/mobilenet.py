@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import Field
 
-from tkit.models import Model, PixelStatistics
+from tkit.models import Model, Spec
 
 if TYPE_CHECKING:
     import keras
@@ -40,6 +40,7 @@ _PAPER_STRIDE = 32
 class MobileNet(Model):
     """MobileNetV2 with a width and a depth multiplier."""
 
+    gives = ("classes", "number")
     kind: Literal["mobilenet"] = "mobilenet"
     width: float = Field(1.0, gt=0, le=4)
     """Multiplies the filters of every layer, those of the last layer only if above 1; rounded to multiples of 8."""
@@ -52,14 +53,14 @@ class MobileNet(Model):
     dropout: float = Field(0.0, ge=0, lt=1)
     """Share of the pooled features that is dropped in training."""
 
-    def build(self, input_shape: tuple[int, int, int], num_classes: int, statistics: PixelStatistics) -> keras.Model:
-        """Float32 raw pixels [batch, height, width, channels] to logits [batch, num_classes]."""
+    def build(self, spec: Spec) -> keras.Model:
+        """Float32 raw pixels [batch, height, width, channels] to the outputs of `head`."""
         import keras
 
-        from tkit.models._blocks import conv_bn, pixels
+        from tkit.models._blocks import conv_bn, head, pixels
 
         surplus = _PAPER_STRIDE // self.output_stride  # the strides that are still to be removed
-        inputs, x = pixels(input_shape, statistics)
+        inputs, x = pixels(spec)
         stem_strides, surplus = _stride(2, surplus)
         x = conv_bn(x, self._filters(_STEM), "stem", strides=stem_strides, activation="relu6")
         for number, stage in enumerate(_STAGES, 1):
@@ -76,8 +77,7 @@ class MobileNet(Model):
         x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
         if self.dropout:
             x = keras.layers.Dropout(self.dropout, name="dropout")(x)
-        outputs = keras.layers.Dense(num_classes, name="logits", dtype="float32")(x)
-        return keras.Model(inputs, outputs, name="mobilenet")
+        return keras.Model(inputs, head(x, spec), name="mobilenet")
 
     def _filters(self, filters: int) -> int:
         """Multiplied by the width and rounded to a multiple of 8, never below nine tenths."""

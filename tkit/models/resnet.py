@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
-from tkit.models import Model, PixelStatistics
+from tkit.models import Model, Spec
 
 if TYPE_CHECKING:
     import keras
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 class ResNet(Model):
     """Three stages of (depth - 2) / 6 basic blocks with `width`, 2 `width` and 4 `width` filters."""
 
+    gives = ("classes", "number")
     kind: Literal["resnet"] = "resnet"
     depth: int = 20
     """Layers with weights on the main path: 8, 14, 20, 32, 44, 56, 110 ..."""
@@ -32,21 +33,20 @@ class ResNet(Model):
             raise ValueError("depth must be 6n+2: 8, 14, 20, 26, 32, 38, 44, 50, 56 ...")
         return depth
 
-    def build(self, input_shape: tuple[int, int, int], num_classes: int, statistics: PixelStatistics) -> keras.Model:
-        """Float32 raw pixels [batch, height, width, channels] to logits [batch, num_classes]."""
+    def build(self, spec: Spec) -> keras.Model:
+        """Float32 raw pixels [batch, height, width, channels] to the outputs of `head`."""
         import keras
 
-        from tkit.models._blocks import conv_bn, pixels
+        from tkit.models._blocks import conv_bn, head, pixels
 
-        inputs, x = pixels(input_shape, statistics)
+        inputs, x = pixels(spec)
         x = conv_bn(x, self.width, "stem")
         for stage in range(3):
             for block in range((self.depth - 2) // 6):
                 strides = 2 if stage > 0 and block == 0 else 1
                 x = self._block(x, self.width * 2**stage, strides, f"stage{stage + 1}_block{block + 1}")
         x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-        outputs = keras.layers.Dense(num_classes, name="logits", dtype="float32")(x)
-        return keras.Model(inputs, outputs, name=f"resnet{self.depth}")
+        return keras.Model(inputs, head(x, spec), name=f"resnet{self.depth}")
 
     def _block(self, x: keras.KerasTensor, filters: int, strides: int, name: str) -> keras.KerasTensor:
         import keras

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tkit import console, model_files
-from tkit.models import Model, PixelStatistics
+from tkit.models import Model, Statistics
 from tkit.models._own import plain
 from tkit.recipe import Recipe
 from tkit.recipe_loading import Loaded
@@ -167,7 +167,7 @@ def build(model: Model, splits: Splits) -> keras.Model:
     return made if model.kind in kinds("tkit.models") else plain(made, f"{model.kind}.build()", shape, classes)
 
 
-def pixel_statistics(images: np.ndarray) -> PixelStatistics:
+def pixel_statistics(images: np.ndarray) -> Statistics:
     """Mean and variance of the values of uint8 images [n, height, width, channels], exact from their histogram."""
     values, counts = np.arange(256), np.zeros(256, np.int64)
     for start in range(0, len(images), _COUNTED_AT_ONCE):
@@ -175,4 +175,4 @@ def pixel_statistics(images: np.ndarray) -> PixelStatistics:
     share = counts / images.size
     mean = float(share @ values)
     # Images of one value would divide by 0.
-    return PixelStatistics(mean, max(float(share @ (values - mean) ** 2), 1.0))
+    return Statistics(mean, max(float(share @ (values - mean) ** 2), 1.0))
