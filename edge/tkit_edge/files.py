@@ -160,5 +160,7 @@ def _check_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
             raise ValueError(f"{member.filename!r} has a header of version {version}")
         shape, _, dtype = readers[version](file)
         expected = file.tell() + math.prod(shape) * dtype.itemsize
-    if dtype.hasobject or min(shape, default=0) < 0 or expected != member.file_size:
+    if dtype.hasobject:
+        raise ValueError(f"{member.filename!r} holds Python objects, not plain numbers")
+    if min(shape, default=0) < 0 or expected != member.file_size:
         raise ValueError(f"{member.filename!r} has {member.file_size:,} bytes for {dtype} {list(shape)}")

@@ -25,13 +25,13 @@ def augment(
     Args:
         images: uint8 [N, H, W, C].
         rows: int [B], B static.
-        labels: float32 [B, classes].
+        labels: float32 [B, ...], as in `BatchOp.apply`.
         ops: In order; op i draws from `derive(seed, i)`.
         seed: int64 [2].
         turn: bool [B, 1], as in `Move.sources`.
 
     Returns:
-        uint8 [B, H, W, C] and float32 [B, classes].
+        uint8 [B, H, W, C] and float32 [B, ...].
     """
     import tensorflow as tf
 

@@ -7,71 +7,92 @@ stopped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from tkit_pipelines.augment import augment
 from tkit_pipelines.balance import Balance, Oversample, class_weights
 from tkit_pipelines.dataset import Examples, shareable, stored
-from tkit_pipelines.op import Op
 from tkit_pipelines.seeds import derive
 
 if TYPE_CHECKING:
-    import numpy as np
     import tensorflow as tf
 
+Encode: TypeAlias = "Callable[[dict[str, tf.Tensor]], tf.Tensor]"
+"""From a batch's target columns ({"label": int32 [B]}) to what a loss compares with: float32 [B, ...]."""
 # What a seed is for; two uses never draw the same numbers.
 ORDER, AUGMENT, START = 0, 1, 2
+
+
+class Feeding(Protocol):
+    """What batches need to know of their data: a `tkit_pipelines.data.Data`."""
+
+    @property
+    def target(self) -> str | None:
+        """The target column."""
+
+    @property
+    def batch_size(self) -> int:
+        """Examples per batch."""
+
+    @property
+    def balance(self) -> Balance:
+        """How uneven classes are evened out."""
+
+    def gather(
+        self,
+        columns: Mapping[str, tuple[tf.Tensor, tf.Tensor]],
+        targets: tf.Tensor | None,
+        seed: tf.Tensor,
+        turn: tf.Tensor,
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
+        """A batch's inputs and its targets."""
 
 
 class Batches:
     """Shuffled, augmented training batches without end; the remainder of an epoch is dropped.
 
+    A batch is (x, y): x a tensor where there is one input column, else a dict by name; y what `encode` makes of the
+    target column. It is (x,) for data without a target. With `data.balance=weights` a third element follows: float32
+    [B], each example's weight in the loss, by its (mixed) label; with `oversample` an epoch is longer: every class
+    comes as often as the largest.
+
     Args:
-        examples: The images, kept in memory once: TensorFlow reads the array itself where it can, and a
-            memory-mapped one from its file.
-        num_classes: The width of the one-hot labels.
-        batch_size: Images a batch; all of them where there are fewer.
-        ops: Augmentation, in order.
+        examples: Kept in memory once: TensorFlow reads the arrays themselves where it can, and a memory-mapped one
+            from its file.
+        data: How they are fed. A batch holds `data.batch_size` examples, or all of them where there are fewer.
+        encode: The targets' form; one-hot [B, classes] where classes are evened out or mixed.
         seed: The run's.
-        balance: `weights` adds a third element to each batch: float32 [B], each image's weight in the loss, by
-            its (mixed) label. `oversample` makes an epoch longer: every class comes as often as the largest.
 
     Example:
-        >>> batches = Batches(splits.train, 10, 128, (Flip(),), seed=0)
+        >>> batches = Batches(splits.train, data, lambda columns: tf.one_hot(columns["label"], 10), seed=0)
         >>> images, labels = batches.batch(epoch=3, step=17)
         >>> for images, labels in batches.dataset(epoch=3, step=17): ...  # the same batch comes first
     """
 
-    def __init__(
-        self,
-        examples: Examples,
-        num_classes: int,
-        batch_size: int,
-        ops: Sequence[Op],
-        seed: int,
-        balance: Balance = "none",
-    ) -> None:
+    def __init__(self, examples: Examples, data: Feeding, encode: Encode, seed: int) -> None:
         import tensorflow as tf
 
-        self.batch_size = min(batch_size, len(examples))
-        self._ops = tuple(ops)
-        self._num_classes = num_classes
+        self.batch_size = min(data.batch_size, len(examples))
+        self._data, self._encode = data, encode
+        self._count = len(examples)
+        self._oversample = self._weights = None
         with tf.device("CPU:0"):
-            self._images, self._rows = _tensors(examples.images)
-            self._labels = tf.constant(examples.labels)
+            self._inputs, self._targets = _tensors(examples, data.target)
             self._seed = tf.constant([seed, 0], tf.int64)
-            # What each image's turn is in the first epoch: op.Move.sources.
-            self._first = tf.random.stateless_uniform([len(examples)], derive(self._seed, START)) < 0.5
-            self._oversample = Oversample(examples.labels) if balance == "oversample" else None
-            self._weights = tf.constant(class_weights(examples.labels, num_classes)) if balance == "weights" else None
-        drawn = len(examples) if self._oversample is None else self._oversample.size
+            # What each example's turn is in the first epoch: op.Move.sources.
+            self._first = tf.random.stateless_uniform([self._count], derive(self._seed, START)) < 0.5
+            if data.balance == "oversample":
+                self._oversample = Oversample(examples.labels)
+            elif data.balance == "weights":
+                classes = encode({"label": tf.constant(examples.labels[:1])}).shape[1]
+                self._weights = tf.constant(class_weights(examples.labels, classes))
+        drawn = self._count if self._oversample is None else self._oversample.size
         self.steps_per_epoch = drawn // self.batch_size
         scalar = tf.TensorSpec((), tf.int64)
         self._from = tf.function(self._build, input_signature=[scalar, scalar], autograph=False)
 
     def batch(self, epoch: int, step: int) -> tuple[tf.Tensor, ...]:
-        """One batch, computed now: uint8 [B, H, W, C], one-hot float32 [B, classes] and, if asked for, weights."""
+        """One batch, computed now."""
         import tensorflow as tf
 
         if not 0 <= step < self.steps_per_epoch:
@@ -107,14 +128,14 @@ class Batches:
         return tf.data.experimental.to_variant(made)
 
     def _order(self, epoch: tf.Tensor | int) -> tf.Tensor:
-        """Which images each step of the epoch takes: int32 [steps, B]."""
+        """Which examples each step of the epoch takes: int32 [steps, B]."""
         import tensorflow as tf
 
         seed = derive(self._seed, ORDER, epoch)
         if self._oversample is not None:
             shuffled = self._oversample.draw(seed)
         else:
-            shuffled = tf.random.experimental.stateless_shuffle(tf.range(len(self._labels)), seed)
+            shuffled = tf.random.experimental.stateless_shuffle(tf.range(self._count), seed)
         used = self.steps_per_epoch * self.batch_size
         return tf.reshape(shuffled[:used], [self.steps_per_epoch, self.batch_size])
 
@@ -122,30 +143,31 @@ class Batches:
         import tensorflow as tf
 
         seed = derive(self._seed, AUGMENT, epoch, step)
-        rows = indices if self._rows is None else tf.gather(self._rows, indices)
-        labels = tf.one_hot(tf.gather(self._labels, indices), self._num_classes)
+        columns = {name: (column, _rows(rows, indices)) for name, (column, rows) in self._inputs.items()}
+        targets = self._encode(_taken(self._targets, indices)) if self._targets else None
         turn = tf.not_equal(tf.gather(self._first, indices), epoch % 2 == 1)[:, None]
-        images, labels = augment(self._images, rows, labels, self._ops, seed, turn)
-        return (images, labels) if self._weights is None else (images, labels, tf.linalg.matvec(labels, self._weights))
+        inputs, targets = self._data.gather(columns, targets, seed, turn)
+        batch = _batch(inputs, targets)
+        return batch if self._weights is None else (*batch, tf.linalg.matvec(targets, self._weights))
 
 
-def in_order(examples: Examples, num_classes: int, batch_size: int) -> tf.data.Dataset:
+def in_order(examples: Examples, data: Feeding, encode: Encode, batch_size: int | None = None) -> tf.data.Dataset:
     """All examples once, unshuffled and unaugmented; the last batch may be smaller.
 
     Returns:
-        A dataset of (uint8 [B, H, W, C], one-hot float32 [B, classes]).
+        A dataset of (x, y), or (x,), as those of `Batches`.
     """
     import tensorflow as tf
 
+    size = batch_size or data.batch_size
     with tf.device("CPU:0"):
-        (images, rows), labels = _tensors(examples.images), tf.constant(examples.labels)
+        inputs, targets = _tensors(examples, data.target)
 
-        def cut(start: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            end = start + batch_size
-            part = images[start:end] if rows is None else tf.gather(images, rows[start:end])
-            return part, tf.one_hot(labels[start:end], num_classes)
+        def cut(start: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            part = slice(start, start + size)
+            return _batch(_cut(inputs, part), encode(_cut(targets, part)) if targets else None)
 
-        starts = tf.data.Dataset.range(0, len(examples), batch_size)
+        starts = tf.data.Dataset.range(0, len(examples), size)
         made = starts.map(cut, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
         return without_autotuning(made)
 
@@ -163,13 +185,49 @@ def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return dataset.with_options(options)
 
 
-def _tensors(images: np.ndarray) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """A tensor over the images' own memory, and which of its rows they are (None: all).
+_Columns: TypeAlias = "dict[str, tuple[tf.Tensor, tf.Tensor | None]]"
+"""By name, a tensor and which of its rows a column is (None: all)."""
 
-    `tf.constant` would copy the data set. Over a memory-mapped file it reads what each batch gathers.
+
+def _tensors(examples: Examples, target: str | None) -> tuple[_Columns, _Columns]:
+    """The input columns and the target column, as tensors over their own memory.
+
+    `tf.constant` would copy the data set. Over a memory-mapped file a tensor reads what each batch gathers.
     """
     import tensorflow as tf
 
-    store, rows = stored(images)
-    tensor = tf.experimental.dlpack.from_dlpack(shareable(store).__dlpack__())
-    return tensor, None if rows is None else tf.constant(rows, tf.int64)
+    inputs: _Columns = {}
+    targets: _Columns = {}
+    for name, column in examples.columns.items():
+        store, rows = stored(column)
+        tensor = tf.experimental.dlpack.from_dlpack(shareable(store).__dlpack__())
+        (targets if name == target else inputs)[name] = tensor, None if rows is None else tf.constant(rows, tf.int64)
+    return inputs, targets
+
+
+def _rows(rows: tf.Tensor | None, indices: tf.Tensor) -> tf.Tensor:
+    """Where the examples at `indices` are in the tensor that holds them."""
+    import tensorflow as tf
+
+    return indices if rows is None else tf.gather(rows, indices)
+
+
+def _taken(columns: _Columns, indices: tf.Tensor) -> dict[str, tf.Tensor]:
+    import tensorflow as tf
+
+    return {name: tf.gather(column, _rows(rows, indices)) for name, (column, rows) in columns.items()}
+
+
+def _cut(columns: _Columns, part: slice) -> dict[str, tf.Tensor]:
+    import tensorflow as tf
+
+    return {
+        name: column[part] if rows is None else tf.gather(column, rows[part])
+        for name, (column, rows) in columns.items()
+    }
+
+
+def _batch(inputs: dict[str, tf.Tensor], targets: tf.Tensor | None) -> tuple[tf.Tensor, ...]:
+    """(x, y) as Keras takes it: one input alone, several by name."""
+    x = next(iter(inputs.values())) if len(inputs) == 1 else inputs
+    return (x,) if targets is None else (x, targets)

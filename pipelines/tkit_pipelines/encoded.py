@@ -16,7 +16,7 @@ import numpy as np
 from tkit_edge import images
 from tkit_edge.errors import InputError
 from tkit_pipelines import cache
-from tkit_pipelines.dataset import Bad, Examples, Origin
+from tkit_pipelines.dataset import Bad, Origin, labelled
 from tkit_pipelines.progress import progress
 from tkit_pipelines.source import Loaded, Shape, Source
 
@@ -108,7 +108,7 @@ class EncodedSource(Source):
         damaged = [bad for bad in found.bad if not bad.stray]
         if damaged and not skip_bad:
             raise InputError(_refusal(damaged[0].reason))
-        whole = Examples(found.images, found.labels, Origin(self, np.arange(len(found.labels))))
+        whole = labelled(found.images, found.labels, Origin(self, np.arange(len(found.labels))))
         good = np.flatnonzero(found.labels >= 0)
         test = whole.view(good[good >= found.train]) if len(found.labels) > found.train else None
         return Loaded(whole.view(good[good < found.train]), test, found.class_names, found.bad, found.notes)

@@ -47,19 +47,7 @@ def read_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Lay
     Raises:
         InputError: no classes at all, or names that contradict each other.
     """
-    tree: dict = {}
-    for name, is_file in [*((name, True) for name in files), *((name, False) for name in folders)]:
-        parts = [part for part in name.split("/") if part not in ("", ".")]
-        if any(part.startswith(".") or part.lower() in IGNORED for part in parts):
-            continue
-        node = tree
-        for part in parts[:-1] if is_file else parts:
-            node = node.setdefault(part, {})
-            if not isinstance(node, dict):
-                raise InputError(f"{where}: {name!r} lies in something that is also a file. Pack it again.")
-        if is_file and node.setdefault(parts[-1], name) != name:
-            raise InputError(f"{where}: two entries are called {name!r}. Pack it again.")
-    tree = _unwrapped(tree)
+    tree = _unwrapped(_tree(files, folders, where))
     problems: list[str] = []
     notes: list[str] = []
     chosen = _splits(tree)
@@ -84,6 +72,49 @@ def read_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Lay
     places = {name: (index, label) for index, (name, label) in enumerate(order)}
     count = sum(map(len, train.values()))
     return Layout(tuple(class_names), count, len(order) - count, places, tuple(problems), tuple(notes))
+
+
+def unlabelled_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Layout:
+    """The layout of a tree whose folders are no classes: every file, however deep, is an image, all of one class.
+
+    Splits are found as in a tree of classes; folders beside them are left out.
+
+    Raises:
+        InputError: no files at all, or names that contradict each other.
+    """
+    tree = _tree(files, folders, where)
+    while len(tree) == len(_folders(tree)) == 1:
+        [tree] = tree.values()
+    inner = _folders(tree)
+    chosen = split_names.choose(inner, inner)
+    train, test, notes = sorted(_files(tree)), list[str](), list[str]()
+    if chosen is not None and (chosen.test or chosen.validation):
+        parts = {name: sorted(_files(node)) for name, node in inner.items()}
+        validation = parts.get(chosen.validation or "", [])
+        test = parts[chosen.test] if chosen.test else validation
+        train = parts[chosen.train] + (validation if chosen.test else [])
+        notes = [f"{name}/ is left out: it is no split" for name in sorted(parts.keys() - set(chosen))]
+    if not train:
+        raise InputError(f"{where}: no images found.")
+    places = {name: (index, 0) for index, name in enumerate([*train, *test])}
+    return Layout(("",), len(train), len(test), places, (), tuple(notes))
+
+
+def _tree(files: Iterable[str], folders: Iterable[str], where: str) -> dict:
+    """Folders as dicts by name, files as their whole names."""
+    tree: dict = {}
+    for name, is_file in [*((name, True) for name in files), *((name, False) for name in folders)]:
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        if any(part.startswith(".") or part.lower() in IGNORED for part in parts):
+            continue
+        node = tree
+        for part in parts[:-1] if is_file else parts:
+            node = node.setdefault(part, {})
+            if not isinstance(node, dict):
+                raise InputError(f"{where}: {name!r} lies in something that is also a file. Pack it again.")
+        if is_file and node.setdefault(parts[-1], name) != name:
+            raise InputError(f"{where}: two entries are called {name!r}. Pack it again.")
+    return tree
 
 
 def _folders(tree: dict) -> dict[str, dict]:

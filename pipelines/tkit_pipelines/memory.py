@@ -1,4 +1,4 @@
-"""How much memory images may take: past it they stay in the cache on disk."""
+"""How much memory examples may take: past it they stay where they are, images in the cache on disk."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def machine_memory() -> int:
 
 
 def ram_budget() -> int:
-    """Bytes of decoded images that are held in memory: `TKIT_RAM` in GiB, else half of the machine's memory."""
+    """Bytes of examples that are held in memory: `TKIT_RAM` in GiB, else half of the machine's memory."""
     chosen = os.environ.get("TKIT_RAM")
     if not chosen:
         return machine_memory() // 2
@@ -49,7 +49,8 @@ class Budget:
 
     def place(self, examples: Examples, indices: np.ndarray) -> Examples:
         """The examples at `indices`: in memory where the budget has room, else where they are."""
-        size = len(indices) * int(np.prod(examples.images.shape[1:]))
+        large = (column for column in examples.columns.values() if column.ndim > 1)  # a view copies the others
+        size = len(indices) * sum(int(np.prod(column.shape[1:])) * column.dtype.itemsize for column in large)
         if size > self.left:
             return examples.view(indices)
         self.left -= size

@@ -32,7 +32,7 @@ class BatchOp(Op):
 
         Args:
             images: uint8 [B, H, W, C], the shape static.
-            labels: float32 [B, classes], each row's sum 1.
+            labels: float32 [B, ...], what is right: of classes [B, classes], each row's sum 1.
             seed: int64 [2], this op's own at this step.
 
         Returns:

@@ -26,6 +26,13 @@ def to_uint8(values: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.clip_by_value(tf.round(values), 0, 255), tf.uint8)
 
 
+def per_image(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """A number per image, [B], in the rank of `like`, [B, ...]."""
+    import tensorflow as tf
+
+    return tf.reshape(values, [-1] + [1] * (like.shape.rank - 1))
+
+
 def beta(alpha: float, count: int, seed: tf.Tensor) -> tf.Tensor:
     """float32 [count] drawn from Beta(alpha, alpha)."""
     import tensorflow as tf

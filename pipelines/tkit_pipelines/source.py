@@ -1,4 +1,4 @@
-"""What a data source is: it gives training images, class names and, where the set has them, test images.
+"""What a data source is: it gives labelled training images, class names and, where the set has them, test images.
 
 A source is one file in `sources/`. `NamedSource`s are asked for by their file's name (`digits`,
 `tfds:cifar10`), `PathSource`s open a path. `tkit_pipelines.resolve` picks one for what the user typed.
@@ -30,7 +30,10 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a source holds; `test` is None where the set has no test images of its own."""
+    """What a source holds; `test` is None where the set has no test examples of its own.
+
+    `class_names` is empty where examples have no classes.
+    """
 
     train: Examples
     test: Examples | None
@@ -47,12 +50,16 @@ class Source(ABC):
 
     @abstractmethod
     def load(self, shape: Shape, skip_bad: bool = False) -> Loaded:
-        """All images, brought to `shape`; the same ones in the same order each time.
+        """All images with their classes, brought to `shape`; the same ones in the same order each time.
 
         Args:
             shape: The size and channels wanted.
             skip_bad: Skip files that are not valid images, and report which, instead of raising InputError.
         """
+
+    def unlabelled(self) -> Source:
+        """The source for reading images whose labels nobody needs: where folders are classes, no folder is one."""
+        return self
 
 
 class NamedSource(Source):

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from tkit_edge.inputs import Input
 from tkit_edge.text import counted
 from tkit_pipelines.class_names import lookalikes
 from tkit_pipelines.dataset import Bad, Examples
@@ -19,12 +20,15 @@ IMBALANCE = 3
 
 @dataclass(frozen=True)
 class Splits:
-    """A data set in its three parts. Test images measure once; nothing is chosen by looking at them."""
+    """A data set in its three parts. Test examples measure once; nothing is chosen by looking at them."""
 
     train: Examples
     validation: Examples
     test: Examples
     class_names: tuple[str, ...]
+    """What labels count; empty where the labels are no classes."""
+    input: Input
+    """What a model takes of an example."""
     name: str
     skipped: Sequence[Bad] = ()
     """Skipped files: strays, and with `data.skip_bad` damaged images."""
@@ -34,6 +38,9 @@ class Splits:
     @cached_property
     def duplicates(self) -> tuple[Duplicates, ...]:
         """Images that are in two of the parts; see `tkit_pipelines.duplicates.find`."""
+        # Equal rows of a table are usual.
+        if "image" not in self.train.columns:
+            return ()
         return find({"train": self.train, "validation": self.validation, "test": self.test})
 
     def remarks(self) -> list[str]:
@@ -47,11 +54,17 @@ class Splits:
         if damaged:
             lines.append(f"{counted(len(damaged), 'file was', 'files were')} skipped; the first: {damaged[0]}")
         lines += map(str, self.duplicates)
+        return lines + self._imbalance()
+
+    def _imbalance(self) -> list[str]:
+        if not self.class_names:
+            return []
         counts = np.bincount(self.train.labels, minlength=len(self.class_names))
         most, least = int(counts.argmax()), int(counts.argmin())
-        if counts[most] >= IMBALANCE * counts[least]:
-            lines.append(
-                f"imbalanced classes: {counts[most]:,} training images of {self.class_names[most]!r}, "
-                f"{counts[least]:,} of {self.class_names[least]!r}; data.balance=weights or oversample evens them out"
-            )
-        return lines
+        if counts[most] < IMBALANCE * counts[least]:
+            return []
+        what = "images" if "image" in self.train.columns else "examples"
+        return [
+            f"imbalanced classes: {counts[most]:,} training {what} of {self.class_names[most]!r}, "
+            f"{counts[least]:,} of {self.class_names[least]!r}; data.balance=weights or oversample evens them out"
+        ]

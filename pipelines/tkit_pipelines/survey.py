@@ -20,8 +20,9 @@ from tkit_edge.errors import InputError
 from tkit_edge.images import FORMATS
 from tkit_edge.text import counted
 from tkit_pipelines.class_names import lookalikes
-from tkit_pipelines.data.images import Images, divide
-from tkit_pipelines.dataset import Bad, Examples
+from tkit_pipelines.data import Data
+from tkit_pipelines.dataset import Bad, labelled
+from tkit_pipelines.divide import divide
 from tkit_pipelines.encoded import Encoded, EncodedImage, EncodedSource, in_threads, out_of_range, pixels
 from tkit_pipelines.progress import progress
 from tkit_pipelines.resolve import resolve
@@ -204,11 +205,11 @@ def _as_opened(source: Source, shape: Shape) -> Encoded:
 def _refusal(result: Survey) -> list[str]:
     """The message with which training would be refused for its classes, if it would."""
     parts = {split: np.repeat(np.arange(len(counts)), counts) for split, counts in result.splits.items()}
-    examples = {split: Examples(np.empty((len(labels), 0), np.uint8), labels) for split, labels in parts.items()}
+    examples = {split: labelled(np.empty((len(labels), 0), np.uint8), labels) for split, labels in parts.items()}
     if "train" not in examples:
         return ["there are no training images."]
     try:
-        validation = Images.model_fields["validation"].default
+        validation = Data.model_fields["validation"].default
         divide(Loaded(examples["train"], examples.get("test"), result.class_names), result.name, validation, seed=0)
     except InputError as error:
         return [str(error)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from tkit_pipelines.op import BatchOp
-from tkit_pipelines.pixels import beta
+from tkit_pipelines.pixels import beta, per_image
 from tkit_pipelines.seeds import derive
 
 if TYPE_CHECKING:
@@ -45,6 +45,6 @@ class Cutmix(BatchOp):
 
         rows, columns = crosses(height, 0), crosses(width, 1)
         box = rows[:, :, None] & columns[:, None, :]
-        pasted = tf.reduce_mean(tf.cast(box, tf.float32), axis=(1, 2))[:, None]
+        pasted = per_image(tf.reduce_mean(tf.cast(box, tf.float32), axis=(1, 2)), labels)
         pixels = tf.where(box[..., None], tf.gather(images, partners), images)
         return pixels, labels + pasted * (tf.gather(labels, partners) - labels)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from tkit_pipelines.op import BatchOp
-from tkit_pipelines.pixels import beta, to_uint8
+from tkit_pipelines.pixels import beta, per_image, to_uint8
 from tkit_pipelines.seeds import derive
 
 if TYPE_CHECKING:
@@ -34,9 +34,8 @@ class Mixup(BatchOp):
         share = beta(self.alpha, count, derive(seed, 0))
         partners = tf.random.experimental.stateless_shuffle(tf.range(count), derive(seed, 1))
 
-        def mixed(own: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+        def mixed(own: tf.Tensor) -> tf.Tensor:
             other = tf.gather(own, partners)
-            return other + weight * (own - other)
+            return other + per_image(share, own) * (own - other)
 
-        pixels = mixed(tf.cast(images, tf.float32), share[:, None, None, None])
-        return to_uint8(pixels), mixed(labels, share[:, None])
+        return to_uint8(mixed(tf.cast(images, tf.float32))), mixed(labels)

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 from tkit_edge.errors import InputError
 from tkit_pipelines.encoded import Encoded, EncodedImage, EncodedSource
 from tkit_pipelines.files import MAX_IMAGE_BYTES
-from tkit_pipelines.layout import Layout, read_layout
+from tkit_pipelines.layout import Layout, read_layout, unlabelled_layout
 from tkit_pipelines.source import Loaded, PathSource, Shape
 from tkit_pipelines.sources.npz import Npz
 
@@ -38,8 +38,8 @@ class Archive(EncodedSource, PathSource):
 
     usage = "FILE.tar.gz|.tgz|.tar|.zip"
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, is_labelled: bool = True) -> None:
+        self.path, self._is_labelled = path, is_labelled
         self._loaded_as: dict[str, Any] = {}
 
     @classmethod
@@ -53,10 +53,15 @@ class Archive(EncodedSource, PathSource):
         """The source that reads `path`."""
         return cls(path)
 
+    def unlabelled(self) -> Archive:
+        """The same with every file as an image, in a class folder or not."""
+        return type(self)(self.path, is_labelled=False)
+
     def identity(self) -> dict[str, Any]:
         """The path, size and time of change."""
         found = self.path.stat()
-        return {"archive": str(self.path.resolve()), "size": found.st_size, "mtime_ns": found.st_mtime_ns}
+        labelled: dict[str, Any] = {} if self._is_labelled else {"labelled": False}
+        return {"archive": str(self.path.resolve()), "size": found.st_size, "mtime_ns": found.st_mtime_ns, **labelled}
 
     def load(self, shape: Shape, skip_bad: bool = False) -> Loaded:
         """All images; see `EncodedSource.load`."""
@@ -103,7 +108,9 @@ class Archive(EncodedSource, PathSource):
 
     @cached_property
     def _layout(self) -> Layout:
-        return read_layout(self._members.files, self._members.folders, str(self.path))
+        return (read_layout if self._is_labelled else unlabelled_layout)(
+            self._members.files, self._members.folders, str(self.path)
+        )
 
     @cached_property
     def _names(self) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tkit_edge import images
 from tkit_edge.errors import InputError
-from tkit_pipelines.dataset import Examples
+from tkit_pipelines.dataset import labelled
 from tkit_pipelines.source import Loaded, NamedSource, Shape
 
 
@@ -40,4 +40,4 @@ class Digits(NamedSource):
             Image.fromarray(scan).save(encoded, "PNG", compress_level=0)
             row[...] = images.decode(encoded.getvalue(), *shape)
         names = tuple(str(name) for name in raw.target_names)
-        return Loaded(Examples(decoded, raw.target.astype(np.int32)), None, names)
+        return Loaded(labelled(decoded, raw.target.astype(np.int32)), None, names)

@@ -13,7 +13,7 @@ from typing import Any
 from tkit_edge.errors import InputError
 from tkit_pipelines import files
 from tkit_pipelines.encoded import Encoded, EncodedImage, EncodedSource
-from tkit_pipelines.layout import Layout, read_layout
+from tkit_pipelines.layout import Layout, read_layout, unlabelled_layout
 from tkit_pipelines.source import PathSource
 from tkit_pipelines.sources.idx import Idx
 
@@ -23,8 +23,8 @@ class Folder(EncodedSource, PathSource):
 
     usage = "FOLDER"
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, is_labelled: bool = True) -> None:
+        self.path, self._is_labelled = path, is_labelled
 
     @classmethod
     def reads(cls, path: Path) -> bool:
@@ -36,6 +36,10 @@ class Folder(EncodedSource, PathSource):
         """The source that reads `path`."""
         return cls(path)
 
+    def unlabelled(self) -> Folder:
+        """The same with every file as an image, in a class folder or not."""
+        return type(self)(self.path, is_labelled=False)
+
     def identity(self) -> dict[str, Any]:
         """The path and a digest of every file's name, size and time of change."""
         digest = hashlib.sha256()
@@ -43,7 +47,8 @@ class Folder(EncodedSource, PathSource):
         for name, (size, changed) in sorted(listed.items()):
             digest.update(f"{name}\0{size}\0{changed}\n".encode("utf-8", "surrogateescape"))
         digest.update("\n".join(sorted(folders)).encode("utf-8", "surrogateescape"))
-        return {"folder": str(self.path.resolve()), "listing": digest.hexdigest()}
+        labelled: dict[str, Any] = {} if self._is_labelled else {"labelled": False}
+        return {"folder": str(self.path.resolve()), "listing": digest.hexdigest(), **labelled}
 
     def open(self) -> Encoded:
         """The classes by folder name, and the images in order."""
@@ -61,7 +66,7 @@ class Folder(EncodedSource, PathSource):
 
     @cached_property
     def _layout(self) -> Layout:
-        return read_layout(*self._listing, str(self.path))
+        return (read_layout if self._is_labelled else unlabelled_layout)(*self._listing, str(self.path))
 
     @cached_property
     def _names(self) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tkit_edge.errors import InputError
-from tkit_pipelines.dataset import Examples
+from tkit_pipelines.dataset import Examples, labelled
 from tkit_pipelines.source import Loaded, NamedSource, Shape
 
 # Enough for two steps of a batch of 256 after validation is split off; at 224x224x3 it is 190 MB with the
@@ -46,7 +46,7 @@ class Synthetic(NamedSource):
             noise = random.integers(0, 64, (count, *shape.array), dtype=np.uint8)
             for row, label in zip(noise, labels, strict=True):
                 row += patterns[label]
-            return Examples(noise, labels)
+            return labelled(noise, labels)
 
         train, test = draw(max(TRAIN, 8 * self.num_classes)), draw(max(TEST, 2 * self.num_classes))
         return Loaded(train, test, tuple(f"class {label}" for label in range(self.num_classes)))

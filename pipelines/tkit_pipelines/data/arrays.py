@@ -1,0 +1,127 @@
+"""The config of a data set of arrays: an .npz file with one for each input of the model, and what is right for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import model_validator
+
+from tkit_edge.errors import InputError
+from tkit_edge.files import read_arrays
+from tkit_edge.inputs.tensors import Tensors
+from tkit_edge.tensors import TensorSpec
+from tkit_pipelines.class_names import ordered
+from tkit_pipelines.config import did_you_mean
+from tkit_pipelines.data import Data
+from tkit_pipelines.dataset import Examples
+from tkit_pipelines.memory import machine_memory
+from tkit_pipelines.source import Loaded
+from tkit_pipelines.splits import Splits
+
+DTYPES = ("float32", "float64", "int32", "int64", "uint8", "int8", "bool")
+"""Of the arrays; a model gets float32 for float64."""
+
+
+class Arrays(Data):
+    """Arrays by name, one for each input of the model.
+
+    Example:
+        >>> np.savez("houses.npz", rooms=rooms, place=place, price=price)  # [n], [n, 2] and [n]
+        >>> data = Arrays(source="houses.npz", targets="price", labels="numbers")
+        >>> splits = data.load(seed=0)
+        >>> batches = data.batches(splits.train, lambda columns: columns["number"], seed=0)
+    """
+
+    takes = "tensors"
+
+    kind: Literal["arrays"] = "arrays"
+    source: str
+    """The path of an .npz file: of each input of the model an array [n, ...] of the same name."""
+    targets: str | None = None
+    """The array that says what is right, [n]: classes (text or whole numbers) or numbers, as `labels` says; null: none
+    does, and `labels` is none."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_targets(cls, values: Any) -> Any:
+        return values if not isinstance(values, dict) or values.get("targets") else {"labels": "none", **values}
+
+    @model_validator(mode="after")
+    def _labelled(self) -> Self:
+        if self.targets is None and self.labels != "none":
+            raise ValueError(f"labels={self.labels}: set targets to the array that holds them, or labels=none")
+        if self.targets is not None and self.labels == "none":
+            raise ValueError(f"targets={self.targets}: set labels=classes or labels=numbers, or targets=null")
+        return self
+
+    def load(self, seed: int) -> Splits:
+        """The examples in training, validation and test parts; see `Data.load`."""
+        path = Path(self.source).expanduser()
+        arrays = read_arrays(path, str(path), machine_memory())
+        _check_lengths(arrays, self.source)
+        right, class_names = self._right(arrays)
+        if not arrays or right.keys() & arrays.keys():
+            raise InputError(
+                f"{self.source}: expected an array for each input of the model beside {self.targets!r}, none of them "
+                f"called {self.target!r}; found {', '.join(arrays) or 'no other'}."
+            )
+        inputs = {name: _input(array, f"{self.source}: the array {name!r}") for name, array in arrays.items()}
+        specs = tuple(TensorSpec(name, array.shape[1:], str(array.dtype)) for name, array in inputs.items())
+        parts = self._parts(Loaded(Examples({**right, **inputs}), None, class_names), seed)
+        return Splits(*parts, class_names, Tensors(specs), self.source)
+
+    def _right(self, arrays: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+        """The target column, whose array is taken out of `arrays`, and the names of its classes."""
+        if self.targets is None:
+            return {}, ()
+        if self.targets not in arrays:
+            raise InputError(f"{self.source} has no array {self.targets!r}.{did_you_mean(self.targets, arrays)}")
+        array = arrays.pop(self.targets)
+        what = f"{self.source}: the array {self.targets!r}"
+        if array.shape[1:] not in ((), (1,)):
+            raise InputError(f"{what} must be [n], one value per example; received {list(array.shape)}.")
+        if self.labels == "numbers":
+            return {"number": _floats(array.ravel(), what, "biuf")}, ()
+        if array.dtype.kind not in "biuU":
+            raise InputError(f"{what} must be text or whole numbers, the names of classes; received {array.dtype}.")
+        values, inverse = np.unique(array.ravel(), return_inverse=True)
+        index, class_names = ordered(map(str, values))
+        return {"label": np.array([index[str(value)] for value in values], np.int32)[inverse]}, class_names
+
+
+def _check_lengths(arrays: dict[str, np.ndarray], source: str) -> None:
+    """Refuse arrays that aren't of the same number of examples."""
+    lengths: dict[int, str] = {}
+    for name, array in arrays.items():
+        if not array.ndim:
+            raise InputError(f"{source}: the array {name!r} must be [n, ...], a row per example; received one value.")
+        lengths.setdefault(len(array), name)
+    if len(lengths) > 1:
+        (one, first), (other, second), *_ = lengths.items()
+        raise InputError(
+            f"{source}: the array {first!r} has {one:,} rows and {second!r} has {other:,}: expected as many."
+        )
+
+
+def _input(array: np.ndarray, what: str) -> np.ndarray:
+    """An array as a model takes it."""
+    if array.dtype.kind == "f" and array.dtype.name in DTYPES:
+        return _floats(array, what, "f")
+    if array.dtype.name not in DTYPES:
+        raise InputError(f"{what} must be {' or '.join(DTYPES)}; received {array.dtype}. Convert it.")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _floats(array: np.ndarray, what: str, kinds: str) -> np.ndarray:
+    """Finite numbers as float32; `kinds` are those of NumPy that `array` may be of."""
+    if array.dtype.kind not in kinds:
+        raise InputError(f"{what} must be numbers; received {array.dtype}. Convert it.")
+    with np.errstate(over="ignore"):
+        values = array.astype(np.float32, copy=False)
+    finite = np.isfinite(values)
+    if not finite.all():
+        row = int(np.argwhere(~finite)[0, 0])
+        raise InputError(f"{what} has a value in row {row} that is no finite float32. Fill it in, or remove the row.")
+    return values
