@@ -32,6 +32,11 @@ def calls(model: keras.Model) -> Counter[str]:
     return Counter(node.operation.name for node in nodes(model))
 
 
+def one_or_all(tensors: list[Any]) -> Any:
+    """A list's only tensor, or the list."""
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
 def rebuilt(model: keras.Model, start: Callable[[keras.KerasTensor], keras.KerasTensor], call: Call) -> keras.Model:
     """A model of the same inputs, whose graph results from `start` on each input and `call` on each node."""
     inputs = [keras.Input(batch_shape=old.shape, dtype=old.dtype, name=_name(old)) for old in model.inputs]

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tkit import versions
+from tkit_edge import inputs, outputs
 from tkit_edge.errors import InputError
 from tkit_edge.fields import MAX_NAME_BYTES, Fields, is_plain_name
 from tkit_edge.json_file import read_json
 
 NAME = "manifest.json"
-VERSION = 1
+VERSION = 2
 MAX_BYTES = 128 * 2**20  # some evaluations of a thousand classes, each with its confusion matrix
 _NUMBER = (int, float, type(None))  # null is what isn't finite
 MAX_PATH_BYTES = 4000  # a little less than systems allow
@@ -31,12 +32,14 @@ def read(folder: Path) -> dict[str, Any]:
     try:
         top = Fields(read_json(path, MAX_BYTES), str(path))
         version = top.get("version", int)
-        if version == VERSION:
+        if version in (1, VERSION):
             _check(top)
     except InputError as error:
         raise InputError(f"{str(error).rstrip('.')}: the manifest is damaged, so the run cannot be used.") from error
-    if version != VERSION:
-        raise InputError(f"{path} has version {version}, this tkit ({versions.own()}) reads {VERSION}. Update tkit.")
+    if version not in (1, VERSION):
+        raise InputError(
+            f"{path} has version {version}, this tkit ({versions.own()}) reads 1 and {VERSION}. Update tkit."
+        )
     return top.value
 
 
@@ -69,13 +72,17 @@ def _check_entry(entry: Fields, stage: str) -> None:
     for row in metrics.items("ledger") if "ledger" in metrics.value else ():
         row.get("accuracy", _NUMBER)
     if stage in ("fit", "adopt"):
-        entry.texts("class_names")
         if "data" in entry.value:
             data = entry.part("data")
             data.get("source", str)
             data.get("sha256", str)
-        output = entry.value.get("output", "logits")
-        _require(output in ("logits", "probabilities"), entry, "output", "logits or probabilities")
+        if "input" in entry.value:
+            inputs.read(entry.part("input"))
+            outputs.read(entry.part("output"))
+        else:  # of version 1
+            entry.texts("class_names")
+            form = entry.value.get("output", "logits")
+            _require(form in ("logits", "probabilities"), entry, "output", "logits or probabilities")
     if stage == "evaluate":
         for name in metrics.value:
             _require(is_plain_name(name), metrics, name, "a folder's plain name")

@@ -6,19 +6,21 @@ import importlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 import tkit.recipes
 from tkit import user_recipe
-from tkit.recipe import Recipe
+from tkit.recipe import Recipe, check
+from tkit.recipe_v1 import MOVED, upgraded
 from tkit.user_recipe import Kinds, MissingModel, Origin
 from tkit_edge.errors import InputError
 from tkit_edge.json_file import read_json
 from tkit_pipelines.config import Config, did_you_mean, kinds, parse_value
-from tkit_pipelines.data.images import Images
+from tkit_pipelines.data import Data
 
+Kind = TypeVar("Kind", bound=Data)
 MAX_JSON_BYTES = 2**20  # of a recipe
 _SHOWN = 200  # characters of a wrong value, in a message
 
@@ -60,7 +62,18 @@ def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Loaded:
 
 
 def with_overrides(recipe: Recipe, overrides: Sequence[str], own: Kinds | None = None) -> Recipe:
-    """The recipe with `key=value` overrides applied; `own` are the kinds of a user's recipe file."""
+    """The recipe with `key=value` overrides applied; `own` are the kinds of a user's recipe file.
+
+    Raises:
+        InputError: an unknown key or kind, a value of the wrong type, or parts that don't fit each other.
+    """
+    recipe = overridden(recipe, overrides, own)
+    check(recipe)
+    return recipe
+
+
+def overridden(recipe: Recipe, overrides: Sequence[str], own: Kinds | None = None) -> Recipe:
+    """The same, without the check that the parts fit."""
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals:
@@ -69,7 +82,7 @@ def with_overrides(recipe: Recipe, overrides: Sequence[str], own: Kinds | None =
     return recipe
 
 
-def data_with_overrides(data: Images, overrides: Sequence[str]) -> Images:
+def data_with_overrides(data: Kind, overrides: Sequence[str]) -> Kind:
     """A data set's settings with overrides such as "data.resize=keras-crop" applied, when there is no recipe."""
     for override in overrides:
         key, equals, value = override.partition("=")
@@ -82,7 +95,7 @@ def data_with_overrides(data: Images, overrides: Sequence[str]) -> Images:
 def _from_json(path: Path) -> tuple[Recipe, Origin | None, Kinds]:
     origin = user_recipe.origin_beside(path)
     try:
-        values = read_json(path, MAX_JSON_BYTES)
+        values = upgraded(read_json(path, MAX_JSON_BYTES))
         try:
             return Recipe.model_validate(values), origin, {}
         except ValidationError:
@@ -139,6 +152,8 @@ def replace(config: Any, key: str, value: str, path: str = "", own: Kinds | None
         changed = replace(config[int(name)], rest, value, f"{here}.", own) if rest else value
         return (*config[: int(name)], changed, *config[int(name) + 1 :])
     if not isinstance(config, Config) or name not in type(config).model_fields:
+        if here in MOVED:
+            raise InputError(f"{here} has moved: it is {MOVED[here]} now.")
         valid = type(config).model_fields if isinstance(config, Config) else ()
         raise InputError(f"Unknown key {here!r}.{did_you_mean(here, (path + field for field in valid))}")
     current = getattr(config, name)
@@ -171,6 +186,7 @@ def describe(error: ValidationError) -> str:
         message = item["msg"].removeprefix("Value error, ")
         came = "" if isinstance(item["input"], (dict, Config)) else f" (received {repr(item['input'])[:_SHOWN]})"
         if item["type"] == "extra_forbidden":
-            message, came = "unknown key", ""
+            place = next((new for old, new in MOVED.items() if old.endswith(f".{key.rpartition('.')[2]}")), None)
+            message, came = "unknown key" if place is None else f"has moved: it is {place} now", ""
         lines.append(f"{key}: {message}{came}" if key else message)
     return "; ".join(lines)

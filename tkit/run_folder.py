@@ -14,16 +14,21 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from tkit import files, manifest, outdated, results_log, versions
+from tkit.contract import Contract, input_of, output_of
 from tkit.lock import PATIENCE, locked
 from tkit.recipe import Recipe
 from tkit.recipe_loading import Loaded, load, with_overrides
 from tkit.run_location import existing_folder, new_folder, runs_folder
 from tkit_edge.errors import InputError
-from tkit_edge.outputs.classes import Classes
+from tkit_edge.inputs import Input
+from tkit_edge.outputs import Output
 from tkit_pipelines.config import did_you_mean
+
+if TYPE_CHECKING:
+    from tkit_pipelines.splits import Splits
 
 MAKING = ("fit", "adopt", "compress")
 """The stages that make a variant's model."""
@@ -106,19 +111,18 @@ class Run:
         return self._origin.get("data", {})
 
     @property
-    def class_names(self) -> tuple[str, ...]:
-        """The classes in the order of the model's outputs."""
-        return tuple(self._origin["class_names"])
+    def input(self) -> Input:
+        """What the model takes."""
+        return input_of(self._origin, self.recipe.data, str(self.folder / manifest.NAME))
 
     @property
-    def output(self) -> Literal["logits", "probabilities"]:
-        """What the model gives; only an adopted one may give probabilities."""
-        return self._origin.get("output", "logits")
+    def output(self) -> Output:
+        """What the model gives."""
+        return output_of(self._origin, str(self.folder / manifest.NAME))
 
-    @property
-    def classes(self) -> Classes:
-        """What the model gives, as a device knows it."""
-        return Classes(self.class_names, self.output)
+    def contract(self, splits: Splits) -> Contract:
+        """What the model takes, gives and learns; `splits` are the run's."""
+        return Contract(self.recipe.task, self.input, self.output, self.recipe.task.spread(splits))
 
     @property
     def _origin(self) -> dict[str, Any]:

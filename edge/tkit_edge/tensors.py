@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -76,6 +77,22 @@ def bound(
         return {spec.name: found[own.name].reshape(len(found[own.name]), *spec.shape) for spec, own in given}
 
     return run
+
+
+def packed(arrays: Arrays) -> tuple[list[Any], bytes]:
+    """Arrays for another process: [name, dtype, shape] of each, and their bytes one after the other."""
+    described = [[name, array.dtype.str, list(array.shape)] for name, array in arrays.items()]
+    return described, b"".join(np.ascontiguousarray(array).tobytes() for array in arrays.values())
+
+
+def unpacked(described: Sequence[Any], payload: bytes | memoryview) -> dict[str, np.ndarray]:
+    """The arrays that `packed` packed, on the payload's memory."""
+    found, start = {}, 0
+    for name, dtype, shape in described:
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        found[name] = np.frombuffer(payload[start : start + size], dtype).reshape(shape)
+        start += size
+    return found
 
 
 def listed(specs: Sequence[TensorSpec]) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tkit_edge import child, runtime
-from tkit_edge.tensors import Arrays, TensorSpec
+from tkit_edge.tensors import Arrays, TensorSpec, packed, unpacked
 
 MEMORY = 4 << 30
 """Bytes of address space that the process has for the file: several times the largest model that a device runs."""
@@ -75,19 +75,13 @@ class Worker:
 
     def predict(self, arrays: Arrays, outputs: Sequence[TensorSpec]) -> dict[str, np.ndarray]:
         """The outputs of n examples, by name, as `runtime.Model.run`; "open" was asked before."""
-        described = [[name, array.dtype.str, list(array.shape)] for name, array in arrays.items()]
-        payload = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays.values())
+        described, payload = packed(arrays)
         count = len(next(iter(arrays.values())))
         sizes = [count * math.prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in outputs]
         value, data = self.child.ask("predict", payload, payload_limit=sum(sizes), arrays=described)
         if value is not None or len(data) != sum(sizes):
             raise self.child.nonsense("predict")
-        found, start = {}, 0
-        for spec, size in zip(outputs, sizes):
-            part = np.frombuffer(data[start : start + size], np.dtype(spec.dtype).newbyteorder("<"))
-            found[spec.name] = part.reshape(count, *spec.shape)
-            start += size
-        return found
+        return unpacked([(name, np.dtype(dtype).newbyteorder("<"), (count, *shape)) for name, shape, dtype in outputs], data)
 
 
 def _is_number(value: Any) -> bool:
@@ -171,12 +165,7 @@ class Session:
     def predict(self, arrays: list[Any], payload: bytes = b"") -> tuple[None, bytes]:
         """The outputs of examples, one tensor's values after the other's."""
         assert self._model is not None  # "open" comes first
-        taken, start = {}, 0
-        for name, dtype, shape in arrays:
-            size = math.prod(shape) * np.dtype(dtype).itemsize
-            taken[name] = np.frombuffer(payload[start : start + size], dtype).reshape(shape)
-            start += size
-        found = self._model.run(taken)
+        found = self._model.run(unpacked(arrays, payload))
         little = [found[spec.name].astype(np.dtype(spec.dtype).newbyteorder("<")) for spec in self._model.outputs]
         return None, b"".join(array.tobytes() for array in little)
 

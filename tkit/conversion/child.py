@@ -8,21 +8,23 @@ import resource
 import sys
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from tkit import _quiet
 from tkit_edge import child, runtime
+from tkit_edge.tensors import TensorSpec, bound, packed, unpacked
 
 
-def convert(folder: str, fmt: str, io: str, calibration: str | None, sparse: bool) -> tuple[str | None, bytes]:
+def convert(folder: str, fmt: str, io: str, calibration: dict[str, str] | None, sparse: bool) -> tuple[str | None, bytes]:
     """The .tflite file of a SavedModel; on failure only the converter's error.
 
     Args:
         folder: the SavedModel's.
         fmt: the format.
         io: "int8", "uint8" or "float32": type of the int8 file's input and output.
-        calibration: path of an array of uint8 images [n, height, width, channels]; None for a fake-quantized graph.
+        calibration: by an input's name the path of an array [n, ...]; None for a fake-quantized graph.
         sparse: whether kernels with many zeros are stored without them.
     """
     import tensorflow as tf
@@ -46,9 +48,16 @@ def convert(folder: str, fmt: str, io: str, calibration: str | None, sparse: boo
         return str(error) or type(error).__name__, b""
 
 
-def _samples(path: str) -> Iterator[list[np.ndarray]]:
-    for image in np.load(path, mmap_mode="r"):
-        yield [image[None].astype(np.float32)]
+def _samples(paths: dict[str, str]) -> Iterator[dict[str, np.ndarray] | list[np.ndarray]]:
+    arrays = {name: np.load(path, mmap_mode="r") for name, path in paths.items()}
+    for number in range(len(next(iter(arrays.values())))):
+        example = {name: _as_float(array[number][None]) for name, array in arrays.items()}
+        yield example if len(example) > 1 else list(example.values())
+
+
+def _as_float(values: np.ndarray) -> np.ndarray:
+    """Pixels as the graph takes them; numbers of words and the like stay integers."""
+    return values.astype(np.float32) if values.dtype in (np.uint8, np.float32) else np.asarray(values)
 
 
 class Files:
@@ -58,10 +67,10 @@ class Files:
         """Loads a file as the device does."""
         self.model = runtime.Model(payload)
 
-    def predict(self, shape: list[int], payload: bytes) -> tuple[list[int], bytes]:
-        """Its outputs for uint8 images: shape, and float32 values."""
-        outputs = self.model.predict(np.frombuffer(payload, np.uint8).reshape(shape))
-        return list(outputs.shape), outputs.tobytes()
+    def predict(self, arrays: list[Any], inputs: list[Any], outputs: list[Any], payload: bytes) -> tuple[Any, bytes]:
+        """Its outputs for packed arrays, both by the names of these tensors."""
+        taken, given = ([TensorSpec(name, tuple(shape), dtype) for name, shape, dtype in side] for side in (inputs, outputs))
+        return packed(bound(self.model, taken, given)(unpacked(arrays, payload)))
 
 
 def main(descriptor: int) -> None:

@@ -23,6 +23,10 @@ from tkit.conversion.saved_model import Saved
 from tkit.graph import names
 from tkit_edge.child import CrashError
 from tkit_edge.errors import InputError
+from tkit_edge.inputs import Input
+from tkit_edge.outputs import Output
+from tkit_edge.outputs.classes import Classes
+from tkit_edge.tensors import Arrays
 
 INTEGERS = ("int8", "int16x8")
 
@@ -31,18 +35,25 @@ class Converter:
     """Converts one float32 functional model to any number of formats; a context manager that owns a scratch folder.
 
     Args:
-        model: float32 pixels [batch, height, width, channels] to logits [batch, classes], in float32.
-        calibration: uint8 training images [N, height, width, channels] that calibrate the ranges of int8 and
-            int16x8; None for a fake-quantized graph, which has its own.
-        io: "int8", "uint8" or "float32": type of the int8 file's input and output.
+        model: float32 functional model; the file's tensors have the names of its input and output.
+        calibration: training examples by name that calibrate the ranges of int8 and int16x8; None for a
+            fake-quantized graph, which has its own.
+        input: what the model takes.
+        output: what it gives.
+        io: "int8", "uint8" or "float32": type of the int8 file's float inputs and outputs.
 
     Example:
-        >>> with Converter(model, calibration, io="int8") as convert:
+        >>> with Converter(model, calibration, contract.input, contract.output, io="int8") as convert:
         ...     data = convert("int8")
     """
 
-    def __init__(self, model: keras.Model, calibration: np.ndarray | None, *, io: str) -> None:
+    def __init__(
+        self, model: keras.Model, calibration: Arrays | None, input: Input, output: Output, *, io: str
+    ) -> None:
         self.model, self.calibration, self.io = model, calibration, io
+        self._names = [spec.name for spec in input.tensors], [spec.name for spec in output.tensors]
+        if isinstance(output, Classes):  # of any form
+            self._names = self._names[0], ["logits"]
 
     def __enter__(self) -> Converter:
         process.start()
@@ -84,30 +95,32 @@ class Converter:
 
     @cached_property
     def _as_built(self) -> Saved:
-        return Saved(self.model, self._folder / "as-built")
+        return Saved(self.model, self._folder / "as-built", *self._names)
 
     @cached_property
     def _integers(self) -> Saved:
         """The model that is calibrated."""
         assert self.calibration is not None
         copy = integer_copy(self.model, self.calibration)
-        return self._as_built if copy is self.model else Saved(copy, self._folder / "integers")
+        return self._as_built if copy is self.model else Saved(copy, self._folder / "integers", *self._names)
 
     @cached_property
-    def _images(self) -> str | None:
+    def _samples(self) -> dict[str, str] | None:
         if self.calibration is None:
             return None
-        path = self._folder / "calibration.npy"
-        np.save(path, self.calibration)
-        return str(path)
+        paths = {name: self._folder / f"calibration-{number}.npy" for number, name in enumerate(self.calibration)}
+        for name, path in paths.items():
+            np.save(path, self.calibration[name])
+        return {name: str(path) for name, path in paths.items()}
 
     def _converted(self, folder: Path, fmt: str, sparse: bool = False) -> tuple[str | None, bytes]:
-        return process.ask("convert", folder=str(folder), fmt=fmt, io=self.io, calibration=self._images, sparse=sparse)
+        return process.ask("convert", folder=str(folder), fmt=fmt, io=self.io, calibration=self._samples, sparse=sparse)
 
     def _crashes(self, part: keras.Model, fmt: str) -> bool:
+        outputs = [f"output_{number}" for number in range(len(part.outputs))]
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             try:
-                self._converted(Saved(part, Path(folder, "part")).folder, fmt)
+                self._converted(Saved(part, Path(folder, "part"), self._names[0], outputs).folder, fmt)
             except CrashError:
                 return True
             return False

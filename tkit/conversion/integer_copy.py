@@ -14,8 +14,10 @@ import keras
 import numpy as np
 from keras import layers
 
+from tkit.arrays import count, fed, part
 from tkit.graph import Part, calls, clone, cloned, fresh, loaded, names, rewritten
 from tkit.keras_internals import functional, has_graph, nodes
+from tkit_edge.tensors import Arrays
 
 IDLE = 1e-3
 """Share of its cap: an activation whose outputs stay below is never capped."""
@@ -23,15 +25,15 @@ _LOOPS = (layers.RNN, layers.Bidirectional, layers.TimeDistributed)
 _BATCH = 64
 
 
-def integer_copy(model: keras.Model, images: np.ndarray) -> keras.Model:
+def integer_copy(model: keras.Model, examples: Arrays) -> keras.Model:
     """The copy; `model` itself if nothing has to change.
 
     Args:
-        model: functional or Sequential; float32 pixels [batch, height, width, channels].
-        images: uint8 [n, height, width, channels] that calibrate activation ranges.
+        model: functional or Sequential.
+        examples: those that calibrate activation ranges.
     """
     graph = _functional(model) or model
-    copy = _uncapped(_separated(graph), images)
+    copy = _uncapped(_separated(graph), examples)
     return model if copy is graph else copy
 
 
@@ -90,13 +92,13 @@ def _unrolled(settings: Any) -> Any:
     return settings
 
 
-def _uncapped(model: keras.Model, images: np.ndarray) -> keras.Model:
+def _uncapped(model: keras.Model, examples: Arrays) -> keras.Model:
     """A copy in which activations have no cap that they don't come near."""
     caps = [(node, cap) for node in nodes(model) if (cap := _cap(node.operation))]
     if not caps:
         return model
     probe = keras.Model(model.inputs, [node.outputs[0] for node, _ in caps])
-    largest = np.max([[float(np.max(item)) for item in found] for found in _outputs(probe, images)], axis=0)
+    largest = np.max([[float(np.max(item)) for item in found] for found in _outputs(probe, examples)], axis=0)
     near = {node.operation.name for (node, cap), value in zip(caps, largest, strict=True) if not value < IDLE * cap}
 
     def replace(node: Any) -> Part | None:
@@ -109,9 +111,9 @@ def _uncapped(model: keras.Model, images: np.ndarray) -> keras.Model:
     return rewritten(model, replace)
 
 
-def _outputs(model: keras.Model, images: np.ndarray) -> Iterator[list[Any]]:
-    for start in range(0, len(images), _BATCH):
-        found = model.predict_on_batch(images[start : start + _BATCH].astype(np.float32))
+def _outputs(model: keras.Model, examples: Arrays) -> Iterator[list[Any]]:
+    for start in range(0, count(examples), _BATCH):
+        found = model.predict_on_batch(fed(model, part(examples, slice(start, start + _BATCH))))
         yield found if isinstance(found, list) else [found]
 
 

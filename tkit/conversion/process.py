@@ -12,14 +12,17 @@ import numpy as np
 
 from tkit_edge.child import Child, CrashError
 from tkit_edge.errors import TkitError
+from tkit_edge.inputs import Input
+from tkit_edge.outputs import Output
+from tkit_edge.tensors import Arrays, packed, unpacked
 
 TIMEOUT = 86_400.0
 """Seconds that one answer may take: a large network's calibration takes long, and Ctrl-C ends it."""
 MAX_FILE_BYTES = 1 << 31
 """Bytes of a .tflite file: its offsets have 32 bits."""
 
-_IMAGE_BYTES = 64 << 20
-"""Bytes of the images in one question, unless a single image is larger."""
+_BYTES = 64 << 20
+"""Bytes of the examples in one question, unless a single one is larger."""
 
 _running: Child | None = None
 
@@ -65,25 +68,25 @@ def load(data: bytes) -> None:
     ask("open", data)
 
 
-def outputs(data: bytes, images: np.ndarray) -> np.ndarray:
-    """The outputs of a .tflite file, run there by LiteRT.
+def outputs(data: bytes, arrays: Arrays, input: Input, output: Output) -> dict[str, np.ndarray]:
+    """The outputs of a .tflite file by name, run there by LiteRT.
 
     Args:
         data: the file.
-        images: uint8 [n, height, width, channels].
-
-    Returns:
-        float32 [n, classes].
+        arrays: n examples.
+        input: what the file takes.
+        output: what it gives.
 
     Raises:
         CrashError: the file crashes the runtime.
-        InputError: the runtime refuses it.
+        InputError: the runtime refuses it, or its tensors are others.
     """
     load(data)
-    step = max(1, _IMAGE_BYTES // images[0].nbytes)
+    count = len(next(iter(arrays.values())))
+    step = max(1, _BYTES // max(1, sum(array[0].nbytes for array in arrays.values())))
     found = []
-    for start in range(0, len(images), step):
-        part = np.ascontiguousarray(images[start : start + step])
-        shape, values = ask("predict", part.data.cast("B"), shape=part.shape)
-        found.append(np.frombuffer(values, np.float32).reshape(shape))
-    return np.concatenate(found)
+    for start in range(0, count, step):
+        described, payload = packed({name: array[start : start + step] for name, array in arrays.items()})
+        answer, values = ask("predict", payload, arrays=described, inputs=input.tensors, outputs=output.tensors)
+        found.append(unpacked(answer, values))
+    return {spec.name: np.concatenate([part[spec.name] for part in found]) for spec in output.tensors}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -11,15 +12,24 @@ import tensorflow as tf
 
 from tkit._quiet import chatter_dropped
 from tkit.conversion.wide_biases import widen_biases
+from tkit.graph import one_or_all
 
 
 class Saved:
-    """Traces a functional model of images with a batch of 1 and saves it in a new folder."""
+    """Traces a functional model with a batch of 1 and saves it in a new folder; `inputs` and `outputs` are names."""
 
-    def __init__(self, model: keras.Model, folder: Path) -> None:
+    def __init__(self, model: keras.Model, folder: Path, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         self.model, self.folder = model, folder
-        spec = tf.TensorSpec((1, *model.inputs[0].shape[1:]), tf.float32, name="image")
-        function = tf.function(lambda image: _named(model(image, training=False)), input_signature=[spec])
+        specs = [
+            tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=name)
+            for tensor, name in zip(model.inputs, inputs, strict=True)
+        ]
+
+        def call(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+            found = keras.tree.flatten(model(one_or_all(list(tensors)), training=False))
+            return dict(zip(outputs, found, strict=True))
+
+        function = tf.function(call, input_signature=specs)
         module = tf.Module()
         module.variables_of_model = [variable.value for variable in model.variables]
         self.graph = function.get_concrete_function().graph.as_graph_def()
@@ -40,9 +50,3 @@ class Saved:
             for layer in self.model.layers
             if re.search(rf"(?:^|[/_]){re.escape(layer.name)}(?:_\d+)?[/_]", names, re.M)
         ]
-
-
-def _named(outputs: tf.Tensor | list[tf.Tensor]) -> dict[str, tf.Tensor]:
-    if isinstance(outputs, (list, tuple)):
-        return {f"output_{number}": tensor for number, tensor in enumerate(outputs)}
-    return {"logits": outputs}

@@ -169,7 +169,8 @@ def _check_equal(theirs: keras.Model, ours: keras.Model, pixels: Pixels, path: P
     """Checks that the rebuilt model computes the same as the file's, with a larger tolerance for half precision."""
     import keras
 
-    from tkit.keras_files.graph import one_or_all, takes_image
+    from tkit.graph import one_or_all
+    from tkit.keras_files.graph import takes_image
     from tkit.keras_internals import functional
 
     random, image = np.random.default_rng(0), takes_image(ours)

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import Operation
 
+from tkit.graph import one_or_all
 from tkit.keras_internals import all_layers, lora_kernel, producer, run_through
 
 _ACTIVATIONS = {
@@ -70,11 +71,6 @@ def takes_image(model: keras.Model) -> bool:
     """Whether the one input is grey or colour pixels: [batch, height, width, 1 or 3]."""
     shapes = [tuple(tensor.shape) for tensor in model.inputs]
     return len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][3] in (1, 3)
-
-
-def one_or_all(tensors: list[Any]) -> Any:
-    """A list's only tensor, or the list."""
-    return tensors[0] if len(tensors) == 1 else tensors
 
 
 def _as_layer(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any]:

@@ -8,6 +8,7 @@ as JPEGs it reaches 88.2 % (10,000 test images, one seed).
 
 from tkit.models.resnet import ResNet
 from tkit.recipe import Recipe
+from tkit.tasks.classification import Classification
 from tkit.training.config import Fit
 from tkit.training.optimizers.muon import Muon
 from tkit.training.schedules.cosine import Cosine
@@ -21,6 +22,7 @@ def recipe() -> Recipe:
     """ResNet-20, 16-32-64 filters."""
     return Recipe(
         name="cifar10_resnet20",
+        task=Classification(label_smoothing=0.05),
         data=Images(
             source="tfds:cifar10",
             image_size=(32, 32),
@@ -35,6 +37,5 @@ def recipe() -> Recipe:
             optimizer=Muon(learning_rate=0.31, vector_scale=4, kernel_scale=0.158, kernel_momentum=0.8),
             schedule=Cosine(warmup=0.1),
             l2=1.5e-4,
-            label_smoothing=0.05,
         ),
     )

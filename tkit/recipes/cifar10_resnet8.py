@@ -9,6 +9,7 @@ Source: mlcommons/tiny for the network. The training is tkit's own: Muon in smal
 
 from tkit.models.resnet import ResNet
 from tkit.recipe import Recipe
+from tkit.tasks.classification import Classification
 from tkit.training.config import Fit
 from tkit.training.optimizers.muon import Muon
 from tkit.training.schedules.cosine import Cosine
@@ -21,6 +22,7 @@ def recipe() -> Recipe:
     """ResNet-8, 16-32-64 filters."""
     return Recipe(
         name="cifar10_resnet8",
+        task=Classification(label_smoothing=0.05),
         data=Images(
             source="tfds:cifar10",
             image_size=(32, 32),
@@ -36,6 +38,5 @@ def recipe() -> Recipe:
             schedule=Cosine(warmup=0.1),
             lookahead=0.77,
             l2=6.1e-5,
-            label_smoothing=0.05,
         ),
     )

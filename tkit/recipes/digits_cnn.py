@@ -5,6 +5,7 @@ tkit run --recipe digits_cnn
 
 from tkit.models.cnn import CNN
 from tkit.recipe import Recipe
+from tkit.tasks.classification import Classification
 from tkit.training.config import Fit
 from tkit.training.optimizers.adamw import AdamW
 from tkit_pipelines.data.images import Images
@@ -15,7 +16,8 @@ def recipe() -> Recipe:
     """A two-stage CNN with one pixel of translation."""
     return Recipe(
         name="digits_cnn",
+        task=Classification(label_smoothing=0.05),
         data=Images(source="digits", image_size=(8, 8), channels=1, batch_size=64, augment=(Translate(pixels=1),)),
         model=CNN(depth=2, width=24),
-        fit=Fit(epochs=30, optimizer=AdamW(learning_rate=4e-3), label_smoothing=0.05),
+        fit=Fit(epochs=30, optimizer=AdamW(learning_rate=4e-3)),
     )

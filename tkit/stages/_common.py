@@ -13,7 +13,8 @@ from tkit.recipe import Recipe
 from tkit.recipe_loading import Loaded, load, with_overrides
 from tkit.run_folder import Run
 from tkit_edge.errors import InputError
-from tkit_pipelines.data.images import Images
+from tkit_edge.outputs.classes import Classes
+from tkit_pipelines.data import Data
 from tkit_pipelines.dataset import digest
 from tkit_pipelines.resolve import stamp
 from tkit_pipelines.splits import Splits
@@ -42,17 +43,17 @@ def as_run(run: Run | str | Path, runs_dir: str | Path | None = None) -> Run:
     return run if isinstance(run, Run) else Run.open(run, runs_dir)
 
 
-def load_data(data: Images, seed: int) -> Splits:
+def load_data(data: Data, seed: int) -> Splits:
     """The splits; the stages of one process share them while no file changes."""
     return _loaded(data, seed, stamp(data.source))
 
 
 @lru_cache(maxsize=1)
-def _loaded(data: Images, seed: int, stamp: str | None) -> Splits:
+def _loaded(data: Data, seed: int, stamp: str | None) -> Splits:
     return data.load(seed)
 
 
-def identity(data: Images, splits: Splits) -> dict[str, str]:
+def identity(data: Data, splits: Splits) -> dict[str, str]:
     """Where data was read and what it was, for the manifest: every later stage compares it."""
     return {"source": data.source, "sha256": digest(splits.train, splits.validation, splits.test)}
 
@@ -69,7 +70,8 @@ def data_of(run: Run, recipe: Recipe | None = None) -> Splits:
     """
     recipe = recipe or run.recipe
     splits = load_data(recipe.data, recipe.seed)
-    source, wanted = recipe.data.source, run.class_names
+    source, output = recipe.data.source, run.output
+    wanted = output.names if isinstance(output, Classes) else ()
     if splits.class_names != wanted:
         raise InputError(
             f"The classes of data {source!r} are not those that {run.folder} was made with: expected "
@@ -78,7 +80,7 @@ def data_of(run: Run, recipe: Recipe | None = None) -> Splits:
         )
     if run.data and identity(recipe.data, splits)["sha256"] != run.data["sha256"]:
         raise InputError(
-            f"The images of data {source!r} are not those that {run.folder} was made with (read then from "
+            f"The {run.input.example}s of data {source!r} are not those that {run.folder} was made with (read then from "
             f"{run.data['source']!r}; other digest). If the data has moved, say where it is now: data.source=PATH. "
             "If it has changed, make a new run of it."
         )

@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from tkit import console, model_files
-from tkit.models import Model, Statistics
+from tkit.contract import Contract
+from tkit.models import Model, Spec, Statistics
 from tkit.models._own import plain
 from tkit.recipe import Recipe
 from tkit.recipe_loading import Loaded
@@ -27,9 +28,11 @@ from tkit.training.progress import TrainingProgress
 from tkit.training.saving import Saving
 from tkit.training.start import StartClock
 from tkit.training.tensorboard import TensorBoardLog
+from tkit_edge.errors import InputError
 from tkit_edge.text import counted
 from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.config import kinds
+from tkit_pipelines.dataset import Examples
 from tkit_pipelines.splits import Splits
 
 # bincount makes an int64 copy of what it counts, and the images may lie on disk.
@@ -40,12 +43,13 @@ def start(loaded: Loaded, runs_dir: str | Path | None, dry_run: bool, own: tuple
     """Trains a recipe's model in a new run."""
     began, clock = time.perf_counter(), StartClock()
     splits = _data(loaded.recipe, clock, quiet=dry_run)
-    batches = loaded.recipe.data.batches(splits.train, len(splits.class_names), loaded.recipe.seed)
-    model = build(loaded.recipe.model, splits)
+    contract = Contract.of(loaded.recipe.task, splits)
+    batches = loaded.recipe.data.batches(splits.train, contract.encoded, loaded.recipe.seed)
+    model = build(loaded.recipe.model, splits, contract)
     clock.mark("model")
     run = Run.create(loaded, runs_dir, dry_run=dry_run)
     with run.lock():
-        return _train(run, run.recipe, model, splits, batches, clock, began, own=own)
+        return _train(run, run.recipe, model, splits, contract, batches, clock, began, own=own)
 
 
 def resume(run: Run, overrides: Sequence[str], own: tuple[keras.callbacks.Callback, ...]) -> Run:
@@ -58,10 +62,11 @@ def resume(run: Run, overrides: Sequence[str], own: tuple[keras.callbacks.Callba
         recipe = run.changed(overrides)
         start = Checkpoints(run.folder / CHECKPOINTS, recipe.fit.checkpoint.keep).newest()
         splits = _data(recipe, clock, quiet=False, threads=start and start.facts["setup"]["threads"])
-        batches = recipe.data.batches(splits.train, len(splits.class_names), recipe.seed)
-        model = build(recipe.model, splits)
+        contract = Contract.of(recipe.task, splits)
+        batches = recipe.data.batches(splits.train, contract.encoded, recipe.seed)
+        model = build(recipe.model, splits, contract)
         clock.mark("model")
-        return _train(run, recipe, model, splits, batches, clock, began, start=start, own=own)
+        return _train(run, recipe, model, splits, contract, batches, clock, began, start=start, own=own)
 
 
 def _data(recipe: Recipe, clock: StartClock, quiet: bool, threads: int | None = None) -> Splits:
@@ -81,6 +86,7 @@ def _train(
     settings: Recipe,
     model: keras.Model,
     splits: Splits,
+    contract: Contract,
     batches: Batches,
     clock: StartClock,
     began: float,
@@ -88,10 +94,9 @@ def _train(
     start: Checkpoint | None = None,
     own: tuple[keras.callbacks.Callback, ...],
 ) -> Run:
-    classes = len(splits.class_names)
     precision = choose(settings.fit.precision, model)
     here = setup.of(settings, splits, precision.policy)
-    _report(run, settings, model, splits, batches)
+    _report(run, settings, model, splits, contract, batches)
     console.say(f"precision: {precision.policy} ({precision.reason}); {counted(here['threads'], 'thread')}")
     done: list[dict[str, float]] = []
     if start is not None:
@@ -100,15 +105,16 @@ def _train(
         console.say(f"going on after {start.done()}")
     run.keep_recipe(settings)
     saving = _saving(run, settings, {"setup": here}, start)
-    progress = TrainingProgress(len(splits.validation))
-    shown = splits.validation.images, splits.validation.labels
-    log = TensorBoardLog(run.folder / "logs", batches, shown, splits.class_names)
+    assert contract.output.measure is not None  # whatever can be trained has one
+    progress = TrainingProgress(len(splits.validation), contract.output.measure)
+    log = TensorBoardLog(run.folder / "logs", batches, splits.validation, contract)
     try:
         outcome = train(
             model,
             batches,
-            in_order(splits.validation, classes, settings.data.batch_size),
+            in_order(splits.validation, settings.data, contract.encoded),
             settings.fit,
+            contract,
             callbacks=(clock, HistoryFile(run.folder / "history.csv", done), log, progress, *own),
             max_steps=DRY_RUN_STEPS if run.dry_run else None,
             saving=saving,
@@ -128,7 +134,7 @@ def _train(
         threads=here["threads"],
         precision=outcome.precision._asdict(),
         devices=outcome.replicas,
-        class_names=list(splits.class_names),
+        **contract.as_json(),
         data=identity(settings.data, splits),
         parameters=model.count_params(),
     )
@@ -147,24 +153,48 @@ def _saving(run: Run, settings: Recipe, facts: dict[str, Any], start: Checkpoint
     )
 
 
-def _report(run: Run, settings: Recipe, model: keras.Model, splits: Splits, batches: Batches) -> None:
+def _report(
+    run: Run, settings: Recipe, model: keras.Model, splits: Splits, contract: Contract, batches: Batches
+) -> None:
     """Says what is trained, and on what."""
+    what = contract.input.example
     console.say(
         f"{run.folder}: {model.name}, {counted(model.count_params(), 'parameter')}; {len(splits.train):,} training, "
-        f"{len(splits.validation):,} validation and {counted(len(splits.test), 'test image')}, "
-        f"{len(splits.class_names)} classes"
+        f"{len(splits.validation):,} validation and {counted(len(splits.test), f'test {what}')}, "
+        f"{contract.output.line()}"
     )
     if batches.batch_size < settings.data.batch_size:
         console.say(
-            f"data: batches of {batches.batch_size}, not {settings.data.batch_size}: there are no more training images"
+            f"data: batches of {batches.batch_size}, not {settings.data.batch_size}: there are no more training {what}s"
         )
 
 
-def build(model: Model, splits: Splits) -> keras.Model:
-    """A recipe's model for these images; a user's own kind is checked and rebuilt from stock layers."""
-    shape, classes = splits.train.images.shape[1:], len(splits.class_names)
-    made = model.build(shape, classes, pixel_statistics(splits.train.images))
-    return made if model.kind in kinds("tkit.models") else plain(made, f"{model.kind}.build()", shape, classes)
+def build(model: Model, splits: Splits, contract: Contract) -> keras.Model:
+    """A recipe's model for this data; a user's own kind is checked and rebuilt from stock layers."""
+    spec = Spec(contract.input.tensors, contract.output.tensors, _statistics(splits.train, contract))
+    try:
+        made = model.build(spec)
+    except TypeError as error:
+        if "positional argument" not in str(error):
+            raise
+        raise InputError(
+            f"{model.kind}.build() takes other arguments than it is given: expected build(self, spec), with spec.shape "
+            "(height, width, channels) and spec.outputs; docs/models.md has an example."
+        ) from error
+    return made if model.kind in kinds("tkit.models") else plain(made, f"{model.kind}.build()", spec)
+
+
+def _statistics(examples: Examples, contract: Contract) -> dict[str, Statistics]:
+    """Of the images, and of the numbers that are to be predicted."""
+    found = {}
+    for spec in (*contract.input.tensors, *contract.output.targets):
+        column = examples.columns[spec.name]
+        if spec.dtype == "uint8":
+            found[spec.name] = pixel_statistics(column)
+        elif spec.dtype == "float32":
+            values = np.asarray(column, np.float64)
+            found[spec.name] = Statistics(float(values.mean()), float(values.var()))
+    return found
 
 
 def pixel_statistics(images: np.ndarray) -> Statistics:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tkit import console
 from tkit.recipe import Recipe
+from tkit.recipe_v1 import upgraded
 from tkit.training.config import MAX_THREADS
 from tkit.versions import versions
 from tkit_edge import machine
@@ -72,7 +73,7 @@ def compare(before: dict[str, Any], now: dict[str, Any], recipe: Recipe) -> None
         InputError: something differs that makes it another run.
     """
     chosen = recipe.model_dump(mode="json", exclude_defaults=True)
-    differences = _differences(before["recipe"], now["recipe"], chosen)
+    differences = _differences(upgraded(before["recipe"]), now["recipe"], chosen)
     changed = [f"{key} was {old!r}, is {new!r}" for key, old, new in differences]
     if before["data"] != now["data"]:
         changed.append("the images or their labels are others")

@@ -1,4 +1,4 @@
-"""Tasks, one file per kind: what a model gives, what is right, and what training minimizes; and a run's contract.
+"""Tasks, one file per kind: what a model gives, what is right, and what training minimizes.
 
 Nothing here needs TensorFlow before a model is trained. What goes into a model is the data's kind of input, so that a
 task works for images as for anything else.
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
-from tkit_edge.inputs import Input
 from tkit_edge.outputs import Output
 from tkit_pipelines.config import Component
 
@@ -44,7 +43,7 @@ class Task(Component):
 
     @abstractmethod
     def loss(self, output: Output, spread: float) -> keras.losses.Loss:
-        """What training minimizes; `spread` as of the `Contract`."""
+        """What training minimizes; `spread` as of `tkit.contract.Contract`."""
 
     @abstractmethod
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -61,38 +60,3 @@ class Task(Component):
     def spread(self, splits: Splits) -> float:
         """How far targets lie apart."""
         return 1.0
-
-
-class Contract(NamedTuple):
-    """What a run's model takes, gives and learns."""
-
-    task: Task
-    input: Input
-    output: Output
-    spread: float = 1.0
-    """The standard deviation of the training targets, where they are numbers."""
-
-    @classmethod
-    def of(cls, task: Task, splits: Splits) -> Contract:
-        """That of a model for these splits; raises like `Task.output`."""
-        return cls(task, splits.input, task.output(splits), task.spread(splits))
-
-    @property
-    def name(self) -> str:
-        """What a bundle calls it: "image-classification"."""
-        return f"{self.input.kind}-{self.task.kind}"
-
-    def encoded(self, columns: Mapping[str, Any]) -> Any:
-        """A batch's targets as the loss takes them."""
-        return self.task.encoded(columns, self.output)
-
-    def loss(self) -> keras.losses.Loss:
-        """What training minimizes."""
-        return self.task.loss(self.output, self.spread)
-
-    def as_json(self) -> dict[str, Any]:
-        """For a manifest: what `contract_v1` and `Run` read."""
-        return {
-            "input": {"kind": self.input.kind, **self.input.as_json()},
-            "output": {"kind": self.output.kind, **self.output.as_json()},
-        }

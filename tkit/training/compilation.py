@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from tkit.contract import Contract
 from tkit.training.config import Fit
 from tkit.training.keras_lookahead import look_ahead
 from tkit.training.schedules._keras_schedule import ScaledFrom
@@ -20,19 +21,19 @@ def compiled(
     *,
     batch_size: int,
     steps: int,
+    contract: Contract,
     objective: Objective | None,
-    probabilities: bool,
 ) -> Trainee:
     """The compiled trainee of a stock model; to be called within the scope of the distribution strategy.
 
     Args:
-        model: float32 functional classifier; it isn't changed.
+        model: float32 functional model; it isn't changed.
         policy: the dtype policy of training.
         settings: the recipe's `fit`.
         batch_size: of all devices together.
         steps: of an epoch.
-        objective: in place of cross-entropy.
-        probabilities: whether the model gives probabilities, not logits.
+        contract: what it learns.
+        objective: in place of the task's loss.
 
     Raises:
         InputError: `freeze_epochs` for a model without frozen layers.
@@ -47,10 +48,8 @@ def compiled(
     several_devices = tf.distribute.get_strategy().num_replicas_in_sync > 1
     trainee.compile(
         _optimizer(settings, batch_size, steps),
-        loss=keras.losses.CategoricalCrossentropy(
-            from_logits=not probabilities, label_smoothing=settings.label_smoothing
-        ),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        loss=contract.loss(),
+        metrics=contract.task.metrics(),
         steps_per_execution=1 if several_devices else min(settings.steps_per_execution, steps),
         jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
     )

@@ -35,8 +35,6 @@ class Fit(Config):
     """`sgd`, `adamw` or `muon`, with their fields."""
     schedule: Annotated[Schedule, OneOf("tkit.training.schedules")] = OneCycle()
     """`one_cycle`, `cosine` or `step`, with their fields."""
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    """Share of each label's weight that is spread over all classes."""
     l2: float = Field(0.0, ge=0)
     """L2 penalty on the kernels, added to the loss (loss += l2 * sum of squares)."""
     ema: float = Field(0.0, ge=0, lt=1)

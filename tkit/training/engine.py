@@ -17,6 +17,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from tkit.contract import Contract
 from tkit.keras_internals import averages
 from tkit.training.compilation import compiled, unfreeze
 from tkit.training.config import Fit
@@ -42,27 +43,27 @@ def train(
     batches: Batches,
     validation: tf.data.Dataset,
     settings: Fit,
+    contract: Contract,
     *,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     max_steps: int | None = None,
     strategy: tf.distribute.Strategy | None = None,
     saving: Saving | None = None,
     objective: Objective | None = None,
-    probabilities: bool = False,
 ) -> Outcome:
-    """Trains a float32 functional classifier in place.
+    """Trains a float32 functional model in place.
 
     Args:
-        model: float32 pixels [batch, height, width, channels] to logits [batch, classes]; uncompiled.
-        batches: training batches of (uint8 images, float32 one-hot labels), with or without float32 weights [batch].
+        model: uncompiled.
+        batches: training batches of (inputs, targets as the loss takes them), with or without float32 weights [batch].
         validation: finite data set of the same, validated on after each epoch.
         settings: the recipe's `fit`.
+        contract: what the model learns.
         callbacks: Keras callbacks; they see the trainee as `self.model`.
         max_steps: ends each epoch after so many steps (dry runs).
         strategy: how several devices share each batch; all GPUs, where there are more than one, by default.
         saving: where checkpoints are written, how often, and the one to go on from; none by default.
-        objective: the loss that is trained for, in place of cross-entropy.
-        probabilities: whether the model gives probabilities, not logits.
+        objective: the loss that is trained for, in place of the task's.
 
     Raises:
         InputError: `freeze_epochs` for a model without frozen layers.
@@ -80,8 +81,8 @@ def train(
             settings,
             batch_size=size,
             steps=steps,
+            contract=contract,
             objective=objective,
-            probabilities=probabilities,
         )
     state, saving = TrainingState(trainee, trainee.first_bad_step), saving or Saving.nowhere()
     every = keras.callbacks.CallbackList(

@@ -8,6 +8,7 @@ import keras
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tkit import console
+from tkit_edge.outputs import Measure
 from tkit_edge.text import columns
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -17,12 +18,13 @@ class TrainingProgress(keras.callbacks.Callback):
     """Says how far training is, how fast, and what it has reached.
 
     Args:
-        validation: number of images that are validated on after each epoch.
+        validation: number of examples that are validated on after each epoch.
+        measure: what the model is scored by.
     """
 
-    def __init__(self, validation: int) -> None:
+    def __init__(self, validation: int, measure: Measure) -> None:
         super().__init__()
-        self.validation = validation
+        self.validation, self.measure = validation, measure
         self.bar: Progress | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -58,12 +60,12 @@ class TrainingProgress(keras.callbacks.Callback):
                 self.task,
                 completed=self.epoch * self.params["steps"] + done,
                 description=f"epoch {self.epoch + 1}/{self.params['epochs']}",
-                figures="  ".join([*_running(logs or {}), f"{rate:,.0f} images/s"]),
+                figures="  ".join([*self._running(logs or {}), f"{rate:,.0f} images/s"]),
             )
         elif now - self.said > SECONDS_BETWEEN_LINES:
             self.said = now
             step = f"  step {done}/{self.params['steps']}"
-            console.say("  ".join([step, *_running(logs or {}), f"{rate:,.0f} images/s"]))
+            console.say("  ".join([step, *self._running(logs or {}), f"{rate:,.0f} images/s"]))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """One line with the epoch's figures and the time left."""
@@ -83,14 +85,19 @@ class TrainingProgress(keras.callbacks.Callback):
         console.say("  ".join(parts))
 
     def _figures(self, logs: dict) -> list[str]:
-        """The epoch's accuracies, with the number of images that each is of, and its losses."""
-        trained = self.params["steps"] * self.params["batch_size"]
-        shares = (("train", "accuracy", trained), ("val", "val_accuracy", self.validation))
+        """The epoch's scores, with the number of examples that each is of, and its losses."""
+        trained, key = self.params["steps"] * self.params["batch_size"], self.measure.key
+        shares = (("train", key, trained), ("val", f"val_{key}", self.validation))
         losses = [f"{float(logs[name]):.4f}" for name in ("loss", "val_loss") if name in logs]
         return [
-            *(f"{split} {float(logs[name]):.2%} of {count:,}" for split, name, count in shares if name in logs),
+            *(f"{split} {self.measure.text(float(logs[name]))} of {count:,}" for split, name, count in shares if name in logs),
             *(["loss " + "/".join(losses)] if losses else []),
         ]
+
+    def _running(self, logs: dict) -> list[str]:
+        """What the steps of the epoch have reached so far, on training batches."""
+        figures, key = [f"loss {float(logs['loss']):.4f}"] if "loss" in logs else [], self.measure.key
+        return [*figures, f"train {self.measure.text(float(logs[key]))}"] if key in logs else figures
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Ends the bar."""
@@ -101,12 +108,6 @@ class TrainingProgress(keras.callbacks.Callback):
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
-
-
-def _running(logs: dict) -> list[str]:
-    """What the steps of the epoch have reached so far, on training batches."""
-    figures = [f"loss {float(logs['loss']):.4f}"] if "loss" in logs else []
-    return [*figures, f"train {float(logs['accuracy']):.2%}"] if "accuracy" in logs else figures
 
 
 def _clock(seconds: float) -> str:

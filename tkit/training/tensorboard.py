@@ -1,20 +1,20 @@
 """What TensorBoard shows of a run.
 
-Figures, learning rate, a batch as the model sees it, confusion matrix, weights and graph;
+Figures, learning rate, a batch as the model sees it, what is predicted at the end, weights and graph;
 `tkit.results_log` adds the final figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tkit.evaluation.plots import confusion_png
+from tkit.contract import Contract
 from tkit_pipelines.batches import Batches
+from tkit_pipelines.dataset import Examples
 
 IMAGES = 32
 PREDICTED_AT_ONCE = 256
@@ -27,30 +27,26 @@ class TensorBoardLog(keras.callbacks.Callback):
     Args:
         folder: the run's `logs` folder.
         batches: training batches; the first is shown as the model sees it.
-        validation: uint8 images [n, height, width, channels] and int32 labels [n], for the confusion matrix.
-        class_names: the classes in label order.
+        validation: the validation examples, for a plot of what is predicted for them.
+        contract: the run's.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        batches: Batches,
-        validation: tuple[np.ndarray, np.ndarray],
-        class_names: Sequence[str],
-    ) -> None:
+    def __init__(self, folder: Path, batches: Batches, validation: Examples, contract: Contract) -> None:
         super().__init__()
-        self.batches, self.validation, self.class_names = batches, validation, class_names
+        self.batches, self.validation, self.contract = batches, validation, contract
+        self.evaluation = contract.task.evaluation(contract.output)
         self.train = tf.summary.create_file_writer(str(folder / "train"))
         self.held_out = tf.summary.create_file_writer(str(folder / "validation"))
         self.epoch = 0
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """The graph and a batch."""
-        images, labels = self.batches.batch(0, 0)[:2]
+        inputs, targets = self.batches.batch(0, 0)[:2]
         with self.train.as_default(step=0):
             tf.summary.graph(self._graph())
-            tf.summary.image("batch as the model sees it", images[:IMAGES], max_outputs=IMAGES)
-            names = [self.class_names[index] for index in np.argmax(labels[:IMAGES], axis=1)]
+            if self.contract.input.kind == "image":
+                tf.summary.image("batch as the model sees it", inputs[:IMAGES], max_outputs=IMAGES)
+            names = self.evaluation.named(targets[:IMAGES].numpy())
             tf.summary.text("batch as the model sees it, labels", ", ".join(names))
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -78,18 +74,22 @@ class TensorBoardLog(keras.callbacks.Callback):
                     tf.summary.histogram(f"weights/{variable.path}", variable.value)
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """The confusion matrix of the weights that are kept."""
-        images, labels = self.validation
-        parts = [images[start : start + PREDICTED_AT_ONCE] for start in range(0, len(labels), PREDICTED_AT_ONCE)]
-        logits = np.concatenate([self.model.predict_on_batch(part) for part in parts])
-        matrix = np.zeros((len(self.class_names),) * 2, np.int64)
-        np.add.at(matrix, (labels, logits.argmax(axis=1)), 1)
+        """What the weights that are kept predict on validation data, such as the confusion matrix."""
+        taken, (given,) = self.contract.input.tensors, self.contract.output.tensors
+        found = []
+        for start in range(0, len(self.validation), PREDICTED_AT_ONCE):
+            rows = slice(start, start + PREDICTED_AT_ONCE)
+            inputs = [self.validation.columns[spec.name][rows] for spec in taken]
+            found.append(self.model.predict_on_batch(inputs[0] if len(inputs) == 1 else inputs))
+        outputs = np.concatenate(found)
+        targets = self.validation.arrays([spec.name for spec in self.contract.output.targets])
+        name, plot = self.evaluation.plot({given.name: outputs.reshape(len(outputs), *given.shape)}, targets)
         with self.held_out.as_default(step=self.epoch + 1):
-            image = tf.io.decode_png(confusion_png(matrix, self.class_names, "validation"), channels=3)
-            tf.summary.image("confusion matrix", image[None])
+            tf.summary.image(name, tf.io.decode_png(plot, channels=3)[None])
         self.train.close()
         self.held_out.close()
 
     def _graph(self) -> tf.compat.v1.GraphDef:
-        spec = tf.TensorSpec((None, *self.model.inputs[0].shape[1:]), tf.float32)
-        return tf.function(lambda image: self.model(image, training=False)).get_concrete_function(spec).graph
+        specs = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in self.model.inputs]
+        spec = specs[0] if len(specs) == 1 else specs
+        return tf.function(lambda inputs: self.model(inputs, training=False)).get_concrete_function(spec).graph

@@ -13,15 +13,15 @@ from tkit.training import divergence
 
 
 class Objective(Protocol):
-    """A loss in place of cross-entropy."""
+    """A loss in place of the task's."""
 
     features: tuple[str, ...]
     """Layers whose outputs it sees."""
 
     def __call__(
-        self, images: tf.Tensor, labels: tf.Tensor, outputs: tf.Tensor, features: Sequence[tf.Tensor]
+        self, inputs: tf.Tensor, targets: tf.Tensor, outputs: tf.Tensor, features: Sequence[tf.Tensor]
     ) -> tf.Tensor:
-        """The mean over the batch, from [batch, ...] images, [batch, classes] one-hot labels and outputs."""
+        """The mean over the batch, from [batch, ...] inputs, targets as the task's loss takes them, and outputs."""
 
 
 class Trainee(keras.Model):

@@ -1,0 +1,71 @@
+"""The contract of a run: what its model takes, gives and learns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tkit.tasks import Task
+from tkit_edge import inputs, outputs
+from tkit_edge.fields import Fields
+from tkit_edge.inputs import Input
+from tkit_edge.inputs.image import Image
+from tkit_edge.outputs import Output
+from tkit_edge.outputs.classes import Classes
+from tkit_pipelines.data import Data
+from tkit_pipelines.data.images import Images
+
+if TYPE_CHECKING:
+    import keras
+
+    from tkit_pipelines.splits import Splits
+
+
+class Contract(NamedTuple):
+    """What a run's model takes, gives and learns."""
+
+    task: Task
+    input: Input
+    output: Output
+    spread: float = 1.0
+    """The standard deviation of the training targets, where they are numbers."""
+
+    @classmethod
+    def of(cls, task: Task, splits: Splits) -> Contract:
+        """That of a model for these splits; raises like `Task.output`."""
+        return cls(task, splits.input, task.output(splits), task.spread(splits))
+
+    @property
+    def name(self) -> str:
+        """What a bundle calls it: "image-classification"."""
+        return f"{self.input.kind}-{self.task.kind}"
+
+    def encoded(self, columns: Mapping[str, Any]) -> Any:
+        """A batch's targets as the loss takes them."""
+        return self.task.encoded(columns, self.output)
+
+    def loss(self) -> keras.losses.Loss:
+        """What training minimizes."""
+        return self.task.loss(self.output, self.spread)
+
+    def as_json(self) -> dict[str, Any]:
+        """For a manifest: what `input_of` and `output_of` read."""
+        return {
+            "input": {"kind": self.input.kind, **self.input.as_json()},
+            "output": {"kind": self.output.kind, **self.output.as_json()},
+        }
+
+
+def input_of(entry: Mapping[str, Any], data: Data, file: str) -> Input:
+    """What the model takes, from the manifest's entry of the stage that made it, in a run of this data."""
+    if "input" in entry:
+        return inputs.read(Fields(entry["input"], file))
+    assert isinstance(data, Images)  # version 1 knew nothing else
+    return Image(*data.image_size, data.channels, data.resize)
+
+
+def output_of(entry: Mapping[str, Any], file: str) -> Output:
+    """What the model gives, from the same entry."""
+    if "input" in entry:
+        return outputs.read(Fields(entry["output"], file))
+    return Classes(tuple(entry["class_names"]), entry.get("output", "logits"))
