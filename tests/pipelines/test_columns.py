@@ -63,7 +63,7 @@ def test_several_inputs_are_fed_by_name_beside_what_encode_makes(placed):
     x, y = made.batch(0, 1)
     assert x["wide"].shape == (8, 5) and x["one"].dtype == tf.int64 and y.shape == (8, 1)
     np.testing.assert_array_equal(y[:, 0], x["one"])
-    np.testing.assert_array_equal(x["wide"], several().columns["wide"][x["one"]])
+    np.testing.assert_array_equal(x["wide"], several().columns["wide"][x["one"].numpy()])
     again = next(iter(made.dataset(0, 1)))
     np.testing.assert_array_equal(again[0]["wide"], x["wide"])
     parts = list(in_order(examples, data, lambda columns: columns["number"]))
