@@ -71,6 +71,14 @@ def test_several_inputs_are_fed_by_name_beside_what_encode_makes(placed):
     np.testing.assert_array_equal(np.concatenate([part["one"] for part, _ in parts]), examples.columns["one"])
 
 
+def test_columns_are_fed_in_their_own_dtype():
+    columns = {name: RANDOM.integers(0, 2, (30, 3)).astype(name) for name in DTYPES}
+    (x,) = next(iter(in_order(Examples(columns), Arrays(source="x.npz", batch_size=30), dict)))
+    for name, column in columns.items():
+        assert x[name].dtype == name
+        np.testing.assert_array_equal(x[name], column)
+
+
 def test_data_without_a_target_is_fed_alone():
     data = Arrays(source="x.npz", batch_size=8)
     examples = Examples({"wide": WIDE})
