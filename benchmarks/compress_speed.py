@@ -31,7 +31,8 @@ def whole(turns: Turns, step: str) -> None:
     from tkit.models import Spec, Statistics
     from tkit.promises import Kept
     from tkit.stages.compress import parse
-    from tkit_pipelines.dataset import Examples
+    from tkit_edge.inputs.image import Image
+    from tkit_pipelines.dataset import labelled
     from tkit_pipelines.splits import Splits
 
     recipe = load_recipe("cifar10_resnet8").recipe
@@ -39,9 +40,10 @@ def whole(turns: Turns, step: str) -> None:
 
     def examples(count: int) -> Any:
         images = random.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-        return Examples(images, np.arange(count, dtype=np.int32) % 10)
+        return labelled(images, np.arange(count, dtype=np.int32) % 10)
 
-    splits = Splits(examples(BATCH * STEPS), examples(BATCH), examples(BATCH), tuple("0123456789"), "random")
+    parts = examples(BATCH * STEPS), examples(BATCH), examples(BATCH)
+    splits = Splits(*parts, tuple("0123456789"), Image(32, 32, 3), "random")
     (made,) = parse([step], recipe)
 
     def once() -> dict[str, float]:

@@ -36,16 +36,20 @@ def fed(turns: Turns) -> None:
     """The pipeline as recipes use it."""
 
     def make() -> Any:
-        from tkit_pipelines.batches import Batches
-        from tkit_pipelines.dataset import Examples
+        import tensorflow as tf
+
+        from tkit_pipelines.data.images import Images
+        from tkit_pipelines.dataset import labelled
         from tkit_pipelines.ops.cutout import Cutout
         from tkit_pipelines.ops.flip import Flip
         from tkit_pipelines.ops.translate import Translate
 
         random = np.random.default_rng(0)
         images = random.integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8)
-        examples = Examples(images, random.integers(0, 10, IMAGES).astype(np.int32))
-        return Batches(examples, 10, BATCH, (Flip(), Translate(pixels=3), Cutout(size=8)), seed=0)
+        examples = labelled(images, random.integers(0, 10, IMAGES).astype(np.int32))
+        ops = (Flip(), Translate(pixels=3), Cutout(size=8))
+        data = Images(source="digits", image_size=(32, 32), batch_size=BATCH, augment=ops)
+        return data.batches(examples, lambda columns: tf.one_hot(columns["label"], 10), seed=0)
 
     _trained(turns, make)
 

@@ -166,7 +166,7 @@ def _add_predict(commands: Any) -> None:
     made.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files, or folders of them")
     made.add_argument("--format", help="the bundle's file (default: int8 where there is one, else the first)")
     made.add_argument(
-        "--top", type=int, default=predict.DEFAULT_TOP, help="classes shown of each (default: %(default)s)"
+        "--top", type=int, help=f"classes shown of each (default: {predict.DEFAULT_TOP})"
     )
     made.add_argument("--threads", type=int, default=1, help="how many the kernels may use (default: %(default)s)")
     made.add_argument("--json", action="store_true", help="print JSON")

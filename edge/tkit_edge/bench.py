@@ -12,20 +12,20 @@ import math
 import platform
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tkit_edge import files, flatbuffer, machine, runtime
-from tkit_edge.accuracy import wilson
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, macs, parameters
 from tkit_edge.isolated import OpenedFile
 from tkit_edge.judge import Judge
-from tkit_edge.report import VERSION, Accuracy, Report, Result
+from tkit_edge.report import VERSION, Report, Result, FileScore
+from tkit_edge.score import scored
 from tkit_edge.text import counted
 from tkit_edge.worker import Worker
 
@@ -59,7 +59,7 @@ class _Configuration:
     def describe(self) -> str:
         return f"{self.file.path.name}, {counted(self.threads, 'thread')}, {self.kernels}"
 
-    def result(self, accuracy: Accuracy | None) -> Result:
+    def result(self, score: FileScore | None) -> Result:
         p50, p90, p99 = (float(value) / 1e6 for value in np.percentile(self.times, (50, 90, 99)))
         mean = sum(self.times) / len(self.times) / 1e6
         return Result(
@@ -73,7 +73,7 @@ class _Configuration:
             mean_ms=mean,
             runs_per_second=1e3 / mean,
             runs=len(self.times),
-            accuracy=accuracy,
+            score=score,
             bytes=self.file.bytes,
             macs=macs(self.file.graph),
             parameters=parameters(self.file.graph),
@@ -101,8 +101,8 @@ def bench(
         kernels: of "xnnpack", "builtin", "reference".
         formats: the bundle's files to measure; all by default.
         seconds: measuring time of each configuration.
-        test: an .npz file with `images` and `labels`, for the accuracy.
-        also: other .tflite files that are measured in the same rounds, to be compared with; without accuracy.
+        test: an .npz file with `images` and `labels`, for the score.
+        also: other .tflite files that are measured in the same rounds, to be compared with; without a score.
         progress: is called with a short line for each configuration measured.
         timeout: seconds that a worker's one answer may take.
 
@@ -127,8 +127,8 @@ def bench(
         ]
         configurations = _loaded(configurations)
         _measure(configurations, seconds, progress)
-        accuracies = {
-            path: _accuracy([item for item in configurations if item.file.path == path], judge, progress)
+        scores = {
+            path: _scored([item for item in configurations if item.file.path == path], judge, progress)
             for path, judge in judges.items()
         }
     return Report(
@@ -139,7 +139,7 @@ def bench(
         python=platform.python_version(),
         date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         seconds=seconds,
-        results=tuple(item.result(accuracies.get(item.file.path)) for item in configurations),
+        results=tuple(item.result(scores.get(item.file.path)) for item in configurations),
     )
 
 
@@ -165,8 +165,8 @@ def _measure(configurations: list[_Configuration], seconds: float, progress: Cal
                 progress(f"{item.describe()}: {np.median(item.times) / 1e6:.3f} ms")
 
 
-def _accuracy(own: list[_Configuration], judge: Judge, progress: Callable[[str], None]) -> Accuracy:
-    """One file's accuracy: on one thread, or on more where they are faster and give the same answers.
+def _scored(own: list[_Configuration], judge: Judge, progress: Callable[[str], None]) -> FileScore:
+    """One file's score: on one thread, or on more where they are faster and give the same answers.
 
     Of the kernel sets measured it takes the first, XNNPACK by default.
     """
@@ -176,13 +176,17 @@ def _accuracy(own: list[_Configuration], judge: Judge, progress: Callable[[str],
     model = OpenedFile(chosen.worker, str(chosen.file.path))
     if fastest is not chosen:
         other = OpenedFile(fastest.worker, str(fastest.file.path))
-        if np.array_equal(judge.right(other, 0, PROBE), judge.right(model, 0, PROBE)):
+        if np.array_equal(judge.graded(other, 0, PROBE), judge.graded(model, 0, PROBE)):
             chosen, model = fastest, other
     step = max(1, int(CHUNK_SECONDS / (np.median(chosen.times) / 1e9)))
-    correct = sum(int(judge.right(model, start, start + step).sum()) for start in range(0, judge.samples, step))
-    top1 = correct / judge.samples
-    progress(f"{chosen.file.path.name}: accuracy {top1:.2%} of {counted(judge.samples, 'test image')}")
-    return Accuracy(top1, wilson(correct, judge.samples), judge.samples, chosen.threads, chosen.kernels)
+    grades = np.concatenate([judge.graded(model, start, start + step) for start in range(0, judge.samples, step)])
+    measure = judge.output.measure
+    assert measure is not None  # Judge.of
+    found = scored(measure, grades)
+    text = measure.text(found.value)
+    samples = counted(found.samples, f"test {judge.input.example}")
+    progress(f"{chosen.file.path.name}: {found.name} {text} {'of' if measure.share else 'on'} {samples}")
+    return FileScore(**asdict(found), threads=chosen.threads, kernels=chosen.kernels)
 
 
 def _files(path: Path, formats: Sequence[str] | None) -> tuple[list[_File], Bundle | None]:

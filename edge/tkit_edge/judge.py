@@ -38,6 +38,8 @@ class Judge:
         taken, given = specs(graph, graph.inputs), specs(graph, graph.outputs)
         input = bundle.input if bundle else Image.of(taken, str(file), "crop")
         output = bundle.output if bundle else Classes.of(given, str(file), "logits")
+        if output.measure is None:
+            raise InputError(f"{file} gives {output.line()}: nothing is known to be right, so {test} can't score it.")
         matched(input.tensors, taken, str(file), "takes")
         matched(output.tensors, given, str(file), "gives")
         examples, targets = read_test(test, input, output)
@@ -50,12 +52,12 @@ class Judge:
         """The number of examples."""
         return len(next(iter(self.examples.values())))
 
-    def right(self, model: Runner, start: int, stop: int) -> np.ndarray:
-        """Whether a model's answers to the examples from `start` to `stop` are right, bool [n]."""
+    def graded(self, model: Runner, start: int, stop: int) -> np.ndarray:
+        """The grades of a model's answers to the examples from `start` to `stop`, as `Output.graded`."""
         part = slice(start, stop)
         run = bound(model, self.input.tensors, self.output.tensors)
         outputs = run({name: array[part] for name, array in self.examples.items()})
-        return self.output.correct(outputs, {name: array[part] for name, array in self.targets.items()})
+        return self.output.graded(outputs, {name: array[part] for name, array in self.targets.items()})
 
 
 def read_test(path: Path, input: Input, output: Output) -> tuple[Arrays, Arrays]:

@@ -66,13 +66,13 @@ def opened(bundle: Bundle, fmt: str, threads: int = 1) -> Iterator[OpenedModel]:
         yield OpenedModel(run, bundle.input, bundle.output)
 
 
-def predict(arguments: Sequence[Path], model: OpenedModel, top: int = DEFAULT_TOP) -> list[Prediction]:
+def predict(arguments: Sequence[Path], model: OpenedModel, top: int | None = None) -> list[Prediction]:
     """Predicts for files, and those in folders.
 
     Args:
         arguments: what the model's input finds items in: of images, files or folders of them.
         model: what predicts.
-        top: how many candidates of each are given, where the output has several.
+        top: how many classes of each are given, `DEFAULT_TOP` by default; of other outputs none may be asked for.
 
     Returns:
         One prediction per item, in order; those that can't be read have an `error`.
@@ -84,6 +84,9 @@ def predict(arguments: Sequence[Path], model: OpenedModel, top: int = DEFAULT_TO
         >>> with opened(bundle, "int8") as model:
         ...     label = predict([Path("cat.jpg")], model)[0].answer.classes[0].label
     """
+    if top is not None and not isinstance(model.output, Classes):
+        raise InputError(f"top={top} is a number of classes; this model gives {model.output.line()}.")
+    top = DEFAULT_TOP if top is None else top
     if top < 1:
         raise InputError(f"top: expected at least 1, received {top}.")
     kind = model.input.kind

@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-VERSION = 1
+from tkit_edge.score import Score
+
+VERSION = 2
 """Of the JSON document."""
 
 
 @dataclass(frozen=True)
-class Accuracy:
-    """Top-1 accuracy of one file on the test images, and the configuration that classified them."""
+class FileScore(Score):
+    """The score of one file on the test examples, and the configuration that ran it."""
 
-    top1: float
-    interval: tuple[float, float]
-    """95 %, Wilson's."""
-    samples: int
     threads: int
     kernels: str
 
@@ -46,7 +44,7 @@ class Result:
     """The process's most, in bytes."""
     model_memory: int
     """The same, less what it had before it loaded the file."""
-    accuracy: Accuracy | None
+    score: FileScore | None
 
 
 @dataclass(frozen=True)

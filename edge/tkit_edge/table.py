@@ -11,7 +11,7 @@ from tkit_edge.text import columns, counted, fitted, padded
 
 _COLUMNS = (
     *("file", "size KB", "MACs M", "threads", "kernels", "load ms", "first ms"),
-    *("p50", "p90", "p99", "runs/s", "peak MB", "accuracy"),
+    *("p50", "p90", "p99", "runs/s", "peak MB"),
 )
 _SPARE = ("first ms", "load ms", "p99", "MACs M", "peak MB", "p90", "runs/s")
 
@@ -28,7 +28,8 @@ def document_table(report: dict[str, Any], width: int | None = None) -> str:
         report: what `Report.as_dict` gives.
         width: of the terminal; the least important columns are left out until the others fit, by default none.
     """
-    rows = [_COLUMNS, *(_row(result) for result in report["results"])]
+    scores = [result["score"]["name"] for result in report["results"] if result["score"] is not None]
+    rows = [(*_COLUMNS, *scores[:1]), *(_row(result, bool(scores)) for result in report["results"])]
     lines = aligned(rows, left=(0, 4), width=width, spare=[_COLUMNS.index(name) for name in _SPARE])
     machine, runtime = report["machine"], report["runtime"]
     governor = f", governor {machine['governor']}" if machine["governor"] else ""
@@ -80,8 +81,9 @@ def _stacked(rows: Sequence[Sequence[str]]) -> list[str]:
     return lines
 
 
-def _row(result: dict[str, Any]) -> tuple[str, ...]:
-    accuracy, rate = result["accuracy"], result["runs_per_second"]
+def _row(result: dict[str, Any], scored: bool) -> tuple[str, ...]:
+    score, rate = result["score"], result["runs_per_second"]
+    last = ["-" if score is None else _text(score, score["value"])] if scored else []
     return (
         result["file"],
         f"{result['bytes'] / 1000:,.1f}",
@@ -92,8 +94,12 @@ def _row(result: dict[str, Any]) -> tuple[str, ...]:
         *(f"{result[name]:.3f}" for name in ("first_ms", "p50_ms", "p90_ms", "p99_ms")),
         f"{rate:,.0f}" if rate >= 10 else f"{rate:.2f}",
         f"{result['peak_memory'] / 1e6:.1f}",
-        "-" if accuracy is None else f"{accuracy['top1']:.2%}",
+        *last,
     )
+
+
+def _text(score: dict[str, Any], value: float) -> str:
+    return f"{value:.2%}" if score["share"] else f"{value:.4g}"
 
 
 def _notes(report: dict[str, Any]) -> list[str]:
@@ -102,11 +108,12 @@ def _notes(report: dict[str, Any]) -> list[str]:
     if warning:
         notes.append(warning)
     for result in {item["file"]: item for item in report["results"]}.values():
-        accuracy = result["accuracy"]
-        if accuracy is not None:
-            low, high = accuracy["interval"]
+        score = result["score"]
+        if score is not None:
+            value, low, high = (_text(score, number) for number in (score["value"], *score["interval"]))
             notes.append(
-                f"{result['file']}: accuracy {accuracy['top1']:.2%} of {counted(accuracy['samples'], 'test image')} "
-                f"(95 % {low:.2%} to {high:.2%}); {accuracy['kernels']}, {counted(accuracy['threads'], 'thread')}"
+                f"{result['file']}: {score['name']} {value} {'of' if score['share'] else 'on'} "
+                f"{counted(score['samples'], 'test example')} (95 % {low} to {high}); {score['kernels']}, "
+                f"{counted(score['threads'], 'thread')}"
             )
     return ["", *notes] if notes else []

@@ -9,9 +9,14 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from tkit_edge.errors import InputError
+from tkit_edge.fields import Fields
 
 Arrays = Mapping[str, np.ndarray]
 """By a tensor's name, its values for n examples: [n, ...]."""
+
+
+DTYPES = ("float32", "int32", "int64", "uint8", "int8", "bool")
+"""The types of a model's tensors."""
 
 
 class TensorSpec(NamedTuple):
@@ -77,6 +82,28 @@ def bound(
         return {spec.name: found[own.name].reshape(len(found[own.name]), *spec.shape) for spec, own in given}
 
     return run
+
+
+def described(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
+    """Tensors as JSON, which `specs_of` reads."""
+    return [{"name": spec.name, "shape": list(spec.shape), "dtype": spec.dtype} for spec in specs]
+
+
+def specs_of(fields: Fields) -> tuple[TensorSpec, ...]:
+    """The tensors that an object of JSON lists under `tensors`.
+
+    Raises:
+        InputError: none, one of another type or without a size, or two of one name.
+    """
+    found = []
+    for item in fields.items("tensors"):
+        shape, dtype = item.get("shape", list), item.get("dtype", str)
+        if dtype not in DTYPES or not all(type(size) is int and size > 0 for size in shape):
+            raise InputError(f"{fields.file}: {item.place}expected positive sizes and a type of {', '.join(DTYPES)}.")
+        found.append(TensorSpec(item.get("name", str), tuple(shape), dtype))
+    if not found or len({spec.name for spec in found}) < len(found):
+        raise InputError(f"{fields.file}: {fields.place}tensors: expected at least one, each name once.")
+    return tuple(found)
 
 
 def packed(arrays: Arrays) -> tuple[list[Any], bytes]:

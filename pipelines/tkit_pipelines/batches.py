@@ -168,7 +168,8 @@ def in_order(examples: Examples, data: Feeding, encode: Encode, batch_size: int 
             return _batch(_cut(inputs, part), encode(_cut(targets, part)) if targets else None)
 
         starts = tf.data.Dataset.range(0, len(examples), size)
-        made = starts.map(cut, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+        make = tf.autograph.experimental.do_not_convert(cut)
+        made = starts.map(make, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
         return without_autotuning(made)
 
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tkit
 from tkit.compression.steps.prune import Prune
@@ -19,13 +20,18 @@ from tkit_pipelines.data.images import Images
 CLASSES = 10
 
 
+def one_hot(columns):
+    return tf.one_hot(columns["label"], CLASSES)
+
+
 class Digits:
     """What a step gets to work with: scikit-learn's digits and the engine."""
 
     def __init__(self):
         data = Images(source="digits", image_size=(8, 8), channels=1, batch_size=64)
         self.splits = data.load(0)
-        self.batches = data.batches(self.splits.train, CLASSES, 0)
+        self.batches = data.batches(self.splits.train, one_hot, 0)
+        self.validation = in_order(self.splits.validation, data, one_hot)
         self.steps_per_epoch = self.batches.steps_per_epoch
 
     def epochs(self, step, asked, usual):
@@ -35,9 +41,8 @@ class Digits:
         return stratified(self.splits.train, samples, 0)
 
     def train(self, model, *, epochs, optimizer, callbacks=(), **keywords):
-        validation = in_order(self.splits.validation, CLASSES, 64)
         settings = Fit(epochs=epochs, optimizer=optimizer, precision="float32", steps_per_execution=5)
-        return engine.train(model, self.batches, validation, settings, callbacks=callbacks, **keywords)
+        return engine.train(model, self.batches, self.validation, settings, callbacks=callbacks, **keywords)
 
 
 @pytest.fixture(scope="session")

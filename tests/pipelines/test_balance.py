@@ -7,11 +7,13 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tkit_edge.errors import InputError
-from tkit_pipelines.batches import Batches, in_order
+from tkit_edge.inputs.image import Image
+from tkit_pipelines.batches import in_order
 from tkit_pipelines.data.images import Images
-from tkit_pipelines.dataset import Bad, Examples, Rows
+from tkit_pipelines.dataset import Bad, Rows, labelled
 from tkit_pipelines.memory import machine_memory, ram_budget
 from tkit_pipelines.ops.flip import Flip
 from tkit_pipelines.ops.mixup import Mixup
@@ -25,11 +27,16 @@ def uneven():
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(3), COUNTS)).astype(np.int32)
     images = np.zeros((len(labels), 4, 4, 1), np.uint8)
     images[:, 0, 0, 0] = np.arange(len(labels))
-    return Examples(images, labels)
+    return labelled(images, labels)
+
+
+def one_hot(classes):
+    return lambda columns: tf.one_hot(columns["label"], classes)
 
 
 def batches(balance, ops=(), seed=0, batch_size=10):
-    return Batches(uneven(), 3, batch_size, ops, seed, balance)
+    data = Images(source="digits", image_size=(4, 4), batch_size=batch_size, augment=ops, balance=balance)
+    return data.batches(uneven(), one_hot(3), seed)
 
 
 def epoch(made, number):
@@ -89,15 +96,17 @@ def test_oversampled_batches_are_pure():
 def test_balance_is_a_setting_of_the_data():
     data = Images(source="synthetic:3", image_size=(4, 4), batch_size=8, balance="weights")
     splits = data.load(0)
-    assert len(data.batches(splits.train, 3, 0).batch(0, 0)) == 3
-    assert len(Images(source="synthetic:3", image_size=(4, 4)).batches(splits.train, 3, 0).batch(0, 0)) == 2
+    assert len(data.batches(splits.train, one_hot(3), 0).batch(0, 0)) == 3
+    assert len(Images(source="synthetic:3", image_size=(4, 4)).batches(splits.train, one_hot(3), 0).batch(0, 0)) == 2
     with pytest.raises(ValueError, match="oversample"):
         Images(source="digits", image_size=(4, 4), balance="more")
+    with pytest.raises(ValueError, match="balance=weights evens out classes, and labels=numbers: set balance=none"):
+        Images(source="digits", image_size=(4, 4), labels="numbers", balance="weights")
 
 
 def noise(count, seed, shape=(32, 32, 3)):
     images = np.random.default_rng(seed).integers(0, 256, (count, *shape), dtype=np.uint8)
-    return Examples(images, np.zeros(count, np.int32))
+    return labelled(images, np.zeros(count, np.int32))
 
 
 @pytest.mark.parametrize("shape", [(32, 32, 3), (5, 3, 1)])
@@ -108,13 +117,13 @@ def test_duplicates_are_counted_for_each_pair_with_the_first(shape):
     almost = train.images[100].copy()
     almost[0, 0, 0] ^= 1
     validation.images[0] = almost
-    splits = Splits(train, validation, test, ("a", "b"), "x")
+    splits = Splits(train, validation, test, ("a", "b"), Image(32, 32, 3), "x")
     assert [tuple(found) for found in splits.duplicates] == [
         ("train", "test", 3, (9, 17)),
         ("validation", "test", 1, (8, 5)),
     ]
     assert "3 test images are in train too" in splits.remarks()[0]
-    assert Splits(*(noise(50, seed, shape) for seed in range(3)), ("a", "b"), "x").duplicates == ()
+    assert Splits(*(noise(50, seed, shape) for seed in range(3)), ("a", "b"), Image(32, 32, 3), "x").duplicates == ()
 
 
 def test_equal_hashes_are_not_taken_for_equal_images(monkeypatch):
@@ -125,14 +134,16 @@ def test_equal_hashes_are_not_taken_for_equal_images(monkeypatch):
 
 
 def test_60000_images_are_looked_through_in_half_a_second():
-    splits = Splits(noise(45_000, 0), noise(5_000, 1), noise(10_000, 2), ("a", "b"), "x")
+    splits = Splits(noise(45_000, 0), noise(5_000, 1), noise(10_000, 2), ("a", "b"), Image(32, 32, 3), "x")
     began = time.process_time()
     assert splits.duplicates == ()
     assert time.process_time() - began < 0.5
 
 
 def test_remarks_say_imbalance_and_what_was_skipped():
-    splits = Splits(uneven(), noise(2, 0), noise(2, 1), ("ant", "bee", "cow"), "x", (Bad("f", "f is damaged."),))
+    splits = Splits(
+        uneven(), noise(2, 0), noise(2, 1), ("ant", "bee", "cow"), Image(4, 4, 1), "x", (Bad("f", "f is damaged."),)
+    )
     skipped, uneven_ = splits.remarks()
     assert skipped == "1 file was skipped; the first: f is damaged."
     assert "40 training images of 'ant', 5 of 'cow'" in uneven_
@@ -156,14 +167,14 @@ def test_past_the_ram_budget_images_stay_in_the_cache_with_equal_batches(both):
         np.testing.assert_array_equal(kept.images, left.images[:])
         assert left.images.shape == kept.images.shape and left.images.nbytes == kept.images.nbytes
         assert kept.encoded(0) == left.encoded(0)
-        for one, other in zip(in_order(kept, 2, 3), in_order(left, 2, 3), strict=True):
+        for one, other in zip(*(in_order(part, data, one_hot(2), 3) for part in (kept, left)), strict=True):
             np.testing.assert_array_equal(one[0], other[0])
             np.testing.assert_array_equal(one[1], other[1])
     for ops in ((), (Flip(), Mixup())):
         changed = data.model_copy(update={"augment": ops})
         pairs = zip(
-            changed.batches(in_memory.train, 2, 5).dataset(),
-            changed.batches(on_disk.train, 2, 5).dataset(),
+            changed.batches(in_memory.train, one_hot(2), 5).dataset(),
+            changed.batches(on_disk.train, one_hot(2), 5).dataset(),
             strict=True,
         )
         for one, other in itertools.islice(pairs, 7):
@@ -186,7 +197,7 @@ def test_rows_are_indexed_like_an_array(both):
 
 def test_batches_read_the_file_itself_past_the_budget(both):
     data, _, on_disk = both
-    made = data.batches(on_disk.train, 2, 0)
+    made = data.batches(on_disk.train, one_hot(2), 0)
     on_disk.train.images.store[...] = 77
     assert (made.batch(0, 0)[0].numpy() == 77).all()
 

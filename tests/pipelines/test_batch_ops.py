@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from tkit_pipelines.augment import augment
-from tkit_pipelines.batches import Batches
-from tkit_pipelines.dataset import Examples
+from tkit_pipelines.data.images import Images
+from tkit_pipelines.dataset import labelled
 from tkit_pipelines.ops.colour import Colour
 from tkit_pipelines.ops.cutmix import Cutmix
 from tkit_pipelines.ops.flip import Flip
@@ -200,7 +200,9 @@ ALL_OPS = (Flip(), *OPS, Translate(pixels=2))
 
 
 def batches(ops, seed=3):
-    return Batches(Examples(originals(), (np.arange(COUNT) % CLASSES).astype(np.int32)), CLASSES, 16, ops, seed)
+    data = Images(source="digits", image_size=(HEIGHT, WIDTH), batch_size=16, augment=ops)
+    examples = labelled(originals(), (np.arange(COUNT) % CLASSES).astype(np.int32))
+    return data.batches(examples, lambda columns: tf.one_hot(columns["label"], CLASSES), seed)
 
 
 def same(left, right):

@@ -9,9 +9,11 @@ import threading
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tkit_pipelines.batches import Batches, in_order
-from tkit_pipelines.dataset import Examples, aligned_empty, shareable
+from tkit_pipelines.batches import in_order
+from tkit_pipelines.data.images import Images
+from tkit_pipelines.dataset import aligned_empty, labelled, shareable
 from tkit_pipelines.ops.alternating_flip import AlternatingFlip
 from tkit_pipelines.ops.cutout import Cutout
 from tkit_pipelines.ops.flip import Flip
@@ -24,11 +26,20 @@ def examples(count=53, classes=5):
     """Image i holds i in its corner pixel's channels and noise elsewhere; its label is i % classes."""
     images = np.random.default_rng(1).integers(0, 256, (count, 8, 8, 3)).astype(np.uint8)
     images[:, 0, 0] = np.arange(count)[:, None]
-    return Examples(images, (np.arange(count) % classes).astype(np.int32))
+    return labelled(images, (np.arange(count) % classes).astype(np.int32))
+
+
+def one_hot(columns):
+    return tf.one_hot(columns["label"], 5)
+
+
+def fed(examples, batch_size, ops, seed=0):
+    data = Images(source="digits", image_size=(8, 8), batch_size=batch_size, augment=ops)
+    return data.batches(examples, one_hot, seed)
 
 
 def batches(seed=7, ops=OPS, batch_size=10):
-    return Batches(examples(), 5, batch_size, ops, seed)
+    return fed(examples(), batch_size, ops, seed)
 
 
 def same(left, right):
@@ -70,8 +81,8 @@ def test_seed_epoch_and_step_each_matter():
 
 def test_augmentation_differs_between_epochs_for_the_same_image():
     """The order aside: all images are equal, so a difference can only come from the ops."""
-    same_image = Examples(np.repeat(examples().images[:1], 20, axis=0), np.zeros(20, np.int32))
-    made = Batches(same_image, 2, 20, OPS, 0)
+    same_image = labelled(np.repeat(examples().images[:1], 20, axis=0), np.zeros(20, np.int32))
+    made = fed(same_image, 20, OPS)
     assert not same(made.batch(0, 0), made.batch(1, 0))
 
 
@@ -97,7 +108,7 @@ def test_orders_of_epochs_are_unlike():
 def test_an_alternating_flip_shows_every_image_both_ways_in_two_epochs():
     columns = np.broadcast_to(np.arange(8, dtype=np.uint8)[:, None], (53, 8, 8, 1)).copy()
     columns[:, 0, :, 0] = np.arange(53)[:, None]  # the first row says which image it is
-    made = Batches(Examples(columns, np.zeros(53, np.int32)), 2, 53, (AlternatingFlip(),), 7)
+    made = fed(labelled(columns, np.zeros(53, np.int32)), 53, (AlternatingFlip(),), seed=7)
     mirrored = []
     for epoch in range(4):
         images = made.batch(epoch, 0)[0].numpy()[..., 0]
@@ -128,7 +139,7 @@ def test_a_batch_holds_what_there_is_where_that_is_less():
 
 
 def test_in_order_gives_everything_once_with_a_partial_last_batch():
-    parts = list(in_order(examples(), 5, 20))
+    parts = list(in_order(examples(), Images(source="digits", image_size=8), one_hot, 20))
     assert [len(images) for images, _ in parts] == [20, 20, 13]
     np.testing.assert_array_equal(np.concatenate([images for images, _ in parts]), examples().images)
     np.testing.assert_array_equal(np.concatenate([np.argmax(labels, 1) for _, labels in parts]), examples().labels)
@@ -137,7 +148,7 @@ def test_in_order_gives_everything_once_with_a_partial_last_batch():
 def test_taken_images_are_shared_with_tensorflow_not_copied():
     taken = examples().take(np.arange(20))
     assert shareable(taken.images) is taken.images
-    made = Batches(taken, 5, 20, (), 0)
+    made = fed(taken, 20, ())
     taken.images[...] = 99
     assert (made.batch(0, 0)[0].numpy() == 99).all()
 
@@ -149,7 +160,7 @@ def test_unaligned_strided_and_read_only_images_work():
     odd = aligned_empty((source.size + 1,))[1:].reshape(source.shape)
     odd[...] = source
     for images in (odd, frozen, np.repeat(source, 2, axis=3)[..., ::2]):
-        made = Batches(Examples(images, examples().labels), 5, 10, OPS, 7)
+        made = fed(labelled(images, examples().labels), 10, OPS, seed=7)
         assert same(made.batch(0, 0), batches().batch(0, 0))
 
 
@@ -171,11 +182,13 @@ USED = """
 import os, time
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # on one core the autotuner's thread never woke in time
 import numpy as np
-from tkit_pipelines.batches import Batches, in_order
-from tkit_pipelines.dataset import Examples
+from tkit_pipelines.batches import in_order
+from tkit_pipelines.data.images import Images
+from tkit_pipelines.dataset import labelled
 
-examples = Examples(np.zeros((512, 8, 8, 3), np.uint8), np.zeros(512, np.int32))
-for dataset in (Batches(examples, 2, 32, (), 0).dataset(), in_order(examples, 2, 32).repeat()):
+examples = labelled(np.zeros((512, 8, 8, 3), np.uint8), np.zeros(512, np.float32))
+data, encode = Images(source="digits", image_size=8, batch_size=32), lambda columns: columns["label"]
+for dataset in (data.batches(examples, encode, 0).dataset(), in_order(examples, data, encode).repeat()):
     waits = []
     for _ in range(4):  # the shortest counts: on a busy machine any one may be late
         iterator, began = iter(dataset.take(10**9)), time.perf_counter()

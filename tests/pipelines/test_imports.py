@@ -20,7 +20,8 @@ def loaded_by(statement: str) -> list[str]:
     "module",
     [
         "config",
-        "images",
+        "data.images",
+        "data.arrays",
         "batches",
         "resolve",
         "ops.flip",

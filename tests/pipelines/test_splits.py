@@ -33,7 +33,7 @@ def test_pinned_for_ever():
 
 
 def test_a_class_too_small_to_split_is_named():
-    with pytest.raises(InputError, match="class 'b' has too few images"):
+    with pytest.raises(InputError, match="class 'b' has too few examples"):
         stratified(np.array([0, 0, 0, 1, 2, 2, 2]), 0.5, 0, NAMES)
 
 

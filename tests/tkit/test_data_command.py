@@ -187,7 +187,7 @@ def test_problems_of_classes_are_listed_not_raised(tmp_path):
 
     assert "only one class, 'cat'" in problems({f"cat/{i}.png": original() for i in range(4)}, "one")[0]
     few = {f"{name}/{i}.png": original() for name in ("cat", "dog") for i in range(2)}
-    assert "class 'cat' has too few images" in problems(few, "few")[0]
+    assert "class 'cat' has too few examples" in problems(few, "few")[0]
     (tmp_path / "empty" / "eel").mkdir(parents=True)
     assert "class 'eel' has no images" in problems({f"cat/{i}.png": original() for i in range(4)}, "empty")[0]
     unread = {**{f"cat/{i}.png": original() for i in range(4)}, "dog/a.png": b"x", "dog/b.png": b"y"}

@@ -22,6 +22,7 @@ from tkit.training.optimizers.muon import Muon
 from tkit.training.saving import Saving
 from tkit.training.twin import FusedBatchNormalization, training_twin
 from tkit_edge.errors import DivergedError, StoppedError
+from tkit_pipelines.batches import in_order
 from tkit_pipelines.data.images import Images
 
 STATISTICS = Statistics(128.0, 4000.0)
@@ -30,13 +31,11 @@ STATISTICS = Statistics(128.0, 4000.0)
 def problem(batch_size=32, seed=0):
     data = Images(source="synthetic:3", image_size=(8, 8), channels=1, batch_size=batch_size)
     splits = data.load(seed)
-    return splits, data.batches(splits.train, 3, seed), splits_in_order(splits.validation)
+    return splits, data.batches(splits.train, one_hot, seed), in_order(splits.validation, data, one_hot, 32)
 
 
-def splits_in_order(examples):
-    from tkit_pipelines.batches import in_order
-
-    return in_order(examples, 3, 32)
+def one_hot(columns):
+    return tf.one_hot(columns["label"], 3)
 
 
 def small_model():
@@ -245,6 +244,7 @@ from tkit_pipelines.data.images import Images
 tf.config.experimental.enable_op_determinism()
 data = Images(source="synthetic:3", image_size=(8, 8), channels=1, batch_size=32)
 splits = data.load(0)
+one_hot = lambda columns: tf.one_hot(columns["label"], 3)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 checkpoints = Checkpoints(Path(sys.argv[1]), keep=2)
 setup = {"recipe": {}, "versions": {}, "threads": 1, "data": "", "precision": "", "machine": None}
@@ -262,7 +262,7 @@ def trained(start, callbacks=()):
     model = CNN(depth=1, width=4, dropout=0.2).build(Spec.of_images((8, 8, 1), 3, Statistics(128.0, 4000.0)))
     saving = Saving(checkpoints, steps=3, minutes=None, facts=facts, start=start, go_on="")
     outcome = engine.train(
-        model, data.batches(splits.train, 3, 0), in_order(splits.validation, 3, 32),
+        model, data.batches(splits.train, one_hot, 0), in_order(splits.validation, data, one_hot),
         Fit(epochs=4, optimizer=AdamW(learning_rate=0.02), ema=0.9, lookahead=0.5, l2=1e-4, clip_norm=1.0),
         strategy=strategy, saving=saving, callbacks=callbacks,
     )

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 from PIL import Image
 
@@ -21,7 +22,7 @@ from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError, InputError
 from tkit_pipelines.batches import in_order
 from tkit_pipelines.data.images import Images
-from tkit_pipelines.dataset import Examples
+from tkit_pipelines.dataset import labelled
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +32,12 @@ def exported():
     splits = data.load(0)
     images = splits.test.images[:40]
     model = ResNet(depth=8, width=4).build(Spec.of_images((8, 8, 3), 5, Statistics(128.0, 5000.0)))
-    validation = in_order(splits.validation, 5, 32)
-    train(model, data.batches(splits.train, 5, 0), validation, Fit(epochs=2, optimizer=AdamW(learning_rate=0.02)))
+
+    def one_hot(columns):
+        return tf.one_hot(columns["label"], 5)
+
+    validation = in_order(splits.validation, data, one_hot)
+    train(model, data.batches(splits.train, one_hot, 0), validation, Fit(epochs=2, optimizer=AdamW(learning_rate=0.02)))
     logits = model.predict(images.astype(np.float32), verbose=0)
     with Converter(model, images, io="int8") as convert:
         return images, logits, {fmt: convert(fmt) for fmt in FORMATS}
@@ -115,7 +120,7 @@ def test_an_operator_without_a_16_bit_kernel_is_named():
 def test_calibration_images_are_spread_over_the_classes():
     labels = np.array([0] * 90 + [1] * 9 + [2], np.int32)
     images = np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1)
-    chosen = calibration.stratified(Examples(images, labels), 30, seed=0).ravel()
+    chosen = calibration.stratified(labelled(images, labels), 30, seed=0).ravel()
     counts = np.bincount(labels[chosen])
     assert counts[2] == 1
     assert counts[1] == 9 or counts[1] == 10

@@ -4,6 +4,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tkit
 from tkit.models import Spec, Statistics
@@ -134,13 +135,17 @@ class Watch(keras.callbacks.Callback):
         self.seen.append([layer.get_weights()[position] for layer, position in zip(layers, (0, 2, 1), strict=True)])
 
 
+def one_hot(columns):
+    return tf.one_hot(columns["label"], 3)
+
+
 def trained(path, **settings):
     data = Images(source="synthetic:3", image_size=SIZE[:2], batch_size=32)
     splits = data.load(0)
     keras.utils.set_random_seed(1)
     model = Backbone(weights=str(path), dropout=0.0).build(Spec.of_images(SIZE, 3, STATISTICS))
     watch = Watch()
-    batches, validation = data.batches(splits.train, 3, 0), in_order(splits.validation, 3, 32)
+    batches, validation = data.batches(splits.train, one_hot, 0), in_order(splits.validation, data, one_hot)
     outcome = engine.train(model, batches, validation, Fit(**settings), callbacks=[watch], max_steps=2)
     return model, watch.seen, outcome
 
@@ -204,4 +209,5 @@ def test_freeze_epochs_for_a_model_that_has_nothing_frozen_is_refused():
         data = Images(source="synthetic:3", image_size=(32, 32), batch_size=32)
         splits = data.load(0)
         model = Backbone(weights=None).build(Spec.of_images(SIZE, 3, STATISTICS))
-        engine.train(model, data.batches(splits.train, 3, 0), in_order(splits.validation, 3, 32), Fit(freeze_epochs=1))
+        validation = in_order(splits.validation, data, one_hot)
+        engine.train(model, data.batches(splits.train, one_hot, 0), validation, Fit(freeze_epochs=1))

@@ -8,62 +8,73 @@ from typing import Any
 import numpy as np
 
 from tkit.conversion.config import Format, Parity
-from tkit.conversion.statistics import paired_drop
-from tkit_edge.accuracy import top1, wilson
+from tkit.conversion.statistics import paired_drop, scale_of
+from tkit_edge.accuracy import wilson
+from tkit_edge.outputs import Output
+from tkit_edge.tensors import Arrays
 
 FLOATS = ("float32", "float16")
-TIE = 0.05
-"""As a share of the largest logit: Keras's lead over another class up to which that class is not a disagreement.
-Correct quantized files differ by up to 0.03 (docs/log.md); a model with a smaller lead, such as an untrained one,
-can't be judged by its classes."""
 
 
-def compare(outputs: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+def compare(output: Output, outputs: Arrays, reference: Arrays, targets: Arrays) -> dict[str, Any]:
     """The figures of one file.
 
     Args:
-        outputs: float32 [n, classes], the file's outputs.
-        logits: float32 [n, classes], the Keras model's outputs; finite.
-        labels: int32 [at most n], of the first images, on which accuracy is measured.
+        output: what the model gives.
+        outputs: what the file gives for n examples.
+        reference: what the Keras model gives; finite.
+        targets: what is right of the first examples; empty where nothing is known to be.
 
     Returns:
-        samples, accuracy_samples, max_difference and mean_difference (of the outputs, as shares of the largest logit's
-        magnitude; infinite where an output isn't finite), same_top1 (share of images with the same top-1 class),
-        agreement (share of images with the same one or one within `TIE` of it) and its 95 % interval, keras_accuracy,
-        accuracy, drop and its 95 % interval.
+        samples, max_difference and mean_difference (of the outputs, as shares of the largest value's magnitude in the
+        reference; infinite where an output isn't finite; the larger of several tensors'), same_<answer> (share of
+        examples with the same answer), agreement (share with the same one or one that is as good) and its 95 %
+        interval. With targets also <measure>_samples, keras_<measure>, <measure>, drop (how much worse; of an error as
+        a share of what always guessing the mean costs) and its 95 % interval.
     """
-    keras_top, file_top = top1(logits), top1(outputs)
-    judged = len(labels)
-    keras_right, file_right = keras_top[:judged] == labels, file_top[:judged] == labels
-    drop, interval = paired_drop(keras_right, file_right)
-    largest_logit = max(float(np.abs(logits).max()), 1e-9)
-    rows = np.arange(len(logits))
-    lead = logits[rows, keras_top] - logits[rows, file_top]
-    agreed = int(np.sum((file_top >= 0) & (lead <= TIE * largest_logit)))
-    if np.isfinite(outputs).all():
-        differences = np.abs(outputs.astype(np.float64) - logits) / largest_logit
-        largest, mean = float(differences.max()), float(differences.mean())
-    else:
-        largest = mean = math.inf
+    same, near = output.agreement(reference, outputs)
+    agreed, total = int(near.sum()), len(near)
+    differences = [_differences(outputs[name], wanted) for name, wanted in reference.items()]
+    found = {
+        "samples": total,
+        "max_difference": max(largest for largest, _ in differences),
+        "mean_difference": max(mean for _, mean in differences),
+        f"same_{output.answer.replace('-', '')}": float(np.mean(same)),
+        "agreement": agreed / total,
+        "agreement_interval": list(wilson(agreed, total)),
+    }
+    if output.measure is None:
+        return found
+    (wanted,) = targets.values()
+    judged, key = slice(len(wanted)), output.measure.key
+    before, after = (
+        output.graded({name: values[judged] for name, values in side.items()}, targets)
+        for side in (reference, outputs)
+    )
+    drop, interval = paired_drop(before, after, scale_of(wanted))
     return {
-        "samples": len(logits),
-        "accuracy_samples": judged,
-        "max_difference": largest,
-        "mean_difference": mean,
-        "same_top1": float(np.mean(keras_top == file_top)),
-        "agreement": agreed / len(logits),
-        "agreement_interval": list(wilson(agreed, len(logits))),
-        "keras_accuracy": float(np.mean(keras_right)),
-        "accuracy": float(np.mean(file_right)),
+        **found,
+        f"{key}_samples": len(wanted),
+        f"keras_{key}": float(np.mean(before)),
+        key: float(np.mean(after)),
         "drop": drop,
         "drop_interval": list(interval),
     }
 
 
-def failures(fmt: Format, figures: dict[str, Any], bounds: Parity, *, output: str = "logits") -> list[str]:
+def _differences(outputs: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
+    """The largest and the mean difference, as shares of the largest magnitude."""
+    if not np.isfinite(outputs).all():
+        return math.inf, math.inf
+    largest = max(float(np.abs(reference).max()), 1e-9)
+    differences = np.abs(outputs.astype(np.float64) - reference) / largest
+    return float(differences.max()), float(differences.mean())
+
+
+def failures(fmt: Format, figures: dict[str, Any], bounds: Parity, output: Output) -> list[str]:
     """Messages for a file's figures that miss the recipe's bounds; empty when the file passes.
 
-    `output` is "logits" or "probabilities". NaN misses every bound.
+    NaN misses every bound.
     """
     largest, mean = figures["max_difference"], figures["mean_difference"]
     if not math.isfinite(largest):
@@ -72,22 +83,26 @@ def failures(fmt: Format, figures: dict[str, Any], bounds: Parity, *, output: st
     if fmt in FLOATS:
         bound = bounds.float32 if fmt == "float32" else bounds.float16
         if not largest <= bound:
-            found.append(f"{fmt}: largest difference {largest:.2e} of the largest logit, bound {bound:.0e}")
+            found.append(f"{fmt}: largest difference {largest:.2e} of the largest {output.value}, bound {bound:.0e}")
         return found
-    if output == "logits" and not largest <= bounds.difference:
-        found.append(f"{fmt}: largest difference {largest:.2f} of the largest logit, bound {bounds.difference:.2f}")
+    if output.bounded and not largest <= bounds.difference:
+        found.append(
+            f"{fmt}: largest difference {largest:.2f} of the largest {output.value}, bound {bounds.difference:.2f}"
+        )
     if not mean <= bounds.mean_difference:
         found.append(f"{fmt}: mean difference {mean:.3f} of the largest output, bound {bounds.mean_difference:.3f}")
     low, high = figures["agreement_interval"]
     if not high >= bounds.agreement:
         found.append(
-            f"{fmt}: agrees on {figures['agreement']:.1%} of the top-1 classes of {figures['samples']} images "
-            f"(95 % interval {low:.1%} to {high:.1%}), bound {bounds.agreement:.1%}"
+            f"{fmt}: agrees on {figures['agreement']:.1%} of the {output.answer} answers of {figures['samples']} "
+            f"examples (95 % interval {low:.1%} to {high:.1%}), bound {bounds.agreement:.1%}"
         )
-    low, high = figures["drop_interval"]
-    if not low <= bounds.drop:
-        found.append(
-            f"{fmt}: accuracy drops by {100 * figures['drop']:.2f} points on {figures['accuracy_samples']} images "
-            f"(95 % interval {100 * low:.2f} to {100 * high:.2f}), bound {100 * bounds.drop:.2f}"
-        )
+    if output.measure is not None:
+        low, high = figures["drop_interval"]
+        if not low <= bounds.drop:
+            samples = figures[f"{output.measure.key}_samples"]
+            found.append(
+                f"{fmt}: {output.measure.worse} by {100 * figures['drop']:.2f} {output.measure.points} on {samples} "
+                f"examples (95 % interval {100 * low:.2f} to {100 * high:.2f}), bound {100 * bounds.drop:.2f}"
+            )
     return found

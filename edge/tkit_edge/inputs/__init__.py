@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
 from tkit_edge.tensors import Arrays, TensorSpec
@@ -23,6 +21,10 @@ class Input(ABC):
     """A kind of input, with what a model's own is like."""
 
     kind: ClassVar[str]
+    example: ClassVar[str] = "example"
+    """What one input is called: "image"."""
+    range: ClassVar[tuple[float, float] | None] = None
+    """Of all values, where it is known beforehand; integers have none."""
 
     @property
     @abstractmethod
@@ -34,7 +36,7 @@ class Input(ABC):
         """The inputs that a person's arguments name: files, and those in folders."""
 
     @abstractmethod
-    def read(self, item: str | Path | bytes | np.ndarray) -> Arrays:
+    def read(self, item: Any) -> Arrays:
         """One example, without a batch.
 
         Args:
@@ -53,7 +55,7 @@ class Input(ABC):
         """What the file of an encoded input is called: ".png", or "" where nothing tells."""
 
     @abstractmethod
-    def difference(self, expected: Arrays, read: Arrays, suffix: str) -> tuple[int, bool]:
+    def difference(self, expected: Arrays, read: Arrays, suffix: str) -> tuple[float, bool]:
         """How far a golden sample's file reads apart from what was stored, and whether that is too far."""
 
     @abstractmethod

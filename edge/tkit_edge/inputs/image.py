@@ -30,6 +30,8 @@ class Image(Input):
     """Raw 0-255 pixels, uint8 [height, width, channels]."""
 
     kind = "image"
+    example = "image"
+    range = (0.0, 255.0)
     height: int
     width: int
     channels: int

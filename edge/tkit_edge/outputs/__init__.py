@@ -46,10 +46,56 @@ class Outcome:
     """The samples whose answer differs although the expected one was clear."""
 
 
+@dataclass(frozen=True)
+class Measure:
+    """What says how good a model is: the mean over examples of `Output.graded`."""
+
+    name: str
+    """For people: "accuracy"."""
+    share: bool
+    """Whether grades are right or wrong, so that their mean is a share; else they are errors."""
+    higher_is_better: bool
+
+    @property
+    def key(self) -> str:
+        """In JSON."""
+        return self.name.replace(" ", "_")
+
+    def text(self, value: float) -> str:
+        """A mean for people."""
+        return f"{value:.2%}" if self.share else f"{value:.4g}"
+
+
+TIE = 0.05
+"""As a share of the reference's largest value: how much worse another answer may be that is as good as the same.
+
+Correct quantized files differ by up to 0.03 (docs/log.md); a classifier with a smaller lead, such as an untrained one,
+can't be judged by its classes."""
+STEP_TOLERANCE = 8
+"""Of a quantized output: the difference, in steps of its scale, up to which another answer is no failure."""
+SHARE_TOLERANCE = 0.02
+"""Of a float output: the same, as a share of the largest expected value."""
+
+
 class Output(ABC):
     """A kind of output, with what a model's own is like."""
 
     kind: ClassVar[str]
+    measure: ClassVar[Measure | None] = None
+    """None where nothing is known to be right: there are no `targets`."""
+    answer: ClassVar[str] = "output"
+    """What an answer is called, in "same top-1"."""
+    value: ClassVar[str] = "value"
+    """What one number of an output is called."""
+
+    @property
+    def saturated(self) -> bool:
+        """Whether values are squeezed into a range, so that a small error before that can become a large one."""
+        return False
+
+    @abstractmethod
+    def line(self) -> str:
+        """What a model gives, for people: "10 classes"."""
 
     @property
     @abstractmethod
@@ -85,8 +131,16 @@ class Output(ABC):
         """What no model with this output can be right about in `targets`, or ""."""
 
     @abstractmethod
-    def correct(self, outputs: Arrays, targets: Arrays) -> np.ndarray:
-        """Which examples' answers are right, bool [n]."""
+    def graded(self, outputs: Arrays, targets: Arrays) -> np.ndarray:
+        """The grade of each example: bool [n], right or wrong, or float64 [n], its error; the worst if not finite."""
+
+    @abstractmethod
+    def agreement(self, reference: Arrays, outputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """Which examples have the same answer as the reference, and which have that or one as good: bool [n] each."""
+
+    @abstractmethod
+    def divergence(self, reference: Arrays, outputs: Arrays) -> float:
+        """How far outputs are from the reference, from 0, on average."""
 
     @abstractmethod
     def as_json(self) -> dict[str, Any]:
@@ -107,3 +161,9 @@ def read(fields: Fields) -> Output:
     made = kind_of(fields, __name__).from_json(fields)
     assert isinstance(made, Output)
     return made
+
+
+def noise(reference: np.ndarray, outputs: np.ndarray) -> float:
+    """The power of the difference as a share of the reference's own, about its mean."""
+    wanted = np.asarray(reference, np.float64)
+    return float(np.sum((outputs - wanted) ** 2) / max(float(np.sum((wanted - wanted.mean()) ** 2)), 1e-30))

@@ -12,14 +12,10 @@ import numpy as np
 from tkit_edge.accuracy import top1
 from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
-from tkit_edge.outputs import Outcome, Output
+from tkit_edge.outputs import SHARE_TOLERANCE, STEP_TOLERANCE, TIE, Measure, Outcome, Output
 from tkit_edge.tensors import Arrays, TensorSpec
 
 FORMS = ("logits", "probabilities")
-STEP_TOLERANCE = 8
-"""Of a quantized output: the lead, in steps of its scale, up to which another top-1 class is no failure."""
-SHARE_TOLERANCE = 0.02
-"""Of a float output: the same, as a share of the largest expected logit."""
 NOT_FINITE = "the model gives values that are not finite: its weights or its file are damaged."
 
 
@@ -51,6 +47,9 @@ class Classes(Output):
     """The classes' names in the order of the model's scores, and the scores' form."""
 
     kind = "classes"
+    measure = Measure("accuracy", share=True, higher_is_better=True)
+    answer = "top-1"
+    value = "logit"
     names: tuple[str, ...]
     form: str = "logits"
 
@@ -77,6 +76,15 @@ class Classes(Output):
     def targets(self) -> tuple[TensorSpec, ...]:
         """The class's number."""
         return (TensorSpec("label", (), "int32"),)
+
+    @property
+    def saturated(self) -> bool:
+        """Probabilities are."""
+        return self.form == "probabilities"
+
+    def line(self) -> str:
+        """Their number."""
+        return f"{len(self.names)} classes"
 
     def scores(self, outputs: Arrays) -> np.ndarray:
         """The scores as rows, float32 [n, classes], from the one tensor that a model gives."""
@@ -110,7 +118,7 @@ class Classes(Output):
         return Outcome(
             samples=len(wanted),
             same=int(same.sum()),
-            answer="top-1",
+            answer=self.answer,
             max_difference=float(np.abs(found - wanted).max() / unit) if finite.all() else math.inf,
             unit="steps" if scale else "of the largest logit",
             tolerance=tolerance,
@@ -125,9 +133,25 @@ class Classes(Output):
             return ""
         return f"labels from {labels.min()} to {labels.max()}, the model has {count} classes"
 
-    def correct(self, outputs: Arrays, targets: Arrays) -> np.ndarray:
+    def graded(self, outputs: Arrays, targets: Arrays) -> np.ndarray:
         """Whether the likeliest class is the label; never where a score is not finite."""
         return top1(self.scores(outputs)) == targets["label"]
+
+    def agreement(self, reference: Arrays, outputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """The same top-1 class; or one that the reference scores nearly as high, within `TIE`."""
+        wanted = self.scores(reference)
+        before, after = top1(wanted), top1(self.scores(outputs))
+        rows = np.arange(len(wanted))
+        lead = wanted[rows, before] - wanted[rows, after]
+        largest = max(float(np.abs(wanted).max()), 1e-9)
+        return before == after, (after >= 0) & (lead <= TIE * largest)
+
+    def divergence(self, reference: Arrays, outputs: Arrays) -> float:
+        """Kullback and Leibler's, of the classes' probabilities, in nats."""
+        before, after = (
+            np.clip(self.probabilities(item).astype(np.float64), 1e-9, 1) for item in (reference, outputs)
+        )
+        return max(0.0, float(np.mean(np.sum(before * np.log(before / after), axis=1))))
 
     def as_json(self) -> dict[str, Any]:
         """Names and form."""

@@ -1,0 +1,107 @@
+"""Any tensors: numbers in .npz files, one example per file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tkit_edge import files, tensors
+from tkit_edge.errors import InputError
+from tkit_edge.fields import Fields
+from tkit_edge.inputs import Input
+from tkit_edge.tensors import DTYPES, Arrays, TensorSpec
+
+SUFFIX = ".npz"
+MAX_BYTES = 1 << 30
+"""Of one example's file, unpacked."""
+
+
+@dataclass(frozen=True)
+class Tensors(Input):
+    """Named tensors, as a model takes them."""
+
+    kind = "tensors"
+    specs: tuple[TensorSpec, ...]
+
+    @classmethod
+    def of(cls, specs: Sequence[TensorSpec]) -> Tensors:
+        """What a file without a bundle takes.
+
+        Raises:
+            InputError: a type that no array of numbers has.
+        """
+        for spec in specs:
+            if spec.dtype not in DTYPES:
+                raise InputError(f"{spec.name} is of the type {spec.dtype}; expected one of {', '.join(DTYPES)}.")
+        return cls(tuple(specs))
+
+    @property
+    def tensors(self) -> tuple[TensorSpec, ...]:
+        """All of them."""
+        return self.specs
+
+    def items(self, arguments: Sequence[Path]) -> Iterator[Path]:
+        """.npz files, and those in folders, however deep, in order of their names."""
+        for path in arguments:
+            if not path.is_dir():
+                yield path
+                continue
+            for file in sorted(path.rglob("*")):
+                if file.suffix.lower() == SUFFIX and not file.name.startswith(".") and file.is_file():
+                    yield file
+
+    def read(self, item: str | Path | bytes | Arrays) -> Arrays:
+        """The arrays of an .npz file, of its bytes, or of a mapping: of each tensor one, without a batch.
+
+        Raises:
+            InputError: an array that is missing, of another shape, or of a type that would lose values.
+        """
+        name = str(item) if isinstance(item, (str, Path)) else "The example"
+        if isinstance(item, Mapping):
+            arrays = item
+        else:
+            data = item if isinstance(item, bytes) else files.read_bytes(Path(item))
+            arrays = files.read_arrays(io.BytesIO(data), name, limit=MAX_BYTES)
+        return {spec.name: _fitting(arrays, spec, name) for spec in self.specs}
+
+    def encoded(self, example: Arrays) -> bytes:
+        """An .npz file."""
+        return files.npz_bytes({spec.name: example[spec.name] for spec in self.specs})
+
+    def suffix(self, data: bytes) -> str:
+        """Always the same."""
+        return SUFFIX
+
+    def difference(self, expected: Arrays, read: Arrays, suffix: str) -> tuple[float, bool]:
+        """The largest of any value; nothing may differ."""
+        found = max(
+            float(np.abs(read[name].astype(np.float64) - array).max(initial=0.0)) for name, array in expected.items()
+        )
+        return found, found > 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Each tensor's name, shape and type."""
+        return {"tensors": tensors.described(self.specs)}
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> Tensors:
+        """As `as_json` wrote it."""
+        return cls.of(tensors.specs_of(fields))
+
+
+def _fitting(arrays: Arrays, spec: TensorSpec, name: str) -> np.ndarray:
+    """A tensor's array, in its type."""
+    if spec.name not in arrays:
+        raise InputError(f"{name} has no array {spec.name!r}; it has {', '.join(arrays) or 'none'}.")
+    array = np.asarray(arrays[spec.name])
+    if array.shape != spec.shape:
+        raise InputError(f"{name}: {spec.name} has the shape {list(array.shape)}, the model takes {list(spec.shape)}.")
+    kinds = "fiub" if spec.dtype == "float32" else "iub"
+    if array.dtype.kind not in kinds or (kinds == "iub" and not np.can_cast(array.dtype, spec.dtype, "same_kind")):
+        raise InputError(f"{name}: {spec.name} is {array.dtype}, the model takes {spec.dtype}: convert it.")
+    return array.astype(spec.dtype)

@@ -1,0 +1,35 @@
+"""A model's score: the mean of its grades, with its interval."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tkit_edge.accuracy import Z95, Interval, wilson
+from tkit_edge.outputs import Measure
+
+
+@dataclass(frozen=True)
+class Score:
+    """The mean of the grades of some examples."""
+
+    name: str
+    """The measure's, such as "accuracy"."""
+    share: bool
+    value: float
+    interval: tuple[float, float]
+    """95 %: Wilson's for a share, the normal one of a mean else."""
+    samples: int
+
+
+def scored(measure: Measure, grades: np.ndarray) -> Score:
+    """The score of grades, bool or float [n]."""
+    value, samples = float(np.mean(grades)), len(grades)
+    if measure.share:
+        interval = wilson(int(np.sum(grades)), samples)
+    else:
+        half = Z95 * float(np.std(grades, ddof=1)) / math.sqrt(samples) if samples > 1 else math.inf
+        interval = Interval(value - half, value + half)
+    return Score(measure.name, measure.share, value, tuple(interval), samples)
