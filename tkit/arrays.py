@@ -36,6 +36,8 @@ def named(outputs: Any, specs: Sequence[TensorSpec]) -> dict[str, np.ndarray]:
     return {spec.name: item.reshape(len(item), *spec.shape) for spec, item in zip(specs, flat, strict=True)}
 
 
-def predicted(model: keras.Model, arrays: Arrays, specs: Sequence[TensorSpec], batch_size: int) -> dict[str, np.ndarray]:
+def predicted(
+    model: keras.Model, arrays: Arrays, specs: Sequence[TensorSpec], batch_size: int
+) -> dict[str, np.ndarray]:
     """What the model gives for all examples."""
     return named(model.predict(fed(model, arrays), batch_size=batch_size, verbose=0), specs)

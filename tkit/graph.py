@@ -32,6 +32,17 @@ def calls(model: keras.Model) -> Counter[str]:
     return Counter(node.operation.name for node in nodes(model))
 
 
+def input_names(model: keras.Model) -> list[str]:
+    """What the inputs are called; `image` where an image is the only one, whatever its layer is called."""
+    return ["image"] if takes_image(model) else [_name(tensor) for tensor in model.inputs]
+
+
+def takes_image(model: keras.Model) -> bool:
+    """Whether the one input is grey or colour pixels: [batch, height, width, 1 or 3]."""
+    shapes = [tuple(tensor.shape) for tensor in model.inputs]
+    return len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][3] in (1, 3)
+
+
 def one_or_all(tensors: list[Any]) -> Any:
     """A list's only tensor, or the list."""
     return tensors[0] if len(tensors) == 1 else tensors

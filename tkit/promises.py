@@ -43,6 +43,8 @@ class Quantized(Config):
     """Layers that int8 has no rule for: they, or their activation functions, compute in float."""
     int4: tuple[str, ...] = ()
     """Layers whose weights have 4 bits."""
+    input_range: tuple[float, float] | None = (0.0, 255.0)
+    """Of the model's inputs, where it is known beforehand, as of pixels; else it is among `ranges`."""
 
 
 class Kept(Config):

@@ -53,7 +53,7 @@ def check(recipe: Recipe) -> None:
     task, data, model = recipe.task, recipe.data, recipe.model
     if task.target != data.target:
         wanted = next(labels for labels, column in TARGETS.items() if column == task.target)
-        fitting = [kind for kind in kinds("tkit.tasks") if getattr(_class("tkit.tasks", kind), "target") == data.target]
+        fitting = [kind for kind in kinds("tkit.tasks") if _class("tkit.tasks", kind).target == data.target]
         raise InputError(
             f"task={task.kind} needs data.labels={wanted}, received data.labels={data.labels}, which fits "
             f"task={' or '.join(fitting)}. Change one of the two."

@@ -18,10 +18,12 @@ from tkit_pipelines.config import Component, Config
 if TYPE_CHECKING:
     from tkit.recipe import Recipe
 
-SECTIONS = ("data", "model", "fit", "compress")
+SECTIONS = ("task", "data", "model", "fit", "compress")
 """The parts of a recipe that the figures depend on."""
 ALWAYS = ("fit.epochs", "fit.optimizer", "fit.optimizer.learning_rate", "data.batch_size")
 """Settings that are shown even if they have the default value."""
+SCORES = ("accuracy", "mean_absolute_error")
+"""Keys of the measures that outputs have."""
 FORMATS = ("float32", "int8")
 """The files whose figures are compared."""
 
@@ -54,20 +56,23 @@ def write(folder: Path, recipe: Recipe, stages: Mapping[str, Any], variant: str)
 
 
 def figures(folder: Path, stages: Mapping[str, Any], variant: str) -> Iterator[tuple[str, float]]:
-    """Accuracies (shares), sizes in KB and median latencies in ms (one thread), by tag."""
+    """Scores, sizes in KB and median latencies in ms (one thread), by tag."""
     keys = {name: f"{variant}/{name}" for name in ("fit", "export", "bench")}
     metrics = {name: stages[key]["metrics"] if counts(folder, stages, key) else {} for name, key in keys.items()}
-    if "val_accuracy" in metrics["fit"]:
-        yield "validation_accuracy", metrics["fit"]["val_accuracy"]
+    for key in SCORES:
+        if f"val_{key}" in metrics["fit"]:
+            yield f"validation_{key}", metrics["fit"][f"val_{key}"]
     for fmt in FORMATS:
         if fmt in metrics["export"]:
-            yield f"{fmt}/validation_accuracy", metrics["export"][fmt]["accuracy"]
+            for key in SCORES:
+                if key in metrics["export"][fmt]:
+                    yield f"{fmt}/validation_{key}", metrics["export"][fmt][key]
             yield f"{fmt}/size_KB", metrics["export"][fmt]["bytes"] / 1e3
         rows = [row for row in metrics["bench"].get("results", ()) if row["format"] == fmt]
         for row in [row for row in rows if row["threads"] == 1][:1]:  # XNNPACK's row comes first
             yield f"{fmt}/p50_ms", row["p50_ms"]
-        for row in [row for row in rows if row.get("accuracy")][:1]:
-            yield f"{fmt}/test_accuracy", row["accuracy"]["top1"]
+        for row in [row for row in rows if row.get("score")][:1]:
+            yield f"{fmt}/test_{row['score']['name'].replace(' ', '_')}", row["score"]["value"]
 
 
 def hyperparameters(recipe: Recipe) -> dict[str, Any]:
@@ -75,7 +80,8 @@ def hyperparameters(recipe: Recipe) -> dict[str, Any]:
     found: dict[str, Any] = {"seed": recipe.seed}
     for section in SECTIONS:
         found |= _differing(section, getattr(recipe, section), None)
-    found.pop("data")  # there is one kind
+    for section in ("task", "data"):
+        found.pop(section)  # the model's kind tells as much
     return found
 
 

@@ -165,9 +165,7 @@ def _add_predict(commands: Any) -> None:
     made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
     made.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files, or folders of them")
     made.add_argument("--format", help="the bundle's file (default: int8 where there is one, else the first)")
-    made.add_argument(
-        "--top", type=int, help=f"classes shown of each (default: {predict.DEFAULT_TOP})"
-    )
+    made.add_argument("--top", type=int, help=f"classes shown of each (default: {predict.DEFAULT_TOP})")
     made.add_argument("--threads", type=int, default=1, help="how many the kernels may use (default: %(default)s)")
     made.add_argument("--json", action="store_true", help="print JSON")
     made.set_defaults(command=_predict)

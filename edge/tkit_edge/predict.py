@@ -16,6 +16,7 @@ from tkit_edge.errors import InputError
 from tkit_edge.inputs import Input
 from tkit_edge.isolated import IsolatedModel
 from tkit_edge.outputs import Answer, Output
+from tkit_edge.outputs.classes import Classes
 from tkit_edge.tensors import Arrays, bound
 
 DEFAULT_TOP = 5

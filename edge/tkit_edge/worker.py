@@ -81,7 +81,9 @@ class Worker:
         value, data = self.child.ask("predict", payload, payload_limit=sum(sizes), arrays=described)
         if value is not None or len(data) != sum(sizes):
             raise self.child.nonsense("predict")
-        return unpacked([(name, np.dtype(dtype).newbyteorder("<"), (count, *shape)) for name, shape, dtype in outputs], data)
+        return unpacked(
+            [(name, np.dtype(dtype).newbyteorder("<"), (count, *shape)) for name, shape, dtype in outputs], data
+        )
 
 
 def _is_number(value: Any) -> bool:

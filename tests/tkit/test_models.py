@@ -42,14 +42,19 @@ def test_mobilenets_output_stride_is_how_much_smaller_the_last_map_is(size, stri
 
 def test_mobilenets_depth_multiplies_the_blocks():
     def blocks(depth):
-        names = [layer.name for layer in MobileNet(depth=depth, width=0.25).build(Spec.of_images((32, 32, 3), 2, STATISTICS)).layers]
+        names = [
+            layer.name
+            for layer in MobileNet(depth=depth, width=0.25).build(Spec.of_images((32, 32, 3), 2, STATISTICS)).layers
+        ]
         return len([name for name in names if name.endswith("_project_conv")])
 
     assert (blocks(0.5), blocks(1.0), blocks(2.0)) == (11, 17, 34)
 
 
 def test_mobilenet_converts_to_integers_with_builtin_operators_only():
-    operators, activations = builtin_int8(MobileNet(width=0.25, output_stride=8).build(Spec.of_images((32, 32, 3), 10, STATISTICS)), 32)
+    operators, activations = builtin_int8(
+        MobileNet(width=0.25, output_stride=8).build(Spec.of_images((32, 32, 3), 10, STATISTICS)), 32
+    )
     # MUL is the pixels' normalization.
     assert operators == {"MUL", "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "MEAN", "FULLY_CONNECTED"}
     assert activations == {"int8"}

@@ -16,6 +16,8 @@ def text(result: dict[str, Any], width: int | None = None) -> str:
 
     `width` is the terminal's; columns that don't fit are left out.
     """
+    if "accuracy" not in result:
+        return "\n".join(_of_numbers(result))
     low, high = result["interval"]
     top5 = "" if result["top5"] is None else f"; top-5 {result['top5']:.2%}"
     measured = counted(result["samples"], f"{result['split']} image")
@@ -38,6 +40,18 @@ def text(result: dict[str, Any], width: int | None = None) -> str:
     if result["folder"]:
         lines += ["", f"{result['folder']}: evaluate.json, confusion.png, reliability.png, mistakes.png"]
     return "\n".join(lines)
+
+
+def _of_numbers(result: dict[str, Any]) -> list[str]:
+    low, high, unit = *result["interval"], result["unit"] and f" {result['unit']}"
+    explained = "" if result["r2"] is None else f"; R2 {result['r2']:.3f}"
+    lines = [
+        f"{result['model']['file']} on {counted(result['samples'], f'{result["split"]} example')} of {result['data']}",
+        f"{result['split']} mean absolute error {result['mean_absolute_error']:.4g}{unit} (95 % {low:.4g} to "
+        f"{high:.4g}); root of the mean squared error {result['root_mean_squared_error']:.4g}{explained}; mean of "
+        f"predicted - true {result['bias']:+.4g}",
+    ]
+    return [*lines, "", f"{result['folder']}: evaluate.json, predictions.png"] if result["folder"] else lines
 
 
 def _confusions(result: dict[str, Any]) -> list[str]:

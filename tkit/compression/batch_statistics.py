@@ -1,4 +1,4 @@
-"""Batch normalization's statistics, estimated anew on training images.
+"""Batch normalization's statistics, estimated anew on training examples.
 
 Moving averages follow the weights slowly: with Keras's momentum of 0.99 they still contain an eighth of their initial
 values after 200 steps. After a short training they describe weights that have changed since.
@@ -13,13 +13,15 @@ import math
 import keras
 import numpy as np
 
+from tkit.arrays import count, fed, part
 from tkit.graph import clone, cloned
+from tkit_edge.tensors import Arrays
 
 STALE = 0.01
 """Share of older values above which moving averages lag behind the weights."""
 PIXELS_AT_ONCE = 2**22
 """Pixels of one batch, which bounds the memory."""
-IMAGES_AT_ONCE = 256
+EXAMPLES_AT_ONCE = 256
 
 
 class _Observed(keras.layers.BatchNormalization):
@@ -41,9 +43,10 @@ class _Observed(keras.layers.BatchNormalization):
         return super().call(inputs, training=False)
 
 
-def at_once(images: np.ndarray) -> int:
-    """How many of the images [n, height, width, channels] make one batch: as many as certainly fit into memory."""
-    return min(IMAGES_AT_ONCE, max(1, PIXELS_AT_ONCE // math.prod(images.shape[1:3])))
+def at_once(examples: Arrays) -> int:
+    """How many of the examples make one batch: as many as certainly fit into memory."""
+    pixels = max(math.prod(array.shape[1:3]) for array in examples.values())
+    return min(EXAMPLES_AT_ONCE, max(1, PIXELS_AT_ONCE // pixels))
 
 
 def lagging(model: keras.Model, steps: int) -> bool:
@@ -51,21 +54,22 @@ def lagging(model: keras.Model, steps: int) -> bool:
     return any(norm.momentum ** (steps / 2) > STALE for norm in _trained(model))
 
 
-def estimate(model: keras.Model, images: np.ndarray, seed: int) -> None:
-    """Sets the statistics of the trained batch normalizations to those of `images`, in one pass.
+def estimate(model: keras.Model, examples: Arrays, seed: int) -> None:
+    """Sets the statistics of the trained batch normalizations to those of `examples`, in one pass.
 
-    Each batch is normalized by its own statistics, which are then averaged: exact where one batch holds all images.
+    Each batch is normalized by its own statistics, which are then averaged: exact where one batch holds all examples.
 
     Args:
         model: float32 functional model; its layers may be viewed. Frozen normalizations stay as they are.
-        images: uint8 [n, height, width, channels].
-        seed: shuffles the images, which are often ordered by class.
+        examples: training examples.
+        seed: shuffles them, which are often ordered by class.
     """
     names = {norm.name for norm in _trained(model)}
     copy = cloned(model, lambda layer: clone(layer, _Observed if layer.name in names else None))
-    order = np.random.default_rng(seed).permutation(len(images))
-    for part in np.array_split(order, math.ceil(len(images) / at_once(images))):
-        copy(images[part].astype(np.float32), training=False)
+    total = count(examples)
+    order = np.random.default_rng(seed).permutation(total)
+    for indices in np.array_split(order, math.ceil(total / at_once(examples))):
+        copy(fed(model, part(examples, indices)), training=False)
     for name in names:
         means, variances = (np.stack(items) for items in zip(*copy.get_layer(name).seen, strict=True))
         norm, mean = model.get_layer(name), means.mean(axis=0)

@@ -8,22 +8,23 @@ from collections.abc import Callable
 import numpy as np
 
 from tkit import console
+from tkit.arrays import count, fed, named, part
 from tkit.compression.batch_statistics import at_once
 from tkit.compression.step import State, Step
 from tkit.compression.workbench import Workbench
 from tkit.conversion.calibration import stratified_places
-from tkit.conversion.statistics import paired_drop
+from tkit.conversion.statistics import paired_drop, scale_of
 from tkit.quantization.graph import quantized
-from tkit_edge.accuracy import top1
+from tkit_edge.accuracy import Interval
 from tkit_edge.errors import DivergedError
-from tkit_pipelines.dataset import Examples
+from tkit_edge.tensors import Arrays
 
 ALLOWED = 0.02
 """Accuracy that a step may cost before smaller learning rates are tried."""
 RATES = (1.0, 0.3, 0.1)
 """Factors of the learning rate in the attempts."""
 JUDGED = 500
-"""Images of the training and of the validation split that a step is judged on."""
+"""Examples of the training and of the validation split that a step is judged on."""
 
 
 def applied(step: Step, state: State, work: Callable[[int, float], Workbench]) -> tuple[State, float]:
@@ -62,24 +63,34 @@ def applied(step: Step, state: State, work: Callable[[int, float], Workbench]) -
 
 
 def cost(before: State, after: State, work: Workbench) -> float:
-    """The share of images that are misclassified now and were right before.
+    """How much worse the model's score is: the drop in accuracy, or the rise of errors as `paired_drop` has it.
 
-    It is the share among the training images or, if larger, the lower end of the 95 % interval of the share among the
-    validation images, which are often few.
+    It is the drop among the training examples or, if larger, the lower end of the 95 % interval of the drop among the
+    validation examples, which are often few. A model without targets is compared with itself: the share of examples
+    that it has other answers for.
     """
     drops = []
     for examples in (work.splits.train, work.splits.validation):
         judged = examples.take(stratified_places(examples, JUDGED, work.seed))
-        drops.append(paired_drop(_right(before, judged), _right(after, judged)))
+        was, now = (_outputs(state, work.inputs(judged), work) for state in (before, after))
+        drops.append(_drop(work, was, now, work.targets(judged)))
     (training, _), (_, validation) = drops
     return max(training, validation.low)
 
 
-def _right(state: State, examples: Examples) -> np.ndarray:
-    """Whether each image is classified correctly, bool [n]: by the float model, or with int8's rounding once it has
-    that."""
-    settings = state.kept.quantized
+def _drop(work: Workbench, was: Arrays, now: Arrays, targets: Arrays) -> tuple[float, Interval]:
+    output = work.contract.output
+    if output.measure is None:
+        _, near = output.agreement(was, now)
+        return paired_drop(np.ones(len(near), bool), near)
+    (right,) = targets.values()
+    return paired_drop(output.graded(was, targets), output.graded(now, targets), scale_of(right))
+
+
+def _outputs(state: State, examples: Arrays, work: Workbench) -> Arrays:
+    """What the float model gives, or what it gives with int8's rounding once it has that."""
+    settings, total = state.kept.quantized, count(examples)
     model = state.model if settings is None else quantized(state.model, settings)
-    parts = np.array_split(np.arange(len(examples)), math.ceil(len(examples) / at_once(examples.images)))
-    outputs = [np.asarray(model(examples.images[part].astype(np.float32), training=False)) for part in parts]
-    return top1(np.concatenate(outputs)) == examples.labels
+    specs, parts = work.contract.output.tensors, np.array_split(np.arange(total), math.ceil(total / at_once(examples)))
+    found = [named(model(fed(model, part(examples, indices)), training=False), specs) for indices in parts]
+    return {spec.name: np.concatenate([item[spec.name] for item in found]) for spec in specs}

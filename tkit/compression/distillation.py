@@ -17,6 +17,7 @@ from tkit.training.optimizers import Optimizer
 from tkit.training.precision import choose
 from tkit.training.twin import training_twin
 from tkit_edge.errors import InputError
+from tkit_edge.outputs.classes import Classes
 
 SELF = "self"
 """Name of the teacher that is the original trained model, before all compression."""
@@ -33,7 +34,7 @@ class Distillation:
 
     Args:
         teacher: a run's folder, or `self`; it has the student's images and classes, and outputs logits.
-        student: float32 pixels [batch, height, width, channels] to logits [batch, classes].
+        student: a classifier that gives logits.
         work: the student's settings.
         temperature: divides the logits of both.
         weight: the teacher's share of the loss.
@@ -53,8 +54,10 @@ class Distillation:
         weight: float = 0.9,
         features: float = 0.0,
     ) -> None:
-        if work.probabilities:
-            raise InputError("Teacher and student must output logits; this model ends in a softmax.")
+        output = work.contract.output
+        if not isinstance(output, Classes) or output.saturated:
+            ends = "ends in a softmax" if isinstance(output, Classes) else f"gives {output.line()}"
+            raise InputError(f"Teacher and student must output logits; this model {ends}.")
         model = model_files.load(work.teacher(teacher))
         if model.inputs[0].shape != student.inputs[0].shape:
             raise InputError(
@@ -64,7 +67,7 @@ class Distillation:
         self.teacher = training_twin(model, choose(work.fit.precision, model).policy, 0.0)
         self.teacher.trainable = False
         self.temperature, self.weight, self.of_features = temperature, weight, features
-        self.labels = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=work.fit.label_smoothing)
+        self.labels = work.contract.loss()
         self.features: tuple[str, ...] = (features_of(student),) if features else ()
         if features:
             tensor = self.teacher.get_layer(features_of(self.teacher)).output

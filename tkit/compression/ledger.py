@@ -14,17 +14,21 @@ from tkit._quiet import chatter_dropped
 from tkit.compression.cost import ALLOWED
 from tkit.compression.step import State
 from tkit.compression.workbench import Workbench
-from tkit.conversion.converter import Converter
+from tkit.conversion.converter import Converter, file_outputs
 from tkit.conversion.quantized import converted
-from tkit.conversion.statistics import paired_drop
+from tkit.conversion.statistics import paired_drop, scale_of
 from tkit.kernels.exported import kernels
 from tkit.kernels.viewed import with_kernels
 from tkit_edge import anatomy, flatbuffer
-from tkit_edge.accuracy import top1, wilson
+from tkit_edge.outputs import Measure
 from tkit_edge.runtime import Model
+from tkit_edge.score import scored
 from tkit_edge.table import aligned
+from tkit_edge.tensors import Arrays, bound
 from tkit_edge.worker import Worker
 
+AGREEMENT = Measure("agreement", share=True, higher_is_better=True)
+"""What a model is measured by of which nothing is known to be right."""
 ROUNDS, SECONDS = 5, 0.2
 NOTICEABLE = 0.05
 """Share of latency or size below which a step is reported to gain nothing."""
@@ -35,15 +39,18 @@ LARGE = 0.05
 class Ledger:
     """One row for the model before compression, and one per step.
 
-    Accuracy is the int8 file's on validation images: rows are used to choose, and the test images measure once, in
-    `bench`.
+    The score is the int8 file's on validation data: rows are used to choose, and the test data measures once, in
+    `bench`. Where nothing is known to be right, it is the share of answers that are as good as the first row's.
     """
 
     def __init__(self, work: Workbench) -> None:
         self.work = work
         self.rows: list[dict[str, Any]] = []
         self._files: list[bytes] = []
-        self._right: list[np.ndarray] = []
+        self._grades: list[np.ndarray] = []
+        self._first: Arrays = {}
+        output = work.contract.output
+        self._measure = output.measure or AGREEMENT
 
     def add(self, label: str, state: State, cost: float = 0.0) -> None:
         """Exports a step's model, and records the files' contents and the int8 file's accuracy.
@@ -53,17 +60,17 @@ class Ledger:
             state: the step's result.
             cost: the accuracy that it cost, as `cost.cost` judges it.
         """
-        images = self.work.calibration(self.work.export.calibration_samples)
-        with Converter(state.model, images, io="int8") as convert:
+        examples = self.work.calibration(self.work.export.calibration_samples)
+        output = self.work.contract.output
+        with Converter(state.model, examples, io="int8", outputs=file_outputs(output)) as convert:
             sparse = self.work.export.sparse
             int8, float32 = (converted(convert, fmt, state.kept, sparse=sparse) for fmt in ("int8", "float32"))
-        held_out = self.work.splits.validation
-        with chatter_dropped():
-            right = top1(Model(int8).predict(held_out.images)) == held_out.labels
-        found, total = anatomy.dissect(int8), len(right)
+        grades, scale = self._graded(int8)
+        score = scored(self._measure, grades)
+        found = anatomy.dissect(int8)
         parts = kernels(flatbuffer.read(int8), state.model)
         weights = [np.asarray(layer.kernel) for layer in with_kernels(state.model)]
-        drop, interval = paired_drop(self._right[0] if self._right else right, right)
+        drop, interval = paired_drop(self._grades[0] if self._grades else grades, grades, scale)
         self.rows.append(
             {
                 "step": label,
@@ -76,16 +83,29 @@ class Ledger:
                 "float32_bytes": len(float32),
                 "float32_zip_bytes": anatomy.dissect(float32).zip_bytes,
                 "codes": {name: len(np.unique(kernel.matrix)) for name, (kernel, *_) in parts.items()},
-                "accuracy": float(np.mean(right)),
-                "interval": list(wilson(int(right.sum()), total)),
+                self._measure.key: score.value,
+                "interval": list(score.interval),
                 "drop": drop,
                 "drop_interval": list(interval),
-                "images": total,
+                "samples": score.samples,
                 "cost": cost,
             }
         )
         self._files.append(int8)
-        self._right.append(right)
+        self._grades.append(grades)
+
+    def _graded(self, int8: bytes) -> tuple[np.ndarray, float]:
+        """The grades of an int8 file on validation data, and what errors are a share of."""
+        work, output = self.work, self.work.contract.output
+        held_out = work.splits.validation
+        with chatter_dropped():
+            outputs = bound(Model(int8), work.contract.input.tensors, output.tensors)(work.inputs(held_out))
+        if output.measure is None:
+            self._first = self._first or outputs
+            return output.agreement(self._first, outputs)[1], 1.0
+        targets = work.targets(held_out)
+        (right,) = targets.values()
+        return output.graded(outputs, targets), scale_of(right)
 
     def measure(self) -> None:
         """Each int8 file's latency, in interleaved rounds: one thread, XNNPACK; the median of the rounds' medians in
@@ -109,7 +129,18 @@ class Ledger:
 
     def text(self, width: int | None = None) -> str:
         """The rows as a table, with the columns that fit `width`, and a sentence per step on what it gained."""
-        header = ["step", "weights", "non-zero", "MACs M", "int8 KB", "zip KB", "codes", "p50 ms", "accuracy", "drop"]
+        header = [
+            "step",
+            "weights",
+            "non-zero",
+            "MACs M",
+            "int8 KB",
+            "zip KB",
+            "codes",
+            "p50 ms",
+            self._measure.name,
+            "drop",
+        ]
         lines = []
         for row in self.rows:
             low, high = row["drop_interval"]
@@ -124,7 +155,7 @@ class Ledger:
                     f"{row['zip_bytes'] / 1e3:.1f}",
                     f"{max(codes, default=0)}",
                     f"{row['p50_ms']:.3f}",
-                    f"{row['accuracy']:.2%}",
+                    self._measure.text(row[self._measure.key]),
                     f"{100 * row['drop']:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})",
                 ]
             )
@@ -148,16 +179,16 @@ class Ledger:
         if max(last["drop"], last["drop_interval"][1]) > LARGE:
             lines.append(_large(last))
         lines.append(
-            f"Accuracy: the int8 file's on {first['images']} validation images; drop in points against "
-            f"{first['step']}, with its 95 % interval."
+            f"{self._measure.name.capitalize()}: the int8 file's on {first['samples']} validation "
+            f"{self.work.contract.input.example}s; drop in points against {first['step']}, with its 95 % interval."
         )
         return lines
 
 
 def _too_much(row: dict[str, Any]) -> str:
     return (
-        f"Warning: {row['step']} costs {100 * row['cost']:.1f} points of accuracy on training and validation images, "
-        f"more than {100 * ALLOWED:g}. Ask less of it, give it more epochs or teacher=self, or more training images."
+        f"Warning: {row['step']} costs {100 * row['cost']:.1f} points of accuracy on training and validation data, "
+        f"more than {100 * ALLOWED:g}. Ask less of it, give it more epochs or teacher=self, or more training data."
     )
 
 
@@ -165,8 +196,8 @@ def _large(row: dict[str, Any]) -> str:
     if row["drop"] > LARGE:
         return f"Warning: after {row['step']} the drop is {100 * row['drop']:.1f} points, more than {100 * LARGE:g}."
     return (
-        f"Warning: {row['images']} validation images can't exclude a drop of more than {100 * LARGE:g} points after "
-        f"{row['step']}. `tkit bench` measures on the test images."
+        f"Warning: {row['samples']} validation examples can't exclude a drop of more than {100 * LARGE:g} points after "
+        f"{row['step']}. `tkit bench` measures on the test data."
     )
 
 

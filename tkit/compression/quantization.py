@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from tkit import console
+from tkit.arrays import count
 from tkit.compression.distillation import Distillation
 from tkit.compression.selection import named
 from tkit.compression.step import State
@@ -30,9 +31,10 @@ from tkit.promises import Kept, Quantized
 from tkit.quantization.fake_quant import FreezeRanges, nudged
 from tkit.quantization.graph import int8_graph, quantizers
 from tkit.quantization.ranges import Method, ranges
-from tkit.quantization.rules import Rules
+from tkit.quantization.rules import PIXELS, Rules
 from tkit.training.optimizers import Optimizer
 from tkit_edge.errors import InputError
+from tkit_edge.tensors import Arrays
 
 FROZEN_SHARE = 0.25
 """Share of the steps, the last, in which ranges stay as they are."""
@@ -45,6 +47,8 @@ class Rounding(NamedTuple):
     """Code scales that stay what they are in training, broadcasting to the kernels, by layer."""
     float_layers: tuple[str, ...] = ()
     int4: tuple[str, ...] = ()
+    input_range: tuple[float, float] | None = PIXELS
+    """Of the inputs, where it is known beforehand."""
 
     def largest(self, layer: str) -> int:
         """The largest code of a layer's kernel."""
@@ -79,12 +83,13 @@ def quantize(
     Raises:
         InputError: an unknown name among `float_layers` or `int4`; fewer calibration images than classes.
     """
-    images = _calibration(state.model, work, samples)
+    examples = _calibration(state.model, work, samples)
+    known = work.contract.input.range
     kept = _folded(state.kept, factors(state.model))
     model = fold(state.model)
-    found = ranges(model, images, method, float_layers)
+    found = ranges(model, examples, method, float_layers, known)
     four_bits = _int4(model, kept, int4, float_layers)
-    rounding = Rounding(fixed_scales(model, kept, four_bits), float_layers, four_bits)
+    rounding = Rounding(fixed_scales(model, kept, four_bits), float_layers, four_bits, known)
     if epochs is not None:
         objective = Distillation(teacher, model, work) if teacher else None
         found = _trained(model, kept, found, rounding, work, epochs, optimizer, objective)
@@ -94,7 +99,7 @@ def quantize(
 def check(model: keras.Model, work: Workbench, *, samples: int, float_layers: Sequence[str], strict: bool) -> None:
     """Says which layers int8 has no rule for; raises InputError if `strict`, or where there are too few images."""
     _calibration(model, work, samples)
-    ruleless = Rules(fold(model), float_layers).ruleless
+    ruleless = Rules(fold(model), float_layers, work.contract.input.range).ruleless
     if ruleless and strict:
         raise InputError(
             f"int8 has no rule for {', '.join(ruleless.values())}. Replace it by what has one, or leave out "
@@ -104,14 +109,14 @@ def check(model: keras.Model, work: Workbench, *, samples: int, float_layers: Se
         console.say(f"quantize: int8 has no rule for {what}, which computes in float")
 
 
-def _calibration(model: keras.Model, work: Workbench, samples: int) -> np.ndarray:
-    images, classes = work.calibration(samples), model.outputs[0].shape[-1]
-    if len(images) < classes:
+def _calibration(model: keras.Model, work: Workbench, samples: int) -> Arrays:
+    examples, classes = work.calibration(samples), len(work.splits.class_names)
+    if count(examples) < classes:
         raise InputError(
-            f"quantize.samples={samples} gives {len(images)} calibration images for {classes} classes: "
+            f"quantize.samples={samples} gives {count(examples)} calibration examples for {classes} classes: "
             f"expected at least one a class. Raise it to {classes} or more; several hundred are usual."
         )
-    return images
+    return examples
 
 
 def _int4(model: keras.Model, kept: Kept, names: Sequence[str], float_layers: Sequence[str]) -> tuple[str, ...]:
@@ -150,7 +155,7 @@ def _trained(
     objective: Distillation | None,
 ) -> dict[str, tuple[float, float]]:
     """Trains `model`'s weights as the device will have them; the ranges after."""
-    graph = int8_graph(model, found, rounding.float_layers, moving=True)
+    graph = int8_graph(model, found, rounding.float_layers, moving=True, input_range=rounding.input_range)
     graph = view(graph, _views(model, kept, rounding))
     _set_views(graph, kept, rounding)
     steps = epochs * work.steps_per_epoch
@@ -163,7 +168,7 @@ def _trained(
         objective=objective,
     )
     trained = stock(graph)
-    rules = Rules(model, rounding.float_layers)
+    rules = Rules(model, rounding.float_layers, rounding.input_range)
     copied = {node.operation.name for node in nodes(model) if rules.of[id(node)].layer}
     for layer in model.layers:
         # A batch normalization that couldn't be folded scales by numbers, which aren't trained.
@@ -253,7 +258,8 @@ def rounded(model: keras.Model, kept: Kept, ranges: dict[str, tuple[float, float
         scales=scales,
         ranges=ranges,
         float_layers=rounding.float_layers,
-        in_float=tuple(Rules(model, rounding.float_layers).ruleless),
+        in_float=tuple(Rules(model, rounding.float_layers, rounding.input_range).ruleless),
         int4=rounding.int4,
+        input_range=rounding.input_range,
     )
     return State(model, kept.model_copy(update={"clustered": clustered, "quantized": settings}))

@@ -1,4 +1,4 @@
-"""A compression step's tools: the engine, and training images."""
+"""A compression step's tools: the engine, and training examples."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from tkit import console
+from tkit.arrays import count
 from tkit.compression.batch_statistics import estimate, lagging
+from tkit.contract import Contract
 from tkit.conversion import calibration
 from tkit.conversion.config import Export
 from tkit.training.config import Fit
@@ -23,20 +23,21 @@ from tkit.training.saving import Saving
 from tkit.training.schedules.one_cycle import OneCycle
 from tkit.training.trainee import Objective
 from tkit_edge.errors import DivergedError, InputError
+from tkit_edge.tensors import Arrays
 from tkit_pipelines.batches import Batches, in_order
-from tkit_pipelines.data.images import Images
+from tkit_pipelines.data import Data
 from tkit_pipelines.dataset import Examples
 from tkit_pipelines.splits import Splits
 
 BATCHES = 8
-"""Minimum number of batches of the training images: a small set has smaller batches."""
+"""Minimum number of batches of the training examples: a small set has smaller batches."""
 SMALLEST_BATCH = 8
 STEPS = 20
 """Minimum number of training steps that a default epoch stands for: a small set has more epochs."""
 LONGEST = 1000
 """A training of more steps isn't repeated: it takes long, and had enough steps."""
 ESTIMATED = 2000
-"""Training images that batch normalization's statistics are estimated on."""
+"""Training examples that batch normalization's statistics are estimated on."""
 
 
 def _no_teacher(name: str) -> Path:
@@ -44,15 +45,15 @@ def _no_teacher(name: str) -> Path:
 
 
 class Workbench:
-    """A run's images and settings for the steps of one compression.
+    """A run's examples and settings for the steps of one compression.
 
     Args:
         data: the run's; its augmentation applies to fine-tuning too.
-        fit: how the run trained; its label smoothing and precision apply too.
+        fit: how the run trained; its precision applies too.
         export: how the run exports.
         seed: the run's.
-        splits: the run's images.
-        probabilities: whether the model ends in a softmax.
+        splits: the run's data.
+        contract: what the run's model takes, gives and learns.
         teacher: the folder of the model that `teacher=` names; `self` is the model before all compression.
         saving: the checkpoints of the current step.
         remember: the JSON stored under a name before the interruption, or the function's result now.
@@ -64,12 +65,12 @@ class Workbench:
     def __init__(
         self,
         *,
-        data: Images,
+        data: Data,
         fit: Fit,
         export: Export,
         seed: int,
         splits: Splits,
-        probabilities: bool,
+        contract: Contract,
         teacher: Callable[[str], Path] = _no_teacher,
         saving: Callable[[], Saving] = Saving.nowhere,
         remember: Callable[[str, Callable[[], Any]], Any] = lambda name, find: find(),
@@ -78,7 +79,7 @@ class Workbench:
         max_steps: int | None = None,
     ) -> None:
         self.data, self.fit, self.export, self.seed = data, fit, export, seed
-        self.splits, self.probabilities = splits, probabilities
+        self.splits, self.contract = splits, contract
         self.teacher, self.remember = teacher, remember
         self._saving, self._callbacks, self._rate, self._max_steps = saving, callbacks, rate, max_steps
         self.steps_trained = 0
@@ -87,10 +88,10 @@ class Workbench:
     @cached_property
     def batches(self) -> Batches:
         """The training batches: the recipe's, or smaller ones where the set is small."""
-        images = len(self.splits.train)
-        fitting = max(SMALLEST_BATCH, 2 ** int(math.log2(max(1, images // BATCHES))))
+        examples = len(self.splits.train)
+        fitting = max(SMALLEST_BATCH, 2 ** int(math.log2(max(1, examples // BATCHES))))
         data = self.data.model_copy(update={"batch_size": min(self.data.batch_size, fitting)})
-        return data.batches(self.splits.train, len(self.splits.class_names), self.seed)
+        return data.batches(self.splits.train, self.contract.encoded, self.seed)
 
     def epochs(self, step: str, asked: int | None, usual: int) -> int:
         """Number of epochs of a step: those asked for, else its usual number, more if these are few steps.
@@ -102,7 +103,7 @@ class Workbench:
         if batch < self.data.batch_size or epochs > (asked or usual):
             console.say(
                 f"{step}: {epochs} epochs of {steps} steps, batches of {batch}, as there are "
-                f"{len(self.splits.train):,} training images (epochs=N sets another number)"
+                f"{len(self.splits.train):,} training {self.contract.input.example}s (epochs=N sets another number)"
             )
         return epochs
 
@@ -120,12 +121,20 @@ class Workbench:
         """Training steps of an epoch."""
         return min(self.batches.steps_per_epoch, self._max_steps or self.batches.steps_per_epoch)
 
-    def calibration(self, samples: int) -> np.ndarray:
-        """Up to `samples` training images, uint8 [n, height, width, channels], the same share of each class."""
-        return self.labelled(samples).images
+    def calibration(self, samples: int) -> Arrays:
+        """The inputs of up to `samples` training examples, the same share of each class."""
+        return self.inputs(self.chosen(samples))
 
-    def labelled(self, samples: int) -> Examples:
-        """The same with their labels."""
+    def inputs(self, examples: Examples) -> Arrays:
+        """What the model takes of examples."""
+        return examples.arrays([spec.name for spec in self.contract.input.tensors])
+
+    def targets(self, examples: Examples) -> Arrays:
+        """What is right of them."""
+        return examples.arrays([spec.name for spec in self.contract.output.targets])
+
+    def chosen(self, samples: int) -> Examples:
+        """Up to `samples` training examples, the same share of each class."""
         return self.splits.train.take(calibration.stratified_places(self.splits.train, samples, self.seed))
 
     def train(
@@ -145,7 +154,7 @@ class Workbench:
             epochs: of the training split.
             optimizer: with its peak learning rate, for one cycle; None: the run's own, with its schedule and lookahead.
             callbacks: the step's own.
-            objective: the loss instead of cross-entropy.
+            objective: the loss instead of the task's.
             l2: penalty on the kernels.
         """
         own = self.fit
@@ -154,25 +163,22 @@ class Workbench:
             optimizer=self.scaled(optimizer or own.optimizer),
             schedule=OneCycle(warmup=0.1) if optimizer else own.schedule,
             lookahead=0.0 if optimizer else own.lookahead,
-            label_smoothing=own.label_smoothing,
             l2=l2,
             precision=own.precision,
             steps_per_execution=own.steps_per_execution,
         )
-        validation: tf.data.Dataset = in_order(
-            self.splits.validation, len(self.splits.class_names), self.data.batch_size
-        )
+        validation = in_order(self.splits.validation, self.data, self.contract.encoded)
         try:
             outcome = train(
                 model,
                 self.batches,
                 validation,
                 settings,
+                self.contract,
                 callbacks=(*callbacks, *self._callbacks(self.batches)),
                 max_steps=self._max_steps,
                 saving=self._saving(),
                 objective=objective,
-                probabilities=self.probabilities,
             )
         except DivergedError as error:
             rate = settings.optimizer.learning_rate
@@ -182,7 +188,8 @@ class Workbench:
             ) from error
         self.steps_trained += epochs * self.steps_per_epoch
         if lagging(model, self.steps_trained):
-            images = self.calibration(ESTIMATED)
-            estimate(model, images, self.seed)
-            console.say(f"batch normalization: statistics estimated anew on {len(images):,} training images")
+            examples = self.calibration(ESTIMATED)
+            estimate(model, examples, self.seed)
+            what = f"{count(examples):,} training {self.contract.input.example}s"
+            console.say(f"batch normalization: statistics estimated anew on {what}")
         return outcome

@@ -17,7 +17,9 @@ from tkit_edge import child, runtime
 from tkit_edge.tensors import TensorSpec, bound, packed, unpacked
 
 
-def convert(folder: str, fmt: str, io: str, calibration: dict[str, str] | None, sparse: bool) -> tuple[str | None, bytes]:
+def convert(
+    folder: str, fmt: str, io: str, calibration: dict[str, str] | None, sparse: bool
+) -> tuple[str | None, bytes]:
     """The .tflite file of a SavedModel; on failure only the converter's error.
 
     Args:
@@ -69,7 +71,9 @@ class Files:
 
     def predict(self, arrays: list[Any], inputs: list[Any], outputs: list[Any], payload: bytes) -> tuple[Any, bytes]:
         """Its outputs for packed arrays, both by the names of these tensors."""
-        taken, given = ([TensorSpec(name, tuple(shape), dtype) for name, shape, dtype in side] for side in (inputs, outputs))
+        taken, given = (
+            [TensorSpec(name, tuple(shape), dtype) for name, shape, dtype in side] for side in (inputs, outputs)
+        )
         return packed(bound(self.model, taken, given)(unpacked(arrays, payload)))
 
 

@@ -7,6 +7,7 @@ in a separate process: a crash of the converter becomes a message.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -23,37 +24,33 @@ from tkit.conversion.saved_model import Saved
 from tkit.graph import names
 from tkit_edge.child import CrashError
 from tkit_edge.errors import InputError
-from tkit_edge.inputs import Input
 from tkit_edge.outputs import Output
-from tkit_edge.outputs.classes import Classes
 from tkit_edge.tensors import Arrays
 
 INTEGERS = ("int8", "int16x8")
+ONE_OUTPUT = ("logits",)
+"""What the only output of a file is called, whatever it is: a name tells nothing there."""
 
 
 class Converter:
     """Converts one float32 functional model to any number of formats; a context manager that owns a scratch folder.
 
     Args:
-        model: float32 functional model; the file's tensors have the names of its input and output.
+        model: float32 functional model; the file's inputs have the names of its own.
         calibration: training examples by name that calibrate the ranges of int8 and int16x8; None for a
             fake-quantized graph, which has its own.
-        input: what the model takes.
-        output: what it gives.
+        outputs: the names of the file's outputs.
         io: "int8", "uint8" or "float32": type of the int8 file's float inputs and outputs.
 
     Example:
-        >>> with Converter(model, calibration, contract.input, contract.output, io="int8") as convert:
+        >>> with Converter(model, {"image": images}, io="int8") as convert:
         ...     data = convert("int8")
     """
 
     def __init__(
-        self, model: keras.Model, calibration: Arrays | None, input: Input, output: Output, *, io: str
+        self, model: keras.Model, calibration: Arrays | None, *, io: str, outputs: Sequence[str] = ONE_OUTPUT
     ) -> None:
-        self.model, self.calibration, self.io = model, calibration, io
-        self._names = [spec.name for spec in input.tensors], [spec.name for spec in output.tensors]
-        if isinstance(output, Classes):  # of any form
-            self._names = self._names[0], ["logits"]
+        self.model, self.calibration, self.io, self.outputs = model, calibration, io, outputs
 
     def __enter__(self) -> Converter:
         process.start()
@@ -95,14 +92,14 @@ class Converter:
 
     @cached_property
     def _as_built(self) -> Saved:
-        return Saved(self.model, self._folder / "as-built", *self._names)
+        return Saved(self.model, self._folder / "as-built", self.outputs)
 
     @cached_property
     def _integers(self) -> Saved:
         """The model that is calibrated."""
         assert self.calibration is not None
         copy = integer_copy(self.model, self.calibration)
-        return self._as_built if copy is self.model else Saved(copy, self._folder / "integers", *self._names)
+        return self._as_built if copy is self.model else Saved(copy, self._folder / "integers", self.outputs)
 
     @cached_property
     def _samples(self) -> dict[str, str] | None:
@@ -120,7 +117,13 @@ class Converter:
         outputs = [f"output_{number}" for number in range(len(part.outputs))]
         with tempfile.TemporaryDirectory(dir=self._folder) as folder:
             try:
-                self._converted(Saved(part, Path(folder, "part"), self._names[0], outputs).folder, fmt)
+                self._converted(Saved(part, Path(folder, "part"), outputs).folder, fmt)
             except CrashError:
                 return True
             return False
+
+
+def file_outputs(output: Output) -> Sequence[str]:
+    """The names of a file's outputs."""
+    names = [spec.name for spec in output.tensors]
+    return names if len(names) > 1 else ONE_OUTPUT

@@ -1,4 +1,4 @@
-"""Golden samples: images with which a device verifies its results, without the original files' metadata."""
+"""Golden samples: examples with which a device verifies its results, without the original files' metadata."""
 
 from __future__ import annotations
 
@@ -9,38 +9,45 @@ import numpy as np
 
 from tkit import console
 from tkit_edge.images import decode, encode_jpeg
+from tkit_edge.inputs import Input
+from tkit_edge.inputs.image import Image
+from tkit_edge.outputs import Output
+from tkit_edge.tensors import Arrays
 from tkit_pipelines.dataset import Examples
 
 
 class GoldenSamples(NamedTuple):
-    """Images uint8 [n, height, width, channels], their classes int32 [n], and their files; None for a PNG."""
+    """Inputs and targets by name, and the samples' files; None for one that is made."""
 
-    images: np.ndarray
-    labels: np.ndarray
+    inputs: Arrays
+    targets: Arrays
     encoded: Sequence[bytes | None]
 
 
-def golden_samples(examples: Examples, resize: str, *, originals: bool) -> GoldenSamples:
-    """The images as the model sees them, re-encoded without metadata, or with their original files.
+def golden_samples(examples: Examples, input: Input, output: Output, *, originals: bool) -> GoldenSamples:
+    """The examples as the model sees them, encoded without metadata, or with their original files.
 
-    The first of the re-encoded images is a JPEG, so that a device's own JPEG decoder is checked too; its golden pixels
-    are those of the JPEG.
+    The first of encoded images is a JPEG, so that a device's own JPEG decoder is checked too; its golden pixels are
+    those of the JPEG.
 
     Args:
-        examples: the images, decoded.
-        resize: the rule by which a device decodes.
+        examples: the examples.
+        input: what a device reads.
+        output: what it gives.
         originals: use the original files, with their metadata.
     """
+    inputs = examples.arrays([spec.name for spec in input.tensors])
+    targets = examples.arrays([spec.name for spec in output.targets])
     if originals:
         files = [examples.encoded(index) for index in range(len(examples))]
         if any(file is not None for file in files):
-            console.say("golden samples: the original image files, with all their metadata (export.golden=originals)")
-            return GoldenSamples(examples.images, examples.labels, files)
-        console.say("golden samples: re-encoded: this data has no image files (export.golden=originals)")
-    images = np.array(examples.images)
-    encoded: list[bytes | None] = [None] * len(images)
-    height, width, channels = images.shape[1:]
-    if len(images):
+            console.say("golden samples: the original files, with all their metadata (export.golden=originals)")
+            return GoldenSamples(inputs, targets, files)
+        console.say("golden samples: re-encoded: this data has no files of its own (export.golden=originals)")
+    encoded: list[bytes | None] = [None] * len(examples)
+    if isinstance(input, Image) and encoded:
+        images = np.array(inputs["image"])
         encoded[0] = jpeg = encode_jpeg(images[0])
-        images[0] = decode(jpeg, height, width, channels, resize)
-    return GoldenSamples(images, examples.labels, encoded)
+        images[0] = decode(jpeg, *input.shape, input.resize)
+        inputs = {"image": images}
+    return GoldenSamples(inputs, targets, encoded)

@@ -48,8 +48,7 @@ def compare(output: Output, outputs: Arrays, reference: Arrays, targets: Arrays)
     (wanted,) = targets.values()
     judged, key = slice(len(wanted)), output.measure.key
     before, after = (
-        output.graded({name: values[judged] for name, values in side.items()}, targets)
-        for side in (reference, outputs)
+        output.graded({name: values[judged] for name, values in side.items()}, targets) for side in (reference, outputs)
     )
     drop, interval = paired_drop(before, after, scale_of(wanted))
     return {
@@ -85,7 +84,7 @@ def failures(fmt: Format, figures: dict[str, Any], bounds: Parity, output: Outpu
         if not largest <= bound:
             found.append(f"{fmt}: largest difference {largest:.2e} of the largest {output.value}, bound {bound:.0e}")
         return found
-    if output.bounded and not largest <= bounds.difference:
+    if not output.saturated and not largest <= bounds.difference:
         found.append(
             f"{fmt}: largest difference {largest:.2f} of the largest {output.value}, bound {bounds.difference:.2f}"
         )
@@ -94,15 +93,22 @@ def failures(fmt: Format, figures: dict[str, Any], bounds: Parity, output: Outpu
     low, high = figures["agreement_interval"]
     if not high >= bounds.agreement:
         found.append(
-            f"{fmt}: agrees on {figures['agreement']:.1%} of the {output.answer} answers of {figures['samples']} "
-            f"examples (95 % interval {low:.1%} to {high:.1%}), bound {bounds.agreement:.1%}"
+            f"{fmt}: agrees ({output.answer}) on {figures['agreement']:.1%} of {figures['samples']} examples "
+            f"(95 % interval {low:.1%} to {high:.1%}), bound {bounds.agreement:.1%}"
         )
     if output.measure is not None:
         low, high = figures["drop_interval"]
         if not low <= bounds.drop:
             samples = figures[f"{output.measure.key}_samples"]
             found.append(
-                f"{fmt}: {output.measure.worse} by {100 * figures['drop']:.2f} {output.measure.points} on {samples} "
-                f"examples (95 % interval {100 * low:.2f} to {100 * high:.2f}), bound {100 * bounds.drop:.2f}"
+                f"{fmt}: {output.measure.name} {_by(figures['drop'], output)} on {samples} examples "
+                f"(95 % interval {100 * low:.2f} to {100 * high:.2f}), bound {100 * bounds.drop:.2f}"
             )
     return found
+
+
+def _by(drop: float, output: Output) -> str:
+    assert output.measure is not None
+    if output.measure.share:
+        return f"drops by {100 * drop:.2f} points"
+    return f"rises by {100 * drop:.2f} % of what always guessing the mean costs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
@@ -9,10 +10,9 @@ import keras
 import numpy as np
 
 from tkit import console
-from tkit.contract import Contract
 from tkit.conversion import process
 from tkit.conversion.config import Format
-from tkit.conversion.converter import Converter
+from tkit.conversion.converter import ONE_OUTPUT, Converter
 from tkit.conversion.explanation import float_operators
 from tkit.conversion.int4 import packed
 from tkit.graph import Part, calls, clone, fresh, loaded, names, rewritten
@@ -28,23 +28,23 @@ SPARSE_FORMATS = ("float32", "float16")
 """In the other formats a zero takes one byte: without zeros the zip grows, and XNNPACK doesn't load every such file."""
 
 
-def convert_quantized(model: keras.Model, kept: Kept, contract: Contract, io: str) -> bytes:
+def convert_quantized(model: keras.Model, kept: Kept, io: str, outputs: Sequence[str] = ONE_OUTPUT) -> bytes:
     """The int8 .tflite file of the result of `Quantize`.
 
     Args:
         model: float32 functional model whose kernels are codes times scales.
         kept: its properties; `quantized` is set.
-        contract: the run's.
         io: "int8", "uint8" or "float32": type of the file's input and output.
+        outputs: the names of the file's outputs.
     """
     settings = kept.quantized
     assert settings is not None
     graph = _with_scales(quantized(model, settings), settings)
-    with Converter(graph, None, contract.input, contract.output, io=io) as convert:
+    with Converter(graph, None, io=io, outputs=outputs) as convert:
         data = convert("int8")
     if settings.int4:
         data = packed(data, settings.int4, model)
-    rules = Rules(model, settings.float_layers)
+    rules = Rules(model, settings.float_layers, settings.input_range)
     if not (rules.floats or rules.ruleless):
         floats = float_operators(data, names(model))
         if floats:
@@ -52,13 +52,13 @@ def convert_quantized(model: keras.Model, kept: Kept, contract: Contract, io: st
     return data
 
 
-def converted(convert: Converter, fmt: Format, kept: Kept, contract: Contract, *, sparse: bool) -> bytes:
+def converted(convert: Converter, fmt: Format, kept: Kept, *, sparse: bool) -> bytes:
     """The file of a variant in a format: int8 as `Quantize` made it, if it did; otherwise by `convert`.
 
     With `sparse`, float files of a pruned variant are stored without zeros, where that is smaller and LiteRT loads it.
     """
     if fmt == "int8" and kept.quantized is not None:
-        return convert_quantized(convert.model, kept, contract, convert.io)
+        return convert_quantized(convert.model, kept, convert.io, convert.outputs)
     data = convert(fmt)
     if sparse and kept.pruned and fmt in SPARSE_FORMATS:
         without_zeros = convert(fmt, sparse=True)

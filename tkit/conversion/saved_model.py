@@ -12,17 +12,17 @@ import tensorflow as tf
 
 from tkit._quiet import chatter_dropped
 from tkit.conversion.wide_biases import widen_biases
-from tkit.graph import one_or_all
+from tkit.graph import input_names, one_or_all
 
 
 class Saved:
-    """Traces a functional model with a batch of 1 and saves it in a new folder; `inputs` and `outputs` are names."""
+    """Traces a functional model with a batch of 1 and saves it in a new folder; `outputs` are their names."""
 
-    def __init__(self, model: keras.Model, folder: Path, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    def __init__(self, model: keras.Model, folder: Path, outputs: Sequence[str]) -> None:
         self.model, self.folder = model, folder
         specs = [
             tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=name)
-            for tensor, name in zip(model.inputs, inputs, strict=True)
+            for tensor, name in zip(model.inputs, input_names(model), strict=True)
         ]
 
         def call(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:

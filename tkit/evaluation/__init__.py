@@ -1,1 +1,37 @@
-"""Evaluation: what a model, in any file format, gets right and wrong on labelled images."""
+"""Evaluation: what a model, in any file format, gets right and wrong on examples of which that is known."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from tkit_edge.tensors import Arrays
+from tkit_pipelines.dataset import Examples
+
+
+class Evaluation(ABC):
+    """The report on one kind of output."""
+
+    @abstractmethod
+    def report(self, outputs: Arrays, examples: Examples, split: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """The figures as JSON values, `mistakes` among them, and the plots: PNG bytes by file name.
+
+        Args:
+            outputs: what the model gives for the examples, by name; finite.
+            examples: with their targets.
+            split: what they are called in titles.
+        """
+
+    @abstractmethod
+    def plot(self, outputs: Arrays, targets: Arrays) -> tuple[str, bytes]:
+        """The plot of validation data that TensorBoard shows at the end of a training: its name, and a PNG."""
+
+    @abstractmethod
+    def named(self, targets: np.ndarray) -> list[str]:
+        """A batch's targets, as the loss takes them, for people."""
+
+    def averaged(self, outputs: Arrays, mirrored: Arrays) -> Arrays:
+        """What is given for an image and its mirror image, averaged."""
+        return {name: (array + mirrored[name]) / 2 for name, array in outputs.items()}

@@ -38,7 +38,8 @@ def read(path: Path, pixels: str | None) -> tuple[dict[str, Any], bytes]:
     config, _ = archive.read(path)
     import keras
 
-    from tkit.keras_files.graph import activation_of, flat, float32, takes_image
+    from tkit.graph import takes_image
+    from tkit.keras_files.graph import activation_of, flat, float32
     from tkit.keras_files.pixels import front, one_scaling, takes_raw_pixels
 
     try:
@@ -169,8 +170,7 @@ def _check_equal(theirs: keras.Model, ours: keras.Model, pixels: Pixels, path: P
     """Checks that the rebuilt model computes the same as the file's, with a larger tolerance for half precision."""
     import keras
 
-    from tkit.graph import one_or_all
-    from tkit.keras_files.graph import takes_image
+    from tkit.graph import one_or_all, takes_image
     from tkit.keras_internals import functional
 
     random, image = np.random.default_rng(0), takes_image(ours)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import Operation
 
-from tkit.graph import one_or_all
+from tkit.graph import input_names, one_or_all
 from tkit.keras_internals import all_layers, lora_kernel, producer, run_through
 
 _ACTIVATIONS = {
@@ -34,7 +34,7 @@ def flat(model: keras.Model, front: Sequence[Operation] = ()) -> keras.Model:
     Each layer and operation gets a unique name; the input of a model of one image is called `image`. The result shares
     the layers and their weights with `model`; `float32` returns one with separate weights.
     """
-    names = ["image"] if takes_image(model) else [str(producer(tensor).name) for tensor in model.inputs]
+    names = input_names(model)
     inputs = [
         keras.Input(tensor.shape[1:], dtype=None if "float" in tensor.dtype else tensor.dtype, name=name)
         for tensor, name in zip(model.inputs, names, strict=True)
@@ -65,12 +65,6 @@ def flat(model: keras.Model, front: Sequence[Operation] = ()) -> keras.Model:
         tensors = inline(operation)(tensors)
     outputs = keras.tree.flatten(run_through(model, tensors, inline))
     return keras.Model(one_or_all(inputs), one_or_all(outputs), name=model.name)
-
-
-def takes_image(model: keras.Model) -> bool:
-    """Whether the one input is grey or colour pixels: [batch, height, width, 1 or 3]."""
-    shapes = [tuple(tensor.shape) for tensor in model.inputs]
-    return len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0][3] in (1, 3)
 
 
 def _as_layer(operation: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, Any]:

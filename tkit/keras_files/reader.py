@@ -14,9 +14,8 @@ import keras
 import numpy as np
 
 from tkit import console, model_files
-from tkit.graph import fresh
+from tkit.graph import fresh, takes_image
 from tkit.keras_files import archive
-from tkit.keras_files.graph import takes_image
 from tkit.keras_files.two_classes import two_classes
 from tkit.keras_internals import producer
 from tkit_edge.child import Child

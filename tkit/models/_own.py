@@ -29,7 +29,10 @@ def plain(model: object, name: str, spec: Spec) -> keras.Model:
             f"{name} returned a {type(model).__name__}, expected a functional model: keras.Model(inputs, outputs)."
         )
     inputs, outputs = [tuple(item.shape) for item in model.inputs], [tuple(item.shape) for item in model.outputs]
-    wanted, expected = [(None, *item.shape) for item in spec.inputs], [(None, *(item.shape or (1,))) for item in spec.outputs]
+    wanted, expected = (
+        [(None, *item.shape) for item in spec.inputs],
+        [(None, *(item.shape or (1,))) for item in spec.outputs],
+    )
     if inputs != wanted:
         raise InputError(
             f"{name} takes {inputs}, the data gives {wanted}. Begin with keras.Input(spec.shape), or change "

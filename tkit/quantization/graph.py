@@ -15,7 +15,7 @@ from tkit.graph import Part, clone, copied, fresh, loaded, rebuilt
 from tkit.promises import Quantized
 from tkit.quantization.fake_quant import FakeQuant, StaysFloat
 from tkit.quantization.functions import JUST_ABOVE_1, Operator, Tensors
-from tkit.quantization.rules import Rules, is_real
+from tkit.quantization.rules import PIXELS, Rules, is_real
 from tkit_edge.errors import InputError
 
 
@@ -24,13 +24,13 @@ def quantized(model: keras.Model, settings: Quantized) -> keras.Model:
     device outputs.
 
     Args:
-        model: float32 pixels [batch, height, width, channels] to [batch, classes], as `Quantize` returns it.
+        model: float32 functional model, as `Quantize` returns it.
         settings: the settings that `Quantize` kept.
 
     Raises:
         InputError: an unknown name among the float layers.
     """
-    return int8_graph(model, settings.ranges, settings.float_layers)
+    return int8_graph(model, settings.ranges, settings.float_layers, input_range=settings.input_range)
 
 
 def int8_graph(
@@ -39,6 +39,7 @@ def int8_graph(
     float_layers: Sequence[str] = (),
     *,
     moving: bool = False,
+    input_range: tuple[float, float] | None = PIXELS,
 ) -> keras.Model:
     """A copy of a folded model with a `FakeQuant` after each tensor that is int8 on the device.
 
@@ -47,13 +48,19 @@ def int8_graph(
         ranges: the tensors' ranges, by name; None: nothing is rounded yet, and all are observed.
         float_layers: layers that compute in float; their inputs and outputs are int8.
         moving: training moves the ranges, except those that several tensors share.
+        input_range: of the inputs, where it is known beforehand.
 
     Raises:
         InputError: an unknown name among `float_layers`, or a tensor without a range.
     """
-    rules = Rules(model, float_layers)
-    layout = _Layout(rules, ranges, moving)
-    return rebuilt(model, lambda tensor: layout.rounded(tensor, rules.start), layout.call)
+    rules = Rules(model, float_layers, input_range)
+    layout, starts = _Layout(rules, ranges, moving), iter(rules.starts)
+
+    def start(tensor: Any) -> Any:
+        site = next(starts)
+        return layout.rounded(tensor, site) if is_real(tensor) else tensor
+
+    return rebuilt(model, start, layout.call)
 
 
 class _Layout:

@@ -1,6 +1,6 @@
-"""The ranges of int8 activations, calibrated on a model's activations for calibration images.
+"""The ranges of int8 activations, calibrated on a model's activations for calibration examples.
 
-Two passes over the images, the second into histograms, so that memory doesn't grow with their number.
+Two passes over the examples, the second into histograms, so that memory doesn't grow with their number.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tkit.arrays import count, fed, part
 from tkit.keras_internals import nodes
 from tkit.quantization.fake_quant import CODES, nudged
 from tkit.quantization.graph import int8_graph, quantizers
+from tkit.quantization.rules import PIXELS
+from tkit_edge.tensors import Arrays
 
 Method = Literal["minmax", "percentile", "mse"]
 PERCENTILE = 99.99
@@ -24,42 +27,47 @@ _SHARES = np.linspace(0.3, 1.0, 71)
 
 
 def ranges(
-    model: keras.Model, images: np.ndarray, method: Method, float_layers: Sequence[str] = ()
+    model: keras.Model,
+    examples: Arrays,
+    method: Method,
+    float_layers: Sequence[str] = (),
+    input_range: tuple[float, float] | None = PIXELS,
 ) -> dict[str, tuple[float, float]]:
     """The range of each tensor that is int8 on the device, by its name.
 
     Args:
         model: folded stock float32 functional model.
-        images: uint8 training images [n, height, width, channels].
+        examples: of the training data.
         method: `minmax` covers all values; `percentile` leaves out 0.01 % at each end; `mse` minimizes the mean
             squared error of rounding and clipping.
         float_layers: layers that compute in float.
+        input_range: of the inputs, where it is known beforehand.
 
     Raises:
         InputError: an unknown name among `float_layers`.
     """
-    graph = int8_graph(model, None, float_layers)
+    graph = int8_graph(model, None, float_layers, input_range=input_range)
     made = quantizers(graph)
     names = {layer.name: name for name, layer in made.items() if layer.mode == "observed"}
     observed = [
         (names[node.operation.name], node.input_tensors[0]) for node in nodes(graph) if node.operation.name in names
     ]
-    batches = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+    batches = [part(examples, slice(start, start + _BATCH)) for start in range(0, count(examples), _BATCH)]
     found = {name: layer.initial for name, layer in made.items() if layer.mode == "fixed"}
     if not observed:
         return found
     probed = keras.Model(graph.inputs, [tensor for _, tensor in observed])
-    probe = tf.function(lambda batch: keras.tree.flatten(probed(tf.cast(batch, tf.float32), training=False)))
+    probe = tf.function(lambda batch: keras.tree.flatten(probed(batch, training=False)))
     low, high = dict.fromkeys(names.values(), 0.0), dict.fromkeys(names.values(), 0.0)
     for batch in batches:
-        for (name, _), values in zip(observed, probe(batch), strict=True):
+        for (name, _), values in zip(observed, probe(fed(model, batch)), strict=True):
             low[name] = min(low[name], float(tf.reduce_min(values)))
             high[name] = max(high[name], float(tf.reduce_max(values)))
     if method == "minmax":
         return found | {name: nudged(low[name], high[name]) for name in low}
     counts = {name: np.zeros(_BINS, np.int64) for name in low}
     for batch in batches:
-        for (name, _), values in zip(observed, probe(batch), strict=True):
+        for (name, _), values in zip(observed, probe(fed(model, batch)), strict=True):
             span = tf.constant([low[name], max(high[name], low[name] + 1e-12)])
             counts[name] += tf.histogram_fixed_width(values, span, _BINS).numpy()
     choose = _percentile if method == "percentile" else _mse

@@ -48,17 +48,22 @@ class Rule(NamedTuple):
 class Rules:
     """The rules of a folded model's calls. A call without a rule computes in float.
 
+    Args:
+        model: the folded model.
+        float_layers: layers that compute in float.
+        input_range: of the inputs, where it is known beforehand.
+
     Raises:
         InputError: an unknown name among `float_layers`.
     """
 
-    def __init__(self, model: keras.Model, float_layers: Sequence[str]) -> None:
+    def __init__(
+        self, model: keras.Model, float_layers: Sequence[str], input_range: tuple[float, float] | None = PIXELS
+    ) -> None:
         known = [layer.name for layer in model.layers]
         for name in float_layers:
             if name not in known:
                 raise InputError(f"float_layers names {name!r}, which the model lacks.{did_you_mean(name, known)}")
-        if len(model.inputs) != 1:
-            raise InputError(f"int8 takes a model with one input of pixels, received {len(model.inputs)}.")
         self._users = users(model)
         self._kernels = {layer.name for layer in with_kernels(model)}
         self._roots: dict[str, str] = {}
@@ -77,8 +82,11 @@ class Rules:
             if node.operation.name not in self.floats and not self._has_rule(node):
                 self.floats.add(node.operation.name)
                 self.ruleless[node.operation.name] = f"{node.operation.name!r} ({type(node.operation).__name__})"
-        self.start = producer(model.inputs[0]).name
-        self._sites = {id(model.inputs[0]): self._site(self.start, PIXELS)}
+        self.starts = [producer(tensor).name for tensor in model.inputs]
+        """The sites of the inputs, in their order; those of integers are not rounded."""
+        self._sites = {
+            id(tensor): self._site(site, input_range) for tensor, site in zip(model.inputs, self.starts, strict=True)
+        }
         seen: Counter[str] = Counter()
         for node in nodes(model):
             name, number = node.operation.name, seen[node.operation.name]

@@ -37,12 +37,12 @@ def _overspent(budget: Budget, results: list[dict[str, Any]]) -> Iterator[str]:
     if budget.peak_memory is not None and memory > budget.peak_memory:
         yield f"{file}: peak memory {memory:,} bytes, at most {budget.peak_memory:,}"
     if budget.accuracy is not None:
-        accuracy = own[0]["accuracy"]
-        if accuracy is None:
+        score = own[0]["score"]
+        if score is None or score["name"] != "accuracy":
             yield f"{file}: accuracy was not measured, at least {budget.accuracy:.2%}"
-        elif not accuracy["top1"] >= budget.accuracy:
+        elif not score["value"] >= budget.accuracy:
             yield (
-                f"{file}: accuracy {accuracy['top1']:.2%} on {accuracy['samples']:,} test images, at least "
+                f"{file}: accuracy {score['value']:.2%} on {score['samples']:,} test examples, at least "
                 f"{budget.accuracy:.2%}"
             )
 

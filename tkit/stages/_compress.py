@@ -17,7 +17,7 @@ import tensorflow as tf
 from tkit import console, files, model_files
 from tkit.compression.cost import applied
 from tkit.compression.distillation import SELF
-from tkit.compression.ledger import Ledger
+from tkit.compression.ledger import AGREEMENT, Ledger
 from tkit.compression.step import State, Step
 from tkit.compression.workbench import Workbench
 from tkit.passes.decomposition import decomposed
@@ -33,6 +33,7 @@ from tkit.training.saving import Saving
 from tkit.training.tensorboard import TensorBoardLog
 from tkit_edge.errors import InputError
 from tkit_edge.json_file import read_json
+from tkit_edge.outputs.classes import Classes
 from tkit_pipelines.batches import Batches
 from tkit_pipelines.splits import Splits
 
@@ -68,7 +69,7 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> di
         console.say(f"{folder}: {' -> '.join([variant, *(step.label for step in chosen)])}")
         inputs = [source / "architecture.json", source / "weights.npz"]
         identity = _identity(described, [files.sha256(path) for path in inputs])
-        progress = TrainingProgress(len(splits.validation))
+        progress = TrainingProgress(len(splits.validation), run.output.measure or AGREEMENT)
         try:
             policy = choose(run.recipe.fit.precision, state.model).policy
             state, ledger = _Steps(run, splits, folder, identity, policy, progress, again).all(state, chosen, variant)
@@ -108,7 +109,7 @@ def settings_of(run: Run, splits: Splits) -> dict[str, Any]:
         "export": recipe.export,
         "seed": recipe.seed,
         "splits": splits,
-        "probabilities": run.output == "probabilities",
+        "contract": run.contract(splits),
         "teacher": lambda name: _teacher(run, name),
     }
 
@@ -118,13 +119,16 @@ def _teacher(student: Run, name: str) -> Path:
     if name == SELF:
         return student.model_folder("float")
     run = Run.open(name)
-    if run.class_names != student.class_names:
-        raise InputError(
-            f"{name} tells {len(run.class_names)} classes apart ({', '.join(run.class_names[:3])} ...), the student "
-            "other ones. A teacher needs the same classes in the same order."
-        )
-    if run.output == "probabilities":
-        raise InputError(f"Teacher and student must give logits; {name} ends in a softmax.")
+    if isinstance(run.output, Classes) and isinstance(student.output, Classes):
+        if run.output.names != student.output.names:
+            raise InputError(
+                f"{name} tells {len(run.output.names)} classes apart ({', '.join(run.output.names[:3])} ...), the "
+                "student other ones. A teacher needs the same classes in the same order."
+            )
+        if run.output.saturated:
+            raise InputError(f"Teacher and student must give logits; {name} ends in a softmax.")
+    elif run.output != student.output:
+        raise InputError(f"{name} gives {run.output.line()}, the student {student.output.line()}.")
     return run.model_folder("float")
 
 
@@ -209,8 +213,6 @@ class _Steps:
         return value
 
     def _callbacks(self, place: str, batches: Batches) -> list[keras.callbacks.Callback]:
-        held_out = (self.splits.validation.images, self.splits.validation.labels)
-        log = TensorBoardLog(
-            self.run.folder / "logs" / self.folder.name / place, batches, held_out, self.splits.class_names
-        )
+        folder = self.run.folder / "logs" / self.folder.name / place
+        log = TensorBoardLog(folder, batches, self.splits.validation, self.run.contract(self.splits))
         return [log, self.progress]

@@ -5,28 +5,40 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tkit import files
-from tkit.evaluation import metrics, plots
+from tkit.evaluation import Evaluation
 from tkit.keras_files.formats import Pixels
 from tkit.recipe_loading import data_with_overrides
 from tkit.run_folder import Run
 from tkit.stages._common import data_of, load_data, named
 from tkit.stages._subjects import KERAS, Subject, of_bundle, of_run, of_tflite
+from tkit.tasks import task_for
 from tkit_edge.errors import InputError
+from tkit_edge.inputs import Input
 from tkit_edge.inputs.image import Image
-from tkit_edge.outputs.classes import Classes, probabilities
+from tkit_edge.outputs import Output
+from tkit_edge.outputs.classes import Classes
+from tkit_edge.tensors import Arrays as Tensors
+from tkit_pipelines.data import Data
+from tkit_pipelines.data.arrays import Arrays
 from tkit_pipelines.data.images import Images
 from tkit_pipelines.dataset import Examples
 from tkit_pipelines.progress import progress
 from tkit_pipelines.splits import Splits
 
-SHOWN_MISTAKES = 30
-_CHUNK = 128  # images classified in one call
+_CHUNK = 128  # examples of one call
+_LABELS = {"classes": "classes", "number": "numbers", "tensors": "none"}
+"""By the kind of output, what labels say what is right."""
+
+
+Measured = tuple[dict[str, Any], dict[str, bytes]]
+"""The figures as JSON values, and the plots: PNG bytes by file name."""
 
 
 def of_exported(
@@ -37,51 +49,52 @@ def of_exported(
     split: str,
     mirror: bool,
     overrides: Sequence[str],
-) -> tuple[dict[str, Any], np.ndarray]:
-    """What `_measured` gives for a bundle or a .tflite file, on labelled images of the size that it takes."""
+) -> Measured:
+    """What `_measured` gives for a bundle or a .tflite file, on labelled data that fits it."""
     with of_tflite(path, pixels) if path.suffix == ".tflite" else of_bundle(path, format) as opened:
-        takes = opened.model.input
-        assert isinstance(takes, Image)
-        source = Images(
-            source=data, image_size=(takes.height, takes.width), channels=takes.channels, resize=takes.resize
+        settings = data_with_overrides(_data_for(opened.model.input, opened.model.output, data), overrides)
+        return _measured(opened, data, load_data(settings, 0), split, mirror)
+
+
+def _data_for(input: Input, output: Output, source: str) -> Data:
+    """The settings of data that a model takes."""
+    labels = _LABELS[output.kind]
+    if isinstance(input, Image):
+        size = (input.height, input.width)
+        return Images.model_validate(
+            {"source": source, "labels": labels, "image_size": size, "channels": input.channels, "resize": input.resize}
         )
-        splits = load_data(data_with_overrides(source, overrides), 0)
-        return _measured(opened, data, splits, split, mirror)
+    (target,) = output.targets or (None,)
+    targets = target.name if target is not None else None
+    return Arrays.model_validate({"source": source, "labels": labels, "targets": targets})
 
 
-def of_variant(
-    run: Run, variant: str, format: str | None, data: str | None, split: str, mirror: bool
-) -> tuple[dict[str, Any], np.ndarray]:
+def of_variant(run: Run, variant: str, format: str | None, data: str | None, split: str, mirror: bool) -> Measured:
     """The same for a run's Keras model or exported file, on `data` or the run's own."""
+    run.recipe.task.evaluation(run.output)  # before anything is read
     other = None if data is None else run.recipe.data.model_copy(update={"source": data})
     splits = data_of(run) if other is None else load_data(other, run.recipe.seed)
     with of_run(run, variant, format or KERAS) as opened:
         return _measured(opened, data or run.recipe.data.source, splits, split, mirror)
 
 
-def _measured(
-    subject: Subject, source: str, splits: Splits, split: str, mirror: bool
-) -> tuple[dict[str, Any], np.ndarray]:
-    """The figures, and the images of the mistakes that are shown."""
+def _measured(subject: Subject, source: str, splits: Splits, split: str, mirror: bool) -> Measured:
+    """The figures and the plots."""
     output = subject.model.output
-    assert isinstance(output, Classes)
-    labels = output.names
-    if len(labels) != len(splits.class_names) or (subject.named and labels != splits.class_names):
-        raise InputError(
-            f"The classes of data {source!r} are not those of {subject.file}: expected {named(labels)}, "
-            f"received {named(splits.class_names)}."
-        )
+    if isinstance(output, Classes):
+        labels = output.names
+        if len(labels) != len(splits.class_names) or (subject.named and labels != splits.class_names):
+            raise InputError(
+                f"The classes of data {source!r} are not those of {subject.file}: expected {named(labels)}, "
+                f"received {named(splits.class_names)}."
+            )
+        output = replace(output, names=splits.class_names)
+    if mirror and "image" not in splits.train.columns:
+        raise InputError(f"mirror averages an image and its mirror image; {subject.file} takes no images.")
+    evaluation = task_for(output).evaluation(output)
     examples: Examples = getattr(splits, split)
-    shares = _classify(subject, output, examples, mirror)
-    wrong = [
-        {
-            **item,
-            "file": examples.file(item["index"]),
-            "true_class": splits.class_names[item["true"]],
-            "predicted_class": splits.class_names[item["predicted"]],
-        }
-        for item in metrics.mistakes(examples.labels, shares, SHOWN_MISTAKES)
-    ]
+    outputs = _run(subject, evaluation, examples, mirror)
+    figures, plots = evaluation.report(outputs, examples, split)
     result = {
         "kind": "evaluate",
         "version": 1,
@@ -89,46 +102,44 @@ def _measured(
         "data": source,
         "split": split,
         "mirror": mirror,
-        **metrics.figures(examples.labels, shares, splits.class_names),
-        "mistakes": wrong,
+        **figures,
         "folder": None,
     }
-    return result, np.stack([examples.images[item["index"]] for item in wrong]) if wrong else examples.images[:0]
+    return result, plots
 
 
-def _classify(subject: Subject, output: Classes, examples: Examples, mirror: bool) -> np.ndarray:
+def _run(subject: Subject, evaluation: Evaluation, examples: Examples, mirror: bool) -> Tensors:
+    names = [spec.name for spec in subject.model.input.tensors]
     parts = []
     with progress("evaluating", len(examples)) as advance:
         for start in range(0, len(examples), _CHUNK):
-            images = examples.images[start : start + _CHUNK]
-            scores = output.scores(subject.model.run({"image": images}))
+            arrays = {name: examples.columns[name][start : start + _CHUNK] for name in names}
+            outputs = subject.model.run(arrays)
             if mirror:
-                turned = np.ascontiguousarray(images[:, :, ::-1])
-                scores = (scores + output.scores(subject.model.run({"image": turned}))) / 2
-            parts.append(probabilities(scores, output.form))
-            advance(len(images))
-    shares = np.concatenate(parts)
-    if not np.isfinite(shares).all():
+                turned = {"image": np.ascontiguousarray(arrays["image"][:, :, ::-1])}
+                outputs = evaluation.averaged(outputs, subject.model.run(turned))
+            parts.append(outputs)
+            advance(len(arrays[names[0]]))
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if not all(np.isfinite(array).all() for array in found.values()):
         raise InputError(f"{subject.file} gives values that are not finite: its weights or its file are damaged.")
-    return shares
+    return found
 
 
-def write(result: dict[str, Any], shown: np.ndarray, folder: Path) -> dict[str, Any]:
-    """The JSON and the images, in `folder`."""
-    names, split = [item["name"] for item in result["per_class"]], result["split"]
+def write(result: dict[str, Any], plots: dict[str, bytes], folder: Path) -> dict[str, Any]:
+    """The JSON and the plots, in `folder`."""
     result = {**result, "folder": str(folder)}
-    files.write_bytes(folder / "confusion.png", plots.confusion_png(np.array(result["confusion"]), names, split))
-    files.write_bytes(folder / "reliability.png", plots.reliability_png(result["calibration"], split))
-    files.write_bytes(folder / "mistakes.png", plots.mistakes_png(shown, result["mistakes"], names, split))
+    for name, data in plots.items():
+        files.write_bytes(folder / name, data)
     files.write_json(folder / "evaluate.json", result)
     return result
 
 
-def record(run: Run, variant: str, result: dict[str, Any], shown: np.ndarray, began: float) -> dict[str, Any]:
+def record(run: Run, variant: str, result: dict[str, Any], plots: dict[str, bytes], began: float) -> dict[str, Any]:
     """Writes the results into the run, beside those of other files and splits that are still of the same models."""
     top = run.folder / variant / "evaluate"
     key = f"{result['model']['format']}-{result['split']}{'-mirror' if result['mirror'] else ''}"
-    result = write(result, shown, top / key)
+    result = write(result, plots, top / key)
     earlier = run.manifest["stages"].get(f"{variant}/evaluate", {}).get("metrics", {})
     kept = {name: item for name, item in earlier.items() if name != key and _still_true(item, run, top / name)}
     for folder in top.iterdir():

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tkit import console, files, model_files
 from tkit._quiet import chatter_dropped
+from tkit.arrays import count, predicted
 from tkit.compression.proofs import proofs
+from tkit.contract import Contract
 from tkit.conversion import calibration, finite, held_out, parity, process
 from tkit.conversion.config import FORMATS, Export, Format
-from tkit.conversion.converter import Converter
+from tkit.conversion.converter import Converter, file_outputs
 from tkit.conversion.explanation import float_operators
 from tkit.conversion.golden import golden_samples
 from tkit.conversion.held_out import drawn
@@ -28,22 +30,31 @@ from tkit_edge import bundle_writing
 from tkit_edge.child import CrashError
 from tkit_edge.errors import BoundError, InputError
 from tkit_edge.inputs.image import Image
+from tkit_edge.outputs import Output
+from tkit_edge.tensors import Arrays
+from tkit_pipelines.data.images import Images
 from tkit_pipelines.splits import Splits
 
 SPARE = ("float16", "dynamic", "int16x8")
 """Formats that `auto` leaves out where they miss a bound of the gate; a broken promise of compression fails in all."""
 AGREEMENT_SAMPLES = 200
-"""Images that agreement is judged on at least, as far as there are any: on 40 it misses a bound of 95 % by chance."""
+"""Examples that agreement is judged on at least, as far as there are any: on 40 it misses a bound of 95 % by chance."""
 
 
 @dataclass(frozen=True)
 class _Reference:
-    """What files are compared with: images, what the Keras model gives for them, and labels of the first of them."""
+    """What files are compared with: examples, what the Keras model gives for them, and targets of the first of them."""
 
-    images: np.ndarray
-    logits: np.ndarray
-    labels: np.ndarray
-    output: str
+    examples: Arrays
+    outputs: Arrays
+    targets: Arrays
+    contract: Contract
+
+    @property
+    def samples(self) -> str:
+        """What bounds are judged on, for messages."""
+        held_out = count(self.targets) if self.targets else count(self.examples)
+        return f"{held_out} validation {self.contract.input.example}s"
 
 
 def exported(run: Run, recipe: Recipe, variant: str, skip_failed: bool) -> dict[str, Any]:
@@ -54,27 +65,31 @@ def exported(run: Run, recipe: Recipe, variant: str, skip_failed: bool) -> dict[
     model, kept = model_files.load(folder), Kept.read(folder)
     finite.check_weights(model)
     settings = recipe.export
-    images = calibration.stratified(splits.train, settings.calibration_samples, recipe.seed)
-    reference = _reference(model, splits, settings, recipe.seed, run.output)
-    _check_accuracy(run, variant, reference)
+    contract = run.contract(splits)
+    input, output = contract.input, contract.output
+    calibrating = calibration.stratified(splits.train, settings.calibration_samples, recipe.seed, input.tensors)
+    reference = _reference(model, splits, settings, recipe.seed, contract)
+    _check_score(run, variant, reference)
     made = _Files(settings, kept, reference, skip_failed)
-    with Converter(model, images, io=settings.io) as convert:
+    with Converter(model, calibrating, io=settings.io, outputs=file_outputs(output)) as convert:
         for fmt in FORMATS if settings.formats == "auto" else settings.formats:
             made.add(fmt, convert)
     if (missed := made.missed()) is not None:
         raise _refusal(run, variant, missed, made.figures)
     target = folder / "export"
     shown = drawn(splits.validation, settings.golden_samples, recipe.seed)
-    golden = golden_samples(shown, recipe.data.resize, originals=settings.golden == "originals")
+    if isinstance(input, Image) and isinstance(recipe.data, Images):  # which may be overridden
+        input = replace(input, resize=recipe.data.resize)
+    golden = golden_samples(shown, input, output, originals=settings.golden == "originals")
     with files.new_folder(target) as scratch, chatter_dropped():
         bundle_writing.write(
             scratch,
-            task="image-classification",
-            input=Image(*recipe.data.image_size, recipe.data.channels, recipe.data.resize),
-            output=run.classes,
+            task=contract.name,
+            input=input,
+            output=output,
             models=made.models,
-            examples={"image": golden.images},
-            targets={"label": golden.labels},
+            examples=golden.inputs,
+            targets=golden.targets,
             encoded=golden.encoded,
         )
     return run.finish(
@@ -107,20 +122,21 @@ class _Files:
         """
         try:
             data = converted(convert, fmt, self.kept, sparse=self.settings.sparse)
-            outputs = _outputs(fmt, data, self.reference.images)
+            outputs = _outputs(fmt, data, self.reference)
             floats = self._float_operators(fmt, data, convert)
         except InputError as error:
             if self._asked(fmt) and not self.skip_failed:
                 raise
             self._leave_out(fmt, str(error))
             return
-        figures = parity.compare(outputs, self.reference.logits, self.reference.labels)
+        output = self.reference.contract.output
+        figures = parity.compare(output, outputs, self.reference.outputs, self.reference.targets)
         self.figures[fmt] = {**figures, "bytes": len(data), "float_operators": floats}
-        problems = parity.failures(fmt, figures, self.settings.parity, output=self.reference.output)
+        problems = parity.failures(fmt, figures, self.settings.parity, output)
         broken = [proof for proof in proofs(data, fmt, self.kept, convert.model) if not proof.holds]
         problems += [f"{fmt}: {item.layer}: promised {item.promise}, found {item.found}" for item in broken]
         verdict = f"ok, but {_named(floats)} in float" if floats else "ok"
-        console.say(_line(fmt, self.figures[fmt], "FAILED" if problems else verdict))
+        console.say(_line(fmt, self.figures[fmt], output, "FAILED" if problems else verdict))
         spare = fmt in SPARE and not self._asked(fmt) and not broken
         if not spare:
             self._failed += problems
@@ -137,7 +153,7 @@ class _Files:
         if self._failed and not (self.skip_failed and self.models):
             others = " --skip-failed exports the formats that pass." if len(self.models) > 1 else ""
             return (
-                f"{len(self._failed)} of the gate's bounds missed on {len(self.reference.labels)} validation images:"
+                f"{len(self._failed)} of the gate's bounds missed on {self.reference.samples}:"
                 + "".join(f"\n  {problem}" for problem in self._failed)
                 + f"\nNothing was exported. The bounds are export.parity in the recipe.{others}"
             )
@@ -170,38 +186,44 @@ class _Files:
         return found
 
 
-def _reference(model: Any, splits: Splits, settings: Export, seed: int, output: str) -> _Reference:
-    """Validation images, and training images where they are few, with what the Keras model gives."""
-    held_out = drawn(splits.validation, settings.parity.samples, seed)
+def _reference(model: Any, splits: Splits, settings: Export, seed: int, contract: Contract) -> _Reference:
+    """Validation examples, and training examples where they are few, with what the Keras model gives."""
+    held_out, names = drawn(splits.validation, settings.parity.samples, seed), [s.name for s in contract.input.tensors]
     missing = min(settings.parity.samples, AGREEMENT_SAMPLES) - len(held_out)
-    images = held_out.images
+    examples = held_out.arrays(names)
     if missing > 0:
-        images = np.concatenate([images, drawn(splits.train, missing, seed).images])
-    logits = model.predict(images.astype(np.float32), batch_size=256, verbose=0)
-    finite.check_outputs(model, images, logits)
-    return _Reference(images, logits, held_out.labels, output)
+        more = drawn(splits.train, missing, seed)
+        examples = {name: np.concatenate([array, more.columns[name]]) for name, array in examples.items()}
+    outputs = predicted(model, examples, contract.output.tensors, 256)
+    finite.check_outputs(model, examples, outputs)
+    targets = held_out.arrays([spec.name for spec in contract.output.targets])
+    return _Reference(examples, outputs, targets, contract)
 
 
-def _check_accuracy(run: Run, variant: str, reference: _Reference) -> None:
+def _check_score(run: Run, variant: str, reference: _Reference) -> None:
     """Raises BoundError where the Keras model is far worse than when it was made; warns of one at chance."""
-    found = held_out.figures(reference.logits, reference.labels)
-    alarm = held_out.alarm(found, None if run.dry_run else _recorded(run, variant))
+    output = reference.contract.output
+    if output.measure is None:
+        return
+    found = held_out.figures(output, reference.outputs, reference.targets)
+    recorded = None if run.dry_run else _recorded(run, variant, output.measure.key)
+    alarm = held_out.alarm(output, found, recorded)
     if alarm is not None:
-        raise _refusal(run, variant, alarm, {"keras": {**found, "recorded": _recorded(run, variant)}})
+        raise _refusal(run, variant, alarm, {"keras": {**found, "recorded": recorded}})
     adopted = f"{variant}/adopt" in run.manifest["stages"]
-    if adopted and (warning := held_out.warning(found, len(run.class_names))):
+    if adopted and (warning := held_out.warning(output, found)):
         console.say(warning)
 
 
-def _recorded(run: Run, variant: str) -> float | None:
-    """The validation accuracy of a variant's model when it was made; None where none was kept."""
+def _recorded(run: Run, variant: str, key: str) -> float | None:
+    """The validation score of a variant's model when it was made; None where none was kept."""
     stages = run.manifest["stages"]
     if f"{variant}/compress" in stages:
         ledger = stages[f"{variant}/compress"]["metrics"].get("ledger")
-        return ledger[-1]["accuracy"] if ledger else None
+        return ledger[-1][key] if ledger else None
     if f"{variant}/adopt" in stages:
-        return stages[f"{variant}/adopt"]["metrics"].get("accuracy")
-    return stages[f"{variant}/fit"]["metrics"].get("val_accuracy")
+        return stages[f"{variant}/adopt"]["metrics"].get(key)
+    return stages[f"{variant}/fit"]["metrics"].get(f"val_{key}")
 
 
 def _refusal(run: Run, variant: str, message: str, figures: dict[str, Any]) -> BoundError:
@@ -211,10 +233,10 @@ def _refusal(run: Run, variant: str, message: str, figures: dict[str, Any]) -> B
     return BoundError(message, figures)
 
 
-def _outputs(fmt: str, data: bytes, images: np.ndarray) -> np.ndarray:
+def _outputs(fmt: str, data: bytes, reference: _Reference) -> Arrays:
     """What a file gives, run in another process."""
     try:
-        return process.outputs(data, images)
+        return process.outputs(data, reference.examples, reference.contract.input, reference.contract.output)
     except CrashError as crash:
         raise InputError(f"The {fmt} file crashes LiteRT ({crash.signal}). Leave the format out.") from crash
     except InputError as error:
@@ -228,12 +250,16 @@ def _named(operators: dict[str, list[str]]) -> str:
     )
 
 
-def _line(fmt: str, figures: dict[str, Any], verdict: str) -> str:
-    low, high = figures["drop_interval"]
-    return (
-        f"{fmt:<8} {figures['bytes']:>10,} bytes  "
-        f"validation accuracy {figures['accuracy']:.2%} of {figures['accuracy_samples']:,}  "
-        f"same top-1 {figures['same_top1']:.1%} of {figures['samples']:,}  "
-        f"drop {100 * figures['drop']:+.2f} points (95 % {100 * low:+.2f} to {100 * high:+.2f})  "
-        f"largest difference {figures['max_difference']:.1e}  {verdict}"
-    )
+def _line(fmt: str, figures: dict[str, Any], output: Output, verdict: str) -> str:
+    key = f"same_{output.answer.replace('-', '')}"
+    parts = [f"{fmt:<8} {figures['bytes']:>10,} bytes"]
+    if output.measure is not None:
+        name, samples = output.measure.name, figures[f"{output.measure.key}_samples"]
+        parts.append(f"validation {name} {output.measure.text(figures[output.measure.key])} of {samples:,}")
+    parts.append(f"same {output.answer} {figures[key]:.1%} of {figures['samples']:,}")
+    if output.measure is not None:
+        low, high = figures["drop_interval"]
+        parts.append(f"drop {100 * figures['drop']:+.2f} points (95 % {100 * low:+.2f} to {100 * high:+.2f})")
+    else:
+        parts.append(f"mean difference {figures['mean_difference']:.1e}")
+    return "  ".join([*parts, f"largest difference {figures['max_difference']:.1e}", verdict])

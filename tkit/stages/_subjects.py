@@ -1,12 +1,14 @@
-"""Whatever can classify images, opened: a run's variant, a bundle, a .tflite file, a .keras file.
+"""Whatever can predict, opened: a run's variant, a bundle, a .tflite file, a .keras file.
 
 Each `of_...` is a context manager: a .tflite file runs in a limited process, which ends with the block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,10 +21,15 @@ from tkit_edge import anatomy, files, flatbuffer, machine
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.inputs.image import Image
+from tkit_edge.inputs.tensors import Tensors
 from tkit_edge.isolated import IsolatedModel
+from tkit_edge.model_file import specs
+from tkit_edge.outputs import Output
 from tkit_edge.outputs.classes import Classes
+from tkit_edge.outputs.tensors import Tensors as AnyOutput
 from tkit_edge.predict import OpenedModel, opened
-from tkit_edge.tensors import TensorSpec
+from tkit_edge.tensors import Arrays, TensorSpec, bound, listed
+from tkit_pipelines.data.images import Images
 
 if TYPE_CHECKING:
     import keras
@@ -32,7 +39,7 @@ Outputs = Callable[[np.ndarray], np.ndarray]
 
 
 class Subject(NamedTuple):
-    """What classifies, and the file it came from."""
+    """What predicts, and the file it came from."""
 
     model: OpenedModel
     file: Path
@@ -62,10 +69,10 @@ def of_run(run: Run, variant: str, format: str | None) -> Iterator[Subject]:
         return
     from tkit import model_files
 
-    model = model_files.load(run.model_folder(variant))
-    height, width, channels = model.inputs[0].shape[1:]
-    input = Image(height, width, channels, run.recipe.data.resize)
-    yield Subject(_opened(_keras(model), input, run.classes), folder / "model.keras", KERAS, True)
+    model, input = model_files.load(run.model_folder(variant)), run.input
+    if isinstance(input, Image) and isinstance(run.recipe.data, Images):  # which may be overridden
+        input = replace(input, resize=run.recipe.data.resize)
+    yield Subject(OpenedModel(_keras(model, run.output), input, run.output), folder / "model.keras", KERAS, True)
 
 
 @contextmanager
@@ -79,8 +86,19 @@ def of_bundle(folder: Path, format: str | None) -> Iterator[Subject]:
 
 @contextmanager
 def of_tflite(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
-    """Any .tflite classifier; quantized inputs show what pixels they take, for float ones it has to be given."""
+    """Any .tflite file; quantized inputs of images show what pixels they take, for float ones it has to be given.
+
+    One image in and one row of scores out is a classifier; others are taken as they are.
+    """
     graph = flatbuffer.read(files.read_bytes(path), str(path))
+    taken, given = specs(graph, graph.inputs), specs(graph, graph.outputs)
+    if not _takes_image(taken):
+        if pixels is not None:
+            raise InputError(f"{path} takes {listed(taken)}; --pixels is for files that take one image.")
+        with IsolatedModel(path, machine.cores()) as model:
+            opened = OpenedModel(model.run, Tensors.of(taken), AnyOutput(tuple(given)))
+            yield Subject(opened, path, "tflite", False)
+        return
     pixels = pixels or anatomy.pixels_of(graph)  # type: ignore[assignment]  # one of them
     if pixels is None:
         raise InputError(
@@ -88,6 +106,10 @@ def of_tflite(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
         )
     with IsolatedModel(path, machine.cores(), pixels=pixels) as model:
         input = Image.of(model.inputs, str(path), "keras")
+        if not _gives_scores(given):
+            run = bound(model, input.tensors, model.outputs)
+            yield Subject(OpenedModel(run, input, AnyOutput(model.outputs)), path, "tflite", False)
+            return
         output = Classes.of(model.outputs, str(path), anatomy.output_of(graph))
         scores = model.outputs[0].shape[-1]
         yield Subject(_opened(_two_scores(model.predict, scores, output.form), input, output), path, "tflite", False)
@@ -95,14 +117,28 @@ def of_tflite(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
 
 @contextmanager
 def of_keras(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
-    """A .keras file by itself: its classes have numbers only."""
+    """A .keras file by itself: its classes have numbers only; without an image or scores, its tensors as they are."""
     from tkit.keras_files.reader import read
 
     found = read(path, pixels)
-    input = Image(*found.input_shape, "keras")
-    output = Classes.of([TensorSpec(found.output, (found.outputs,), "float32")], str(path), found.output)
-    run = _two_scores(_keras(found.model), found.outputs, found.output)
-    yield Subject(_opened(run, input, output), path, KERAS, False)
+    if not isinstance(found.input, Image) or found.row is None:
+        output = AnyOutput(found.outputs)
+        yield Subject(OpenedModel(_keras(found.model, output), found.input, output), path, KERAS, False)
+        return
+    classes = Classes.of(found.outputs, str(path), found.form)
+    model, (given,) = found.model, found.outputs
+    run = _two_scores(
+        lambda images: _keras(model, AnyOutput((given,)))({"image": images})[given.name], found.row, found.form
+    )
+    yield Subject(_opened(run, found.input, classes), path, KERAS, False)
+
+
+def _takes_image(taken: Sequence[TensorSpec]) -> bool:
+    return len(taken) == 1 and len(taken[0].shape) == 3 and taken[0].shape[2] in (1, 3)
+
+
+def _gives_scores(given: Sequence[TensorSpec]) -> bool:
+    return len(given) == 1 and math.prod(given[0].shape) == max(given[0].shape, default=0)
 
 
 def _opened(run: Outputs, input: Image, output: Classes) -> OpenedModel:
@@ -123,5 +159,7 @@ def _two_scores(run: Outputs, outputs: int, output: str) -> Outputs:
     return both
 
 
-def _keras(model: keras.Model) -> Outputs:
-    return lambda images: model.predict(images.astype(np.float32), batch_size=128, verbose=0)
+def _keras(model: keras.Model, output: Output) -> Callable[[Arrays], dict[str, np.ndarray]]:
+    from tkit.arrays import predicted
+
+    return lambda arrays: predicted(model, arrays, output.tensors, 128)

@@ -9,6 +9,7 @@ import numpy as np
 
 from tkit import console, files, model_files
 from tkit._quiet import chatter_dropped
+from tkit.arrays import predicted
 from tkit.compression.diagnosis.effect import compared
 from tkit.compression.diagnosis.remedies import written
 from tkit.compression.diagnosis.sensitivity import Sensitivity, sensitivity_analysis
@@ -16,15 +17,17 @@ from tkit.compression.diagnosis.sensitivity_plot import sensitivity_png
 from tkit.compression.step import State
 from tkit.compression.steps.quantize import Quantize
 from tkit.compression.workbench import Workbench
+from tkit.conversion.converter import file_outputs
 from tkit.conversion.quantized import convert_quantized
 from tkit.passes.decomposition import decomposed
 from tkit.promises import Kept
 from tkit.run_folder import Run
 from tkit.stages._common import data_of
 from tkit.stages._compress import settings_of
-from tkit_edge.accuracy import top1
 from tkit_edge.errors import InputError
+from tkit_edge.outputs import Output
 from tkit_edge.runtime import Model
+from tkit_edge.tensors import Arrays, bound
 
 STAGE = "why-int8"
 
@@ -42,29 +45,30 @@ def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[st
     work = Workbench(**settings_of(run, splits))
     chosen.check(state.model, work)
     findings = sensitivity_analysis(state, work, chosen, held_out)
-    reference = state.model.predict(held_out.images.astype(np.float32), batch_size=128, verbose=0)
+    contract, inputs, targets = work.contract, work.inputs(held_out), work.targets(held_out)
+    input, output = contract.input, contract.output
+    reference = predicted(state.model, inputs, output.tensors, 128)
 
     def measured(step: Quantize) -> dict[str, Any]:
         console.say(f"converting {written(step)}")
         made = step.apply(state, work)
-        data = convert_quantized(made.model, made.kept, run.recipe.export.io)
+        data = convert_quantized(made.model, made.kept, run.recipe.export.io, file_outputs(output))
         with chatter_dropped():
-            outputs = Model(data).predict(held_out.images)
-        return {**compared(reference, outputs, held_out.labels, run.output)._asdict(), "bytes": len(data)}
+            outputs = bound(Model(data), input.tensors, output.tensors)(inputs)
+        return {**compared(output, reference, outputs, targets).as_json(output), "bytes": len(data)}
 
     exceptions = findings.exceptions
-    right = top1(reference) == held_out.labels
     folder = run.folder / variant / STAGE
     result = {
         "kind": STAGE,
         "version": 1,
         "run": str(run.folder),
         "variant": variant,
-        "images": len(held_out),
+        "samples": len(held_out),
         "step": written(chosen),
-        "float": {"accuracy": float(np.mean(right))},
-        "places": [_row(item) for item in findings.sites],
-        "together": findings.together._asdict(),
+        "float": _score(output, reference, targets),
+        "places": [_row(item, output) for item in findings.sites],
+        "together": findings.together.as_json(output),
         "int8": measured(chosen),
         "suggested_step": None if exceptions is None else written(exceptions),
         "with_exceptions": None if exceptions is None else measured(exceptions),
@@ -80,16 +84,20 @@ def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[st
         metrics={key: result[key] for key in ("float", "int8", "suggested_step", "with_exceptions")},
         seconds=time.perf_counter() - began,
         step=chosen.model_dump(mode="json"),
-        images=len(held_out),
+        samples=len(held_out),
     )
     return result
 
 
-def _row(item: Sensitivity) -> dict[str, Any]:
+def _score(output: Output, outputs: Arrays, targets: Arrays) -> dict[str, float]:
+    return {} if output.measure is None else {output.measure.key: float(np.mean(output.graded(outputs, targets)))}
+
+
+def _row(item: Sensitivity, output: Output) -> dict[str, Any]:
     return {
         "layer": item.site.layer,
         "part": item.site.part,
-        **item.effect._asdict(),
+        **item.effect.as_json(output),
         "cause": item.cause.name,
         "why": item.cause.why,
         "measured": item.cause.measured,

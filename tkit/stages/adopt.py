@@ -8,24 +8,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tkit import console, files
+from tkit.contract import Contract
 from tkit.conversion import held_out
 from tkit.keras_files.formats import Pixels
 from tkit.models.keras_file import KerasFile
-from tkit.recipe import Recipe
-from tkit.recipe_loading import Loaded, with_overrides
+from tkit.recipe import Recipe, check
+from tkit.recipe_loading import Loaded, overridden
 from tkit.run_folder import Run
 from tkit.run_location import runs_folder
 from tkit.stages._common import identity, load_data, stage
+from tkit.tasks import Task
+from tkit.tasks.classification import Classification
+from tkit.tasks.inference import Inference
+from tkit.tasks.regression import Regression
 from tkit_edge.errors import InputError
+from tkit_edge.inputs.image import Image
+from tkit_edge.outputs.classes import Classes
+from tkit_edge.outputs.tensors import Tensors
+from tkit_edge.tensors import listed, matched
+from tkit_pipelines.data import Data, Labels
+from tkit_pipelines.data.arrays import Arrays
 from tkit_pipelines.data.images import Images
 from tkit_pipelines.splits import Splits
 
 if TYPE_CHECKING:
     from tkit.keras_files.reader import Found
 
+TASKS: dict[Labels, Task] = {"classes": Classification(), "numbers": Regression(), "none": Inference()}
+"""By what the data's labels are, what a model is for."""
 SHOWN = 20
 """Classes named when a model is adopted."""
 _LOADER = "data: images as keras.utils.image_dataset_from_directory loads them"
@@ -50,12 +61,15 @@ def adopt(
 ) -> Run:
     """A run whose `float` variant is the model in a .keras file; every command works on it like on any other.
 
-    Images are decoded and resized as `keras.utils.image_dataset_from_directory` does (`data.resize=keras`). The run
-    that an earlier call made of the same file, data, pixels and overrides is used again.
+    One row of outputs is a classifier of the data's classes, or, with `data.labels=numbers`, one number. A model with
+    other outputs, or with `data.labels=none`, is taken as it is: exported, compressed without training, and judged by
+    agreement. Images are decoded and resized as `keras.utils.image_dataset_from_directory` does (`data.resize=keras`);
+    other inputs come from an .npz file with an array for each, named like it. The run that an earlier call made of the
+    same file, data, pixels and overrides is used again.
 
     Args:
-        path: the .keras file: a functional or Sequential image classifier of stock layers.
-        data: where labelled images are, as `data.source` takes it; the classes in the order of the outputs.
+        path: the .keras file: a functional or Sequential model of stock layers.
+        data: where the examples are, as `data.source` takes it; classes in the order of the outputs.
         pixels: what the model was trained on: "0-255", "0-1" or "-1-1"; needed unless it begins with its own
             Rescaling or Normalization of raw pixels.
         runs_dir: where run folders live; $TKIT_RUNS or ./runs by default.
@@ -69,84 +83,125 @@ def adopt(
         >>> tkit.export(run)
     """
     from tkit import model_files
-    from tkit.keras_files.reader import read, with_outputs
+    from tkit.keras_files.reader import read
 
     began = time.perf_counter()
     path = Path(path)
     found = read(path, pixels)
     sha256 = files.sha256(path)
-    recipe = _recipe(path, sha256, found.input_shape, data, pixels, overrides)
+    recipe = _recipe(path, sha256, found, data, pixels, overrides)
     splits = load_data(recipe.data, recipe.seed)
     data_found = identity(recipe.data, splits)
     if existing := _existing(recipe, data_found, runs_dir):
         console.say(f"{existing.folder}: made of this file and data before")
         return existing
-    found = with_outputs(found, len(splits.class_names), str(path))
+    found, contract = _contract(found, recipe, splits, path)
     run = Run.create(Loaded(recipe, None), runs_dir)
-    accuracy = _accuracy(found, splits, recipe.seed)
+    score = _score(found, contract, splits, recipe.seed)
     run.finish(
         "adopt",
         "float",
         inputs=[run.folder / "recipe.json"],
         outputs=model_files.save(found.model, run.folder / "float"),
-        metrics=accuracy,
+        metrics=score,
         seconds=time.perf_counter() - began,
         source={"path": str(path.resolve()), "sha256": sha256},
         pixels=found.pixels,
-        output=found.output,
-        class_names=list(splits.class_names),
+        **contract.as_json(),
         data=data_found,
         parameters=found.model.count_params(),
     )
-    _report(run, path.name, found, splits, accuracy)
+    _report(run, path.name, found, contract, splits, score)
     return run
 
 
 def _recipe(
-    path: Path,
-    sha256: str,
-    shape: tuple[int, int, int],
-    data: str,
-    pixels: Pixels | None,
-    overrides: Sequence[str],
+    path: Path, sha256: str, found: Found, source: str, pixels: Pixels | None, overrides: Sequence[str]
 ) -> Recipe:
-    """The recipe of a model file that takes images of [height, width, channels].
+    """The recipe of a model file.
 
     Raises:
-        InputError: an override of the images' size.
+        InputError: an override of the images' size, or labels that don't fit the outputs.
     """
-    height, width, channels = shape
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).lstrip("_.-") or "model"
-    recipe = Recipe(
-        name=name,
-        data=Images(source=data, image_size=(height, width), channels=channels, resize="keras").located(),
-        model=KerasFile(path=str(path.resolve()), sha256=sha256, pixels=pixels),
-    )
-    recipe = with_overrides(recipe, overrides)
-    if (*recipe.data.image_size, recipe.data.channels) != shape:
+    labels: Labels = "none" if found.row is None else "classes"
+    data: Data
+    if isinstance(found.input, Image):
+        height, width, channels = found.input.shape
+        size = {"image_size": (height, width), "channels": channels, "resize": found.input.resize}
+        data = Images.model_validate({"source": source, "labels": labels, **size})
+    else:
+        data = Arrays(source=source)
+    model = KerasFile(path=str(path.resolve()), sha256=sha256, pixels=pixels)
+    recipe = Recipe(name=name, task=Inference(), data=data.located(), model=model)
+    recipe = overridden(recipe, overrides)
+    data = recipe.data
+    if isinstance(found.input, Image) and isinstance(data, Images):
+        height, width, channels = found.input.shape
+        if (*data.image_size, data.channels) != found.input.shape:
+            raise InputError(
+                f"{path} takes images of {height}x{width}x{channels}: data.image_size and data.channels are the "
+                "model's and can't be changed. data.resize says how images are brought to that size."
+            )
+    if data.labels != "none" and found.row is None:
         raise InputError(
-            f"{path} takes images of {height}x{width}x{channels}: data.image_size and data.channels are the model's "
-            "and can't be changed. data.resize says how images are brought to that size."
+            f"{path} gives {listed(found.outputs)}: data.labels={data.labels} is for one row of outputs. Leave it out: "
+            "the model is judged by agreement."
         )
+    if not any(item.startswith("task") for item in overrides):
+        recipe = recipe.model_copy(update={"task": TASKS[data.labels]})
+    check(recipe)
     return recipe
 
 
-def _accuracy(found: Found, splits: Splits, seed: int) -> dict[str, Any]:
+def _contract(found: Found, recipe: Recipe, splits: Splits, path: Path) -> tuple[Found, Contract]:
+    """The model with the outputs that its task means, and what it takes and gives.
+
+    Raises:
+        InputError: the data has other tensors, or another number of classes.
+    """
+    matched(found.input.tensors, splits.input.tensors, f"data {splits.name!r}", "gives")
+    from tkit.keras_files.reader import with_outputs
+
+    task = recipe.task
+    if task.gives == "classes":
+        found = with_outputs(found, len(splits.class_names), str(path))
+        return found, Contract(task, splits.input, found.classes(splits.class_names))
+    if task.gives == "number":
+        if found.row != 1:
+            raise InputError(f"{path} has {found.row} outputs; data.labels=numbers is for models with one.")
+        return found, Contract.of(task, splits)
+    return found, Contract(task, splits.input, Tensors(found.outputs))
+
+
+def _score(found: Found, contract: Contract, splits: Splits, seed: int) -> dict[str, Any]:
+    from tkit.arrays import predicted
+
+    if contract.output.measure is None:
+        return {}
     examples = held_out.drawn(splits.validation, held_out.SAMPLES, seed)
-    return held_out.figures(found.model.predict(examples.images.astype(np.float32), verbose=0), examples.labels)
-
-
-def _report(run: Run, name: str, found: Found, splits: Splits, accuracy: dict[str, Any]) -> None:
-    """Says what was adopted, how its images are resized, and what a person can compare with their training."""
-    height, width, _ = found.input_shape
-    console.say(
-        f"{run.folder}: {name}, {found.model.count_params():,} parameters; takes images of {height}x{width}, "
-        f"pixels {found.pixels}; gives {found.output} of {len(splits.class_names)} classes"
+    inputs, targets = (
+        examples.arrays([spec.name for spec in side]) for side in (contract.input.tensors, contract.output.targets)
     )
-    console.say(_RULES[run.recipe.data.resize])
-    if warning := held_out.warning(accuracy, len(splits.class_names)):
+    return held_out.figures(contract.output, predicted(found.model, inputs, contract.output.tensors, 32), targets)
+
+
+def _report(run: Run, name: str, found: Found, contract: Contract, splits: Splits, score: dict[str, Any]) -> None:
+    """Says what was adopted, how its images are resized, and what a person can compare with their training."""
+    output, data = contract.output, run.recipe.data
+    takes, gives = listed(contract.input.tensors), output.line()
+    if isinstance(contract.input, Image):
+        takes = f"images of {contract.input.height}x{contract.input.width}, pixels {found.pixels}"
+    if isinstance(output, Classes):
+        gives = f"{output.form} of {output.line()}"
+    console.say(f"{run.folder}: {name}, {found.model.count_params():,} parameters; takes {takes}; gives {gives}")
+    if isinstance(data, Images):
+        console.say(_RULES[data.resize])
+    if score and (warning := held_out.warning(output, score)):
         console.say(warning)
-    for line in (_order(splits.class_names), *splits.remarks()):
+    if isinstance(output, Classes):
+        console.say(f"data: {_order(splits.class_names)}")
+    for line in splits.remarks():
         console.say(f"data: {line}")
 
 

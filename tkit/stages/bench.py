@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tkit import files
 from tkit.recipe_loading import with_overrides
 from tkit.run_folder import Run
 from tkit.stages._common import as_run, data_of, stage
 from tkit.stages.bench_file import keep, measure
+from tkit_edge.files import npz_bytes
 
-DRY_RUN_TEST_IMAGES = 16
+DRY_RUN_TEST_EXAMPLES = 16
 
 
 @stage()
@@ -40,14 +39,17 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
     variant = variant or run.variant
     folder = run.whole("export", variant)
     recipe = with_overrides(run.recipe, overrides)
-    test = data_of(run, recipe).test
-    limit = DRY_RUN_TEST_IMAGES if run.dry_run else None
+    test, output = data_of(run, recipe).test, run.output
+    limit = DRY_RUN_TEST_EXAMPLES if run.dry_run else None
     report, table = folder / "bench" / "bench.json", folder / "bench" / "bench.txt"
     report.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tkit-bench-") as scratch:
-        images = Path(scratch) / "test.npz"
-        np.savez(images, images=test.images[:limit], labels=test.labels[:limit])
-        metrics, text = measure(folder / "export", recipe.bench, "--test", str(images))
+        arguments: list[str] = []
+        if output.measure is not None:
+            path, specs = Path(scratch) / "test.npz", (*run.input.tensors, *output.targets)
+            path.write_bytes(npz_bytes({f"{spec.name}s": test.columns[spec.name][:limit] for spec in specs}))
+            arguments = ["--test", str(path)]
+        metrics, text = measure(folder / "export", recipe.bench, *arguments)
     files.write_json(report, metrics)
     files.write_bytes(table, text.encode())
     entry = run.finish(

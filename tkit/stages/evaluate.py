@@ -66,14 +66,14 @@ def evaluate(
     else:
         unused = {"format": format} if path.suffix == ".tflite" else {"pixels": pixels}
         refuse_unused(f"{path}, an exported file,", variant=variant, runs_dir=runs_dir, **unused)
-        result, shown = _evaluate.of_exported(path, format, pixels, data, split, mirror, overrides)
-        return _evaluate.write(result, shown, Path(output)) if output is not None else result
+        result, plots = _evaluate.of_exported(path, format, pixels, data, split, mirror, overrides)
+        return _evaluate.write(result, plots, Path(output)) if output is not None else result
     run = run.with_overrides(overrides)
     variant = variant or run.variant
-    result, shown = _evaluate.of_variant(run, variant, format, data, split, mirror)
+    result, plots = _evaluate.of_variant(run, variant, format, data, split, mirror)
     if output is not None or data is not None:
-        return result if output is None else _evaluate.write(result, shown, Path(output))
-    return _evaluate.record(run, variant, result, shown, began)
+        return result if output is None else _evaluate.write(result, plots, Path(output))
+    return _evaluate.record(run, variant, result, plots, began)
 
 
 def _is_exported(path: Path) -> bool:
@@ -81,7 +81,13 @@ def _is_exported(path: Path) -> bool:
 
 
 def require(result: dict[str, Any], at_least: float, *, by_interval: bool = False) -> None:
-    """Raises BoundError where the accuracy of a `result` of `evaluate`, or its interval's lower end, is too low."""
+    """Raises BoundError where the accuracy of a `result` of `evaluate`, or its interval's lower end, is too low.
+
+    Raises:
+        InputError: the model is no classifier.
+    """
+    if "accuracy" not in result:
+        raise InputError("A lowest accuracy is for classifiers; this model predicts a number.")
     low, high = result["interval"]
     if not (low if by_interval else result["accuracy"]) >= at_least:
         raise BoundError(

@@ -14,7 +14,8 @@ from tkit.stages._common import as_run, refuse_unused, stage
 from tkit.stages._subjects import Subject, of_bundle, of_keras, of_run, of_tflite
 from tkit_edge.errors import InputError
 from tkit_edge.inputs.image import Image
-from tkit_edge.predict import DEFAULT_TOP, Prediction
+from tkit_edge.outputs.classes import Classes
+from tkit_edge.predict import Prediction
 from tkit_edge.predict import predict as classify
 
 
@@ -23,7 +24,7 @@ def predict(
     subject: Run | str | Path,
     images: Sequence[str | Path],
     *,
-    top: int = DEFAULT_TOP,
+    top: int | None = None,
     variant: str | None = None,
     format: str | None = None,
     pixels: Pixels | None = None,
@@ -36,7 +37,7 @@ def predict(
         subject: a run or its folder, a bundle, a .tflite file or a .keras file; the classes of the last two are
             numbers, because the files don't hold names.
         images: image files, or folders of them.
-        top: how many classes of each image.
+        top: how many classes of each image; of other models none may be asked for.
         variant: of a run; the newest by default.
         format: "keras" or an exported format; int8 where it is exported, else what there is.
         pixels: what pixels a .keras or .tflite file takes, where it doesn't show it.
@@ -54,7 +55,8 @@ def predict(
         '7'
     """
     with _open(subject, variant, format, pixels, runs_dir) as opened:
-        console.say(f"{opened.file}" + ("" if opened.named else ": classes are numbers, in the order of its outputs"))
+        unnamed = not opened.named and isinstance(opened.model.output, Classes)
+        console.say(f"{opened.file}" + (": classes are numbers, in the order of its outputs" if unnamed else ""))
         model = opened.model
         if resize is not None:
             if not isinstance(model.input, Image):

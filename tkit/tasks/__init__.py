@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from tkit_edge.outputs import Output
-from tkit_pipelines.config import Component
+from tkit_pipelines.config import Component, component_class, kinds
 
 if TYPE_CHECKING:
     import keras
@@ -60,3 +60,12 @@ class Task(Component):
     def spread(self, splits: Splits) -> float:
         """How far targets lie apart."""
         return 1.0
+
+
+def task_for(output: Output) -> Task:
+    """The task of a model with this output, with its default settings."""
+    for kind in kinds(__name__):
+        found = component_class(__name__, kind)
+        if issubclass(found, Task) and found.gives == output.kind:
+            return found(kind=kind)
+    raise ValueError(f"no task gives {output.kind}")

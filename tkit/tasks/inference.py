@@ -25,7 +25,9 @@ class Inference(Task):
 
     def encoded(self, columns: Mapping[str, object], output: Output) -> NoReturn:
         """Raises InputError."""
-        raise InputError(f"{_ABOUT}, so it can't be trained further: prune, cluster, distil and aware=true need labels.")
+        raise InputError(
+            f"{_ABOUT}, so it can't be trained further: prune, cluster, distil and aware=true need labels."
+        )
 
     def loss(self, output: Output, spread: float) -> NoReturn:
         """Raises InputError."""

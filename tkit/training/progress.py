@@ -90,7 +90,11 @@ class TrainingProgress(keras.callbacks.Callback):
         shares = (("train", key, trained), ("val", f"val_{key}", self.validation))
         losses = [f"{float(logs[name]):.4f}" for name in ("loss", "val_loss") if name in logs]
         return [
-            *(f"{split} {self.measure.text(float(logs[name]))} of {count:,}" for split, name, count in shares if name in logs),
+            *(
+                f"{split} {self.measure.text(float(logs[name]))} of {count:,}"
+                for split, name, count in shares
+                if name in logs
+            ),
             *(["loss " + "/".join(losses)] if losses else []),
         ]
 

@@ -148,9 +148,7 @@ class Classes(Output):
 
     def divergence(self, reference: Arrays, outputs: Arrays) -> float:
         """Kullback and Leibler's, of the classes' probabilities, in nats."""
-        before, after = (
-            np.clip(self.probabilities(item).astype(np.float64), 1e-9, 1) for item in (reference, outputs)
-        )
+        before, after = (np.clip(self.probabilities(item).astype(np.float64), 1e-9, 1) for item in (reference, outputs))
         return max(0.0, float(np.mean(np.sum(before * np.log(before / after), axis=1))))
 
     def as_json(self) -> dict[str, Any]:

@@ -28,8 +28,10 @@ from tkit import console
 from tkit.compression.channels.narrowing import narrow
 from tkit.compression.channels.ranking import Importance
 from tkit.conversion.converter import Converter
+from tkit.graph import input_names, takes_image
 from tkit_edge.bench import DEFAULT_TIMEOUT
 from tkit_edge.errors import BoundError, InputError
+from tkit_edge.tensors import Arrays
 from tkit_edge.worker import Worker
 from tkit_pipelines.progress import progress
 
@@ -258,15 +260,27 @@ class _Stopwatch:
     @contextmanager
     def _worker(self, model: keras.Model, name: str) -> Iterator[Worker]:
         """A process that has loaded and warmed up a model's int8 file."""
-        shape = (_NOISE_IMAGES, *model.input_shape[1:])
-        noise = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         path = self._scratch / f"{name}.tflite"
-        with Converter(model, noise, io="int8") as convert:
+        names = [f"output_{number}" for number in range(len(model.outputs))]
+        with Converter(model, _noise(model), io="int8", outputs=names) as convert:
             path.write_bytes(convert("int8"))
         with Worker(path, threads=1, kernels="xnnpack", timeout=DEFAULT_TIMEOUT) as worker:
             worker.ask("load")
             _run(worker)
             yield worker
+
+
+def _noise(model: keras.Model) -> Arrays:
+    """Examples that calibrate: pixels of any value, other numbers from 0 to 1, integers 0, which is always one."""
+    random, found = np.random.default_rng(0), {}
+    for name, tensor in zip(input_names(model), model.inputs, strict=True):
+        shape = (_NOISE_IMAGES, *tensor.shape[1:])
+        if takes_image(model):
+            found[name] = random.integers(0, 256, shape, np.uint8)
+        else:
+            real = "float" in tensor.dtype
+            found[name] = random.random(shape, np.float32) if real else np.zeros(shape, tensor.dtype)
+    return found
 
 
 def _run(worker: Worker) -> float:

@@ -18,6 +18,7 @@ from tkit.compression.workbench import Workbench
 from tkit.kernels.viewed import with_kernels
 from tkit.training.optimizers import Optimizer
 from tkit_edge.errors import InputError
+from tkit_edge.outputs.classes import Classes
 
 RANKED_AT_ONCE = 64
 """Images of one batch that taylor's gradients are taken of."""
@@ -74,8 +75,14 @@ def prune_channels(
 def _importance(model: keras.Model, work: Workbench, by: Ranking, samples: int) -> dict[str, np.ndarray]:
     if by != "taylor":
         return {"l1": ranking.l1, "bn_scale": ranking.bn_scale}[by](model)
-    chosen = work.labelled(samples)
-    return ranking.taylor(model, chosen.images, chosen.labels, batch_size=RANKED_AT_ONCE)
+    chosen, output = work.chosen(samples), work.contract.output
+    if isinstance(output, Classes):  # of the labels as they are, without smoothing
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=not output.saturated)
+        targets = chosen.labels
+    else:
+        loss = work.contract.loss()
+        targets = work.contract.encoded(work.targets(chosen))
+    return ranking.taylor(model, work.inputs(chosen), targets, loss, batch_size=RANKED_AT_ONCE)
 
 
 def _listed(widths: Mapping[str, int]) -> str:

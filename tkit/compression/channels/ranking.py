@@ -7,16 +7,18 @@ for reasons unrelated to importance: 1 is the group's average channel. All are d
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tkit.arrays import fed, part
 from tkit.compression.channels.axes import KERNELS, OWN
 from tkit.compression.channels.groups import Layout, ids_along
-from tkit.keras_files.graph import activation_of
 from tkit.keras_internals import calls_of, producer
 from tkit_edge.errors import InputError
+from tkit_edge.tensors import Arrays
 
 Importance = dict[str, np.ndarray]
 """A group's name -> float64 [width], 1 on average."""
@@ -52,7 +54,9 @@ def bn_scale(model: keras.Model) -> Importance:
     return _normalized(layout, _summed(layout, model, _absolute_gamma))
 
 
-def taylor(model: keras.Model, images: np.ndarray, labels: np.ndarray, *, batch_size: int) -> Importance:
+def taylor(
+    model: keras.Model, examples: Arrays, targets: np.ndarray, loss: keras.losses.Loss, *, batch_size: int
+) -> Importance:
     """How much the loss changes, to first order, when a channel is set to 0, summed over batches.
 
     A channel's change is activation x gradient, which is gamma dL/dgamma + beta dL/dbeta where BatchNormalization
@@ -60,35 +64,39 @@ def taylor(model: keras.Model, images: np.ndarray, labels: np.ndarray, *, batch_
     before the absolute value is taken. Dropout is off and BatchNormalization uses its moving statistics.
 
     Args:
-        model: pixels to logits, or to probabilities through a final softmax or sigmoid.
-        images: uint8 or float32 training images [n, height, width, channels].
-        labels: int [n].
-        batch_size: images per step. Within a batch, changes of opposite sign cancel, so small batches reveal more.
+        model: float32 functional model.
+        examples: training examples.
+        targets: what is right of them, as the loss takes it, [n, ...].
+        loss: the task's.
+        batch_size: examples per step. Within a batch, changes of opposite sign cancel, so small batches reveal more.
 
     Source: Molchanov et al. 2019, "Importance Estimation for Neural Network Pruning".
     """
     layout = Layout(model)
     sites = _sites(model)
     variables = [variable.value for _, variable in sites]
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=activation_of(model) is None)
 
     @tf.function(reduce_retracing=True)
-    def changes(inputs: tf.Tensor, classes: tf.Tensor) -> list[tf.Tensor]:
+    def changes(inputs: Any, wanted: tf.Tensor) -> list[tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            value = loss(classes, model(inputs, training=False))
+            value = loss(wanted, model(inputs, training=False))
         gradients = tape.gradient(value, variables, unconnected_gradients="zero")
         return [gradient * variable for gradient, variable in zip(gradients, variables, strict=True)]
 
     total = np.zeros(len(layout.trace.ties))
-    for start in range(0, len(images), batch_size):
+    for start in range(0, len(targets), batch_size):
         batch = slice(start, start + batch_size)
         of_batch = np.zeros_like(total)
-        found = changes(tf.constant(images[batch], tf.float32), tf.constant(labels[batch]))
+        found = changes(_tensors(fed(model, part(examples, batch))), tf.constant(targets[batch]))
         for (layer, variable), change in zip(sites, found, strict=True):
             _add(of_batch, layout, layer, variable.name, change.numpy())
         total += np.abs(of_batch)
     return _normalized(layout, total)
+
+
+def _tensors(inputs: Any) -> Any:
+    return keras.tree.map_structure(tf.constant, inputs)
 
 
 def _sites(model: keras.Model) -> list[tuple[keras.layers.Layer, keras.Variable]]:

@@ -6,37 +6,50 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tkit.conversion.statistics import paired_drop
-from tkit_edge.accuracy import top1
-from tkit_edge.outputs.classes import probabilities
+from tkit.conversion.statistics import paired_drop, scale_of
+from tkit_edge.outputs import Output
+from tkit_edge.tensors import Arrays
 
 
 class Effect(NamedTuple):
     """The effect of rounding on a model's outputs, compared with float."""
 
     divergence: float
-    """Mean Kullback-Leibler divergence of the classes' probabilities, in nats."""
+    """As of `Output.divergence`: of classes, Kullback and Leibler's of their probabilities, in nats."""
     sqnr_db: float | None
     """Signal to quantization noise of the outputs, in dB; None without noise."""
     agreement: float
-    """Share of the images with the same prediction."""
-    accuracy: float
-    drop: float
-    drop_interval: tuple[float, float]
+    """Share of the examples with the same prediction."""
+    score: float | None
+    """By the output's measure; None where nothing is known to be right, as the others."""
+    drop: float | None
+    drop_interval: tuple[float, float] | None
     """95 %, paired."""
 
+    def as_json(self, output: Output) -> dict[str, object]:
+        """The values, the score under its measure's key."""
+        values = self._asdict()
+        score = values.pop("score")
+        return values if output.measure is None else {**values, output.measure.key: score}
 
-def compared(reference: np.ndarray, outputs: np.ndarray, labels: np.ndarray, output: str) -> Effect:
-    """The effect on outputs, both float32 [n, classes], logits or probabilities; `labels` are int [n]."""
-    before, after = (np.clip(probabilities(item, output).astype(np.float64), 1e-9, 1) for item in (reference, outputs))
-    noise = float(np.sum((outputs - reference).astype(np.float64) ** 2))
-    was, now = top1(reference), top1(outputs)
-    drop, interval = paired_drop(was == labels, now == labels)
+
+def compared(output: Output, reference: Arrays, outputs: Arrays, targets: Arrays) -> Effect:
+    """The effect on outputs of n examples; `targets` are what is right of them."""
+    noise = sum(float(np.sum((outputs[name] - wanted).astype(np.float64) ** 2)) for name, wanted in reference.items())
+    signal = sum(float(np.sum(wanted.astype(np.float64) ** 2)) for wanted in reference.values())
+    same, _ = output.agreement(reference, outputs)
+    score = drop = interval = None
+    if output.measure is not None:
+        was, now = output.graded(reference, targets), output.graded(outputs, targets)
+        (right,) = targets.values()
+        score = float(np.mean(now))
+        drop, found = paired_drop(was, now, scale_of(right))
+        interval = (float(found[0]), float(found[1]))
     return Effect(
-        divergence=max(0.0, float(np.mean(np.sum(before * np.log(before / after), axis=1)))),
-        sqnr_db=10 * float(np.log10(np.sum(reference.astype(np.float64) ** 2) / noise)) if noise else None,
-        agreement=float(np.mean(was == now)),
-        accuracy=float(np.mean(now == labels)),
+        divergence=output.divergence(reference, outputs),
+        sqnr_db=10 * float(np.log10(signal / noise)) if noise else None,
+        agreement=float(np.mean(same)),
+        score=score,
         drop=drop,
-        drop_interval=(float(interval[0]), float(interval[1])),
+        drop_interval=interval,
     )

@@ -1,4 +1,4 @@
-"""A float model's activations on images, compared with the ranges of their int8 codes."""
+"""A float model's activations on examples, compared with the ranges of their int8 codes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tkit.compression.diagnosis.sites import Switches, batches
 from tkit.quantization.fake_quant import CODES
+from tkit_edge.tensors import Arrays
 
 BINS = 4096
 
@@ -37,12 +38,12 @@ class Seen(NamedTuple):
         return float(middles[order][np.searchsorted(below, share)])
 
 
-def observe(switches: Switches, images: np.ndarray) -> dict[str, Seen]:
-    """Each activation's values on uint8 images, all switches off; in two passes, the second into histograms."""
+def observe(switches: Switches, examples: Arrays) -> dict[str, Seen]:
+    """Each activation's values on examples, all switches off; in two passes, the second into histograms."""
     names, probe = switches.probe()
     lows: dict[str, np.ndarray] = {}
     highs: dict[str, np.ndarray] = {}
-    for batch in batches(images):
+    for batch in batches(switches.graph, examples):
         for name, values in zip(names, probe(batch), strict=True):
             channels = tf.reshape(values, [-1, values.shape[-1]])
             low, high = tf.reduce_min(channels, 0).numpy(), tf.reduce_max(channels, 0).numpy()
@@ -56,7 +57,7 @@ def observe(switches: Switches, images: np.ndarray) -> dict[str, Seen]:
     counts = {name: np.zeros(BINS, np.int64) for name in lows}
     spans = {name: (float(low.min()), float(max(highs[name].max(), low.min() + 1e-9))) for name, low in lows.items()}
     errors = {name: np.zeros(4) for name in lows}
-    for batch in batches(images):
+    for batch in batches(switches.graph, examples):
         for name, values in zip(names, probe(batch), strict=True):
             counts[name] += tf.histogram_fixed_width(values, spans[name], BINS).numpy()
             errors[name] += _errors(values, switches.range_of(name)).numpy()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import keras
 
+from tkit.arrays import count
 from tkit.compression.diagnosis.causes import Cause
 from tkit.compression.diagnosis.effect import Effect
 from tkit.compression.diagnosis.sites import Site, Switches
@@ -20,6 +21,7 @@ MORE = 4
 """Multiple of the calibration images that is examined to see whether they were too few."""
 BETTER = 0.5
 """Another calibration is a remedy if it leaves at most this share of a site's divergence."""
+Range = tuple[float, float] | None
 METHODS: tuple[Method, ...] = ("minmax", "percentile", "mse")
 Measure = Callable[[Sequence[Site]], Effect]
 
@@ -49,8 +51,9 @@ class Remedies:
         step, left = self.step, {site: alone[site].divergence for site in suspects}
         if any(site.part == "activations" for site in suspects):
             step, left = self._calibrated(left, together)
-        around = _around(self.folded, self.step.float_layers)
-        fused = _fused(self.folded, self.step.float_layers)
+        known = self.work.contract.input.range
+        around = _around(self.folded, self.step.float_layers, known)
+        fused = _fused(self.folded, self.step.float_layers, known)
         float_layers: dict[str, None] = {}
         for site in suspects:
             if left[site] <= BETTER * alone[site].divergence:
@@ -85,12 +88,13 @@ class Remedies:
     def _others(self) -> Iterator[tuple[Quantize, dict[str, tuple[float, float]]]]:
         tried = set()
         for samples in (self.step.samples, MORE * self.step.samples):
-            images = self.work.calibration(samples)
+            examples = self.work.calibration(samples)
             for method in METHODS:
-                key = (len(images), method)
+                key = (count(examples), method)
                 if key not in tried and (samples, method) != (self.step.samples, self.step.calibration):
                     step = self.step.model_copy(update={"samples": samples, "calibration": method})
-                    yield step, ranges(self.folded, images, method, step.float_layers)
+                    known = self.work.contract.input.range
+                    yield step, ranges(self.folded, examples, method, step.float_layers, known)
                 tried.add(key)
 
 
@@ -107,9 +111,9 @@ def written(step: Quantize) -> str:
     return "quantize" + (":" + ",".join(texts) if texts else "")
 
 
-def _fused(model: keras.Model, float_layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _fused(model: keras.Model, float_layers: Sequence[str], input_range: Range) -> dict[str, tuple[str, ...]]:
     """The layers that the runtime fuses with the ReLU after them, each with its ReLU."""
-    rules, after = Rules(model, float_layers), users(model)
+    rules, after = Rules(model, float_layers, input_range), users(model)
     found: dict[str, tuple[str, ...]] = {}
     for node in nodes(model):
         rule, layer = rules.of[id(node)], node.operation.name
@@ -118,15 +122,15 @@ def _fused(model: keras.Model, float_layers: Sequence[str]) -> dict[str, tuple[s
     return found
 
 
-def _around(model: keras.Model, float_layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _around(model: keras.Model, float_layers: Sequence[str], input_range: Range) -> dict[str, tuple[str, ...]]:
     """By activation, the layers that output or consume it: once all are in float, it is not rounded.
 
     The model's own outputs are left out: they are always rounded.
     """
-    rules, fused = Rules(model, float_layers), _fused(model, float_layers)
+    rules, fused = Rules(model, float_layers, input_range), _fused(model, float_layers, input_range)
     makers = {relu: layer for layer, relu in fused.values()}
     found: dict[str, dict[str, None]] = {}
-    sites = {id(model.inputs[0]): rules.start}
+    sites = {id(tensor): site for tensor, site in zip(model.inputs, rules.starts, strict=True)}
     for node in nodes(model):
         layer, rule = node.operation.name, rules.of[id(node)]
         touched = {rules.root(site) for site in (*rule.sites, *(sites[id(tensor)] for tensor in node.input_tensors))}

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from tkit.arrays import count
 from tkit.compression.diagnosis.causes import Cause, of_activations, of_kernel
 from tkit.compression.diagnosis.effect import Effect, compared
 from tkit.compression.diagnosis.observations import Seen, observe
@@ -18,6 +19,7 @@ from tkit.compression.steps.quantize import Quantize
 from tkit.compression.workbench import Workbench
 from tkit.kernels.viewed import scale_shape
 from tkit.passes.folding import fold
+from tkit_edge.tensors import Arrays
 from tkit_pipelines.dataset import Examples
 from tkit_pipelines.progress import progress
 
@@ -56,9 +58,9 @@ def sensitivity_analysis(state: State, work: Workbench, step: Quantize, held_out
 
     Args:
         state: the float model and its properties.
-        work: the training images, which calibrate.
+        work: the training data, which calibrates.
         step: how it is quantized; nothing is trained.
-        held_out: validation images, which measure.
+        held_out: validation examples, which measure.
 
     Raises:
         InputError: as `Quantize.apply`.
@@ -66,11 +68,11 @@ def sensitivity_analysis(state: State, work: Workbench, step: Quantize, held_out
     rounded = step.apply(state, work)
     folded = fold(state.model)
     switches = Switches(folded, rounded)
-    output = "probabilities" if work.probabilities else "logits"
-    reference = switches.outputs(held_out.images)
+    inputs, targets, specs = work.inputs(held_out), work.targets(held_out), work.contract.output.tensors
+    reference = switches.outputs(inputs, specs)
 
     def effect(sites: Sequence[Site]) -> Effect:
-        return compared(reference, switches.outputs(held_out.images, sites), held_out.labels, output)
+        return compared(work.contract.output, reference, switches.outputs(inputs, specs, sites), targets)
 
     alone: dict[Site, Effect] = {}
     with progress("rounding one at a time", len(switches.sites) + 1) as advance:
@@ -82,7 +84,7 @@ def sensitivity_analysis(state: State, work: Workbench, step: Quantize, held_out
     ranked = sorted(alone, key=lambda site: -alone[site].divergence)
     least = max(SUSPECT * together.divergence, NOTICEABLE)
     suspects = [site for site in ranked[:SUSPECTS] if alone[site].divergence >= least]
-    causes, seen = _causes(switches, folded, work, step, held_out)
+    causes, seen = _causes(switches, folded, work, step, inputs)
     remedies = Remedies(switches, folded, work, step, effect)
     exceptions = remedies.of(suspects, alone, together, causes) if suspects else None
     sites = [
@@ -93,12 +95,12 @@ def sensitivity_analysis(state: State, work: Workbench, step: Quantize, held_out
 
 
 def _causes(
-    switches: Switches, folded: keras.Model, work: Workbench, step: Quantize, held_out: Examples
+    switches: Switches, folded: keras.Model, work: Workbench, step: Quantize, held_out: Arrays
 ) -> tuple[dict[Site, Cause], dict[str, Seen]]:
-    calibration, images = work.calibration(step.samples), work.calibration(MORE * step.samples)
+    calibration, examples = work.calibration(step.samples), work.calibration(MORE * step.samples)
     seen = observe(switches, calibration)
-    more = observe(switches, images) if len(images) > len(calibration) else seen
-    validation = observe(switches, held_out.images)
+    more = observe(switches, examples) if count(examples) > count(calibration) else seen
+    validation = observe(switches, held_out)
     found: dict[Site, Cause] = {}
     for site in switches.sites:
         if site.part == "kernel":

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tkit.arrays import count, fed, named, part
 from tkit.compression.step import State
-from tkit.graph import clone, cloned
+from tkit.graph import clone, cloned, one_or_all
 from tkit.keras_internals import nodes
 from tkit.kernels.viewed import with_kernels
 from tkit.quantization.fake_quant import FakeQuant
-from tkit.quantization.graph import int8_graph, quantizers
+from tkit.quantization.graph import quantized, quantizers
+from tkit_edge.tensors import Arrays, TensorSpec
 
 BATCH = 100
 Part = Literal["kernel", "activations"]
@@ -51,16 +53,16 @@ class Switches:
     def __init__(self, folded: keras.Model, rounded: State) -> None:
         settings = rounded.kept.quantized
         assert settings is not None
-        self.graph = _switched(int8_graph(folded, settings.ranges, settings.float_layers))
+        self.graph = _switched(quantized(folded, settings))
         self.activations: dict[str, Switched] = quantizers(self.graph)
         self.kernels = {
             layer.name: (layer.kernel.numpy(), rounded.model.get_layer(layer.name).kernel.numpy())
             for layer in with_kernels(folded)
             if layer.name in settings.scales
         }
-        shape = (None, *folded.inputs[0].shape[1:])
-        signature = [tf.TensorSpec(shape, tf.float32)]
-        self._run = tf.function(lambda images: self.graph(images, training=False), input_signature=signature)
+        specs = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in folded.inputs]
+        signature = [one_or_all(specs)]
+        self._run = tf.function(lambda inputs: self.graph(inputs, training=False), input_signature=signature)
 
     @property
     def sites(self) -> list[Site]:
@@ -70,13 +72,14 @@ class Switches:
             *(Site(name, "activations") for name in self.activations),
         ]
 
-    def outputs(self, images: np.ndarray, on: Iterable[Site] = ()) -> np.ndarray:
-        """The model's outputs for uint8 images with only the sites `on` rounded: float32 [n, classes]."""
+    def outputs(self, examples: Arrays, specs: Sequence[TensorSpec], on: Iterable[Site] = ()) -> Arrays:
+        """The model's outputs for examples with only the sites `on` rounded, by the names of `specs`."""
         on = list(on)
         for site in on:
             self._switch(site, True)
         try:
-            return np.concatenate([self._run(batch).numpy() for batch in batches(images)])
+            found = [named(self._run(batch), specs) for batch in batches(self.graph, examples)]
+            return {spec.name: np.concatenate([item[spec.name] for item in found]) for spec in specs}
         finally:
             for site in on:
                 self._switch(site, False)
@@ -93,7 +96,7 @@ class Switches:
         return float(layer.low.numpy()), float(layer.high.numpy())
 
     def probe(self) -> tuple[list[str], Any]:
-        """The activations' names, and a function from float32 images to their float values, in the same order.
+        """The activations' names, and a function from a batch to their float values, in the same order.
 
         A name is repeated where several tensors share its range.
         """
@@ -104,7 +107,9 @@ class Switches:
             if node.operation.name in names
         ]
         inner = keras.Model(self.graph.inputs, [tensor for _, tensor in found])
-        return [name for name, _ in found], tf.function(lambda images: inner(images, training=False))
+        return [name for name, _ in found], tf.function(
+            lambda inputs: keras.tree.flatten(inner(inputs, training=False))
+        )
 
     def _switch(self, site: Site, on: bool) -> None:
         if site.part == "activations":
@@ -113,10 +118,10 @@ class Switches:
             self.graph.get_layer(site.layer).kernel.assign(self.kernels[site.layer][on])
 
 
-def batches(images: np.ndarray) -> Iterator[tf.Tensor]:
-    """The images as float32 tensors of up to `BATCH`."""
-    for start in range(0, len(images), BATCH):
-        yield tf.cast(images[start : start + BATCH], tf.float32)
+def batches(model: keras.Model, examples: Arrays) -> Iterator[Any]:
+    """Up to `BATCH` examples at once, as the model takes them."""
+    for start in range(0, count(examples), BATCH):
+        yield keras.tree.map_structure(tf.constant, fed(model, part(examples, slice(start, start + BATCH))))
 
 
 def _switched(graph: keras.Model) -> keras.Model:

@@ -22,11 +22,13 @@ from tkit.compression.selection import chosen
 from tkit.compression.step import State
 from tkit.compression.workbench import Workbench
 from tkit.kernels.viewed import with_kernels
+from tkit.tasks.classification import Classification
 from tkit.training.optimizers import Optimizer
 from tkit.training.optimizers.adamw import AdamW
 from tkit.training.optimizers.sgd import SGD
 from tkit.training.schedules.one_cycle import OneCycle
 from tkit_edge.errors import DivergedError, InputError
+from tkit_edge.outputs.classes import Classes
 from tkit_pipelines.batches import in_order
 
 _LEGACY = "TF_USE_LEGACY_KERAS"
@@ -100,16 +102,16 @@ def fit(
     """
     import tf_keras
 
+    output, task = work.contract.output, work.contract.task
+    if not isinstance(output, Classes) or not isinstance(task, Classification):
+        raise InputError(f"{label}: TFMOT's steps take a classifier; this model gives {output.line()}.")
     tf_keras.utils.set_random_seed(work.seed)
     model.compile(
         _optimizer(work.scaled(optimizer), work, epochs * work.steps_per_epoch),
-        tf_keras.losses.CategoricalCrossentropy(
-            from_logits=not work.probabilities, label_smoothing=work.fit.label_smoothing
-        ),
+        tf_keras.losses.CategoricalCrossentropy(from_logits=not output.saturated, label_smoothing=task.label_smoothing),
         metrics=[tf_keras.metrics.CategoricalAccuracy(name="accuracy")],
     )
-    splits = work.splits
-    validation = in_order(splits.validation, len(splits.class_names), work.data.batch_size)
+    validation = in_order(work.splits.validation, work.data, work.contract.encoded)
 
     def say(epoch: int, logs: dict[str, float]) -> None:
         if not math.isfinite(logs["loss"]):

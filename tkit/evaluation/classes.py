@@ -1,0 +1,63 @@
+"""The report on a classifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tkit.evaluation import Evaluation, metrics, plots
+from tkit_edge.outputs.classes import Classes
+from tkit_edge.tensors import Arrays
+from tkit_pipelines.dataset import Examples
+
+SHOWN_MISTAKES = 30
+
+
+class ClassesEvaluation(Evaluation):
+    """Accuracy, metrics per class, confusion, calibration and the most confident mistakes.
+
+    Args:
+        output: the classes.
+    """
+
+    def __init__(self, output: Classes) -> None:
+        self.output = output
+
+    def report(self, outputs: Arrays, examples: Examples, split: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """As `Evaluation.report`; a mistake has index, file, true and predicted class, and confidence."""
+        names, shares, labels = self.output.names, self.output.probabilities(outputs), examples.labels
+        mistakes = [
+            {
+                **item,
+                "file": examples.file(item["index"]),
+                "true_class": names[item["true"]],
+                "predicted_class": names[item["predicted"]],
+            }
+            for item in metrics.mistakes(labels, shares, SHOWN_MISTAKES)
+        ]
+        figures = {**metrics.figures(labels, shares, names), "mistakes": mistakes}
+        drawn = {
+            "confusion.png": plots.confusion_png(np.array(figures["confusion"]), names, split),
+            "reliability.png": plots.reliability_png(figures["calibration"], split),
+        }
+        if "image" in examples.columns:
+            shown = [examples.images[item["index"]] for item in mistakes]
+            images = np.stack(shown) if shown else examples.images[:0]
+            drawn["mistakes.png"] = plots.mistakes_png(images, mistakes, names, split)
+        return figures, drawn
+
+    def plot(self, outputs: Arrays, targets: Arrays) -> tuple[str, bytes]:
+        """The confusion matrix."""
+        matrix = np.zeros((len(self.output.names),) * 2, np.int64)
+        np.add.at(matrix, (targets["label"], self.output.scores(outputs).argmax(axis=1)), 1)
+        return "confusion matrix", plots.confusion_png(matrix, self.output.names, "validation")
+
+    def named(self, targets: np.ndarray) -> list[str]:
+        """The classes of one-hot labels."""
+        return [self.output.names[index] for index in np.argmax(targets, axis=1)]
+
+    def averaged(self, outputs: Arrays, mirrored: Arrays) -> Arrays:
+        """The mean of the scores."""
+        name, *_ = outputs
+        return {name: (self.output.scores(outputs) + self.output.scores(mirrored)) / 2}
