@@ -53,20 +53,19 @@ def check(recipe: Recipe) -> None:
     task, data, model = recipe.task, recipe.data, recipe.model
     if task.target != data.target:
         wanted = next(labels for labels, column in TARGETS.items() if column == task.target)
-        fitting = [kind for kind in kinds("tkit.tasks") if _class("tkit.tasks", kind).target == data.target]
+        tasks = {kind: component_class("tkit.tasks", kind) for kind in kinds("tkit.tasks")}
+        fitting = [kind for kind, found in tasks.items() if issubclass(found, Task) and found.target == data.target]
         raise InputError(
             f"task={task.kind} needs data.labels={wanted}, received data.labels={data.labels}, which fits "
             f"task={' or '.join(fitting)}. Change one of the two."
         )
     for what, kind, able in (("takes", data.takes, model.takes), ("gives", task.gives, model.gives)):
         if kind not in able:
-            fitting = [name for name in kinds("tkit.models") if kind in getattr(_class("tkit.models", name), what)]
+            fitting = [
+                name for name in kinds("tkit.models") if kind in getattr(component_class("tkit.models", name), what)
+            ]
             other = f"data={data.kind}" if what == "takes" else f"task={task.kind}"
             raise InputError(
                 f"model={model.kind} {what} {' or '.join(able)}, and {other} means {kind}. Models that fit: "
                 f"{', '.join(fitting)}, or a kind of your own."
             )
-
-
-def _class(package: str, kind: str) -> type:
-    return component_class(package, kind)

@@ -84,7 +84,7 @@ class Inputs:
     samples: int
     differing: tuple[int, ...]
     """Those that don't read as the very sample that was stored."""
-    max_difference: int
+    max_difference: float
     """Of any value."""
     failed: tuple[int, ...]
     """Those that differ by more than another decoder's rounding explains."""
@@ -118,7 +118,7 @@ def check_inputs(bundle: Bundle) -> Inputs:
     Raises:
         InputError: what reading needs is not installed, or a file is missing or damaged.
     """
-    differing, failed, largest = [], [], 0
+    differing, failed, largest = [], [], 0.0
     golden = bundle.golden().inputs
     for number in range(bundle.golden_file.samples):
         path = bundle.encoded(number)

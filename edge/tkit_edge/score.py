@@ -32,4 +32,4 @@ def scored(measure: Measure, grades: np.ndarray) -> Score:
     else:
         half = Z95 * float(np.std(grades, ddof=1)) / math.sqrt(samples) if samples > 1 else math.inf
         interval = Interval(value - half, value + half)
-    return Score(measure.name, measure.share, value, tuple(interval), samples)
+    return Score(measure.name, measure.share, value, (interval.low, interval.high), samples)

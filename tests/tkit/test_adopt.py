@@ -12,6 +12,7 @@ from PIL import Image
 import tkit
 from tkit import model_files
 from tkit.keras_files.reader import read
+from tkit.models import Spec
 from tkit.models.keras_file import KerasFile
 from tkit.run_folder import Run
 from tkit_edge.bundle import Bundle

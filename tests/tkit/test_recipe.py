@@ -24,7 +24,7 @@ class Mine(Model):
     kind: Literal["mine"] = "mine"
     width: int = 4
 
-    def build(self, input_shape, num_classes, statistics):
+    def build(self, spec):
         raise NotImplementedError
 
 def recipe():

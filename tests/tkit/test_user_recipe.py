@@ -75,7 +75,7 @@ def test_a_changed_file_is_not_run(made, tmp_path):
     path.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     try:
         with pytest.raises(InputError, match="has changed since"):
-            Run.open(run.folder).recipe.model.build(Spec.of_images((8, 8, 1), 10, None))
+            Run.open(run.folder).recipe.model.build(None)
     finally:
         path.write_text(EXAMPLE)
     assert not (tmp_path / "ran").exists()
@@ -100,14 +100,14 @@ def test_a_run_folder_brings_no_code_along(made, where, tmp_path, monkeypatch):
 
 BUILDS = {
     "no model": ("return 3", "returned a int, expected a functional model"),
-    "another size": ("return net((9, 9, 1), num_classes)", r"takes \[\(None, 9, 9, 1\)\], the data gives"),
-    "other classes": ("return net(input_shape, 7)", r"gives \[\(None, 7\)\], expected \[\(None, 10\)\]"),
-    "softmax": ("return net(input_shape, num_classes, activation='softmax')", "ends in a softmax"),
+    "another size": ("return net((9, 9, 1), spec.outputs[0].shape[0])", r"takes \[\(None, 9, 9, 1\)\], the data gives"),
+    "other classes": ("return net(spec.shape, 7)", r"gives \[\(None, 7\)\], expected \[\(None, 10\)\]"),
+    "softmax": ("return net(spec.shape, 10, activation='softmax')", "ends in a softmax"),
     "own layer": (
-        "return net(input_shape, num_classes, layer=Own(name='own'))",
+        "return net(spec.shape, 10, layer=Own(name='own'))",
         "layer 'own' is a Own, which isn't one of",
     ),
-    "lambda": ("return net(input_shape, num_classes, layer=keras.layers.Lambda(abs))", "is a Lambda"),
+    "lambda": ("return net(spec.shape, 10, layer=keras.layers.Lambda(abs))", "is a Lambda"),
     "subclassed": ("return type('Sub', (keras.Model,), {})()", "returned a Sub, expected a functional"),
 }
 FILE = """
@@ -119,7 +119,7 @@ from tkit_pipelines.data.images import Images
 class Mine(Model):
     kind: Literal["mine"] = "mine"
 
-    def build(self, input_shape, num_classes, statistics):
+    def build(self, spec):
         import keras
 
         class Own(keras.layers.Layer):
@@ -151,6 +151,7 @@ def test_a_model_that_cannot_be_trained_and_exported_is_refused_before_training(
 def test_a_nested_model_of_ones_own_is_laid_out_flat(tmp_path):
     import keras
 
+    from tkit.models import Spec, Statistics
     from tkit.models._own import plain
 
     inner_inputs = keras.Input((8, 8, 1))
@@ -158,7 +159,7 @@ def test_a_nested_model_of_ones_own_is_laid_out_flat(tmp_path):
     inputs = keras.Input((8, 8, 1))
     x = keras.layers.GlobalAveragePooling2D()(inner(inputs))
     model = keras.Model(inputs, keras.layers.Dense(2, name="logits")(x))
-    made = plain(model, "mine.build()", (8, 8, 1), 2)
+    made = plain(model, "mine.build()", Spec.of_images((8, 8, 1), 2, Statistics(0.0, 1.0)))
     assert all(isinstance(layer, keras.layers.Layer) and not isinstance(layer, keras.Model) for layer in made.layers)
     images = keras.random.uniform((3, 8, 8, 1))
     assert float(keras.ops.max(abs(made(images) - model(images)))) < 1e-5

@@ -43,10 +43,12 @@ def text(result: dict[str, Any], width: int | None = None) -> str:
 
 
 def _of_numbers(result: dict[str, Any]) -> list[str]:
-    low, high, unit = *result["interval"], result["unit"] and f" {result['unit']}"
+    low, high = result["interval"]
+    unit = f" {result['unit']}" if result["unit"] else ""
+    samples = counted(result["samples"], f"{result['split']} example")
     explained = "" if result["r2"] is None else f"; R2 {result['r2']:.3f}"
     lines = [
-        f"{result['model']['file']} on {counted(result['samples'], f'{result["split"]} example')} of {result['data']}",
+        f"{result['model']['file']} on {samples} of {result['data']}",
         f"{result['split']} mean absolute error {result['mean_absolute_error']:.4g}{unit} (95 % {low:.4g} to "
         f"{high:.4g}); root of the mean squared error {result['root_mean_squared_error']:.4g}{explained}; mean of "
         f"predicted - true {result['bias']:+.4g}",

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     required=True,
     shell_complete=_complete.files,
 )
-@click.option("--top", type=click.IntRange(min=1), default=5, help="Classes shown per image. [default: 5]")
+@click.option("--top", type=click.IntRange(min=1), help="Classes shown per image. [default: 5]")
 @_options.variant_option
 @_model.format_option
 @_model.pixels_option
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 def command(
     subject: Path,
     images: tuple[str, ...],
-    top: int,
+    top: int | None,
     variant: str | None,
     format: str | None,
     pixels: Pixels | None,

@@ -74,17 +74,17 @@ class Distillation:
             self.teacher = keras.Model(self.teacher.inputs, [*self.teacher.outputs, tensor])
 
     def __call__(
-        self, images: tf.Tensor, labels: tf.Tensor, outputs: tf.Tensor, features: Sequence[tf.Tensor]
+        self, inputs: tf.Tensor, targets: tf.Tensor, outputs: tf.Tensor, features: Sequence[tf.Tensor]
     ) -> tf.Tensor:
         """The loss of one batch; arguments as for `Objective`."""
-        teacher_logits, *teacher_features = tf.nest.flatten(self.teacher(images, training=False))
+        teacher_logits, *teacher_features = tf.nest.flatten(self.teacher(inputs, training=False))
         scaled = tf.cast(teacher_logits, tf.float32) / self.temperature
         teacher_log_probs = tf.stop_gradient(tf.nn.log_softmax(scaled))
         student_log_probs = tf.nn.log_softmax(tf.cast(outputs, tf.float32) / self.temperature)
         divergences = tf.reduce_sum(tf.exp(teacher_log_probs) * (teacher_log_probs - student_log_probs), axis=1)
         # T squared keeps the gradients' size when T changes.
         soft = tf.reduce_mean(divergences) * self.temperature**2
-        loss = self.weight * soft + (1.0 - self.weight) * self.labels(labels, outputs)
+        loss = self.weight * soft + (1.0 - self.weight) * self.labels(targets, outputs)
         for own, wanted in zip(features, teacher_features, strict=True):
             difference = _similarity(own) - tf.stop_gradient(_similarity(wanted))
             loss += self.of_features * tf.reduce_mean(tf.reduce_sum(difference**2, axis=1))

@@ -129,18 +129,8 @@ class Ledger:
 
     def text(self, width: int | None = None) -> str:
         """The rows as a table, with the columns that fit `width`, and a sentence per step on what it gained."""
-        header = [
-            "step",
-            "weights",
-            "non-zero",
-            "MACs M",
-            "int8 KB",
-            "zip KB",
-            "codes",
-            "p50 ms",
-            self._measure.name,
-            "drop",
-        ]
+        score = self._measure.name
+        header = ["step", "weights", "non-zero", "MACs M", "int8 KB", "zip KB", "codes", "p50 ms", score, "drop"]
         lines = []
         for row in self.rows:
             low, high = row["drop_interval"]

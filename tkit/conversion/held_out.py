@@ -16,7 +16,7 @@ from tkit_pipelines.dataset import Examples
 SAMPLES = 500
 """Validation examples on which an adopted model's score is measured, all if there are fewer."""
 TOLERANCE = 0.05
-"""Allowed gap from the upper end of the interval to the recorded score that is better than it; of errors as a share of a guesser's."""
+"""Allowed gap from the interval to a recorded score that is better; of errors as a share of a guesser's."""
 
 
 def drawn(examples: Examples, samples: int, seed: int) -> Examples:

@@ -89,7 +89,8 @@ def read(path: Path, pixels: str | None) -> Found:
     model = model_files.rebuild(architecture, weights, path)
     outputs = tuple(_specs(model.outputs))
     if takes_image(model):
-        return Found(model, Image(*model.inputs[0].shape[1:], "keras"), outputs, activation, taken)
+        height, width, channels = model.inputs[0].shape[1:]
+        return Found(model, Image(height, width, channels, "keras"), outputs, activation, taken)
     return Found(model, Tensors.of(tuple(_specs(model.inputs))), outputs, activation, None)
 
 

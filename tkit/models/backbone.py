@@ -83,10 +83,10 @@ class Backbone(Model):
         from tkit.keras_files.graph import flat, float32
         from tkit.models._blocks import head
 
-        input_shape = spec.shape
-        if input_shape[2] != CHANNELS:
+        height, width, channels = input_shape = spec.shape
+        if channels != CHANNELS:
             raise InputError(f"model.name={self.name} takes RGB images: set data.channels=3 (received 1).")
-        network, expects = self._network(input_shape), _NETWORKS[self.name]
+        network, expects = self._network((height, width, channels)), _NETWORKS[self.name]
         inputs = x = keras.Input(input_shape, name="image")
         if expects.mean is not None:
             scale, offset = 1 / expects.deviation, [-mean / expects.deviation for mean in expects.mean]
@@ -96,7 +96,7 @@ class Backbone(Model):
             x = keras.layers.Dropout(self.dropout, name="dropout")(x)
         return float32(flat(keras.Model(inputs, head(x, spec), name=self.name.lower())))
 
-    def _network(self, input_shape: tuple[int, ...]) -> keras.Model:
+    def _network(self, input_shape: tuple[int, int, int]) -> keras.Model:
         """The network without its top, on pixels as `_Pixels` has them; frozen where it has weights."""
         import keras
 

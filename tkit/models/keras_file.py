@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class KerasFile(Model):
-    """The model in a .keras file, loaded in safe mode and adapted to raw 0-255 float32 pixels where it takes an image."""
+    """The model in a .keras file, loaded in safe mode and with raw 0-255 float32 pixels where it takes an image."""
 
     takes, gives = ("image", "tensors"), ("classes", "number", "tensors")
     kind: Literal["keras_file"] = "keras_file"

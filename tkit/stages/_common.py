@@ -80,9 +80,9 @@ def data_of(run: Run, recipe: Recipe | None = None) -> Splits:
         )
     if run.data and identity(recipe.data, splits)["sha256"] != run.data["sha256"]:
         raise InputError(
-            f"The {run.input.example}s of data {source!r} are not those that {run.folder} was made with (read then from "
-            f"{run.data['source']!r}; other digest). If the data has moved, say where it is now: data.source=PATH. "
-            "If it has changed, make a new run of it."
+            f"The {run.input.example}s of data {source!r} are not those that {run.folder} was made with (read then "
+            f"from {run.data['source']!r}; other digest). If the data has moved, say where it is now: "
+            "data.source=PATH. If it has changed, make a new run of it."
         )
     return splits
 

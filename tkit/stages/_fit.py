@@ -105,7 +105,9 @@ def _train(
         console.say(f"going on after {start.done()}")
     run.keep_recipe(settings)
     saving = _saving(run, settings, {"setup": here}, start)
-    progress = TrainingProgress(len(splits.validation), contract.output.measure)
+    measure = contract.output.measure
+    assert measure is not None  # whatever can be trained has one
+    progress = TrainingProgress(len(splits.validation), measure)
     log = TensorBoardLog(run.folder / "logs", batches, splits.validation, contract)
     try:
         outcome = train(

@@ -126,10 +126,8 @@ def of_keras(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
         yield Subject(OpenedModel(_keras(found.model, output), found.input, output), path, KERAS, False)
         return
     classes = Classes.of(found.outputs, str(path), found.form)
-    model, (given,) = found.model, found.outputs
-    run = _two_scores(
-        lambda images: _keras(model, AnyOutput((given,)))({"image": images})[given.name], found.row, found.form
-    )
+    (given,), scores = found.outputs, _keras(found.model, AnyOutput(found.outputs))
+    run = _two_scores(lambda images: scores({"image": images})[given.name], found.row, found.form)
     yield Subject(_opened(run, found.input, classes), path, KERAS, False)
 
 

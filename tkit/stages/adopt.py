@@ -24,6 +24,7 @@ from tkit.tasks.inference import Inference
 from tkit.tasks.regression import Regression
 from tkit_edge.errors import InputError
 from tkit_edge.inputs.image import Image
+from tkit_edge.inputs.tensors import Tensors as AnyInput
 from tkit_edge.outputs.classes import Classes
 from tkit_edge.outputs.tensors import Tensors
 from tkit_edge.tensors import listed, matched
@@ -160,18 +161,23 @@ def _contract(found: Found, recipe: Recipe, splits: Splits, path: Path) -> tuple
     Raises:
         InputError: the data has other tensors, or another number of classes.
     """
-    matched(found.input.tensors, splits.input.tensors, f"data {splits.name!r}", "gives")
+    for wanted, given in matched(found.input.tensors, splits.input.tensors, f"data {splits.name!r}", "gives"):
+        if isinstance(found.input, AnyInput) and given.dtype != wanted.dtype:
+            raise InputError(
+                f"data {splits.name!r} has {given.name} as {given.dtype}, {path} takes {wanted.dtype}: convert it."
+            )
+    input = found.input if isinstance(found.input, AnyInput) else splits.input
     from tkit.keras_files.reader import with_outputs
 
     task = recipe.task
     if task.gives == "classes":
         found = with_outputs(found, len(splits.class_names), str(path))
-        return found, Contract(task, splits.input, found.classes(splits.class_names))
+        return found, Contract(task, input, found.classes(splits.class_names))
     if task.gives == "number":
         if found.row != 1:
             raise InputError(f"{path} has {found.row} outputs; data.labels=numbers is for models with one.")
-        return found, Contract.of(task, splits)
-    return found, Contract(task, splits.input, Tensors(found.outputs))
+        return found, Contract.of(task, splits)._replace(input=input)
+    return found, Contract(task, input, Tensors(found.outputs))
 
 
 def _score(found: Found, contract: Contract, splits: Splits, seed: int) -> dict[str, Any]:

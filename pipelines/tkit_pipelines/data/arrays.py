@@ -21,7 +21,7 @@ from tkit_pipelines.source import Loaded
 from tkit_pipelines.splits import Splits
 
 DTYPES = ("float32", "float64", "int32", "int64", "uint8", "int8", "bool")
-"""Of the arrays; a model gets float32 for float64."""
+"""Of the arrays; a model gets float32 for float64, and int32 for int64 where the values fit."""
 
 
 class Arrays(Data):
@@ -111,6 +111,9 @@ def _input(array: np.ndarray, what: str) -> np.ndarray:
         return _floats(array, what, "f")
     if array.dtype.name not in DTYPES:
         raise InputError(f"{what} must be {' or '.join(DTYPES)}; received {array.dtype}. Convert it.")
+    ends = np.iinfo(np.int32)
+    if array.dtype.name == "int64" and array.min(initial=0) >= ends.min and array.max(initial=0) <= ends.max:
+        return array.astype(np.int32)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
