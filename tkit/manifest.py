@@ -18,6 +18,7 @@ from tkit_edge.json_file import read_json
 NAME = "manifest.json"
 VERSION = 2
 MAX_BYTES = 128 * 2**20  # some evaluations of a thousand classes, each with its confusion matrix
+SCORES = tuple(f"{split}{key}" for split in ("", "val_") for key in ("accuracy", "mean_absolute_error"))
 _NUMBER = (int, float, type(None))  # null is what isn't finite
 MAX_PATH_BYTES = 4000  # a little less than systems allow
 
@@ -66,11 +67,10 @@ def _check_entry(entry: Fields, stage: str) -> None:
             inside = _is_path(name) and all(map(is_plain_name, name.split("/")))
             _require(inside, digests, name, "a path inside the run folder")
     metrics = entry.part("metrics")
-    for name in ("accuracy", "val_accuracy"):
-        if name in metrics.value:
-            metrics.get(name, _NUMBER)
-    for row in metrics.items("ledger") if "ledger" in metrics.value else ():
-        row.get("accuracy", _NUMBER)
+    for part in (metrics, *(metrics.items("ledger") if "ledger" in metrics.value else ())):
+        for name in SCORES:
+            if name in part.value:
+                part.get(name, _NUMBER)
     if stage in ("fit", "adopt"):
         if "data" in entry.value:
             data = entry.part("data")

@@ -78,4 +78,4 @@ def test_a_run_of_version_1_is_exported_evaluated_and_benched(finished):
     loose = ["export.formats=int8", "export.parity.agreement=0", "export.parity.drop=1", "export.parity.difference=1e9"]
     tkit.export(run, overrides=[*loose, "export.parity.mean_difference=1e9"])
     assert Bundle.read(finished / "float" / "export").version == 2
-    assert tkit.bench(run, overrides=["bench.seconds=0.05"])["metrics"]["results"][0]["accuracy"]["samples"] == 359
+    assert tkit.bench(run, overrides=["bench.seconds=0.05"])["metrics"]["results"][0]["score"]["samples"] == 359

@@ -71,14 +71,18 @@ def test_a_run_like_any_other(data, tmp_path):
     path = saved(classifier(layers.Rescaling(1 / 255)), tmp_path)
     run = tkit.adopt(path, data=data)
     assert list(run.manifest["stages"]) == ["float/adopt"]
-    assert (run.variant, run.output, run.class_names) == ("float", "probabilities", ("class0", "class1", "class2"))
+    assert (run.variant, run.output.form, run.output.names) == (
+        "float",
+        "probabilities",
+        ("class0", "class1", "class2"),
+    )
     assert run.recipe.data.image_size == (10, 12)
     again = Run.open(run.folder)
     assert again.recipe == run.recipe
     formats = ["export.formats=float32,int8", "export.parity.agreement=0"]
     tkit.export(again, overrides=[*formats, "export.golden=originals"])
     bundle = Bundle.read(run.folder / "float" / "export")
-    assert (bundle.output.form, bundle.labels) == ("probabilities", run.class_names)
+    assert (bundle.output.form, bundle.labels) == ("probabilities", run.output.names)
     assert bundle.encoded(0).suffix == ".jpg"
     originals = {file.read_bytes() for file in (tmp_path / "images").rglob("*.jpg")}
     assert bundle.encoded(0).read_bytes() in originals
@@ -122,7 +126,7 @@ def test_one_score_for_two_classes_becomes_two(activation, score, data, tmp_path
     shutil.rmtree(tmp_path / "images" / "class2")
     model = classifier(layers.Rescaling(1 / 255), outputs=1, activation=activation)
     run = tkit.adopt(saved(model, tmp_path), data=data)
-    ours = probabilities(model_files.load(run.folder / "float").predict(IMAGES, verbose=0), run.output)
+    ours = probabilities(model_files.load(run.folder / "float").predict(IMAGES, verbose=0), run.output.form)
     second = score(model.predict(IMAGES, verbose=0))
     np.testing.assert_allclose(ours, np.concatenate([1 - second, second], axis=1), atol=1e-5)
 

@@ -126,7 +126,7 @@ def test_folders_are_in_the_order_of_kerass_loader_and_that_is_said(reds, tmp_pa
             target.write_bytes((tmp_path / "img" / f"{label}_{number}.png").read_bytes())
     loader = keras.utils.image_dataset_from_directory(tmp_path / "numbered", verbose=False)
     run = tkit.adopt("reds.keras", data="numbered")
-    assert list(run.class_names) == loader.class_names
+    assert list(run.output.names) == loader.class_names
     assert "names as text, as Keras's loader has them: '0', '1', '10'" in " ".join(capsys.readouterr().err.split())
 
 

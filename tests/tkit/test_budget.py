@@ -9,7 +9,7 @@ from tkit_edge.errors import InputError
 
 
 def row(format, p50, file=None, **changes):
-    accuracy = {"top1": 0.91, "samples": 100}
+    score = {"name": "accuracy", "value": 0.91, "samples": 100}
     values = {"format": format, "file": file or f"model-{format}.tflite", "p50_ms": p50, "bytes": 5000}
     return {**values, "peak_memory": 60_000_000, "accuracy": accuracy, **changes}
 
@@ -45,7 +45,10 @@ def test_what_is_past_a_budget_is_named_with_both_figures(budget, expected):
 
 
 def test_a_figure_that_is_not_a_number_is_past_every_budget():
-    rows = [row("int8", float("nan"), accuracy={"top1": float("nan"), "samples": 1}), row("float32", 1.0)]
+    rows = [
+        row("int8", float("nan"), score={"name": "accuracy", "value": float("nan"), "samples": 1}),
+        row("float32", 1.0),
+    ]
     assert len(overspent(Budget(p50_ms=1.0, p50_ratio=9.0, accuracy=0.1), rows)) == 3
 
 

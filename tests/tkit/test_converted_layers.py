@@ -11,6 +11,8 @@ from tkit.conversion.converter import Converter
 from tkit.conversion.explanation import float_operators
 from tkit.graph import names
 from tkit_edge.errors import InputError
+from tkit_edge.inputs.image import Image
+from tkit_edge.outputs.classes import Classes
 
 
 def small(*middle, outputs=3, shape=(16, 16, 3)):
@@ -28,9 +30,11 @@ def noise(count=24, shape=(16, 16, 3)):
 
 def figures_of(model, fmt, images, calibration=None):
     logits = model.predict(images.astype(np.float32), verbose=0)
-    with Converter(model, images if calibration is None else calibration, io="int8") as convert:
+    with Converter(model, {"image": images if calibration is None else calibration}, io="int8") as convert:
         data = convert(fmt)
-    return parity.compare(process.outputs(data, images), logits, logits.argmax(1).astype(np.int32)), data
+    output = Classes(tuple(map(str, range(logits.shape[1]))))
+    outputs = process.outputs(data, {"image": images}, Image(*images.shape[1:]), output)
+    return parity.compare(output, outputs, {"logits": logits}, {"label": logits.argmax(1).astype(np.int32)}), data
 
 
 RECURRENT = {
@@ -132,7 +136,7 @@ class Loop(keras.layers.Layer):
 
 def test_a_crash_of_the_converter_is_a_message_that_names_the_layer():
     model = small(layers.Reshape((16, 48)), layers.Dense(4), Loop(name="my_loop"))
-    with Converter(model, noise(4), io="int8") as convert:
+    with Converter(model, {"image": noise(4)}, io="int8") as convert:
         assert convert("float32")[4:8] == b"TFL3"
         with pytest.raises(InputError, match=r"as int8: 'my_loop' \(Loop\) crashes TensorFlow's converter \(SIG"):
             convert("int8")
@@ -149,4 +153,5 @@ def test_a_layer_that_is_not_finite_is_named():
     finite.check_weights(model)
     images = noise(4)
     with pytest.raises(InputError, match="'broken' outputs values that are not finite, on 4 of 4 images"):
-        finite.check_outputs(model, images, model.predict(images.astype(np.float32), verbose=0))
+        logits = model.predict(images.astype(np.float32), verbose=0)
+        finite.check_outputs(model, {"image": images}, {"logits": logits})

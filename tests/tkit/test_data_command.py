@@ -172,13 +172,13 @@ def test_tkit_edge_bench_takes_the_written_test_images(tmp_path, capsys):
     inputs = keras.Input((8, 8, 1))
     x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 16)(inputs))
     model = keras.Model(inputs, keras.layers.Dense(10)(x))
-    with Converter(model, np.zeros((1, 8, 8, 1), np.uint8), io="int8") as convert:
+    with Converter(model, {"image": np.zeros((1, 8, 8, 1), np.uint8)}, io="int8") as convert:
         (tmp_path / "model.tflite").write_bytes(convert("float32"))
     data("digits", image_size=(8, 8), channels=1, output=tmp_path / "test.npz")
     measured = ["--threads", "1", "--seconds", "0.02", "--json"]
     capsys.readouterr()
     assert edge(["bench", str(tmp_path / "model.tflite"), "--test", str(tmp_path / "test.npz"), *measured]) == 0
-    assert json.loads(capsys.readouterr().out)["results"][0]["accuracy"]["samples"] == 359
+    assert json.loads(capsys.readouterr().out)["results"][0]["score"]["samples"] == 359
 
 
 def test_problems_of_classes_are_listed_not_raised(tmp_path):

@@ -154,7 +154,7 @@ def test_a_dry_run_is_a_fact_and_no_matter_of_a_name(tmp_path):
     run = tkit.run(named, overrides=["export.formats=float32"], runs_dir=tmp_path)
     assert not run.dry_run
     assert run.entry("fit")["metrics"]["epochs"] == 3
-    (row,) = {item["accuracy"]["samples"] for item in run.entry("bench")["metrics"]["results"] if item["accuracy"]}
+    (row,) = {item["score"]["samples"] for item in run.entry("bench")["metrics"]["results"] if item["score"]}
     assert row == 359
 
 
@@ -164,7 +164,7 @@ def test_a_dry_run_reads_the_data_that_it_was_given(tmp_path):
         own_run(one, dry_run=True, runs_dir=tmp_path)
     run = own_run(images(tmp_path / "three"), dry_run=True, runs_dir=tmp_path)
     assert run.dry_run
-    assert run.class_names == ("a", "b", "c")
+    assert run.output.names == ("a", "b", "c")
 
 
 def test_a_dry_run_says_what_it_does_not_read(tmp_path, capsys):

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tkit.contract import Contract
 from tkit.models import Spec, Statistics
 from tkit.models.cnn import CNN
+from tkit.tasks.classification import Classification
 from tkit.training import engine
 from tkit.training.checkpoint import Checkpoints
 from tkit.training.config import Fit
@@ -22,10 +24,13 @@ from tkit.training.optimizers.muon import Muon
 from tkit.training.saving import Saving
 from tkit.training.twin import FusedBatchNormalization, training_twin
 from tkit_edge.errors import DivergedError, StoppedError
+from tkit_edge.inputs.image import Image
+from tkit_edge.outputs.classes import Classes
 from tkit_pipelines.batches import in_order
 from tkit_pipelines.data.images import Images
 
 STATISTICS = Statistics(128.0, 4000.0)
+CONTRACT = Contract(Classification(), Image(8, 8, 1), Classes(("a", "b", "c")))
 
 
 def problem(batch_size=32, seed=0):
@@ -46,7 +51,7 @@ def small_model():
 def test_training_teaches_the_stock_model_itself():
     splits, batches, validation = problem()
     model = small_model()
-    outcome = engine.train(model, batches, validation, Fit(epochs=4, optimizer=AdamW(learning_rate=0.02)))
+    outcome = engine.train(model, batches, validation, Fit(epochs=4, optimizer=AdamW(learning_rate=0.02)), CONTRACT)
     logits = model.predict(splits.test.images.astype(np.float32), verbose=0)
     assert np.mean(logits.argmax(1) == splits.test.labels) > 0.9
     assert len(outcome.history) == 4
@@ -58,7 +63,7 @@ def test_the_same_seed_gives_the_same_weights_whatever_the_steps_per_execution()
     def trained(steps_per_execution):
         _, batches, validation = problem()
         model = small_model()
-        engine.train(model, batches, validation, Fit(epochs=2, steps_per_execution=steps_per_execution))
+        engine.train(model, batches, validation, Fit(epochs=2, steps_per_execution=steps_per_execution), CONTRACT)
         return model.get_weights()
 
     for one, other in zip(trained(1), trained(7), strict=True):
@@ -84,7 +89,7 @@ def test_muon_trains_under_the_engine_whatever_the_steps_per_execution():
             ema=0.9,
             lookahead=0.5,
         )
-        engine.train(model, batches, validation, settings)
+        engine.train(model, batches, validation, settings, CONTRACT)
         logits = model.predict(splits.test.images.astype(np.float32), verbose=0)
         return np.mean(logits.argmax(1) == splits.test.labels), model.get_weights()
 
@@ -127,7 +132,7 @@ def test_weights_in_the_batches_count_in_the_loss():
 
     splits, batches, validation = problem()
     model = small_model()
-    engine.train(model, Weighted(batches), validation, Fit(epochs=4, optimizer=AdamW(learning_rate=0.02)))
+    engine.train(model, Weighted(batches), validation, Fit(epochs=4, optimizer=AdamW(learning_rate=0.02)), CONTRACT)
     found = model.predict(splits.test.images.astype(np.float32), verbose=0).argmax(1)
     right = [np.mean(found[splits.test.labels == label] == label) for label in range(3)]
     assert right[0] > 0.9
@@ -150,7 +155,11 @@ def test_a_loss_that_is_not_finite_stops_training_and_names_the_step(steps_per_e
     _, batches, validation = problem()
     with pytest.raises(DivergedError, match=r"at step 4 \(epoch 1\)"):
         engine.train(
-            small_model(), Poisoned(batches), validation, Fit(epochs=1, steps_per_execution=steps_per_execution)
+            small_model(),
+            Poisoned(batches),
+            validation,
+            Fit(epochs=1, steps_per_execution=steps_per_execution),
+            CONTRACT,
         )
 
 
@@ -163,7 +172,7 @@ def test_early_stopping_keeps_the_best_epochs_weights():
     _, batches, validation = problem()
     model = small_model()
     settings = Fit(epochs=12, early_stopping=2, optimizer="sgd:learning_rate=20")
-    outcome = engine.train(model, batches, validation, settings, callbacks=[Recorder()])
+    outcome = engine.train(model, batches, validation, settings, CONTRACT, callbacks=[Recorder()])
     losses = [row["val_loss"] for row in outcome.history]
     assert outcome.kept_epoch == int(np.argmin(losses))
     for kept, best in zip(model.get_weights(), weights[outcome.kept_epoch], strict=True):
@@ -178,7 +187,7 @@ def test_the_moving_average_is_what_is_validated_and_kept():
     raw: list = []
     _, batches, validation = problem()
     model = small_model()
-    outcome = engine.train(model, batches, validation, Fit(epochs=2, ema=0.9), callbacks=[Raw()])
+    outcome = engine.train(model, batches, validation, Fit(epochs=2, ema=0.9), CONTRACT, callbacks=[Raw()])
     kernel, kept = raw[0], model.get_weights()[0]
     assert not np.array_equal(kernel, kept)
     model.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=True))
@@ -208,7 +217,7 @@ def test_a_signal_during_validation_is_the_state_before_it(tmp_path):
         source = tf.data.Dataset.from_generator(validated, output_signature=validation.element_spec)
         source = source.apply(tf.data.experimental.assert_cardinality(int(validation.cardinality())))
         model = small_model()
-        outcome = engine.train(model, batches, source, settings, saving=saving)
+        outcome = engine.train(model, batches, source, settings, CONTRACT, saving=saving)
         rows = [{key: row[key] for key in row if "second" not in key} for row in outcome.history]
         return batches.steps_per_epoch, rows, model.get_weights()
 
@@ -232,6 +241,8 @@ from pathlib import Path
 import keras, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tkit.contract import Contract
+from tkit.tasks.classification import Classification
 from tkit.training import engine
 from tkit.training.checkpoint import Checkpoints
 from tkit.training.config import Fit
@@ -264,7 +275,7 @@ def trained(start, callbacks=()):
     outcome = engine.train(
         model, data.batches(splits.train, one_hot, 0), in_order(splits.validation, data, one_hot),
         Fit(epochs=4, optimizer=AdamW(learning_rate=0.02), ema=0.9, lookahead=0.5, l2=1e-4, clip_norm=1.0),
-        strategy=strategy, saving=saving, callbacks=callbacks,
+        Contract.of(Classification(), splits), strategy=strategy, saving=saving, callbacks=callbacks,
     )
     return outcome, model
 

@@ -2,27 +2,32 @@
 
 import keras
 import numpy as np
+import PIL.Image
 import pytest
-import tensorflow as tf
 from keras import layers
-from PIL import Image
 
 import tkit
 from tkit.compression.proofs import Proof
+from tkit.contract import Contract
 from tkit.conversion import calibration, parity, process
 from tkit.conversion.config import FORMATS, Export, Parity
 from tkit.conversion.converter import Converter
 from tkit.models import Spec, Statistics
 from tkit.models.resnet import ResNet
+from tkit.tasks.classification import Classification
 from tkit.training.config import Fit
 from tkit.training.engine import train
 from tkit.training.optimizers.adamw import AdamW
 from tkit_edge import flatbuffer
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError, InputError
+from tkit_edge.inputs.image import Image
+from tkit_edge.outputs.classes import Classes
 from tkit_pipelines.batches import in_order
 from tkit_pipelines.data.images import Images
 from tkit_pipelines.dataset import labelled
+
+OUTPUT = Classes(tuple("abcde"))
 
 
 @pytest.fixture(scope="module")
@@ -33,24 +38,30 @@ def exported():
     images = splits.test.images[:40]
     model = ResNet(depth=8, width=4).build(Spec.of_images((8, 8, 3), 5, Statistics(128.0, 5000.0)))
 
-    def one_hot(columns):
-        return tf.one_hot(columns["label"], 5)
-
-    validation = in_order(splits.validation, data, one_hot)
-    train(model, data.batches(splits.train, one_hot, 0), validation, Fit(epochs=2, optimizer=AdamW(learning_rate=0.02)))
+    contract = Contract.of(Classification(), splits)
+    validation, batches = (
+        in_order(splits.validation, data, contract.encoded),
+        data.batches(splits.train, contract.encoded, 0),
+    )
+    train(model, batches, validation, Fit(epochs=2, optimizer=AdamW(learning_rate=0.02)), contract)
     logits = model.predict(images.astype(np.float32), verbose=0)
-    with Converter(model, images, io="int8") as convert:
+    with Converter(model, {"image": images}, io="int8") as convert:
         return images, logits, {fmt: convert(fmt) for fmt in FORMATS}
+
+
+def compared(data, images, logits, labels):
+    outputs = process.outputs(data, {"image": images}, Image(8, 8, 3), OUTPUT)
+    return parity.compare(OUTPUT, outputs, {"logits": logits}, {"label": labels.astype(np.int32)})
 
 
 @pytest.mark.parametrize("fmt", FORMATS)
 def test_each_format_agrees_with_the_keras_model(exported, fmt):
     images, logits, models = exported
-    figures = parity.compare(process.outputs(models[fmt], images), logits, logits.argmax(1).astype(np.int32))
+    figures = compared(models[fmt], images, logits, logits.argmax(1))
     assert figures["samples"] == 40
     assert figures["keras_accuracy"] == 1.0
     assert figures["agreement"] >= 0.9
-    assert parity.failures(fmt, figures, Parity(agreement=0.9, drop=0.1)) == []
+    assert parity.failures(fmt, figures, Parity(agreement=0.9, drop=0.1), OUTPUT) == []
 
 
 def test_an_int8_file_computes_in_integers_only(exported):
@@ -64,7 +75,7 @@ def test_the_int8_files_input_and_output_have_the_type_asked_for(exported, io):
     images, _, _ = exported
     keras.utils.set_random_seed(0)
     model = ResNet(depth=8, width=4).build(Spec.of_images((8, 8, 3), 5, Statistics(128.0, 5000.0)))
-    with Converter(model, images[:4], io=io) as convert:
+    with Converter(model, {"image": images[:4]}, io=io) as convert:
         graph = flatbuffer.read(convert("int8"))
     for index in (*graph.inputs, *graph.outputs):
         assert graph.tensors[index].dtype == io
@@ -76,11 +87,11 @@ def test_a_wrong_file_fails_the_gate_with_its_figures(exported):
     labels = shuffled.argmax(1).astype(np.int32)
     bounds = Parity()
     float32, int8 = (
-        parity.failures(fmt, parity.compare(process.outputs(models[fmt], images), shuffled, labels), bounds)
+        parity.failures(fmt, compared(models[fmt], images, shuffled, labels), bounds, OUTPUT)
         for fmt in ("float32", "int8")
     )
     assert "largest difference" in float32[0]
-    assert "agrees on" in int8[-2]
+    assert "agrees (top-1) on" in int8[-2]
     assert "accuracy drops by" in int8[-1]
 
 
@@ -97,7 +108,7 @@ def test_a_layer_without_builtin_operators_is_named():
     model = keras.Model(inputs, keras.layers.Dense(3, name="logits")(x))
     images = np.zeros((2, 8, 8, 1), np.uint8)
     with (
-        Converter(model, images, io="int8") as convert,
+        Converter(model, {"image": images}, io="int8") as convert,
         pytest.raises(InputError, match="'my_odd_layer' cannot") as error,
     ):
         convert("float32")
@@ -111,7 +122,7 @@ def test_an_operator_without_a_16_bit_kernel_is_named():
     model = keras.Model(inputs, keras.layers.Dense(3, name="logits")(x))
     images = np.zeros((2, 4, 4, 1), np.uint8)
     with (
-        Converter(model, images, io="int8") as convert,
+        Converter(model, {"image": images}, io="int8") as convert,
         pytest.raises(InputError, match="as int16x8: LiteRT has no 16-bit kernel for NEG. Leave the format out"),
     ):
         convert("int16x8")
@@ -120,7 +131,7 @@ def test_an_operator_without_a_16_bit_kernel_is_named():
 def test_calibration_images_are_spread_over_the_classes():
     labels = np.array([0] * 90 + [1] * 9 + [2], np.int32)
     images = np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1)
-    chosen = calibration.stratified(labelled(images, labels), 30, seed=0).ravel()
+    chosen = calibration.stratified(labelled(images, labels), 30, 0, Image(1, 1, 1).tensors)["image"].ravel()
     counts = np.bincount(labels[chosen])
     assert counts[2] == 1
     assert counts[1] == 9 or counts[1] == 10
@@ -141,7 +152,7 @@ def adopted(tmp_path, monkeypatch):
             path = tmp_path / "images" / f"class{number}" / f"{index}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             pixels = np.random.default_rng(10 * number + index).normal(colour, 20, (16, 16, 3))
-            Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path)
+            PIL.Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path)
     keras.utils.set_random_seed(0)
     swish = layers.Conv2D(4, 3, activation="hard_silu", name="swish")
     front = [keras.Input((16, 16, 3)), layers.Rescaling(1 / 255), swish]

@@ -14,6 +14,8 @@ from tkit_edge.bundle import Bundle
 from tkit_edge.check import check, check_inputs
 from tkit_edge.errors import InputError
 from tkit_edge.images import decode
+from tkit_edge.inputs.image import Image
+from tkit_edge.outputs.classes import Classes
 from tkit_pipelines.dataset import labelled
 
 MAKER = "A Secret Camera"
@@ -108,7 +110,9 @@ def test_a_number_of_golden_samples_and_none(run, capsys):
 @pytest.mark.parametrize("resize", ["crop", "keras"])
 def test_images_without_files_have_copies_even_where_originals_are_asked_for(resize, capsys):
     images = np.random.default_rng(0).integers(0, 256, (2, 9, 7, 1), dtype=np.uint8)
-    found = golden_samples(labelled(images, np.array([1, 0], np.int32)), resize, originals=True)
-    assert "no image files" in capsys.readouterr().err
-    assert np.array_equal(decode(found.encoded[0], 9, 7, 1, resize), found.images[0])
-    assert found.encoded[1] is None and np.array_equal(found.images[1], images[1])
+    found = golden_samples(
+        labelled(images, np.array([1, 0], np.int32)), Image(9, 7, 1, resize), Classes(("a", "b")), originals=True
+    )
+    assert "no files of its own" in capsys.readouterr().err
+    assert np.array_equal(decode(found.encoded[0], 9, 7, 1, resize), found.inputs["image"][0])
+    assert found.encoded[1] is None and np.array_equal(found.inputs["image"][1], images[1])

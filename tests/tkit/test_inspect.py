@@ -34,7 +34,7 @@ def file(tmp_path_factory):
     )
     images = np.random.default_rng(0).integers(0, 256, (8, 8, 8, 1), dtype=np.uint8)
     path = tmp_path_factory.mktemp("files") / "mine.tflite"
-    with Converter(model, images, io="int8") as convert:
+    with Converter(model, {"image": images}, io="int8") as convert:
         path.write_bytes(convert("int8"))
     return path
 

@@ -27,7 +27,7 @@ ENTRY = {
     "versions",
 }
 FACTS = {  # of the stages, beside what every entry has
-    "fit": {"start", "precision", "devices", "class_names", "data", "parameters"},
+    "fit": {"start", "precision", "devices", "input", "output", "data", "parameters"},
     "compress": {"source", "steps", "parameters"},
     "export": {"settings", "left_out"},
 }

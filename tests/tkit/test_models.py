@@ -17,7 +17,7 @@ STATISTICS = Statistics(120.0, 4000.0)
 def builtin_int8(model, size):
     """The operators and tensor types of the model's int8 file, which must run."""
     images = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), np.uint8)
-    with Converter(model, images, io="int8") as convert:
+    with Converter(model, {"image": images}, io="int8") as convert:
         data = convert("int8")
     assert Model(data).predict(images).shape == (4, model.output_shape[-1])
     graph = flatbuffer.read(data)

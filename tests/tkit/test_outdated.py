@@ -46,7 +46,7 @@ def made_anew(run):
     folder = run.folder / "float"
     model = model_files.load(folder)
     model.set_weights([value * np.float32(1.001) for value in model.get_weights()])
-    facts = {key: run.entry("fit", "float")[key] for key in ("metrics", "seconds", "class_names", "data")}
+    facts = {key: run.entry("fit", "float")[key] for key in ("metrics", "seconds", "input", "output", "data")}
     run.finish("fit", "float", outputs=model_files.save(model, folder), **facts)
     run.finish("compress", "prune-0.5", **compressed(run))  # stays the newest
 

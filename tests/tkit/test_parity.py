@@ -7,6 +7,16 @@ from tkit.conversion import parity
 from tkit.conversion.config import FORMATS, Parity
 from tkit.conversion.statistics import paired_drop
 from tkit_edge.accuracy import wilson
+from tkit_edge.outputs.classes import Classes
+from tkit_edge.outputs.number import Number
+from tkit_edge.outputs.tensors import Tensors
+from tkit_edge.tensors import TensorSpec
+
+OUTPUT = Classes(("a", "b", "c"))
+
+
+def compared(outputs, logits, labels):
+    return parity.compare(OUTPUT, {"logits": outputs}, {"logits": logits}, {"label": labels})
 
 
 def test_intervals_match_published_examples():
@@ -25,19 +35,19 @@ def test_agreement_is_judged_by_its_interval():
     outputs[:3] = outputs[:3, ::-1] * 0.9  # 92.5 % of 40: 95 % is within the interval
     labels = np.zeros(10, np.int32)
     bounds = Parity(difference=2, mean_difference=2, drop=1)
-    figures = parity.compare(outputs, logits, labels)
+    figures = compared(outputs, logits, labels)
     assert (figures["agreement"], figures["samples"], figures["accuracy_samples"]) == (0.925, 40, 10)
-    assert parity.failures("int8", figures, bounds) == []
-    many = parity.compare(np.tile(outputs, (10, 1)), np.tile(logits, (10, 1)), labels)
-    assert "agrees on 92.5% of the top-1 classes of 400 images" in parity.failures("int8", many, bounds)[0]
+    assert parity.failures("int8", figures, bounds, OUTPUT) == []
+    many = compared(np.tile(outputs, (10, 1)), np.tile(logits, (10, 1)), labels)
+    assert "agrees (top-1) on 92.5% of 400 examples" in parity.failures("int8", many, bounds, OUTPUT)[0]
 
 
 def test_a_near_tie_is_no_disagreement_and_a_clear_lead_is():
     logits = np.tile(np.float32([1.0, 0.97, 0.0]), (100, 1))
     labels = np.zeros(10, np.int32)
-    near = parity.compare(logits[:, [1, 0, 2]], logits, labels)
+    near = compared(logits[:, [1, 0, 2]], logits, labels)
     assert (near["same_top1"], near["agreement"]) == (0, 1)
-    far = parity.compare(logits[:, [2, 1, 0]], logits, labels)
+    far = compared(logits[:, [2, 1, 0]], logits, labels)
     assert (far["same_top1"], far["agreement"]) == (0, 0)
 
 
@@ -47,15 +57,44 @@ def test_no_value_that_is_not_finite_passes_the_gate(fmt, value):
     logits = np.eye(3, dtype=np.float32)
     outputs = logits.copy()
     outputs[0, 1] = value
-    figures = parity.compare(outputs, logits, np.arange(3, dtype=np.int32))
+    figures = compared(outputs, logits, np.arange(3, dtype=np.int32))
     loose = Parity(float32=1e9, float16=1e9, agreement=0, drop=1, difference=1e9, mean_difference=1e9)
-    assert "not finite" in parity.failures(fmt, figures, loose)[0]
+    assert "not finite" in parity.failures(fmt, figures, loose, OUTPUT)[0]
 
 
 def test_a_file_that_is_right_about_the_class_and_wrong_about_the_values_fails():
     logits = np.eye(3, dtype=np.float32)
-    figures = parity.compare(logits * 0.3, logits, np.arange(3, dtype=np.int32))
+    figures = compared(logits * 0.3, logits, np.arange(3, dtype=np.int32))
     assert figures["agreement"] == 1
-    problems = parity.failures("int16x8", figures, Parity())
+    problems = parity.failures("int16x8", figures, Parity(), OUTPUT)
     assert "largest difference 0.70" in problems[0]
     assert "mean difference 0.233" in problems[1]
+
+
+def test_errors_are_compared_in_pairs_and_as_a_share_of_what_guessing_costs():
+    output, numbers = Number("years"), np.linspace(0, 100, 101, dtype=np.float32)
+    off = {"number": numbers + 3}
+    found = parity.compare(output, off, {"number": numbers + 1}, {"number": numbers})
+    assert (found["keras_mean_absolute_error"], found["mean_absolute_error"]) == pytest.approx((1, 3), abs=1e-5)
+    assert found["drop"] == pytest.approx(2 / np.mean(np.abs(numbers - 50)))  # always guessing 50
+    assert found["drop_interval"] == pytest.approx([found["drop"]] * 2)
+    assert found["agreement"] == 1  # 2 of 101
+    problems = parity.failures("int8", found, Parity(), output)
+    assert problems == [
+        "int8: mean absolute error rises by 7.92 % of what always guessing the mean costs on 101 examples (95 % interval "
+        "7.92 to 7.92), bound 1.00"
+    ]
+
+
+def test_without_targets_the_gate_is_agreement_alone():
+    output = Tensors((TensorSpec("boxes", (4,), "float32"), TensorSpec("scores", (2,), "float32")))
+    random = np.random.default_rng(0)
+    reference = {spec.name: random.normal(size=(40, *spec.shape)).astype(np.float32) for spec in output.tensors}
+    same = parity.compare(output, reference, reference, {})
+    assert (same["agreement"], same["max_difference"]) == (1, 0)
+    assert "drop" not in same
+    assert parity.failures("int8", same, Parity(), output) == []
+    other = {**reference, "scores": reference["scores"][::-1]}  # one of two tensors
+    found = parity.compare(output, other, reference, {})
+    assert found["agreement"] < 0.2
+    assert any("agrees (output) on" in problem for problem in parity.failures("int8", found, Parity(), output))

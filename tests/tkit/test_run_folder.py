@@ -116,7 +116,10 @@ def edited(run, edit):
         (lambda entry, _: entry.update(output="scores"), "output: expected logits or probabilities"),
         (lambda entry, _: entry.pop("metrics"), "metrics is missing"),
         (lambda entry, _: entry["metrics"].update(val_accuracy="high"), "val_accuracy: expected int or float"),
-        (lambda entry, _: entry["metrics"].update(ledger=[{}]), "ledger.0.accuracy is missing"),
+        (
+            lambda entry, _: entry["metrics"].update(ledger=[{"accuracy": "high"}]),
+            "ledger.0.accuracy: expected int or float",
+        ),
         (lambda entry, stages: stages.update({"../../x/fit": entry}), "a key of the form variant/stage"),
         (lambda entry, stages: stages.update(fit=entry), "a key of the form variant/stage"),
         (lambda entry, stages: stages.update({"float/export": 1}), "float/export: expected dict, received int"),

@@ -16,6 +16,7 @@ from tkit import console
 from tkit.cli import _evaluation
 from tkit.stages._export import _line
 from tkit.training.progress import TrainingProgress
+from tkit_edge.outputs.classes import Classes
 from tkit_edge.table import aligned, document_table
 from tkit_edge.text import columns, counted, fitted
 from tkit_pipelines import spinner
@@ -38,7 +39,17 @@ REPORT = {
     "results": [
         ROW
         | {"file": f"model-{name}.tflite"}
-        | {"accuracy": {"top1": 0.98329, "interval": (0.964, 0.9923), "samples": 1, "threads": 1, "kernels": "xnnpack"}}
+        | {
+            "score": {
+                "name": "accuracy",
+                "share": True,
+                "value": 0.98329,
+                "interval": (0.964, 0.9923),
+                "samples": 1,
+                "threads": 1,
+                "kernels": "xnnpack",
+            }
+        }
         for name in ("float32", "int8")
     ],
 }
@@ -79,7 +90,7 @@ def test_long_lines_break_between_groups_or_words():
 
 def epoch_line(capsys, monkeypatch, width):
     monkeypatch.setattr(console, "width", lambda: width)
-    progress = TrainingProgress(validation=5000)
+    progress = TrainingProgress(5000, Classes.measure)
     progress.set_params({"epochs": 100, "steps": 175, "batch_size": 256})
     progress.on_train_begin()
     progress.on_epoch_begin(99)

@@ -7,17 +7,22 @@ import pytest
 import tensorflow as tf
 
 import tkit
+from tkit.contract import Contract
 from tkit.models import Spec, Statistics
 from tkit.models.backbone import _NETWORKS, Backbone
 from tkit.recipe_loading import load
+from tkit.tasks.classification import Classification
 from tkit.training import engine
 from tkit.training.config import Fit
 from tkit_edge.errors import InputError
+from tkit_edge.inputs.image import Image
+from tkit_edge.outputs.classes import Classes
 from tkit_pipelines.batches import in_order
 from tkit_pipelines.data.images import Images
 
 STATISTICS = Statistics(120.0, 4000.0)
 SIZE = (32, 32, 3)
+CONTRACT = Contract(Classification(), Image(*SIZE), Classes(("a", "b", "c")))
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +151,7 @@ def trained(path, **settings):
     model = Backbone(weights=str(path), dropout=0.0).build(Spec.of_images(SIZE, 3, STATISTICS))
     watch = Watch()
     batches, validation = data.batches(splits.train, one_hot, 0), in_order(splits.validation, data, one_hot)
-    outcome = engine.train(model, batches, validation, Fit(**settings), callbacks=[watch], max_steps=2)
+    outcome = engine.train(model, batches, validation, Fit(**settings), CONTRACT, callbacks=[watch], max_steps=2)
     return model, watch.seen, outcome
 
 
@@ -210,4 +215,4 @@ def test_freeze_epochs_for_a_model_that_has_nothing_frozen_is_refused():
         splits = data.load(0)
         model = Backbone(weights=None).build(Spec.of_images(SIZE, 3, STATISTICS))
         validation = in_order(splits.validation, data, one_hot)
-        engine.train(model, data.batches(splits.train, one_hot, 0), validation, Fit(freeze_epochs=1))
+        engine.train(model, data.batches(splits.train, one_hot, 0), validation, Fit(freeze_epochs=1), CONTRACT)

@@ -220,7 +220,7 @@ def _recorded(run: Run, variant: str, key: str) -> float | None:
     stages = run.manifest["stages"]
     if f"{variant}/compress" in stages:
         ledger = stages[f"{variant}/compress"]["metrics"].get("ledger")
-        return ledger[-1][key] if ledger else None
+        return ledger[-1].get(key) if ledger else None
     if f"{variant}/adopt" in stages:
         return stages[f"{variant}/adopt"]["metrics"].get(key)
     return stages[f"{variant}/fit"]["metrics"].get(f"val_{key}")
