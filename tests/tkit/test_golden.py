@@ -2,9 +2,9 @@
 
 import keras
 import numpy as np
+import PIL.Image
 import pytest
 from keras import layers
-from PIL import Image
 
 import tkit
 from tkit.conversion.golden import golden_samples
@@ -24,13 +24,13 @@ MAKER = "A Secret Camera"
 def photo(path, colour, seed):
     """A JPEG with the maker, a serial number and a place in its EXIF data."""
     pixels = np.random.default_rng(seed).normal(colour, 30, (40, 52, 3)).clip(0, 255).astype(np.uint8)
-    exif = Image.Exif()
+    exif = PIL.Image.Exif()
     exif[0x010F] = MAKER
     exif.get_ifd(0x8769)[0xA431] = "serial-0815"
     exif.get_ifd(0x8825)[1] = "N"
     exif.get_ifd(0x8825)[2] = (48.0, 8.0, 14.0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path, exif=exif, quality=92)
+    PIL.Image.fromarray(pixels).save(path, exif=exif, quality=92)
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +72,8 @@ def test_no_byte_of_the_original_files_is_in_the_bundle(run):
     names = [path.name for path in golden_files(run)]
     assert names[0] == "0000.jpg"  # so that a device's own JPEG decoder is checked
     assert {path.suffix for path in golden_files(run)[1:]} == {".png"}
-    assert not any(Image.open(path).getexif() for path in golden_files(run))
-    assert all(Image.open(path).size == (16, 16) for path in golden_files(run))
+    assert not any(PIL.Image.open(path).getexif() for path in golden_files(run))
+    assert all(PIL.Image.open(path).size == (16, 16) for path in golden_files(run))
     images = bundle.golden().inputs["image"]
     assert np.array_equal(decode(golden_files(run)[0].read_bytes(), 16, 16, 3, bundle.input.resize), images[0])
     assert check_inputs(bundle).differing == ()

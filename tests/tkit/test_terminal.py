@@ -116,7 +116,7 @@ def test_each_accuracy_names_its_split_and_count():
         "samples": 200,
         "drop": 0.0,
     }
-    line = _line("int8", {**figures, "max_difference": 0.1, "drop_interval": [-0.0135, 0.0135]}, "ok")
+    line = _line("int8", {**figures, "max_difference": 0.1, "drop_interval": [-0.0135, 0.0135]}, Classes(("a",)), "ok")
     assert "validation accuracy 99.30% of 143" in line
     assert "same top-1 100.0% of 200" in line
     assert all(len(part) <= 80 for part in fitted(line, 80).splitlines())
