@@ -110,7 +110,8 @@ class OneOf:
             self.resolve,
             core_schema.is_instance_schema(source),
             serialization=core_schema.plain_serializer_function_ser_schema(
-                lambda component: component.model_dump(mode="json")
+                lambda component, info: component.model_dump(mode="json", exclude_defaults=info.exclude_defaults),
+                info_arg=True,
             ),
         )
 
