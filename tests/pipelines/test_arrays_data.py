@@ -73,7 +73,7 @@ def test_nothing_need_be_known_to_be_right(arrays):
 )
 def test_classes_are_text_or_whole_numbers(arrays, names, ordered):
     right = np.array(names)[ROOMS % len(names)]
-    splits = arrays({"rooms": ROOMS, "right": right[:, None]}, targets="right").load(0)
+    splits = arrays({"rooms": ROOMS, "right": right[:, None]}, targets="right", labels="classes").load(0)
     assert splits.class_names == ordered
     for part in parts(splits):
         assert part.labels.dtype == np.int32
@@ -115,9 +115,9 @@ def test_other_mistakes_are_explained(arrays, tmp_path):
     with pytest.raises(InputError, match="expected an array for each input of the model beside 'price'"):
         arrays({"price": PRICE}, targets="price", labels="numbers").load(0)
     with pytest.raises(InputError, match="'price' must be text or whole numbers, the names of classes"):
-        arrays(HOUSES, targets="price").load(0)
+        arrays(HOUSES, targets="price", labels="classes").load(0)
     with pytest.raises(InputError, match="class '0' has too few examples"):
-        arrays({"rooms": ROOMS, "right": ROOMS}, targets="right").load(0)
+        arrays({"rooms": ROOMS, "right": ROOMS}, targets="right", labels="classes").load(0)
     with pytest.raises(InputError, match=r"has too few examples \(1 left\)"):
         arrays({"rooms": ROOMS[:2]}, validation=0.9).load(0)
     (tmp_path / "notes.npz").write_text("hello")
@@ -130,14 +130,14 @@ def test_other_mistakes_are_explained(arrays, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"labels": "numbers"}, "labels=numbers: set targets to the array that holds them"),
-        ({"targets": "price", "labels": "none"}, "targets=price: set labels=classes or labels=numbers"),
+        ({"labels": "numbers"}, "data.labels=numbers and data.targets=null don't fit: targets names the array"),
+        ({"targets": "price", "labels": "none"}, "data.labels=none and data.targets=price don't fit"),
         ({"targets": "price", "labels": "numbers", "balance": "weights"}, "balance=weights evens out classes"),
     ],
 )
-def test_settings_that_contradict_each_other_are_refused(settings, message):
-    with pytest.raises(ValueError, match=message):
-        Arrays(source="data.npz", **settings)
+def test_settings_that_contradict_each_other_are_refused(arrays, settings, message):
+    with pytest.raises((InputError, ValueError), match=message):
+        arrays(HOUSES, **settings).load(0)
 
 
 def test_every_file_of_data_holds_its_kind():

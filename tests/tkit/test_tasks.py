@@ -20,6 +20,13 @@ from tkit_edge.outputs.number import Number
 from tkit_edge.tensors import TensorSpec
 
 
+def command(*arguments):
+    """The exit code of a command line."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    return ended.value.code
+
+
 @pytest.fixture(scope="module")
 def number(tmp_path_factory):
     """The regression recipe, a little trained, with files."""
@@ -111,7 +118,7 @@ def test_a_model_with_two_inputs_and_two_outputs_is_exported_judged_by_agreement
     keras.utils.set_random_seed(0)
     model = two_inputs(arrays / "two.keras")
     place = ["--data", str(arrays / "both.npz"), "--runs-dir", str(arrays / "runs")]
-    assert main(["export", str(arrays / "two.keras"), *place, "--json"]) == 0
+    assert command("export", str(arrays / "two.keras"), *place, "--json") == 0
     found = json.loads(capsys.readouterr().out)["metrics"]
     assert {"float32", "int8"} <= set(found)
     assert found["float32"]["max_difference"] < 1e-5
@@ -159,13 +166,13 @@ def test_a_model_of_images_with_two_outputs_takes_a_folder_of_images(tmp_path, c
     x = layers.Flatten(name="flat")(layers.Rescaling(1 / 255)(image))
     keras.Model(image, [layers.Dense(4, name="box")(x), layers.Dense(2, name="kind")(x)]).save(tmp_path / "m.keras")
     arguments = ["export", str(tmp_path / "m.keras"), "--data", "digits", "--runs-dir", str(tmp_path)]
-    assert main([*arguments, "export.formats=float32,int8", "--json"]) == 0
+    assert command(*arguments, "export.formats=float32,int8", "--json") == 0
     shown = capsys.readouterr()
     assert json.loads(shown.out)["metrics"]["int8"]["agreement"] > 0.9
     assert "gives box [4], kind [2]" in shown.err
     bundle = Bundle.read(next(tmp_path.glob("m-*")) / "float" / "export")
     assert (bundle.task, bundle.input.kind) == ("image-inference", "image")
-    assert main([*arguments, "data.labels=classes"]) == 2
+    assert command(*arguments, "data.labels=classes") == 2
     assert "data.labels=classes is for one row of outputs" in capsys.readouterr().err
 
 
@@ -175,7 +182,7 @@ def test_a_model_of_a_table_that_gives_a_number_is_judged_by_its_errors(arrays, 
     keras.Model(table, layers.Dense(1, name="price")(table)).save(arrays / "price.keras")
     source = ["--data", str(arrays / "priced.npz"), "--runs-dir", str(arrays / "runs")]
     labels = ["data.targets=price", "data.labels=numbers"]
-    assert main(["export", str(arrays / "price.keras"), *source, *labels, "--json"]) == 0
+    assert command("export", str(arrays / "price.keras"), *source, *labels, "--json") == 0
     shown = capsys.readouterr()
     assert "can't be told from chance" in shown.err  # it isn't trained
     found = json.loads(shown.out)["metrics"]["float32"]

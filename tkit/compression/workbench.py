@@ -157,6 +157,7 @@ class Workbench:
             objective: the loss instead of the task's.
             l2: penalty on the kernels.
         """
+        self.contract.loss()  # which a model that can't be trained refuses
         own = self.fit
         settings = Fit(
             epochs=epochs,

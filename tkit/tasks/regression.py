@@ -50,10 +50,11 @@ class Regression(Task):
         """The squared error in units of the targets' variance, so that learning rates don't depend on the unit."""
         import keras
 
-        def squared_error(wanted: keras.KerasTensor, given: keras.KerasTensor) -> keras.KerasTensor:
-            return keras.ops.mean(keras.ops.square((given - wanted) / spread), axis=-1)
+        class SquaredError(keras.losses.Loss):
+            def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+                return keras.ops.mean(keras.ops.square((y_pred - y_true) / spread), axis=-1)
 
-        return keras.losses.LossFunctionWrapper(squared_error, name="squared_error")
+        return SquaredError()
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """The mean absolute error."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal
 
 import numpy as np
-from pydantic import model_validator
 
 from tkit_edge.errors import InputError
 from tkit_edge.files import read_arrays
@@ -14,7 +13,7 @@ from tkit_edge.inputs.tensors import Tensors
 from tkit_edge.tensors import TensorSpec
 from tkit_pipelines.class_names import ordered
 from tkit_pipelines.config import did_you_mean
-from tkit_pipelines.data import Data
+from tkit_pipelines.data import Data, Labels
 from tkit_pipelines.dataset import Examples
 from tkit_pipelines.memory import machine_memory
 from tkit_pipelines.source import Loaded
@@ -39,25 +38,18 @@ class Arrays(Data):
     kind: Literal["arrays"] = "arrays"
     source: str
     """The path of an .npz file: of each input of the model an array [n, ...] of the same name."""
+    labels: Labels = "none"
+    """What `targets` holds: names of `classes` (text or whole numbers), `numbers` to be predicted, or `none`."""
     targets: str | None = None
-    """The array that says what is right, [n]: classes (text or whole numbers) or numbers, as `labels` says; null: none
-    does, and `labels` is none."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_targets(cls, values: Any) -> Any:
-        return values if not isinstance(values, dict) or values.get("targets") else {"labels": "none", **values}
-
-    @model_validator(mode="after")
-    def _labelled(self) -> Self:
-        if self.targets is None and self.labels != "none":
-            raise ValueError(f"labels={self.labels}: set targets to the array that holds them, or labels=none")
-        if self.targets is not None and self.labels == "none":
-            raise ValueError(f"targets={self.targets}: set labels=classes or labels=numbers, or targets=null")
-        return self
+    """The array that says what is right, [n]; null: none does, and `labels` is none."""
 
     def load(self, seed: int) -> Splits:
         """The examples in training, validation and test parts; see `Data.load`."""
+        if (self.targets is None) != (self.labels == "none"):
+            raise InputError(
+                f"data.labels={self.labels} and data.targets={self.targets or 'null'} don't fit: targets names the "
+                "array that holds classes or numbers, labels says which of the two they are."
+            )
         path = Path(self.source).expanduser()
         arrays = read_arrays(path, str(path), machine_memory())
         _check_lengths(arrays, self.source)
