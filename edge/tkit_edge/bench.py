@@ -24,7 +24,7 @@ from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, macs, parameters
 from tkit_edge.isolated import OpenedFile
 from tkit_edge.judge import Judge
-from tkit_edge.report import VERSION, Report, Result, FileScore
+from tkit_edge.report import VERSION, FileScore, Report, Result
 from tkit_edge.score import scored
 from tkit_edge.text import counted
 from tkit_edge.worker import Worker

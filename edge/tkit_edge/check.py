@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tkit_edge.bundle import Bundle
-from tkit_edge.images import DECODER_TOLERANCE
+from tkit_edge.inputs import Input
 from tkit_edge.isolated import IsolatedModel
 from tkit_edge.outputs import Outcome
 from tkit_edge.tensors import bound
@@ -80,24 +80,31 @@ def check(bundle: Bundle) -> list[Checked]:
 class Inputs:
     """How the golden samples' files read here."""
 
-    kind: str
+    input: Input
     samples: int
     differing: tuple[int, ...]
     """Those that don't read as the very sample that was stored."""
-    max_difference: int
+    max_difference: float
     """Of any value."""
     failed: tuple[int, ...]
     """Those that differ by more than another decoder's rounding explains."""
 
     def line(self) -> str:
         """The outcome in one line."""
-        text = f"{self.kind}s {self.samples - len(self.differing)} of {self.samples} read as expected"
+        read = self.samples - len(self.differing)
+        text = f"{self.input.example}s {read} of {self.samples} read as expected"
         if self.differing:
-            text += (
-                f"; largest difference {self.max_difference} of 255 (another JPEG decoder's rounding explains up to "
-                f"{DECODER_TOLERANCE})"
-            )
+            text += f"; largest difference {self.input.apart(self.max_difference)}"
         return f"{text}: FAILED on samples {', '.join(map(str, self.failed))}" if self.failed else f"{text}: ok"
+
+    def as_json(self) -> dict[str, Any]:
+        """The outcome's values."""
+        return {
+            "samples": self.samples,
+            "differing": self.differing,
+            "max_difference": self.max_difference,
+            "failed": self.failed,
+        }
 
 
 def document(bundle: Bundle, outcomes: Sequence[Checked], read: Inputs | None) -> dict[str, Any]:
@@ -108,7 +115,7 @@ def document(bundle: Bundle, outcomes: Sequence[Checked], read: Inputs | None) -
         "bundle": str(bundle.folder),
         "ok": not any(item.failed for item in outcomes) and not (read and read.failed),
         "files": [item.as_json() for item in outcomes],
-        f"{bundle.input.kind}s": {key: value for key, value in asdict(read).items() if key != "kind"} if read else None,
+        f"{bundle.input.example}s": read.as_json() if read else None,
     }
 
 
@@ -118,11 +125,11 @@ def check_inputs(bundle: Bundle) -> Inputs:
     Raises:
         InputError: what reading needs is not installed, or a file is missing or damaged.
     """
-    differing, failed, largest = [], [], 0
+    differing, failed = [], []
+    largest: float = 0
     golden = bundle.golden().inputs
     for number in range(bundle.golden_file.samples):
         path = bundle.encoded(number)
-
         expected = {name: array[number] for name, array in golden.items()}
         difference, too_far = bundle.input.difference(expected, bundle.input.read(path), path.suffix)
         largest = max(largest, difference)
@@ -130,4 +137,4 @@ def check_inputs(bundle: Bundle) -> Inputs:
             differing.append(number)
         if too_far:
             failed.append(number)
-    return Inputs(bundle.input.kind, bundle.golden_file.samples, tuple(differing), largest, tuple(failed))
+    return Inputs(bundle.input, bundle.golden_file.samples, tuple(differing), largest, tuple(failed))

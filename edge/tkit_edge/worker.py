@@ -81,7 +81,8 @@ class Worker:
         value, data = self.child.ask("predict", payload, payload_limit=sum(sizes), arrays=described)
         if value is not None or len(data) != sum(sizes):
             raise self.child.nonsense("predict")
-        return unpacked([(name, np.dtype(dtype).newbyteorder("<"), (count, *shape)) for name, shape, dtype in outputs], data)
+        little = [(spec.name, np.dtype(spec.dtype).newbyteorder("<"), (count, *spec.shape)) for spec in outputs]
+        return unpacked(little, data)
 
 
 def _is_number(value: Any) -> bool:

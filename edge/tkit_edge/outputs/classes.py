@@ -12,11 +12,10 @@ import numpy as np
 from tkit_edge.accuracy import top1
 from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
-from tkit_edge.outputs import SHARE_TOLERANCE, STEP_TOLERANCE, TIE, Measure, Outcome, Output
+from tkit_edge.outputs import NOT_FINITE, SHARE_TOLERANCE, STEP_TOLERANCE, TIE, Measure, Outcome, Output
 from tkit_edge.tensors import Arrays, TensorSpec
 
 FORMS = ("logits", "probabilities")
-NOT_FINITE = "the model gives values that are not finite: its weights or its file are damaged."
 
 
 @dataclass(frozen=True)
@@ -148,9 +147,7 @@ class Classes(Output):
 
     def divergence(self, reference: Arrays, outputs: Arrays) -> float:
         """Kullback and Leibler's, of the classes' probabilities, in nats."""
-        before, after = (
-            np.clip(self.probabilities(item).astype(np.float64), 1e-9, 1) for item in (reference, outputs)
-        )
+        before, after = (np.clip(self.probabilities(item).astype(np.float64), 1e-9, 1) for item in (reference, outputs))
         return max(0.0, float(np.mean(np.sum(before * np.log(before / after), axis=1))))
 
     def as_json(self) -> dict[str, Any]:
