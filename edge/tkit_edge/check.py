@@ -125,14 +125,13 @@ def check_inputs(bundle: Bundle) -> Inputs:
     Raises:
         InputError: what reading needs is not installed, or a file is missing or damaged.
     """
-    differing, failed = [], []
-    largest: float = 0
+    differing, failed, largest = [], [], 0.0
     golden = bundle.golden().inputs
     for number in range(bundle.golden_file.samples):
         path = bundle.encoded(number)
         expected = {name: array[number] for name, array in golden.items()}
         difference, too_far = bundle.input.difference(expected, bundle.input.read(path), path.suffix)
-        largest = max(largest, difference)
+        largest = max(difference, largest)
         if difference:
             differing.append(number)
         if too_far:
