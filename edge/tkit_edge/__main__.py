@@ -18,7 +18,8 @@ from tkit_edge import check, files, predict
 from tkit_edge.bench import DEFAULT_KERNELS, DEFAULT_SECONDS, bench
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError, InputError, TkitError
-from tkit_edge.outputs.classes import SHARE_TOLERANCE, STEP_TOLERANCE
+from tkit_edge.inputs.image import Image
+from tkit_edge.outputs import SHARE_TOLERANCE, STEP_TOLERANCE
 from tkit_edge.runtime import KERNELS
 from tkit_edge.table import table
 from tkit_edge.text import terminal_width
@@ -60,7 +61,8 @@ def _bench(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> None:
     bundle = Bundle.read(options.bundle)
     outcomes = check.check(bundle)
-    read = None if importlib.util.find_spec("PIL") is None else check.check_inputs(bundle)
+    unreadable = isinstance(bundle.input, Image) and importlib.util.find_spec("PIL") is None
+    read = None if unreadable else check.check_inputs(bundle)
     if options.json:
         print(json.dumps(check.document(bundle, outcomes, read), indent=2))
     else:
@@ -69,7 +71,7 @@ def _check(options: argparse.Namespace) -> None:
         unread = "images not checked: Pillow is not installed (pip install pillow)"
         print(read.line() if read else unread)
     failed = [outcome.format for outcome in outcomes if outcome.failed]
-    failed += [f"{bundle.input.kind}s"] * bool(read and read.failed)
+    failed += [f"{bundle.input.example}s"] * bool(read and read.failed)
     if failed:
         raise BoundError(f"{options.bundle} does not run here as where it was exported: {', '.join(failed)}.")
 
@@ -79,7 +81,7 @@ def _predict(options: argparse.Namespace) -> None:
     fmt = options.format or bundle.default_format
     print(f"{bundle.path(fmt)}", file=sys.stderr)
     with predict.opened(bundle, fmt, options.threads) as model:
-        found = predict.predict(options.images, model, options.top)
+        found = predict.predict(options.files, model, options.top)
     if options.json:
         print(json.dumps(predict.document(str(bundle.path(fmt)), found), indent=2))
     else:
@@ -106,8 +108,8 @@ def _parser() -> argparse.ArgumentParser:
 def _add_bench(commands: Any) -> None:
     made = commands.add_parser(
         "bench",
-        help="measure latency, memory and accuracy",
-        description="Measure speed, memory and accuracy of a bundle's files or of one .tflite file.",
+        help="measure latency, memory and score",
+        description="Measure speed, memory and score of a bundle's files or of one .tflite file.",
         epilog="Example: tkit-edge bench export --formats int8,float32 --threads 1,4 --output bench.json",
     )
     made.add_argument("path", type=Path, metavar="PATH", help="a bundle's folder or a .tflite file")
@@ -125,7 +127,7 @@ def _add_bench(commands: Any) -> None:
         default=DEFAULT_SECONDS,
         help="measuring time of each configuration (default: %(default)s)",
     )
-    made.add_argument("--test", type=Path, metavar="FILE", help="an .npz file with images and labels, for the accuracy")
+    made.add_argument("--test", type=Path, metavar="FILE", help="an .npz file with images and labels, for the score")
     made.add_argument(
         "--also",
         type=Path,
@@ -146,7 +148,7 @@ def _add_check(commands: Any) -> None:
         description="Run a bundle's golden samples through each of its files and compare with the expected "
         "outputs. Another top-1 class fails where the expected one led by more than "
         f"{STEP_TOLERANCE} steps of a quantized output, or "
-        f"{SHARE_TOLERANCE:.0%} of a float one's largest logit.",
+        f"{SHARE_TOLERANCE:.0%} of a float one's largest logit; another value where it differs by more than that.",
         epilog="Example: tkit-edge check export",
     )
     made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
@@ -157,13 +159,13 @@ def _add_check(commands: Any) -> None:
 def _add_predict(commands: Any) -> None:
     made = commands.add_parser(
         "predict",
-        help="classify images",
-        description="Classify image files with a bundle's model. Images that cannot be read are named; the "
-        "others are classified all the same, and the exit code is 2.",
+        help="predict for files",
+        description="Run a bundle's model on files: images, or .npz files with an array for each tensor of one "
+        "example. Those that cannot be read are named; the others are predicted all the same, and the exit code is 2.",
         epilog="Example: tkit-edge predict export cat.jpg ./more-images --top 3",
     )
     made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
-    made.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="image files, or folders of them")
+    made.add_argument("files", type=Path, nargs="+", metavar="FILE", help="files, or folders of them")
     made.add_argument("--format", help="the bundle's file (default: int8 where there is one, else the first)")
     made.add_argument("--top", type=int, help=f"classes shown of each (default: {predict.DEFAULT_TOP})")
     made.add_argument("--threads", type=int, default=1, help="how many the kernels may use (default: %(default)s)")

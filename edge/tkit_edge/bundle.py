@@ -12,6 +12,7 @@ bundle.json is written last: a folder without it is no bundle.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -157,7 +158,7 @@ class Bundle:
         names = {key: key for key in wanted}
         if self.version == 1:
             names = bundle_v1.golden_names(self.models, self.output.tensors[0].name)
-        size = sum(_bytes(spec, samples) for spec in wanted.values()) + 1024 * len(wanted)  # and the arrays' headers
+        size = golden_bytes(wanted, samples)
         kinds = {names[key]: (np.dtype(spec.dtype).type, 1 + len(spec.shape)) for key, spec in wanted.items()}
         stored = files.read_npz(path, kinds, limit=min(size, MAX_GOLDEN_BYTES))
         arrays = {key: stored[names[key]] for key in wanted}
@@ -208,8 +209,10 @@ def golden_specs(input: Input, output: Output, formats: Mapping[str, Any]) -> di
     }
 
 
-def _bytes(spec: TensorSpec, samples: int) -> int:
-    return int(np.prod((samples, *spec.shape), dtype=object)) * np.dtype(spec.dtype).itemsize
+def golden_bytes(specs: Mapping[str, TensorSpec], samples: int) -> int:
+    """What golden.npz takes unpacked, at most."""
+    values = (samples * math.prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in specs.values())
+    return sum(values) + 1024 * len(specs)  # and the arrays' headers
 
 
 def _without(arrays: Arrays, prefix: str) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tkit_edge import files, model_file
-from tkit_edge.bundle import FORMAT, MAX_GOLDEN_BYTES, Bundle, EncodedInput, GoldenFile, golden_specs
+from tkit_edge.bundle import FORMAT, MAX_GOLDEN_BYTES, Bundle, EncodedInput, GoldenFile, golden_bytes, golden_specs
 from tkit_edge.errors import InputError
 from tkit_edge.inputs import Input
 from tkit_edge.outputs import Output
@@ -52,13 +52,14 @@ def write(
         raise InputError(f"Expected models by format (small letters and digits), received {bad or 'none'}.")
     described = {fmt: model_file.describe(fmt, data, input.tensors, output.tensors) for fmt, data in models.items()}
     samples = _count(input, output, examples, targets)
+    specs = golden_specs(input, output, models)
+    _check_size(golden_bytes(specs, samples), samples)
     golden_inputs = _files(input, examples, encoded or [None] * samples)
     arrays = {f"input_{name}": array for name, array in examples.items()}
     arrays.update({f"target_{name}": array for name, array in targets.items()})
     for fmt, data in models.items():
         found = bound(Model(data), input.tensors, output.tensors)(examples)
         arrays.update({f"expected_{fmt}_{name}": array for name, array in found.items()})
-    specs = golden_specs(input, output, models)
     golden = files.npz_bytes({key: arrays[key].astype(spec.dtype) for key, spec in specs.items()})
     names = [f"{number:04d}{input.suffix(data)}" for number, data in enumerate(golden_inputs)]
     entries = [EncodedInput(name, _sha256(data)) for name, data in zip(names, golden_inputs)]
@@ -98,13 +99,15 @@ def _count(input: Input, output: Output, examples: Arrays, targets: Arrays) -> i
     counts = {len(arrays[spec.name]) for spec, arrays in wanted}
     if len(counts) != 1:
         raise InputError(f"Expected as many targets as golden samples, received {sorted(counts)}.")
-    size = sum(array.nbytes for array in examples.values())
-    if size > MAX_GOLDEN_BYTES // 2:  # the other half is left for what the models give
-        raise InputError(
-            f"{counts.pop():,} golden samples take {size:,} bytes, expected at most {MAX_GOLDEN_BYTES // 2:,}: take "
-            "fewer."
-        )
     return counts.pop()
+
+
+def _check_size(size: int, samples: int) -> None:
+    if size > MAX_GOLDEN_BYTES:
+        raise InputError(
+            f"{samples:,} golden samples and what the models give for them take {size:,} bytes, expected at most "
+            f"{MAX_GOLDEN_BYTES:,}: take fewer."
+        )
 
 
 def _sizes(shape: tuple[int, ...]) -> str:

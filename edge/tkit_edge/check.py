@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tkit_edge.bundle import Bundle
-from tkit_edge.images import DECODER_TOLERANCE
+from tkit_edge.inputs import Input
 from tkit_edge.isolated import IsolatedModel
 from tkit_edge.outputs import Outcome
 from tkit_edge.tensors import bound
@@ -80,7 +80,7 @@ def check(bundle: Bundle) -> list[Checked]:
 class Inputs:
     """How the golden samples' files read here."""
 
-    kind: str
+    input: Input
     samples: int
     differing: tuple[int, ...]
     """Those that don't read as the very sample that was stored."""
@@ -91,13 +91,20 @@ class Inputs:
 
     def line(self) -> str:
         """The outcome in one line."""
-        text = f"{self.kind}s {self.samples - len(self.differing)} of {self.samples} read as expected"
+        read = self.samples - len(self.differing)
+        text = f"{self.input.example}s {read} of {self.samples} read as expected"
         if self.differing:
-            text += (
-                f"; largest difference {self.max_difference} of 255 (another JPEG decoder's rounding explains up to "
-                f"{DECODER_TOLERANCE})"
-            )
+            text += f"; largest difference {self.input.apart(self.max_difference)}"
         return f"{text}: FAILED on samples {', '.join(map(str, self.failed))}" if self.failed else f"{text}: ok"
+
+    def as_json(self) -> dict[str, Any]:
+        """The outcome's values."""
+        return {
+            "samples": self.samples,
+            "differing": self.differing,
+            "max_difference": self.max_difference,
+            "failed": self.failed,
+        }
 
 
 def document(bundle: Bundle, outcomes: Sequence[Checked], read: Inputs | None) -> dict[str, Any]:
@@ -108,7 +115,7 @@ def document(bundle: Bundle, outcomes: Sequence[Checked], read: Inputs | None) -
         "bundle": str(bundle.folder),
         "ok": not any(item.failed for item in outcomes) and not (read and read.failed),
         "files": [item.as_json() for item in outcomes],
-        f"{bundle.input.kind}s": {key: value for key, value in asdict(read).items() if key != "kind"} if read else None,
+        f"{bundle.input.example}s": read.as_json() if read else None,
     }
 
 
@@ -122,12 +129,11 @@ def check_inputs(bundle: Bundle) -> Inputs:
     golden = bundle.golden().inputs
     for number in range(bundle.golden_file.samples):
         path = bundle.encoded(number)
-
         expected = {name: array[number] for name, array in golden.items()}
         difference, too_far = bundle.input.difference(expected, bundle.input.read(path), path.suffix)
-        largest = max(largest, difference)
+        largest = max(difference, largest)
         if difference:
             differing.append(number)
         if too_far:
             failed.append(number)
-    return Inputs(bundle.input.kind, bundle.golden_file.samples, tuple(differing), largest, tuple(failed))
+    return Inputs(bundle.input, bundle.golden_file.samples, tuple(differing), largest, tuple(failed))

@@ -43,8 +43,8 @@ class Prediction:
     """The file."""
     answer: Answer | None
     error: str | None
-    kind: str = "image"
-    """The input's, which is what JSON calls the item."""
+    called: str = "image"
+    """What an input is called, by JSON too."""
 
     def line(self) -> str:
         """The prediction in one line."""
@@ -52,7 +52,7 @@ class Prediction:
 
     def as_json(self) -> dict[str, Any]:
         """The item, the answer's values and the error."""
-        return {self.kind: self.item, **(self.answer.as_json() if self.answer else {}), "error": self.error}
+        return {self.called: self.item, **(self.answer.as_json() if self.answer else {}), "error": self.error}
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def predict(arguments: Sequence[Path], model: OpenedModel, top: int | None = Non
     top = DEFAULT_TOP if top is None else top
     if top < 1:
         raise InputError(f"top: expected at least 1, received {top}.")
-    kind = model.input.kind
+    called = model.input.example
     found = list(model.input.items(arguments))
     done: list[Prediction] = []
     chunks = [found[start : start + _CHUNK] for start in range(0, len(found), _CHUNK)]
@@ -102,8 +102,8 @@ def predict(arguments: Sequence[Path], model: OpenedModel, top: int | None = Non
             ahead += [pool.submit(_read, following, model) for following in chunks[number + 1 : number + 2]]
             done += _answered(chunk, examples, errors, model, top)
     if not any(item.error is None for item in done):
-        first = done[0].error if done else f"found no {kind} in {arguments[0]}."
-        raise InputError(f"None of {len(done)} {kind}s could be read: {first}")
+        first = done[0].error if done else f"found no {called} in {arguments[0]}."
+        raise InputError(f"None of {len(done)} {called}s could be read: {first}")
     return done
 
 
@@ -117,8 +117,8 @@ def raise_failures(predictions: Sequence[Prediction]) -> None:
     """Raises InputError that names the items without a prediction, where there are any."""
     errors = [item.error for item in predictions if item.error is not None]
     if errors:
-        kind = predictions[0].kind
-        raise InputError(f"{len(errors)} of {len(predictions)} {kind}s have no prediction:\n  " + "\n  ".join(errors))
+        called = predictions[0].called
+        raise InputError(f"{len(errors)} of {len(predictions)} {called}s have no prediction:\n  " + "\n  ".join(errors))
 
 
 def _read(paths: Sequence[Path], model: OpenedModel) -> tuple[list[Arrays], dict[Path, str]]:
@@ -140,7 +140,7 @@ def _answered(
     for path in paths:
         answer = None if path in errors else next(answers)
         error = f"{path}: {answer}" if isinstance(answer, str) else errors.get(path)
-        yield Prediction(str(path), None if isinstance(answer, str) else answer, error, model.input.kind)
+        yield Prediction(str(path), None if isinstance(answer, str) else answer, error, model.input.example)
 
 
 def _stacked(examples: list[Arrays]) -> Arrays:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -63,5 +64,13 @@ class Report:
     results: tuple[Result, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as JSON takes it."""
-        return asdict(self)
+        """The report as JSON takes it: a score that isn't finite, or an end of its interval, is None."""
+        found = asdict(self)
+        for result in found["results"]:
+            if score := result["score"]:
+                score.update(value=_finite(score["value"]), interval=[_finite(end) for end in score["interval"]])
+        return found
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

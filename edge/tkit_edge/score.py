@@ -20,7 +20,7 @@ class Score:
     share: bool
     value: float
     interval: tuple[float, float]
-    """95 %: Wilson's for a share, the normal one of a mean else."""
+    """95 %: Wilson's for a share, the normal one of a mean else, which a single error doesn't bound."""
     samples: int
 
 
@@ -30,6 +30,7 @@ def scored(measure: Measure, grades: np.ndarray) -> Score:
     if measure.share:
         interval = wilson(int(np.sum(grades)), samples)
     else:
-        half = Z95 * float(np.std(grades, ddof=1)) / math.sqrt(samples) if samples > 1 else math.inf
+        known = samples > 1 and math.isfinite(value)
+        half = Z95 * float(np.std(grades, ddof=1)) / math.sqrt(samples) if known else math.inf
         interval = Interval(value - half, value + half)
     return Score(measure.name, measure.share, value, (interval.low, interval.high), samples)

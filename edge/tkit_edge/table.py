@@ -98,7 +98,9 @@ def _row(result: dict[str, Any], scored: bool) -> tuple[str, ...]:
     )
 
 
-def _text(score: dict[str, Any], value: float) -> str:
+def _text(score: dict[str, Any], value: float | None) -> str:
+    if value is None:
+        return "not finite"
     return f"{value:.2%}" if score["share"] else f"{value:.4g}"
 
 
@@ -111,9 +113,10 @@ def _notes(report: dict[str, Any]) -> list[str]:
         score = result["score"]
         if score is not None:
             value, low, high = (_text(score, number) for number in (score["value"], *score["interval"]))
+            interval = "" if None in score["interval"] else f" (95 % {low} to {high})"
             notes.append(
                 f"{result['file']}: {score['name']} {value} {'of' if score['share'] else 'on'} "
-                f"{counted(score['samples'], 'test example')} (95 % {low} to {high}); {score['kernels']}, "
+                f"{counted(score['samples'], 'test example')}{interval}; {score['kernels']}, "
                 f"{counted(score['threads'], 'thread')}"
             )
     return ["", *notes] if notes else []

@@ -14,7 +14,6 @@ from tkit_edge.fields import Fields
 Arrays = Mapping[str, np.ndarray]
 """By a tensor's name, its values for n examples: [n, ...]."""
 
-
 DTYPES = ("float32", "int32", "int64", "uint8", "int8", "bool")
 """The types of a model's tensors."""
 
@@ -82,6 +81,18 @@ def bound(
         return {spec.name: found[own.name].reshape(len(found[own.name]), *spec.shape) for spec, own in given}
 
     return run
+
+
+def checked(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    """The tensors of a file.
+
+    Raises:
+        InputError: one of a type that isn't of `DTYPES`.
+    """
+    for spec in specs:
+        if spec.dtype not in DTYPES:
+            raise InputError(f"{spec.name} is of the type {spec.dtype}; expected one of {', '.join(DTYPES)}.")
+    return tuple(specs)
 
 
 def described(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:

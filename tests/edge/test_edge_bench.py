@@ -37,7 +37,7 @@ def test_a_bundle_end_to_end(bundle, test_file, tmp_path, originals):
     done = edge("bench", bundle.folder, "--formats", "int8,float32", "--threads", "1,2", "--seconds", "0.1",
                 "--test", test_file, "--output", report)  # fmt: skip
     content = json.loads(report.read_text())
-    assert content["version"] == 1
+    assert content["version"] == 2
     assert content["runtime"]["name"] == "ai-edge-litert"
     assert content["machine"]["cores"] >= 1
     results = content["results"]
@@ -56,10 +56,10 @@ def test_a_bundle_end_to_end(bundle, test_file, tmp_path, originals):
         assert min(item["load_ms"], item["first_ms"]) > 0
         assert 0 < item["model_memory"] < item["peak_memory"] < 2e9
         right = Model(bundle.path(item["format"])).predict(originals[0]).argmax(axis=1) == originals[1].argmax(axis=1)
-        assert item["accuracy"]["top1"] == right.mean()
-        assert item["accuracy"]["samples"] == 64
-        low, high = item["accuracy"]["interval"]
-        assert low < item["accuracy"]["top1"] <= high
+        score = item["score"]
+        assert (score["name"], score["value"], score["samples"]) == ("accuracy", right.mean(), 64)
+        low, high = score["interval"]
+        assert low < score["value"] <= high
     table = done.stdout.splitlines()
     assert table[2].split() == ["file", "size", "KB", "MACs", "M", "threads", "kernels", "load", "ms", "first", "ms",
                                 "p50", "p90", "p99", "runs/s", "peak", "MB", "accuracy"]  # fmt: skip
@@ -80,7 +80,7 @@ def test_one_file_as_json(made):
         "--json",
     )
     (result,) = json.loads(done.stdout)["results"]
-    assert (result["file"], result["format"], result["accuracy"]) == ("float32.tflite", None, None)
+    assert (result["file"], result["format"], result["score"]) == ("float32.tflite", None, None)
 
 
 def test_a_row_names_the_kernels_that_ran(made):

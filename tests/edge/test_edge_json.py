@@ -70,7 +70,7 @@ def archive(header=None, data=b"", **options):
     [
         (archive({"shape": (2**40,), "fortran_order": False, "descr": "<f4"}, bytes(8)), "has 136 bytes for float32"),
         (archive({"shape": (-2, -1), "fortran_order": False, "descr": "<f4"}, bytes(8)), "bytes for float32"),
-        (archive({"shape": (1,), "fortran_order": False, "descr": "|O"}, bytes(8)), "bytes for object"),
+        (archive({"shape": (1,), "fortran_order": False, "descr": "|O"}, bytes(8)), "holds Python objects"),
         (archive(data=bytes(8), compression=zipfile.ZIP_BZIP2), "packed in a way"),
         (archive(data=bytes(10**7), compression=zipfile.ZIP_DEFLATED), "unpacks to"),
         (io.BytesIO(b"PK\3\4"), "no whole .npz file"),

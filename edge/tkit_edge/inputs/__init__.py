@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,7 +24,7 @@ class Input(ABC):
     example: ClassVar[str] = "example"
     """What one input is called: "image"."""
     range: ClassVar[tuple[float, float] | None] = None
-    """Of all values, where it is known beforehand; integers have none."""
+    """Of all values, where it is known beforehand."""
 
     @property
     @abstractmethod
@@ -58,6 +58,10 @@ class Input(ABC):
     def difference(self, expected: Arrays, read: Arrays, suffix: str) -> tuple[float, bool]:
         """How far a golden sample's file reads apart from what was stored, and whether that is too far."""
 
+    def apart(self, difference: float) -> str:
+        """A `difference` for people."""
+        return f"{difference:g}"
+
     @abstractmethod
     def as_json(self) -> dict[str, Any]:
         """What `from_json` reads, without the kind."""
@@ -66,6 +70,17 @@ class Input(ABC):
     @abstractmethod
     def from_json(cls, fields: Fields) -> Input:
         """The input that a bundle describes."""
+
+
+def files_in(arguments: Sequence[Path], suffixes: Collection[str]) -> Iterator[Path]:
+    """The files that a person's arguments name, and those in folders (by their suffix, however deep), by name."""
+    for path in arguments:
+        if not path.is_dir():
+            yield path
+            continue
+        for file in sorted(path.rglob("*")):
+            if file.suffix.lower() in suffixes and not file.name.startswith(".") and file.is_file():
+                yield file
 
 
 def read(fields: Fields) -> Input:

@@ -13,7 +13,7 @@ from tkit_edge import files, keras_resize
 from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
 from tkit_edge.images import DECODER_TOLERANCE, LOSSY, SUFFIXES, decode, encode_png, from_array, suffix
-from tkit_edge.inputs import Input
+from tkit_edge.inputs import Input, files_in
 from tkit_edge.tensors import Arrays, TensorSpec
 
 PIXELS = "raw 0-255"
@@ -64,14 +64,8 @@ class Image(Input):
         return (TensorSpec("image", self.shape, "uint8"),)
 
     def items(self, arguments: Sequence[Path]) -> Iterator[Path]:
-        """Image files, and those in folders (by their suffix, however deep) in order of their names."""
-        for path in arguments:
-            if not path.is_dir():
-                yield path
-                continue
-            for file in sorted(path.rglob("*")):
-                if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file():
-                    yield file
+        """Image files, and those in folders."""
+        return files_in(arguments, SUFFIXES)
 
     def read(self, item: str | Path | bytes | np.ndarray) -> Arrays:
         """The pixels of an image file, of its bytes, or of a decoded image as `images.from_array` takes it."""
@@ -93,6 +87,10 @@ class Image(Input):
         """The largest of any channel of any pixel; a JPEG or WebP may differ by another decoder's rounding."""
         found = int(np.abs(read["image"].astype(np.int16) - expected["image"]).max())
         return found, found > (DECODER_TOLERANCE if suffix in LOSSY else 0)
+
+    def apart(self, difference: float) -> str:
+        """With what explains a small one."""
+        return f"{difference} of 255 (another JPEG decoder's rounding explains up to {DECODER_TOLERANCE})"
 
     def as_json(self) -> dict[str, Any]:
         """Size, pixels and rule."""

@@ -13,8 +13,8 @@ import numpy as np
 from tkit_edge import files, tensors
 from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
-from tkit_edge.inputs import Input
-from tkit_edge.tensors import DTYPES, Arrays, TensorSpec
+from tkit_edge.inputs import Input, files_in
+from tkit_edge.tensors import Arrays, TensorSpec
 
 SUFFIX = ".npz"
 MAX_BYTES = 1 << 30
@@ -35,10 +35,7 @@ class Tensors(Input):
         Raises:
             InputError: a type that no array of numbers has.
         """
-        for spec in specs:
-            if spec.dtype not in DTYPES:
-                raise InputError(f"{spec.name} is of the type {spec.dtype}; expected one of {', '.join(DTYPES)}.")
-        return cls(tuple(specs))
+        return cls(tensors.checked(specs))
 
     @property
     def tensors(self) -> tuple[TensorSpec, ...]:
@@ -46,20 +43,14 @@ class Tensors(Input):
         return self.specs
 
     def items(self, arguments: Sequence[Path]) -> Iterator[Path]:
-        """.npz files, and those in folders, however deep, in order of their names."""
-        for path in arguments:
-            if not path.is_dir():
-                yield path
-                continue
-            for file in sorted(path.rglob("*")):
-                if file.suffix.lower() == SUFFIX and not file.name.startswith(".") and file.is_file():
-                    yield file
+        """.npz files, and those in folders."""
+        return files_in(arguments, (SUFFIX,))
 
     def read(self, item: str | Path | bytes | Arrays) -> Arrays:
         """The arrays of an .npz file, of its bytes, or of a mapping: of each tensor one, without a batch.
 
         Raises:
-            InputError: an array that is missing, of another shape, or of a type that would lose values.
+            InputError: an array that is missing, of another shape, or of values that the tensor's type doesn't have.
         """
         name = str(item) if isinstance(item, (str, Path)) else "The example"
         if isinstance(item, Mapping):
@@ -91,17 +82,21 @@ class Tensors(Input):
     @classmethod
     def from_json(cls, fields: Fields) -> Tensors:
         """As `as_json` wrote it."""
-        return cls.of(tensors.specs_of(fields))
+        return cls(tensors.specs_of(fields))
 
 
 def _fitting(arrays: Arrays, spec: TensorSpec, name: str) -> np.ndarray:
-    """A tensor's array, in its type."""
+    """A tensor's array, in its type: floats are rounded to it, integers and booleans have to be the very same."""
     if spec.name not in arrays:
         raise InputError(f"{name} has no array {spec.name!r}; it has {', '.join(arrays) or 'none'}.")
     array = np.asarray(arrays[spec.name])
     if array.shape != spec.shape:
         raise InputError(f"{name}: {spec.name} has the shape {list(array.shape)}, the model takes {list(spec.shape)}.")
-    kinds = "fiub" if spec.dtype == "float32" else "iub"
-    if array.dtype.kind not in kinds or (kinds == "iub" and not np.can_cast(array.dtype, spec.dtype, "same_kind")):
+    is_float = spec.dtype == "float32"
+    if array.dtype.kind not in ("fiub" if is_float else "iub"):
         raise InputError(f"{name}: {spec.name} is {array.dtype}, the model takes {spec.dtype}: convert it.")
-    return array.astype(spec.dtype)
+    with np.errstate(over="ignore"):
+        cast = array.astype(spec.dtype)
+    if not (np.isfinite(cast).all() if is_float else np.array_equal(cast, array)):
+        raise InputError(f"{name}: {spec.name} has values that {spec.dtype} doesn't have.")
+    return cast

@@ -77,6 +77,10 @@ SHARE_TOLERANCE = 0.02
 """Of a float output: the same, as a share of the largest expected value."""
 
 
+NOT_FINITE = "the model gives values that are not finite: its weights or its file are damaged."
+"""Why an example has no answer."""
+
+
 class Output(ABC):
     """A kind of output, with what a model's own is like."""
 

@@ -12,11 +12,10 @@ import numpy as np
 from tkit_edge.accuracy import top1
 from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
-from tkit_edge.outputs import SHARE_TOLERANCE, STEP_TOLERANCE, TIE, Measure, Outcome, Output
+from tkit_edge.outputs import NOT_FINITE, SHARE_TOLERANCE, STEP_TOLERANCE, TIE, Measure, Outcome, Output
 from tkit_edge.tensors import Arrays, TensorSpec
 
 FORMS = ("logits", "probabilities")
-NOT_FINITE = "the model gives values that are not finite: its weights or its file are damaged."
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
-from tkit_edge.outputs import SHARE_TOLERANCE, STEP_TOLERANCE, TIE, Measure, Outcome, Output, noise
-from tkit_edge.tensors import Arrays, TensorSpec
-
-NOT_FINITE = "the model gives a number that is not finite: its weights or its file are damaged."
+from tkit_edge.outputs import NOT_FINITE, SHARE_TOLERANCE, STEP_TOLERANCE, TIE, Measure, Outcome, Output, noise
+from tkit_edge.tensors import Arrays, TensorSpec, listed
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,19 @@ class Number(Output):
     kind = "number"
     measure = Measure("mean absolute error", share=False, higher_is_better=False)
     unit: str = ""
+
+    @classmethod
+    def of(cls, outputs: Sequence[TensorSpec], name: str) -> Number:
+        """What a file without a bundle gives.
+
+        Raises:
+            InputError: it doesn't give one number.
+        """
+        if len(outputs) != 1 or math.prod(outputs[0].shape) != 1 or outputs[0].dtype != "float32":
+            raise InputError(
+                f"{name} doesn't predict a number: expected one output [1, 1], received {listed(outputs)}."
+            )
+        return cls()
 
     @property
     def tensors(self) -> tuple[TensorSpec, ...]:

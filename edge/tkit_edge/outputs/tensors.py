@@ -11,7 +11,7 @@ import numpy as np
 
 from tkit_edge import tensors
 from tkit_edge.fields import Fields
-from tkit_edge.outputs import SHARE_TOLERANCE, STEP_TOLERANCE, TIE, Outcome, Output, noise
+from tkit_edge.outputs import NOT_FINITE, SHARE_TOLERANCE, STEP_TOLERANCE, TIE, Outcome, Output, noise
 from tkit_edge.tensors import Arrays, TensorSpec
 
 _LISTED = 8
@@ -30,13 +30,18 @@ class Values:
 
     def as_json(self) -> dict[str, Any]:
         """Lists by name."""
-        return {name: array.tolist() for name, array in self.tensors.items()}
+        return {"outputs": {name: array.tolist() for name, array in self.tensors.items()}}
 
 
 def _text(array: np.ndarray) -> str:
     if array.size <= _LISTED:
-        return " ".join(f"{value:.4g}" for value in array.ravel())
-    return f"{list(array.shape)} from {array.min():.4g} to {array.max():.4g}, mean {array.mean():.4g}"
+        return " ".join(map(_figure, array.ravel().tolist()))
+    low, high, mean = (_figure(value.item()) for value in (array.min(), array.max(), array.mean()))
+    return f"{list(array.shape)} from {low} to {high}, mean {mean}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,15 @@ class Tensors(Output):
 
     kind = "tensors"
     specs: tuple[TensorSpec, ...]
+
+    @classmethod
+    def of(cls, specs: Sequence[TensorSpec]) -> Tensors:
+        """What a file without a bundle gives.
+
+        Raises:
+            InputError: a type that no array of numbers has.
+        """
+        return cls(tensors.checked(specs))
 
     @property
     def tensors(self) -> tuple[TensorSpec, ...]:
@@ -65,15 +79,12 @@ class Tensors(Output):
         count = len(next(iter(outputs.values())))
         found = [Values({name: array[number] for name, array in outputs.items()}) for number in range(count)]
         return [
-            item
-            if all(np.isfinite(array).all() for array in item.tensors.values())
-            else "the model gives values that are not finite: its weights or its file are damaged."
-            for item in found
+            item if all(np.isfinite(array).all() for array in item.tensors.values()) else NOT_FINITE for item in found
         ]
 
     def compared(self, expected: Arrays, outputs: Arrays, scales: Mapping[str, float]) -> Outcome:
         """A value past the tolerance is a failure; of several tensors, the one that differs most is shown."""
-        failed, worst = np.zeros(len(next(iter(expected.values()))), bool), (-1.0, "", 0.0)
+        failed, worst = np.zeros(len(next(iter(expected.values()))), bool), (-1.0, 0.0, "", 0.0)
         for name, wanted in expected.items():
             scale = scales[name]
             unit, tolerance = scale or _largest(wanted), STEP_TOLERANCE if scale else SHARE_TOLERANCE
@@ -81,13 +92,13 @@ class Tensors(Output):
             largest = float(apart.max()) if np.isfinite(apart).all() else math.inf
             failed |= ~(apart.reshape(len(apart), -1) <= tolerance).all(axis=1)
             if largest / tolerance > worst[0]:
-                worst = largest / tolerance, "steps" if scale else "of the largest value", tolerance
-        ratio, unit_name, tolerance = worst
+                worst = largest / tolerance, largest, "steps" if scale else "of the largest value", tolerance
+        _, largest, unit_name, tolerance = worst
         return Outcome(
             samples=len(failed),
             same=int(np.sum(~failed)),
             answer=self.answer,
-            max_difference=ratio * tolerance,
+            max_difference=largest,
             unit=unit_name,
             tolerance=tolerance,
             failed=tuple(np.flatnonzero(failed).tolist()),
