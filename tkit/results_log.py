@@ -71,8 +71,9 @@ def figures(folder: Path, stages: Mapping[str, Any], variant: str) -> Iterator[t
         rows = [row for row in metrics["bench"].get("results", ()) if row["format"] == fmt]
         for row in [row for row in rows if row["threads"] == 1][:1]:  # XNNPACK's row comes first
             yield f"{fmt}/p50_ms", row["p50_ms"]
-        for row in [row for row in rows if row.get("score")][:1]:
-            yield f"{fmt}/test_{row['score']['name'].replace(' ', '_')}", row["score"]["value"]
+        for score in [row["score"] for row in rows if row.get("score")][:1]:
+            if score["value"] is not None:  # not finite
+                yield f"{fmt}/test_{score['name'].replace(' ', '_')}", score["value"]
 
 
 def hyperparameters(recipe: Recipe) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def of_tflite(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
         if pixels is not None:
             raise InputError(f"{path} takes {listed(taken)}; --pixels is for files that take one image.")
         with IsolatedModel(path, machine.cores()) as model:
-            opened = OpenedModel(model.run, Tensors.of(taken), AnyOutput(tuple(given)))
+            opened = OpenedModel(model.run, Tensors.of(taken), AnyOutput.of(given))
             yield Subject(opened, path, "tflite", False)
         return
     pixels = pixels or anatomy.pixels_of(graph)  # type: ignore[assignment]  # one of them
@@ -108,7 +108,7 @@ def of_tflite(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
         input = Image.of(model.inputs, str(path), "keras")
         if not _gives_scores(given):
             run = bound(model, input.tensors, model.outputs)
-            yield Subject(OpenedModel(run, input, AnyOutput(model.outputs)), path, "tflite", False)
+            yield Subject(OpenedModel(run, input, AnyOutput.of(model.outputs)), path, "tflite", False)
             return
         output = Classes.of(model.outputs, str(path), anatomy.output_of(graph))
         scores = model.outputs[0].shape[-1]
@@ -122,11 +122,11 @@ def of_keras(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
 
     found = read(path, pixels)
     if not isinstance(found.input, Image) or found.row is None:
-        output = AnyOutput(found.outputs)
+        output = AnyOutput.of(found.outputs)
         yield Subject(OpenedModel(_keras(found.model, output), found.input, output), path, KERAS, False)
         return
     classes = Classes.of(found.outputs, str(path), found.form)
-    (given,), scores = found.outputs, _keras(found.model, AnyOutput(found.outputs))
+    (given,), scores = found.outputs, _keras(found.model, AnyOutput.of(found.outputs))
     run = _two_scores(lambda images: scores({"image": images})[given.name], found.row, found.form)
     yield Subject(_opened(run, found.input, classes), path, KERAS, False)
 

@@ -177,7 +177,7 @@ def _contract(found: Found, recipe: Recipe, splits: Splits, path: Path) -> tuple
         if found.row != 1:
             raise InputError(f"{path} has {found.row} outputs; data.labels=numbers is for models with one.")
         return found, Contract.of(task, splits)._replace(input=input)
-    return found, Contract(task, input, Tensors(found.outputs))
+    return found, Contract(task, input, Tensors.of(found.outputs))
 
 
 def _score(found: Found, contract: Contract, splits: Splits, seed: int) -> dict[str, Any]:
