@@ -135,4 +135,4 @@ class Tensors(Output):
 
 
 def _largest(values: np.ndarray) -> float:
-    return max(float(np.abs(values).max()), 1e-9)
+    return max(float(np.abs(values.astype(np.float64)).max()), 1e-9)  # int8 has no 128
