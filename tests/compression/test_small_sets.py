@@ -133,7 +133,7 @@ def test_statistics_are_those_of_all_images_and_frozen_layers_keep_theirs():
     frozen = layers.BatchNormalization(name="frozen", trainable=False)(first)
     model = keras.Model(inputs, layers.BatchNormalization(name="last")(layers.Flatten()(frozen)))
     images = np.random.default_rng(0).integers(0, 256, (60, 4, 4, 1), np.uint8)
-    estimate(model, images, seed=0)
+    estimate(model, {"image": images}, seed=0)
     conv = model.get_layer("conv")(images.astype(np.float32)).numpy()
     norm = model.get_layer("first")
     assert np.allclose(norm.moving_mean, conv.mean(axis=(0, 1, 2)), rtol=1e-4)
