@@ -30,7 +30,7 @@ def text(result: dict[str, Any], width: int | None = None) -> str:
         for item in sites[:_SHOWN]
     ]
     lines = [
-        f"{result['run']}, {result['variant']}: {result['step']} on {counted(result['images'], 'validation image')}; "
+        f"{result['run']}, {result['variant']}: {result['step']} on {counted(result['samples'], 'validation image')}; "
         "each site rounded alone, divergence from float in nats per image",
         "",
         *aligned([header, *rows], left=(0, 1, 6), width=width, spare=(3, 4, 2, 5)),
@@ -43,7 +43,7 @@ def text(result: dict[str, Any], width: int | None = None) -> str:
         lines += [f"  try {item['remedy']}"] if item["remedy"] else []
     lines += [
         "",
-        f"float: accuracy {result['float']['accuracy']:.2%} of {counted(result['images'], 'validation image')}",
+        f"float: accuracy {result['float']['accuracy']:.2%} of {counted(result['samples'], 'validation image')}",
         _file("int8", result["int8"]),
     ]
     if result["with_exceptions"] is None:
