@@ -81,7 +81,7 @@ def test_a_step_keeps_accuracy_and_says_what_it_trains(small):
     assert "prune: 16 epochs of 13 steps, batches of 16, as there are 216 training images" in said
     assert "statistics estimated anew on 216 training images" in said
     assert "tried again" not in said
-    assert any("24 validation images can't exclude" in line for line in made["metrics"]["verdicts"])
+    assert any("24 validation examples can't exclude" in line for line in made["metrics"]["verdicts"])
 
 
 def test_epochs_asked_for_and_large_enough_sets_stay(small, run):
