@@ -11,11 +11,14 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from _report import publish
 from _sides import RESULTS, append, read
+
+if TYPE_CHECKING:
+    from tkit_edge.tensors import Arrays
 
 IMAGES, CALIBRATION = 1_000, 500
 # Whose arithmetic, and against which of the runtime's kernels; builtin's has none of its own.
@@ -35,7 +38,7 @@ def main() -> None:
     report(read(path))
 
 
-def int8_file(train: np.ndarray, calibration: dict[str, np.ndarray]) -> bytes:
+def int8_file(train: np.ndarray, calibration: Arrays) -> bytes:
     """ResNet-8's int8 file."""
     import keras
 
