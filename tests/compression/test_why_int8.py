@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+import re
 
+import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from keras import layers
 
 import tkit
 from tkit import model_files
@@ -196,6 +199,20 @@ def test_the_command_writes_whole_json_and_a_image(run, tmp_path):
     text = CliRunner().invoke(group, [*arguments, "--samples", "100"], catch_exceptions=False).stdout
     assert "range outlier" in text
     assert document["suggested_step"] in text
+
+
+def test_outputs_of_which_nothing_is_known_to_be_right_have_no_score(tmp_path):
+    features = keras.Input((6, 4), name="features")
+    x = layers.Flatten(name="flat")(layers.Conv1D(8, 3, activation="relu", name="conv")(features))
+    keras.Model(features, [layers.Dense(4, name="box")(x), layers.Dense(2, name="size")(x)]).save(
+        tmp_path / "own.keras"
+    )
+    np.savez(tmp_path / "features.npz", features=np.random.default_rng(0).normal(size=(100, 6, 4)).astype(np.float32))
+    place = ["--data", str(tmp_path / "features.npz"), "--runs-dir", str(tmp_path)]
+    result = CliRunner().invoke(group, ["why-int8", str(tmp_path / "own.keras"), *place], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"^int8: same output \d+\.\d%, [\d,]+ bytes$", result.stdout, re.MULTILINE)
+    assert "accuracy" not in result.stdout
 
 
 def test_the_group_lists_it_by_its_command_name():
