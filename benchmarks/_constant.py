@@ -1,4 +1,4 @@
-"""One batch of random 32x32x3 images over and over, in the place of `tkit_pipelines.batches.Batches`."""
+"""One batch of random 32x32x3 images of ten classes over and over, instead of `tkit_pipelines.batches.Batches`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,23 @@ import numpy as np
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from tkit.contract import Contract
+
 
 def originals(batch_size: int) -> tuple[np.ndarray, np.ndarray]:
     """uint8 [batch_size, 32, 32, 3] and int64 labels of ten classes."""
     random = np.random.default_rng(0)
     return random.integers(0, 256, (batch_size, 32, 32, 3), dtype=np.uint8), random.integers(0, 10, batch_size)
+
+
+def contract() -> Contract:
+    """What a model of these images learns."""
+    from tkit.contract import Contract
+    from tkit.tasks.classification import Classification
+    from tkit_edge.inputs.image import Image
+    from tkit_edge.outputs.classes import Classes
+
+    return Contract(Classification(), Image(32, 32, 3), Classes(tuple("0123456789")))
 
 
 class Constant:

@@ -145,7 +145,7 @@ class Json:
         import tkit
 
         run = tkit.Run.open(self.run)
-        for question in (lambda: run.variant, lambda: run.class_names, lambda: run.output, run.model_folder):
+        for question in (lambda: run.variant, lambda: run.output, run.model_folder):
             with suppress(TkitError):
                 question()
         for stage in ("fit", "export", "bench", "evaluate"):

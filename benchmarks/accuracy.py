@@ -94,14 +94,14 @@ def once(recipe: str, data: str, overrides: tuple[str, ...]) -> dict[str, Any]:
     runs = ("--runs-dir", str(RESULTS / "runs"))
     made = called(tkit, "run", "--recipe", recipe, "--data", data, *runs, *overrides, "--json")
     mirrored = called(tkit, "evaluate", made["fit"]["run"], "--mirror", "--json")
-    files = {item["format"]: item for item in made["bench"]["metrics"]["results"] if item["accuracy"]}
+    files = {item["format"]: item for item in made["bench"]["metrics"]["results"] if item["score"]}
     return {
         "epochs": made["fit"]["metrics"]["epochs"],
-        "float": files["float32"]["accuracy"]["top1"],
-        "int8": files["int8"]["accuracy"]["top1"],
+        "float": files["float32"]["score"]["value"],
+        "int8": files["int8"]["score"]["value"],
         "int8_bytes": files["int8"]["bytes"],
         "mirrored": mirrored["accuracy"],
-        "images": files["int8"]["accuracy"]["samples"],
+        "images": files["int8"]["score"]["samples"],
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from _constant import Constant
+from _constant import Constant, contract
 from _report import publish
 from _sides import Turns, compare, epoch_a_turn, ratios, table
 
@@ -34,7 +34,7 @@ def trained(turns: Turns, every: int | None) -> None:
         callbacks = [epoch_a_turn(keras, turns, STEPS, BATCH)]
         settings = Fit(epochs=1000, l2=1e-4)
         validation = batches.dataset().take(1)
-        train(model, batches, validation, settings, callbacks=callbacks, saving=saving)
+        train(model, batches, validation, settings, contract(), callbacks=callbacks, saving=saving)
 
 
 WITH, WITHOUT = f"a checkpoint every {EVERY} steps", "none"

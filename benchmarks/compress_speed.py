@@ -28,6 +28,7 @@ def whole(turns: Turns, step: str) -> None:
     from tkit import load_recipe
     from tkit.compression.step import State
     from tkit.compression.workbench import Workbench
+    from tkit.contract import Contract
     from tkit.models import Spec, Statistics
     from tkit.promises import Kept
     from tkit.stages.compress import parse
@@ -56,7 +57,7 @@ def whole(turns: Turns, step: str) -> None:
             export=recipe.export,
             seed=recipe.seed,
             splits=splits,
-            probabilities=False,
+            contract=Contract.of(recipe.task, splits),
         )
         began = time.perf_counter()
         made.apply(State(model, Kept()), work)

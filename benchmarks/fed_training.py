@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from _constant import Constant
+from _constant import Constant, contract
 from _report import publish
 from _sides import Turns, compare, epoch_a_turn, ratios, table
 
@@ -28,16 +28,14 @@ def _trained(turns: Turns, make: Callable[[], Any]) -> None:
     model = ResNet(depth=8).build(Spec.of_images((32, 32, 3), 10, Statistics(120.0, 4000.0)))
     validation = batches.dataset().take(1)
 
-    callbacks = [epoch_a_turn(keras, turns, STEPS, BATCH)]
-    train(model, batches, validation, Fit(epochs=1000, l2=1e-4), callbacks=callbacks, max_steps=STEPS)
+    settings, callbacks = Fit(epochs=1000, l2=1e-4), [epoch_a_turn(keras, turns, STEPS, BATCH)]
+    train(model, batches, validation, settings, contract(), callbacks=callbacks, max_steps=STEPS)
 
 
 def fed(turns: Turns) -> None:
     """The pipeline as recipes use it."""
 
     def make() -> Any:
-        import tensorflow as tf
-
         from tkit_pipelines.data.images import Images
         from tkit_pipelines.dataset import labelled
         from tkit_pipelines.ops.cutout import Cutout
@@ -49,7 +47,7 @@ def fed(turns: Turns) -> None:
         examples = labelled(images, random.integers(0, 10, IMAGES).astype(np.int32))
         ops = (Flip(), Translate(pixels=3), Cutout(size=8))
         data = Images(source="digits", image_size=(32, 32), batch_size=BATCH, augment=ops)
-        return data.batches(examples, lambda columns: tf.one_hot(columns["label"], 10), seed=0)
+        return data.batches(examples, contract().encoded, seed=0)
 
     _trained(turns, make)
 

@@ -49,7 +49,7 @@ def prepare(depth: int, folder: Path) -> None:
             layer.set_weights([scale, offset, *layer.get_weights()[2:]])
     images = random.integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
     model.predict(images.astype(np.float32), verbose=0)
-    with Converter(model, images, io="int8") as convert:
+    with Converter(model, {"image": images}, io="int8") as convert:
         for fmt in ("float32", "int8"):
             (folder / f"{fmt}.tflite").write_bytes(convert(fmt))
     spec = [keras.InputSpec(shape=(1, 32, 32, 3), dtype="float32", name="image")]

@@ -11,11 +11,14 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from _report import publish
 from _sides import RESULTS, append, read
+
+if TYPE_CHECKING:
+    from tkit_edge.tensors import Arrays
 
 IMAGES, CALIBRATION = 1_000, 500
 # Whose arithmetic, and against which of the runtime's kernels; builtin's has none of its own.
@@ -35,7 +38,7 @@ def main() -> None:
     report(read(path))
 
 
-def int8_file(train: np.ndarray, calibration: np.ndarray) -> bytes:
+def int8_file(train: np.ndarray, calibration: Arrays) -> bytes:
     """ResNet-8's int8 file."""
     import keras
 
@@ -67,8 +70,9 @@ def measured(archive: str) -> list[dict[str, Any]]:
     from tkit_edge.runtime import Model
 
     splits = tkit.load_recipe("cifar10_resnet8", [f"data.source={archive}"]).recipe.data.load(seed=0)
-    images = stratified(splits.test, IMAGES, seed=0)
-    data = int8_file(np.asarray(splits.train.images[:5000]), stratified(splits.train, CALIBRATION, seed=0))
+    inputs = splits.input.tensors
+    images = stratified(splits.test, IMAGES, 0, inputs)["image"]
+    data = int8_file(np.asarray(splits.train.images[:5000]), stratified(splits.train, CALIBRATION, 0, inputs))
     rows = []
     for arithmetic, kernels in PAIRS:
         ours, theirs = IntegerModel(data, kernels=arithmetic), Model(data, kernels=kernels)

@@ -16,7 +16,7 @@ import time
 from statistics import median
 from typing import Any
 
-from _constant import Constant, originals
+from _constant import Constant, contract, originals
 from _report import publish
 from _sides import Side, Turns, compare, epoch_a_turn, machine, ratios, table
 
@@ -42,7 +42,7 @@ def tkit_default(turns: Turns) -> None:
     batches = Constant(BATCH, STEPS)
     validation = batches.dataset().take(1)
     callbacks = [epoch_a_turn(keras, turns, STEPS, BATCH)]
-    train(model, batches, validation, Fit(epochs=1000, l2=1e-4), callbacks=callbacks)
+    train(model, batches, validation, Fit(epochs=1000, l2=1e-4), contract(), callbacks=callbacks)
 
 
 def _keras(turns: Turns, module: str, policy: str) -> None:

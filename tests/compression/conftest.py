@@ -3,14 +3,15 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import tkit
 from tkit.compression.steps.prune import Prune
+from tkit.contract import Contract
 from tkit.conversion.calibration import stratified
 from tkit.models import Spec, Statistics
 from tkit.models.resnet import ResNet
 from tkit.recipe_loading import load
+from tkit.tasks.classification import Classification
 from tkit.training import engine
 from tkit.training.config import Fit
 from tkit.training.optimizers.adamw import AdamW
@@ -20,29 +21,27 @@ from tkit_pipelines.data.images import Images
 CLASSES = 10
 
 
-def one_hot(columns):
-    return tf.one_hot(columns["label"], CLASSES)
-
-
 class Digits:
     """What a step gets to work with: scikit-learn's digits and the engine."""
 
     def __init__(self):
         data = Images(source="digits", image_size=(8, 8), channels=1, batch_size=64)
         self.splits = data.load(0)
-        self.batches = data.batches(self.splits.train, one_hot, 0)
-        self.validation = in_order(self.splits.validation, data, one_hot)
+        self.contract = Contract.of(Classification(), self.splits)
+        self.batches = data.batches(self.splits.train, self.contract.encoded, 0)
+        self.validation = in_order(self.splits.validation, data, self.contract.encoded)
         self.steps_per_epoch = self.batches.steps_per_epoch
 
     def epochs(self, step, asked, usual):
         return asked or usual
 
     def calibration(self, samples):
-        return stratified(self.splits.train, samples, 0)
+        return stratified(self.splits.train, samples, 0, self.contract.input.tensors)
 
     def train(self, model, *, epochs, optimizer, callbacks=(), **keywords):
         settings = Fit(epochs=epochs, optimizer=optimizer, precision="float32", steps_per_execution=5)
-        return engine.train(model, self.batches, self.validation, settings, callbacks=callbacks, **keywords)
+        contract, callbacks = self.contract, list(callbacks)
+        return engine.train(model, self.batches, self.validation, settings, contract, callbacks=callbacks, **keywords)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from tkit.models.resnet import ResNet
 from tkit_edge.errors import InputError
 
 SIZE = (8, 8, 3)
+LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def resnet():
 @pytest.fixture(scope="module")
 def originals():
     random = np.random.default_rng(1)
-    return random.integers(0, 256, (64, *SIZE), np.uint8), random.integers(0, 5, 64)
+    return {"image": random.integers(0, 256, (64, *SIZE), np.uint8)}, random.integers(0, 5, 64)
 
 
 def test_l1_sums_the_kernels_of_a_residual_groups_convolutions(resnet):
@@ -53,12 +54,11 @@ def test_bn_scale_needs_batch_normalization():
 
 def test_taylor_predicts_the_loss_of_a_small_change(resnet, originals):
     """A channel's gates moved a little from 1 towards 0 change the loss by what its rank says."""
-    images, labels = originals
-    found = taylor(resnet, images, labels, batch_size=64)["stage2_block1_1_conv"]
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    arrays, labels = originals
+    found = taylor(resnet, arrays, labels, LOSS, batch_size=64)["stage2_block1_1_conv"]
 
     def value():
-        return float(loss(labels, resnet(images.astype(np.float32), training=False)))
+        return float(LOSS(labels, resnet(arrays["image"].astype(np.float32), training=False)))
 
     norm = resnet.get_layer("stage2_block1_1_bn")
     changes = []
@@ -77,7 +77,7 @@ def test_taylor_predicts_the_loss_of_a_small_change(resnet, originals):
 
 def test_a_channel_that_is_zero_already_ranks_last_and_all_rankings_repeat(resnet, originals):
     dead = mask(resnet, {"stage1_block1_1_conv": np.delete(np.arange(8), 5)})
-    for rank in (l1, bn_scale, lambda model: taylor(model, *originals, batch_size=16)):
+    for rank in (l1, bn_scale, lambda model: taylor(model, *originals, LOSS, batch_size=16)):
         found = rank(dead)
         assert found["stage1_block1_1_conv"].argmin() == 5
         assert found["stage1_block1_1_conv"][5] == 0
@@ -89,4 +89,4 @@ def test_a_model_without_channels_to_remove_says_why(originals):
     inputs = keras.Input(SIZE)
     model = keras.Model(inputs, layers.Dense(5, name="logits")(layers.Flatten()(inputs)))
     with pytest.raises(InputError, match="No channel .* can be removed. logits: they are the model's outputs"):
-        taylor(model, *originals, batch_size=16)
+        taylor(model, *originals, LOSS, batch_size=16)

@@ -82,9 +82,9 @@ def test_a_taught_step_comes_nearer_to_what_the_model_was(run, pruned, step):
 def test_without_an_optimizer_of_its_own_a_step_trains_as_the_run_did(run, pruned, monkeypatch):
     seen = []
 
-    def watching(model, batches, validation, settings, **keywords):
+    def watching(model, batches, validation, settings, contract, **keywords):
         seen.append(settings)
-        return train(model, batches, validation, settings, **keywords)
+        return train(model, batches, validation, settings, contract, **keywords)
 
     monkeypatch.setattr(importlib.import_module("tkit.compression.workbench"), "train", watching)
     for optimizer in ("", ",as_run=true"):

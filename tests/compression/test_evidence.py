@@ -92,7 +92,7 @@ def exported(variants):
     images = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
     for name, folder in variants.items():
         model, kept = model_files.load(folder), Kept.read(folder)
-        with Converter(model, images, io="int8") as convert:
+        with Converter(model, {"image": images}, io="int8") as convert:
             found.update({(name, fmt): (converted(convert, fmt, kept, sparse=False), kept, model) for fmt in FORMATS})
     return found
 
@@ -113,7 +113,7 @@ def test_clusters_are_codes_in_an_int8_file_of_layers_that_are_called_twice(vari
     model, kept = (read(variants["shared"]) for read in (model_files.load, Kept.read))
     images = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
     folded = fold(model)
-    made = rounded(folded, kept, ranges(folded, images, "minmax"), Rounding(fixed_scales(folded, kept, ())))
+    made = rounded(folded, kept, ranges(folded, {"image": images}, "minmax"), Rounding(fixed_scales(folded, kept, ())))
     data = convert_quantized(made.model, made.kept, "int8")
     assert [proof for proof in proofs(data, "int8", made.kept, made.model) if not proof.holds] == []
     found = kernels(flatbuffer.read(data), made.model)
@@ -227,7 +227,7 @@ def test_inputs_of_few_weights_have_factors_of_their_own():
     model.get_layer("dense").kernel.assign(kernel)
     clusters = Clusters(centroids=(-1.0, -0.5, 0.0, 0.25, 1.0), scales=(1.0, 1.0, 1.0))
     images = np.random.default_rng(0).uniform(0, 255, (10, 4, 4, 8)).astype(np.float32)
-    with Converter(model, images, io="float32") as convert:
+    with Converter(model, {"image": images}, io="float32") as convert:
         for fmt in FORMATS:
             [proof] = proofs(convert(fmt), fmt, Kept(clustered={"dense": clusters}), model)
             assert proof.holds, fmt

@@ -178,7 +178,9 @@ def whole_way(operator, float_layers=()):
     expected = model(pixels).numpy()
     folded = fold(decomposed(model))
     np.testing.assert_allclose(folded(pixels), expected, atol=1e-4 * np.ptp(expected))
-    made, kept = rounded(folded, Kept(), ranges(folded, images, "minmax", float_layers), Rounding({}, float_layers))
+    made, kept = rounded(
+        folded, Kept(), ranges(folded, {"image": images}, "minmax", float_layers), Rounding({}, float_layers)
+    )
     graph = int8_graph(made, kept.quantized.ranges, float_layers, moving=True)
     graph = view(graph, {name: [("fake_quantized", {})] for name in kept.quantized.scales})
     with tf.GradientTape() as tape:
@@ -206,7 +208,9 @@ def test_common_kinds_compute_in_integers(name):
 def test_common_kinds_are_trained_in_mixed_precision(name):
     model = fold(decomposed(net(QUICK[name])))
     images = np.random.default_rng(5).integers(0, 256, (4, *SHAPE), dtype=np.uint8)
-    twin = training_twin(int8_graph(model, ranges(model, images, "minmax"), moving=True), "mixed_bfloat16", 0.0)
+    twin = training_twin(
+        int8_graph(model, ranges(model, {"image": images}, "minmax"), moving=True), "mixed_bfloat16", 0.0
+    )
     with tf.GradientTape() as tape:
         loss = tf.reduce_mean(twin(images.astype(np.float32), training=True) ** 2)
     assert all(tf.reduce_all(tf.math.is_finite(item)) for item in tape.gradient(loss, twin.trainable_variables))

@@ -91,7 +91,7 @@ def net(operator):
 
 def int8_model(model, images, method="minmax"):
     made = fold(decomposed(model))
-    return rounded(made, Kept(), ranges(made, images, method), Rounding({}))
+    return rounded(made, Kept(), ranges(made, {"image": images}, method), Rounding({}))
 
 
 def pixels(count=40):
@@ -168,6 +168,6 @@ def test_outliers_are_clipped(method):
     images[0, 0, 0] = 255
     model = net(lambda x: layers.Conv2D(4, 1, use_bias=False, kernel_initializer="ones")(x))
     (name,) = (layer.name for layer in model.layers if isinstance(layer, layers.Conv2D))
-    wide = ranges(model, images, "minmax")[name]
-    narrow = ranges(model, images, method)[name]
+    wide = ranges(model, {"image": images}, "minmax")[name]
+    narrow = ranges(model, {"image": images}, method)[name]
     assert wide[0] <= narrow[0] <= 0 <= narrow[1] < wide[1]

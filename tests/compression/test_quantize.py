@@ -255,7 +255,7 @@ def test_a_layer_named_in_float_layers_computes_in_float(trained, work, images):
 
 
 def test_too_few_calibration_images_are_refused(trained, work):
-    with pytest.raises(InputError, match="samples=4 gives 4 calibration images for 10 classes"):
+    with pytest.raises(InputError, match="samples=4 gives 4 calibration examples for 10 classes"):
         Quantize(samples=4).apply(State(trained, Kept()), work)
 
 

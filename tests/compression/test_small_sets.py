@@ -81,7 +81,7 @@ def test_a_step_keeps_accuracy_and_says_what_it_trains(small):
     assert "prune: 16 epochs of 13 steps, batches of 16, as there are 216 training images" in said
     assert "statistics estimated anew on 216 training images" in said
     assert "tried again" not in said
-    assert any("24 validation images can't exclude" in line for line in made["metrics"]["verdicts"])
+    assert any("24 validation examples can't exclude" in line for line in made["metrics"]["verdicts"])
 
 
 def test_epochs_asked_for_and_large_enough_sets_stay(small, run):
@@ -133,7 +133,7 @@ def test_statistics_are_those_of_all_images_and_frozen_layers_keep_theirs():
     frozen = layers.BatchNormalization(name="frozen", trainable=False)(first)
     model = keras.Model(inputs, layers.BatchNormalization(name="last")(layers.Flatten()(frozen)))
     images = np.random.default_rng(0).integers(0, 256, (60, 4, 4, 1), np.uint8)
-    estimate(model, images, seed=0)
+    estimate(model, {"image": images}, seed=0)
     conv = model.get_layer("conv")(images.astype(np.float32)).numpy()
     norm = model.get_layer("first")
     assert np.allclose(norm.moving_mean, conv.mean(axis=(0, 1, 2)), rtol=1e-4)

@@ -84,7 +84,7 @@ def test_the_ledger_says_what_pruning_did_not_buy(pruned):
     said = pruned["metrics"]["verdicts"][0]
     assert "int8 file no smaller" in said
     assert re.search(r"float32 file [3-6]\d% smaller", said)
-    assert first["images"] == 143
+    assert first["samples"] == 143
 
 
 def test_a_second_pruning_keeps_the_first_ones_zeros(run, pruned):

@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+import re
 
+import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from keras import layers
 
 import tkit
 from tkit import model_files
@@ -92,10 +95,14 @@ def test_all_switches_on_is_the_quantized_model_and_all_off_the_float_one(run, s
     switches = Switches(fold(model), made)
     originals = images.astype(np.float32)
     expected = quantized(made.model, made.kept.quantized).predict(originals, verbose=0)
-    np.testing.assert_allclose(switches.outputs(images, switches.sites), expected, atol=1e-4)
-    np.testing.assert_allclose(switches.outputs(images), model.predict(originals, verbose=0), atol=1e-4)
-    alone = switches.outputs(images, [Site("stage1_2_conv", "kernel")])
-    assert np.abs(alone - switches.outputs(images)).max() > 1e-4
+
+    def outputs(on=()):
+        return switches.outputs({"image": images}, run.output.tensors, on)["logits"]
+
+    np.testing.assert_allclose(outputs(switches.sites), expected, atol=1e-4)
+    np.testing.assert_allclose(outputs(), model.predict(originals, verbose=0), atol=1e-4)
+    alone = outputs([Site("stage1_2_conv", "kernel")])
+    assert np.abs(alone - outputs()).max() > 1e-4
 
 
 @pytest.mark.parametrize(
@@ -133,7 +140,8 @@ def test_a_planted_outlier_ranks_first_and_the_exceptions_win_back_what_it_cost(
 def darkened(splits, chosen):
     images = np.array(splits.train.images)
     images[chosen] //= 16
-    return dataclasses.replace(splits, train=dataclasses.replace(splits.train, images=images))
+    columns = {**splits.train.columns, "image": images}
+    return dataclasses.replace(splits, train=dataclasses.replace(splits.train, columns=columns))
 
 
 def test_calibration_images_darker_than_validation_saturate(run, splits):
@@ -147,7 +155,7 @@ def test_calibration_images_darker_than_validation_saturate(run, splits):
 
 def test_too_few_calibration_images_are_named_and_more_are_suggested(run, splits):
     few = Quantize(calibration="minmax", samples=10)
-    originals = {image.tobytes() for image in work(run, splits).calibration(10)}
+    originals = {image.tobytes() for image in work(run, splits).calibration(10)["image"]}
     chosen = [image.tobytes() in originals for image in splits.train.images]
     findings = found(run, darkened(splits, chosen), trained(run), few)
     worst = findings.sites[0]
@@ -183,7 +191,7 @@ def test_the_command_writes_whole_json_and_a_image(run, tmp_path):
     assert not list(opened.damage("float/why-int8"))
     worst = document["places"][0]
     assert (worst["layer"], worst["part"], worst["cause"]) == ("stage1_2_conv", "kernel", "range outlier")
-    assert document["images"] == 100
+    assert document["samples"] == 100
     assert document["with_exceptions"]["accuracy"] > document["int8"]["accuracy"] + 0.1
     assert document["with_exceptions"]["bytes"] > document["int8"]["bytes"]
     assert Quantize.model_validate(parse_component(document["suggested_step"])).float_layers
@@ -191,6 +199,20 @@ def test_the_command_writes_whole_json_and_a_image(run, tmp_path):
     text = CliRunner().invoke(group, [*arguments, "--samples", "100"], catch_exceptions=False).stdout
     assert "range outlier" in text
     assert document["suggested_step"] in text
+
+
+def test_outputs_of_which_nothing_is_known_to_be_right_have_no_score(tmp_path):
+    features = keras.Input((6, 4), name="features")
+    x = layers.Flatten(name="flat")(layers.Conv1D(8, 3, activation="relu", name="conv")(features))
+    keras.Model(features, [layers.Dense(4, name="box")(x), layers.Dense(2, name="size")(x)]).save(
+        tmp_path / "own.keras"
+    )
+    np.savez(tmp_path / "features.npz", features=np.random.default_rng(0).normal(size=(100, 6, 4)).astype(np.float32))
+    place = ["--data", str(tmp_path / "features.npz"), "--runs-dir", str(tmp_path)]
+    result = CliRunner().invoke(group, ["why-int8", str(tmp_path / "own.keras"), *place], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"^int8: same output \d+\.\d%, [\d,]+ bytes$", result.stdout, re.MULTILINE)
+    assert "accuracy" not in result.stdout
 
 
 def test_the_group_lists_it_by_its_command_name():

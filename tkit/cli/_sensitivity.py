@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from tkit.run_folder import Run
+from tkit_edge.outputs import Measure, Output
+from tkit_edge.outputs.classes import Classes
 from tkit_edge.table import aligned
 from tkit_edge.text import counted
 
 _SHOWN = 10
 
 
-def text(result: dict[str, Any], width: int | None = None) -> str:
+def text(result: dict[str, Any], run: Run, width: int | None = None) -> str:
     """The worst sites of `tkit.why_int8`, the causes of their cost, and what the exceptions gained.
 
     `width` is the terminal's; columns that don't fit are left out.
     """
-    sites = result["places"]
-    header = ["layer", "part", "divergence", "SQNR dB", "same top-1", "drop", "cause"]
+    sites, output, example = result["places"], run.output, run.input.example
+    examples = counted(result["samples"], f"validation {example}")
+    unit = f"in nats per {example}" if isinstance(output, Classes) else "as a share of the outputs' variance"
+    header = ["layer", "part", "divergence", "SQNR dB", f"same {output.answer}", "drop", "cause"]
     rows = [
         [
             item["layer"],
@@ -30,8 +35,8 @@ def text(result: dict[str, Any], width: int | None = None) -> str:
         for item in sites[:_SHOWN]
     ]
     lines = [
-        f"{result['run']}, {result['variant']}: {result['step']} on {counted(result['images'], 'validation image')}; "
-        "each site rounded alone, divergence from float in nats per image",
+        f"{result['run']}, {result['variant']}: {result['step']} on {examples}; each site rounded alone, divergence "
+        f"from float {unit}",
         "",
         *aligned([header, *rows], left=(0, 1, 6), width=width, spare=(3, 4, 2, 5)),
     ]
@@ -41,31 +46,35 @@ def text(result: dict[str, Any], width: int | None = None) -> str:
     for item in suspects:
         lines += ["", f"{item['layer']} {item['part']}: {item['cause']}", f"  {item['why']}"]
         lines += [f"  try {item['remedy']}"] if item["remedy"] else []
-    lines += [
-        "",
-        f"float: accuracy {result['float']['accuracy']:.2%} of {counted(result['images'], 'validation image')}",
-        _file("int8", result["int8"]),
-    ]
+    lines.append("")
+    if output.measure is not None:
+        lines.append(f"float: {_score(result['float'], output.measure)} of {examples}")
+    lines.append(_file("int8", result["int8"], output))
     if result["with_exceptions"] is None:
         lines.append(
             "No site alone costs enough for an exception; training (quantize:aware=true) may recover the rest."
         )
     else:
         lines += [
-            _file("int8 with the exceptions", result["with_exceptions"]),
+            _file("int8 with the exceptions", result["with_exceptions"], output),
             f"  tkit compress {result['run']} {result['suggested_step']}",
         ]
     lines += ["", f"{result['folder']}: why-int8.json, why-int8.png"]
     return "\n".join(lines)
 
 
-def _file(name: str, figures: dict[str, Any]) -> str:
-    return (
-        f"{name}: accuracy {figures['accuracy']:.2%}, drop {_drop(figures)} points, "
-        f"same top-1 {figures['agreement']:.1%}, {figures['bytes']:,} bytes"
-    )
+def _file(name: str, figures: dict[str, Any], output: Output) -> str:
+    measure = output.measure
+    score = "" if measure is None else f"{_score(figures, measure)}, drop {_drop(figures)} points, "
+    return f"{name}: {score}same {output.answer} {figures['agreement']:.1%}, {figures['bytes']:,} bytes"
+
+
+def _score(figures: dict[str, Any], measure: Measure) -> str:
+    return f"{measure.name} {measure.text(figures[measure.key])}"
 
 
 def _drop(figures: dict[str, Any]) -> str:
+    if figures["drop"] is None:
+        return "-"
     low, high = figures["drop_interval"]
     return f"{100 * figures['drop']:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"

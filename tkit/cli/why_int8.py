@@ -56,4 +56,4 @@ def command(
         opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
         _options.silence_tensorflow()
         result = tkit.why_int8(opened, *steps, variant=variant, samples=samples)
-        show(result, text(result, _options.stdout_width()))
+        show(result, text(result, opened, _options.stdout_width()))
