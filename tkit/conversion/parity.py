@@ -65,8 +65,9 @@ def _differences(outputs: np.ndarray, reference: np.ndarray) -> tuple[float, flo
     """The largest and the mean difference, as shares of the largest magnitude."""
     if not np.isfinite(outputs).all():
         return math.inf, math.inf
-    largest = max(float(np.abs(reference).max()), 1e-9)
-    differences = np.abs(outputs.astype(np.float64) - reference) / largest
+    wanted = reference.astype(np.float64)
+    largest = max(float(np.abs(wanted).max()), 1e-9)
+    differences = np.abs(outputs.astype(np.float64) - wanted) / largest
     return float(differences.max()), float(differences.mean())
 
 

@@ -131,6 +131,11 @@ def _recipe(
         height, width, channels = found.input.shape
         size = {"image_size": (height, width), "channels": channels, "resize": found.input.resize}
         data = Images.model_validate({"source": source, "labels": labels, **size})
+    elif not source.lower().endswith(".npz"):
+        raise InputError(
+            f"{path} takes {listed(found.input.tensors)}: expected --data FILE.npz with an array [n, ...] for each, named "
+            f"like it, received {source!r}. (A model of images takes one, [height, width, 1 or 3].)"
+        )
     else:
         data = Arrays(source=source)
     model = KerasFile(path=str(path.resolve()), sha256=sha256, pixels=pixels)

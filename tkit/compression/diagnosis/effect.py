@@ -35,7 +35,9 @@ class Effect(NamedTuple):
 
 def compared(output: Output, reference: Arrays, outputs: Arrays, targets: Arrays) -> Effect:
     """The effect on outputs of n examples; `targets` are what is right of them."""
-    noise = sum(float(np.sum((outputs[name] - wanted).astype(np.float64) ** 2)) for name, wanted in reference.items())
+    noise = sum(
+        float(np.sum(_difference(outputs[name], wanted).astype(np.float64) ** 2)) for name, wanted in reference.items()
+    )
     signal = sum(float(np.sum(wanted.astype(np.float64) ** 2)) for wanted in reference.values())
     same, _ = output.agreement(reference, outputs)
     score = drop = interval = None
@@ -53,3 +55,7 @@ def compared(output: Output, reference: Arrays, outputs: Arrays, targets: Arrays
         drop=drop,
         drop_interval=interval,
     )
+
+
+def _difference(outputs: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    return np.subtract(outputs, reference, dtype=np.result_type(reference.dtype, np.float32))
