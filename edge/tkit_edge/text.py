@@ -11,6 +11,11 @@ _DEFAULT_WIDTH = 80
 _HANGING = "    "
 
 
+def number(value: float) -> str:
+    """A number for people: four digits, large ones whole."""
+    return f"{value:,.0f}" if 10_000 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
 def counted(count: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun in the right form: "1 file", "1,295 files", "2 classes".
 

@@ -153,7 +153,7 @@ def test_a_recipe_file_that_is_not_there_is_an_input_error(tmp_path):
         (lambda fields: fields.update(epochs=3), "epochs: unknown key"),
         (lambda fields: fields["model"].update(kind="os.system"), "unknown kind 'os.system'"),
         (lambda fields: fields["model"].pop("kind"), "unknown kind 'None'"),
-        (lambda fields: fields.update(version=2), "version"),
+        (lambda fields: fields.update(version=3), "version"),
         (lambda fields: fields.update(name="../up"), "name"),
         (lambda fields: fields.pop("data"), "data: Field required"),
     ],

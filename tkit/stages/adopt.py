@@ -133,8 +133,8 @@ def _recipe(
         data = Images.model_validate({"source": source, "labels": labels, **size})
     elif not source.lower().endswith(".npz"):
         raise InputError(
-            f"{path} takes {listed(found.input.tensors)}: expected --data FILE.npz with an array [n, ...] for each, named "
-            f"like it, received {source!r}. (A model of images takes one, [height, width, 1 or 3].)"
+            f"{path} takes {listed(found.input.tensors)}: expected --data FILE.npz with an array [n, ...] for each, "
+            f"named like it, received {source!r}. (A model of images takes one, [height, width, 1 or 3].)"
         )
     else:
         data = Arrays(source=source)
