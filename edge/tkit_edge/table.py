@@ -7,7 +7,7 @@ from typing import Any
 
 from tkit_edge.machine import busy
 from tkit_edge.report import Report
-from tkit_edge.text import columns, counted, fitted, number, padded
+from tkit_edge.text import columns, counted, figure, fitted, padded
 
 _COLUMNS = (
     *("file", "size KB", "MACs M", "threads", "kernels", "load ms", "first ms"),
@@ -101,7 +101,7 @@ def _row(result: dict[str, Any], scored: bool) -> tuple[str, ...]:
 def _text(score: dict[str, Any], value: float | None) -> str:
     if value is None:
         return "not finite"
-    return f"{value:.2%}" if score["share"] else number(value)
+    return f"{value:.2%}" if score["share"] else figure(value)
 
 
 def _notes(report: dict[str, Any]) -> list[str]:

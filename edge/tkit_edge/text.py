@@ -11,7 +11,7 @@ _DEFAULT_WIDTH = 80
 _HANGING = "    "
 
 
-def number(value: float) -> str:
+def figure(value: float) -> str:
     """A number for people: four digits, large ones whole."""
     return f"{value:,.0f}" if 10_000 <= abs(value) < 1e15 else f"{value:.4g}"
 

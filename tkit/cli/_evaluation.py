@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tkit_edge.table import aligned
-from tkit_edge.text import counted, number
+from tkit_edge.text import counted, figure
 
 _CLASSES = 20
 _CONFUSIONS = 5
@@ -49,9 +49,9 @@ def _of_numbers(result: dict[str, Any]) -> list[str]:
     explained = "" if result["r2"] is None else f"; R2 {result['r2']:.3f}"
     lines = [
         f"{result['model']['file']} on {samples} of {result['data']}",
-        f"{result['split']} mean absolute error {number(result['mean_absolute_error'])}{unit} (95 % {number(low)} to "
-        f"{number(high)}); root of the mean squared error {number(result['root_mean_squared_error'])}{explained}; mean "
-        f"of predicted - true {number(result['bias'])}",
+        f"{result['split']} mean absolute error {figure(result['mean_absolute_error'])}{unit} (95 % {figure(low)} to "
+        f"{figure(high)}); root of the mean squared error {figure(result['root_mean_squared_error'])}{explained}; mean "
+        f"of predicted - true {figure(result['bias'])}",
     ]
     return [*lines, "", f"{result['folder']}: evaluate.json, predictions.png"] if result["folder"] else lines
 

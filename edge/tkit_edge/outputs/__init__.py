@@ -15,7 +15,7 @@ import numpy as np
 from tkit_edge.fields import Fields
 from tkit_edge.inputs import kind_of
 from tkit_edge.tensors import Arrays, TensorSpec
-from tkit_edge.text import number
+from tkit_edge.text import figure
 
 
 class Answer(Protocol):
@@ -64,7 +64,7 @@ class Measure:
 
     def text(self, value: float) -> str:
         """A mean for people."""
-        return f"{value:.2%}" if self.share else number(value)
+        return f"{value:.2%}" if self.share else figure(value)
 
 
 TIE = 0.05
