@@ -59,7 +59,7 @@ def test_commands_options_and_recipes_are_completed_without_heavy_imports():
         set(),
         ["cifar10_resnet20", "cifar10_resnet8", "cifar10_resnet8_edge"],
     )
-    assert completions("tkit", "show", "digi") == (set(), ["digits_cnn", "digits_cnn_edge"])
+    assert completions("tkit", "show", "digi") == (set(), ["digits_cnn", "digits_cnn_edge", "digits_regression"])
 
 
 def test_override_keys_are_those_of_the_recipe_on_the_line():
@@ -72,7 +72,7 @@ def test_override_keys_are_those_of_the_recipe_on_the_line():
 
 
 def test_a_recipe_without_its_option_values_of_keys_and_fields_of_steps_are_completed(tmp_path):
-    assert completions("tkit", "run", "digi") == (set(), ["digits_cnn", "digits_cnn_edge"])
+    assert completions("tkit", "run", "digi") == (set(), ["digits_cnn", "digits_cnn_edge", "digits_regression"])
     assert "fit.optimizer.momentum=" in completions("tkit", "run", "cifar10_cnn", "fit.opt")[1]
     assert completions("tkit", "run", "digits_cnn", "model=res")[1] == ["model=resnet"]
     assert completions("tkit", "run", "digits_cnn", "data.skip_bad=")[1] == [
