@@ -166,14 +166,14 @@ def _contract(found: Found, recipe: Recipe, splits: Splits, path: Path) -> tuple
     Raises:
         InputError: the data has other tensors, or another number of classes.
     """
+    from tkit.keras_files.reader import with_outputs
+
     for wanted, given in matched(found.input.tensors, splits.input.tensors, f"data {splits.name!r}", "gives"):
         if isinstance(found.input, AnyInput) and given.dtype != wanted.dtype:
             raise InputError(
                 f"data {splits.name!r} has {given.name} as {given.dtype}, {path} takes {wanted.dtype}: convert it."
             )
     input = found.input if isinstance(found.input, AnyInput) else splits.input
-    from tkit.keras_files.reader import with_outputs
-
     task = recipe.task
     if task.gives == "classes":
         found = with_outputs(found, len(splits.class_names), str(path))
