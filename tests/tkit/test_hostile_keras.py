@@ -248,5 +248,5 @@ def test_a_layer_without_end_breaks_the_child_alone(parts, tmp_path):
 
 
 def test_the_harmless_file_is_read(parts, tmp_path):
-    assert read(packed(tmp_path / "whole.keras", parts), None).outputs == 3
-    assert read(packed(tmp_path / "small.keras", parts, zipfile.ZIP_DEFLATED), None).outputs == 3
+    assert read(packed(tmp_path / "whole.keras", parts), None).row == 3
+    assert read(packed(tmp_path / "small.keras", parts, zipfile.ZIP_DEFLATED), None).row == 3

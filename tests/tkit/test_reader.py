@@ -28,7 +28,7 @@ def test_nested_models_augmentation_and_arithmetic_become_stock_layers(tmp_path)
     found = read(saved(model, tmp_path), None)
     np.testing.assert_allclose(found.model.predict(IMAGES, verbose=0), model.predict(IMAGES, verbose=0), atol=1e-4)
     assert all(isinstance(layer, layers.Layer) and not isinstance(layer, keras.Model) for layer in found.model.layers)
-    assert found.output == "logits"
+    assert found.form == "logits"
 
 
 def test_arithmetic_has_names_of_its_own_and_a_model_that_is_called_twice_is_the_same(tmp_path):
