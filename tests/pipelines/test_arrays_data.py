@@ -43,7 +43,7 @@ def test_numbers_are_divided_with_their_inputs(arrays):
         np.testing.assert_array_equal(part.columns["number"], np.float32(PRICE)[part.columns["rooms"]])
         np.testing.assert_array_equal(part.columns["place"], np.float32(PLACE)[part.columns["rooms"]])
     assert (splits.class_names, splits.remarks()) == ((), [])
-    specs = TensorSpec("rooms", (), "int64"), TensorSpec("place", (2,), "float32")
+    specs = TensorSpec("rooms", (), "int32"), TensorSpec("place", (2,), "float32")
     assert isinstance(splits.input, Tensors) and splits.input.specs == specs
 
 

@@ -112,9 +112,9 @@ def test_a_run_of_a_newer_version_is_refused_by_every_command(tmp_path):
 
     run = Run.create(load("digits_cnn"), tmp_path)
     manifest = json.loads((run.folder / "manifest.json").read_text())
-    (run.folder / "manifest.json").write_text(json.dumps({**manifest, "version": 2}))
+    (run.folder / "manifest.json").write_text(json.dumps({**manifest, "version": 3}))
     for command in ("export", "bench"):
-        refused(tkit(command, run.folder, cwd=tmp_path), "has version 2", "Update tkit")
+        refused(tkit(command, run.folder, cwd=tmp_path), "has version 3", "Update tkit")
 
 
 def test_a_runs_directory_that_may_not_be_written_to(tmp_path):

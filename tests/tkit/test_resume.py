@@ -152,7 +152,7 @@ def test_a_recipe_that_was_edited_is_refused_by_what_changed(cut):
 def test_a_setting_that_the_checkpoint_did_not_know_must_have_its_default(lookahead, refused):
     recipe = load("digits_cnn", [f"fit.lookahead={lookahead}"]).recipe
     now = {
-        "recipe": recipe.model_dump(mode="json", include={"data", "model", "fit"}),
+        "recipe": recipe.model_dump(mode="json", include={"version", "task", "data", "model", "fit"}),
         **dict.fromkeys(("data", "precision", "threads", "machine", "versions"), "the same"),
     }
     before = json.loads(json.dumps(now))

@@ -83,7 +83,7 @@ def test_a_run_is_found_by_name_in_the_runs_folder(run, monkeypatch):
         ('{"version": 1, "created": "\\ud800", "stages": {}}', "created: expected text"),
         ("[" * 100_000, "is damaged"),
         ('{"version": 1, "stages": {}, "more": ' + "[" * 101 + "]" * 101 + "}", "at most 100 levels"),
-        ('{"version": 2, "stages": {}}', "Update tkit"),
+        ('{"version": 3, "stages": {}}', "Update tkit"),
     ],
 )
 def test_a_damaged_or_newer_manifest_is_refused(run, text, message):
