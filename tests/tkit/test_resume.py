@@ -239,7 +239,7 @@ def test_a_checkpoint_whose_facts_cannot_be_is_no_whole_one(changes, message):
 
 @pytest.mark.parametrize(
     ("arrays", "message"),
-    [({"model/0000": np.array(["text"])}, "an array without numbers"), ({"a": np.array([{}])}, "bytes for object")],
+    [({"model/0000": np.array(["text"])}, "an array without numbers"), ({"a": np.array([{}])}, "holds Python objects")],
 )
 def test_a_checkpoint_with_other_than_numbers_is_no_whole_one(arrays, message):
     with pytest.raises(ValueError, match=message):

@@ -6,7 +6,6 @@ from typing import Any
 
 from tkit.run_folder import Run
 from tkit_edge.outputs import Measure, Output
-from tkit_edge.outputs.classes import Classes
 from tkit_edge.table import aligned
 from tkit_edge.text import counted
 
@@ -20,7 +19,6 @@ def text(result: dict[str, Any], run: Run, width: int | None = None) -> str:
     """
     sites, output, example = result["places"], run.output, run.input.example
     examples = counted(result["samples"], f"validation {example}")
-    unit = f"in nats per {example}" if isinstance(output, Classes) else "as a share of the outputs' variance"
     header = ["layer", "part", "divergence", "SQNR dB", f"same {output.answer}", "drop", "cause"]
     rows = [
         [
@@ -36,7 +34,7 @@ def text(result: dict[str, Any], run: Run, width: int | None = None) -> str:
     ]
     lines = [
         f"{result['run']}, {result['variant']}: {result['step']} on {examples}; each site rounded alone, divergence "
-        f"from float {unit}",
+        f"from float, {output.divergence_unit}",
         "",
         *aligned([header, *rows], left=(0, 1, 6), width=width, spare=(3, 4, 2, 5)),
     ]

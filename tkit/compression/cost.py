@@ -17,8 +17,11 @@ from tkit.conversion.statistics import paired_drop, scale_of
 from tkit.quantization.graph import quantized
 from tkit_edge.accuracy import Interval
 from tkit_edge.errors import DivergedError
+from tkit_edge.outputs import Measure
 from tkit_edge.tensors import Arrays
 
+AGREEMENT = Measure("agreement", share=True, higher_is_better=True)
+"""What a model is measured by of which nothing is known to be right."""
 ALLOWED = 0.02
 """Accuracy that a step may cost before smaller learning rates are tried."""
 RATES = (1.0, 0.3, 0.1)
@@ -51,7 +54,8 @@ def applied(step: Step, state: State, work: Callable[[int, float], Workbench]) -
             diverged, reason = diverged or error, "its training diverged"
             continue
         lost = cost(state, made, own)
-        reason = f"it costs {100 * lost:.1f} points of accuracy"
+        measure = own.contract.output.measure or AGREEMENT
+        reason = f"it costs {100 * lost:.1f} points of {measure.name}"
         if best is None or lost < best[1]:
             best = made, lost
         if lost <= ALLOWED or not own.repeatable:

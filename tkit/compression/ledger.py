@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tkit._quiet import chatter_dropped
-from tkit.compression.cost import ALLOWED
+from tkit.compression.cost import AGREEMENT, ALLOWED
 from tkit.compression.step import State
 from tkit.compression.workbench import Workbench
 from tkit.conversion.converter import Converter, file_outputs
@@ -20,15 +20,12 @@ from tkit.conversion.statistics import paired_drop, scale_of
 from tkit.kernels.exported import kernels
 from tkit.kernels.viewed import with_kernels
 from tkit_edge import anatomy, flatbuffer
-from tkit_edge.outputs import Measure
 from tkit_edge.runtime import Model
 from tkit_edge.score import scored
 from tkit_edge.table import aligned
 from tkit_edge.tensors import Arrays, bound
 from tkit_edge.worker import Worker
 
-AGREEMENT = Measure("agreement", share=True, higher_is_better=True)
-"""What a model is measured by of which nothing is known to be right."""
 ROUNDS, SECONDS = 5, 0.2
 NOTICEABLE = 0.05
 """Share of latency or size below which a step is reported to gain nothing."""
@@ -165,7 +162,7 @@ class Ledger:
             ]
             lines.append(f"{row['step']}: {', '.join(parts)}.")
         first, last = self.rows[0], self.rows[-1]
-        lines += [_too_much(row) for row in self.rows[1:] if row["cost"] > ALLOWED]
+        lines += [self._too_much(row) for row in self.rows[1:] if row["cost"] > ALLOWED]
         if max(last["drop"], last["drop_interval"][1]) > LARGE:
             lines.append(_large(last))
         lines.append(
@@ -174,12 +171,11 @@ class Ledger:
         )
         return lines
 
-
-def _too_much(row: dict[str, Any]) -> str:
-    return (
-        f"Warning: {row['step']} costs {100 * row['cost']:.1f} points of accuracy on training and validation data, "
-        f"more than {100 * ALLOWED:g}. Ask less of it, give it more epochs or teacher=self, or more training data."
-    )
+    def _too_much(self, row: dict[str, Any]) -> str:
+        return (
+            f"Warning: {row['step']} costs {100 * row['cost']:.1f} points of {self._measure.name} on training and "
+            f"validation data, more than {100 * ALLOWED:g}. Ask less of it, give it more epochs or teacher=self, or more training data."
+        )
 
 
 def _large(row: dict[str, Any]) -> str:

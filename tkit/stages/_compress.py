@@ -15,9 +15,9 @@ import keras
 import tensorflow as tf
 
 from tkit import console, files, model_files
-from tkit.compression.cost import applied
+from tkit.compression.cost import AGREEMENT, applied
 from tkit.compression.distillation import SELF
-from tkit.compression.ledger import AGREEMENT, Ledger
+from tkit.compression.ledger import Ledger
 from tkit.compression.step import State, Step
 from tkit.compression.workbench import Workbench
 from tkit.passes.decomposition import decomposed

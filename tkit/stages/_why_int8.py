@@ -75,7 +75,7 @@ def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[st
         "folder": str(folder),
     }
     files.write_json(folder / "why-int8.json", result)
-    files.write_bytes(folder / "why-int8.png", sensitivity_png(findings))
+    files.write_bytes(folder / "why-int8.png", sensitivity_png(findings, output))
     run.finish(
         STAGE,
         variant,

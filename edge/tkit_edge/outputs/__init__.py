@@ -92,6 +92,8 @@ class Output(ABC):
     """What an answer is called, in "same top-1"."""
     value: ClassVar[str] = "value"
     """What one number of an output is called."""
+    divergence_unit: ClassVar[str] = "of the outputs' variance"
+    """Of `divergence`."""
 
     @property
     def saturated(self) -> bool:

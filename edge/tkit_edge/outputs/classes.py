@@ -49,6 +49,7 @@ class Classes(Output):
     measure = Measure("accuracy", share=True, higher_is_better=True)
     answer = "top-1"
     value = "logit"
+    divergence_unit = "nats"
     names: tuple[str, ...]
     form: str = "logits"
 

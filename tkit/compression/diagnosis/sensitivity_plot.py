@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from tkit.compression.diagnosis.sensitivity import Findings
 from tkit.plotting import all_shortened, png
+from tkit_edge.outputs import Output
 
 SHOWN = 12
 BARS = 128
@@ -20,7 +21,7 @@ COLOURS = {
 }
 
 
-def sensitivity_png(findings: Findings) -> bytes:
+def sensitivity_png(findings: Findings, output: Output) -> bytes:
     """Horizontal bars of the sites with the largest divergence, coloured by cause, over a histogram of the worst
     one."""
     shown = findings.sites[:SHOWN]
@@ -32,12 +33,14 @@ def sensitivity_png(findings: Findings) -> bytes:
     bars.barh(rows, sizes, color=[COLOURS[item.cause.name] for item in shown])
     bars.set_yticks(rows, names)
     for row, item in zip(rows, shown, strict=True):
-        text = f" {item.cause.name}, same top-1 {item.effect.agreement:.1%}"
+        text = f" {item.cause.name}, same {output.answer} {item.effect.agreement:.1%}"
         bars.text(item.effect.divergence, row, text, va="center", fontsize=8)
     bars.set_xlim(0, 1.45 * max(*sizes, 1e-9))
-    bars.set_xlabel("divergence from float when only this is rounded, nats per image")
+    bars.set_xlabel(f"divergence from float when only this is rounded, {output.divergence_unit}")
+    together = findings.together
     bars.set_title(
-        f"all rounded: {findings.together.divergence:.2g} nats, same top-1 {findings.together.agreement:.1%}"
+        f"all rounded: {together.divergence:.2g} {output.divergence_unit}, same {output.answer} "
+        f"{together.agreement:.1%}"
     )
     edges, counts, (low, high) = findings.histogram
     width = max(1, len(counts) // BARS)
