@@ -18,7 +18,7 @@ ROWS = [
     row("float32", 2.0, bytes=20_000),
     row("int8", 1.5),
     row("int8", 1.0),
-    row(None, 0.8, "old.tflite", accuracy=None),
+    row(None, 0.8, "old.tflite", score=None),
 ]
 
 
@@ -34,7 +34,7 @@ ROWS = [
         ({"p50_ratio": 1.2, "reference": "releases/old.tflite"}, ["1.25 times that of releases/old.tflite"]),
         ({"p50_ratio": 1.2, "reference": "gone.tflite"}, ["gone.tflite was not measured"]),
         ({"peak_memory": 59_000_000}, ["peak memory 60,000,000 bytes, at most 59,000,000"]),
-        ({"accuracy": 0.92}, ["accuracy 91.00% on 100 test images, at least 92.00%"]),
+        ({"accuracy": 0.92}, ["accuracy 91.00% on 100 test examples, at least 92.00%"]),
         ({"accuracy": 0.9, "bytes": 1, "format": "float16"}, ["float16: not measured"]),
     ],
 )
@@ -53,7 +53,7 @@ def test_a_figure_that_is_not_a_number_is_past_every_budget():
 
 
 def test_an_accuracy_that_was_not_measured_keeps_no_budget():
-    assert "was not measured" in overspent(Budget(accuracy=0.1), [row("int8", 1.0, accuracy=None)])[0]
+    assert "was not measured" in overspent(Budget(accuracy=0.1), [row("int8", 1.0, score=None)])[0]
 
 
 def test_one_number_is_a_square_and_a_wrong_key_is_named_whole():

@@ -174,7 +174,8 @@ class Ledger:
     def _too_much(self, row: dict[str, Any]) -> str:
         return (
             f"Warning: {row['step']} costs {100 * row['cost']:.1f} points of {self._measure.name} on training and "
-            f"validation data, more than {100 * ALLOWED:g}. Ask less of it, give it more epochs or teacher=self, or more training data."
+            f"validation data, more than {100 * ALLOWED:g}. Ask less of it, give it more epochs or teacher=self, or "
+            "more training data."
         )
 
 
