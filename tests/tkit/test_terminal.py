@@ -69,7 +69,7 @@ def test_the_bench_table_fits_and_no_number_is_broken(width):
     assert ("not shown" in text) == (width == 80)
     whole = document_table(REPORT)
     assert "1,101.8 12.844 1 xnnpack 1.7 12.040 10.014 11.300" in " ".join(whole.split()) and "not shown" not in whole
-    assert "of 1 test image (" in whole and ", 1 thread" in whole and "1 core," in whole
+    assert "of 1 test example (" in whole and ", 1 thread" in whole and "1 core," in whole
 
 
 def test_columns_line_up_under_chinese_names():
