@@ -7,6 +7,8 @@ from keras import layers, ops
 
 from tkit.keras_files.reader import Found, with_outputs
 from tkit_edge.errors import InputError
+from tkit_edge.inputs.image import Image
+from tkit_edge.tensors import TensorSpec
 
 SHAPE = (8, 8, 3)
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, *SHAPE)).astype(np.float32)
@@ -30,6 +32,10 @@ OTHER_HEADS = {
 }
 
 
+def found_as(model, activation):
+    return Found(model, Image(*SHAPE, "keras"), (TensorSpec("score", (1,), "float32"),), activation, "0-255")
+
+
 @pytest.mark.parametrize("name", [*HEADS, *OTHER_HEADS])
 def test_one_score_for_two_classes_becomes_two_of_the_same_probabilities(name, taken):
     head = HEADS.get(name, OTHER_HEADS.get(name))
@@ -40,8 +46,7 @@ def test_one_score_for_two_classes_becomes_two_of_the_same_probabilities(name, t
         variable.assign(np.random.default_rng(0).normal(size=variable.shape) * 0.3)
     ours, answer = taken(model)
     activation = answer["activation"]
-    found = Found(ours, SHAPE, 1, "probabilities" if activation else "logits", activation, "0-255")
-    both = with_outputs(found, 2, "mine.keras")
+    both = with_outputs(found_as(ours, activation), 2, "mine.keras")
     second = scores(model)[:, 0]
     wanted = np.stack([1 - second, second] if activation else [-second / 2, second / 2], axis=1)
     np.testing.assert_allclose(scores(both.model), wanted, atol=1e-5)
@@ -57,4 +62,4 @@ def test_a_softmax_over_one_score_is_refused(taken):
     )
     ours, answer = taken(model)
     with pytest.raises(InputError, match="softmax over a single score, which is 1 for every image"):
-        with_outputs(Found(ours, SHAPE, 1, "probabilities", answer["activation"], "0-255"), 2, "mine.keras")
+        with_outputs(found_as(ours, answer["activation"]), 2, "mine.keras")
