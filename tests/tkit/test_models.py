@@ -36,7 +36,7 @@ def test_mobilenet_is_the_papers():
 
 @pytest.mark.parametrize(("size", "stride", "last"), [(32, 8, 4), (32, 4, 8), (64, 16, 4), (224, 32, 7)])
 def test_mobilenets_output_stride_is_how_much_smaller_the_last_map_is(size, stride, last):
-    model = MobileNet(width=0.25, output_stride=stride).build((size, size, 3), 10, STATISTICS)
+    model = MobileNet(width=0.25, output_stride=stride).build(Spec.of_images((size, size, 3), 10, STATISTICS))
     assert model.get_layer("head_relu6").output.shape[1:3] == (last, last)
 
 
