@@ -83,6 +83,7 @@ def nested(kind):
     return {
         "recipes": {"name", "summary"},
         "predictions": {"image", "example", "classes", "label", "probability", "number", "unit", "outputs", "error"},
+        "bench": {"accuracy", "score"},  # of a row, by version
         "evaluate": {"mean_absolute_error", "root_mean_squared_error", "r2", "bias", "unit"},  # of numbers
     }.get(kind, set())
 
