@@ -152,6 +152,6 @@ def test_a_layer_that_is_not_finite_is_named():
     model.get_layer("broken").set_weights([np.full_like(kernel, 3e38), bias])  # overflows only as it is computed
     finite.check_weights(model)
     images = noise(4)
-    with pytest.raises(InputError, match="'broken' outputs values that are not finite, on 4 of 4 images"):
+    with pytest.raises(InputError, match="'broken' outputs values that are not finite, on 4 of 4 examples"):
         logits = model.predict(images.astype(np.float32), verbose=0)
         finite.check_outputs(model, {"image": images}, {"logits": logits})

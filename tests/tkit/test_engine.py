@@ -36,11 +36,11 @@ CONTRACT = Contract(Classification(), Image(8, 8, 1), Classes(("a", "b", "c")))
 def problem(batch_size=32, seed=0):
     data = Images(source="synthetic:3", image_size=(8, 8), channels=1, batch_size=batch_size)
     splits = data.load(seed)
-    return splits, data.batches(splits.train, one_hot, seed), in_order(splits.validation, data, one_hot, 32)
-
-
-def one_hot(columns):
-    return tf.one_hot(columns["label"], 3)
+    return (
+        splits,
+        data.batches(splits.train, CONTRACT.encoded, seed),
+        in_order(splits.validation, data, CONTRACT.encoded, 32),
+    )
 
 
 def small_model():
@@ -153,14 +153,9 @@ def test_a_loss_that_is_not_finite_stops_training_and_names_the_step(steps_per_e
             return clean.map(lambda i, b: (b[0], tf.where(i == 3, float("nan"), b[1])))
 
     _, batches, validation = problem()
+    settings = Fit(epochs=1, steps_per_execution=steps_per_execution)
     with pytest.raises(DivergedError, match=r"at step 4 \(epoch 1\)"):
-        engine.train(
-            small_model(),
-            Poisoned(batches),
-            validation,
-            Fit(epochs=1, steps_per_execution=steps_per_execution),
-            CONTRACT,
-        )
+        engine.train(small_model(), Poisoned(batches), validation, settings, CONTRACT)
 
 
 def test_early_stopping_keeps_the_best_epochs_weights():

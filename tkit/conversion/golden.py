@@ -41,9 +41,10 @@ def golden_samples(examples: Examples, input: Input, output: Output, *, original
     if originals:
         files = [examples.encoded(index) for index in range(len(examples))]
         if any(file is not None for file in files):
-            console.say("golden samples: the original files, with all their metadata (export.golden=originals)")
+            what = f"the original {input.example} files"
+            console.say(f"golden samples: {what}, with all their metadata (export.golden=originals)")
             return GoldenSamples(inputs, targets, files)
-        console.say("golden samples: re-encoded: this data has no files of its own (export.golden=originals)")
+        console.say(f"golden samples: re-encoded: this data has no {input.example} files (export.golden=originals)")
     encoded: list[bytes | None] = [None] * len(examples)
     if isinstance(input, Image) and encoded:
         images = np.array(inputs["image"])

@@ -62,17 +62,15 @@ def adopt(
 ) -> Run:
     """A run whose `float` variant is the model in a .keras file; every command works on it like on any other.
 
-    One row of outputs is a classifier of the data's classes, or, with `data.labels=numbers`, one number. A model with
-    other outputs, or with `data.labels=none`, is taken as it is: exported, compressed without training, and judged by
-    agreement. Images are decoded and resized as `keras.utils.image_dataset_from_directory` does (`data.resize=keras`);
-    other inputs come from an .npz file with an array for each, named like it. The run that an earlier call made of the
-    same file, data, pixels and overrides is used again.
+    A row of outputs is a classifier, or, with `data.labels=numbers`, one number; other outputs are taken as they are
+    and judged by agreement. Images are decoded and resized as `keras.utils.image_dataset_from_directory` does
+    (`data.resize=keras`). The run that an earlier call made of the same file, data, pixels and overrides is used again.
 
     Args:
         path: the .keras file: a functional or Sequential model of stock layers.
-        data: where the examples are, as `data.source` takes it; classes in the order of the outputs.
-        pixels: what the model was trained on: "0-255", "0-1" or "-1-1"; needed unless it begins with its own
-            Rescaling or Normalization of raw pixels.
+        data: where the examples are, as `data.source` takes it (classes in the order of the outputs); for inputs other
+            than one image an .npz file with an array for each, named like it.
+        pixels: what a model of images was trained on: "0-255", "0-1" or "-1-1"; needed unless it shows it.
         runs_dir: where run folders live; $TKIT_RUNS or ./runs by default.
         overrides: of the run's recipe, such as "data.resize=keras-crop" or "data.skip_bad=true".
 
