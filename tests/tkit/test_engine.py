@@ -250,11 +250,9 @@ from tkit_pipelines.data.images import Images
 tf.config.experimental.enable_op_determinism()
 data = Images(source="synthetic:3", image_size=(8, 8), channels=1, batch_size=32)
 splits = data.load(0)
-one_hot = lambda columns: tf.one_hot(columns["label"], 3)
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-checkpoints = Checkpoints(Path(sys.argv[1]), keep=2)
-setup = {"recipe": {}, "versions": {}, "threads": 1, "data": "", "precision": "", "machine": None}
-facts = {"setup": setup}
+contract = Contract.of(Classification(), splits)
+strategy, checkpoints = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), Checkpoints(Path(sys.argv[1]), keep=2)
+facts = {"setup": {"recipe": {}, "versions": {}, "threads": 1, "data": "", "precision": "", "machine": None}}
 
 class Dies(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
@@ -268,9 +266,9 @@ def trained(start, callbacks=()):
     model = CNN(depth=1, width=4, dropout=0.2).build(Spec.of_images((8, 8, 1), 3, Statistics(128.0, 4000.0)))
     saving = Saving(checkpoints, steps=3, minutes=None, facts=facts, start=start, go_on="")
     outcome = engine.train(
-        model, data.batches(splits.train, one_hot, 0), in_order(splits.validation, data, one_hot),
+        model, data.batches(splits.train, contract.encoded, 0), in_order(splits.validation, data, contract.encoded),
         Fit(epochs=4, optimizer=AdamW(learning_rate=0.02), ema=0.9, lookahead=0.5, l2=1e-4, clip_norm=1.0),
-        Contract.of(Classification(), splits), strategy=strategy, saving=saving, callbacks=callbacks,
+        contract, strategy=strategy, saving=saving, callbacks=callbacks,
     )
     return outcome, model
 
