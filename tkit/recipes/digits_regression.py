@@ -2,7 +2,7 @@
 
     tkit run --recipe digits_regression
 
-Mean absolute error 0.68 on the 359 test images (95 % 0.62 to 0.74), the int8 file's too; always guessing the mean has 2.5.
+Mean absolute error 0.68 on 359 test images (95 % 0.62 to 0.74), the int8 file's too; always guessing the mean has 2.5.
 """
 
 from tkit.models.cnn import CNN
