@@ -126,6 +126,7 @@ def test_each_accuracy_names_its_split_and_count():
 def test_an_evaluation_names_the_split_and_fits(capsys):
     row = {"name": "n" * 50, "precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}
     result = {
+        **{"output": "classes", "example": "image"},
         **{"model": {"file": "m"}, "samples": 1, "split": "validation", "data": "d", "mirror": False, "folder": None},
         **{"accuracy": 1.0, "interval": [0.2, 1.0], "top5": None, "macro": {"f1": 1.0}, "calibration": {"error": 0.0}},
         **{"per_class": [row, {**row, "name": "猫"}], "confusion": [[1, 0], [0, 0]]},

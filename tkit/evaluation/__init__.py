@@ -1,4 +1,7 @@
-"""Evaluation: what a model, in any file format, gets right and wrong on examples of which that is known."""
+"""Evaluation: what a model, in any file format, gets right and wrong on examples of which that is known.
+
+One file per kind of output, named like it, holds an `Evaluation` and a function `lines`, its figures as text.
+"""
 
 from __future__ import annotations
 

@@ -8,10 +8,12 @@ import numpy as np
 
 from tkit.evaluation import Evaluation, metrics, plots
 from tkit_edge.outputs.classes import Classes
+from tkit_edge.table import aligned
 from tkit_edge.tensors import Arrays
 from tkit_pipelines.dataset import Examples
 
 SHOWN_MISTAKES = 30
+_CLASSES, _CONFUSIONS = 20, 5  # shown as text
 
 
 class ClassesEvaluation(Evaluation):
@@ -61,3 +63,36 @@ class ClassesEvaluation(Evaluation):
         """The mean of the scores."""
         name, *_ = outputs
         return {name: (self.output.scores(outputs) + self.output.scores(mirrored)) / 2}
+
+
+def lines(result: dict[str, Any], width: int | None) -> list[str]:
+    """The figures as text: the weakest classes and the most common confusions first."""
+    low, high = result["interval"]
+    top5 = "" if result["top5"] is None else f"; top-5 {result['top5']:.2%}"
+    classes = sorted(result["per_class"], key=lambda item: item["f1"])
+    rows = [
+        [item["name"], f"{item['precision']:.1%}", f"{item['recall']:.1%}", f"{item['f1']:.1%}", f"{item['support']:,}"]
+        for item in classes[:_CLASSES]
+    ]
+    return [
+        f"{result['split']} accuracy {result['accuracy']:.2%} (95 % {low:.2%} to {high:.2%}){top5}; "
+        f"macro F1 {result['macro']['f1']:.2%}; calibration error {result['calibration']['error']:.2%}",
+        "",
+        *aligned([["class", "precision", "recall", "F1", f"{result['example']}s"], *rows], width=width, spare=(1, 2)),
+        *([f"and {len(classes) - _CLASSES} better ones: --json has all"] if len(classes) > _CLASSES else []),
+        *_confusions(result),
+    ]
+
+
+def _confusions(result: dict[str, Any]) -> list[str]:
+    names = [item["name"] for item in result["per_class"]]
+    found = [
+        (count, names[row], names[column])
+        for row, counts in enumerate(result["confusion"])
+        for column, count in enumerate(counts)
+        if row != column and count
+    ]
+    most = sorted(found, key=lambda item: -item[0])[:_CONFUSIONS]
+    if not most:
+        return []
+    return ["", "most confused: " + ", ".join(f"{true} taken for {answer} ({count})" for count, true, answer in most)]

@@ -13,7 +13,7 @@ from tkit.plotting import png
 from tkit_edge.outputs.number import Number
 from tkit_edge.score import scored
 from tkit_edge.tensors import Arrays
-from tkit_edge.text import counted
+from tkit_edge.text import counted, figure
 from tkit_pipelines.dataset import Examples
 
 SHOWN_MISTAKES = 30
@@ -81,3 +81,15 @@ class NumberEvaluation(Evaluation):
         axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
         return png(figure)
+
+
+def lines(result: dict[str, Any], width: int | None) -> list[str]:
+    """The figures as text."""
+    low, high = result["interval"]
+    unit = f" {result['unit']}" if result["unit"] else ""
+    explained = "" if result["r2"] is None else f"; R2 {result['r2']:.3f}"
+    return [
+        f"{result['split']} mean absolute error {figure(result['mean_absolute_error'])}{unit} (95 % {figure(low)} to "
+        f"{figure(high)}); root of the mean squared error {figure(result['root_mean_squared_error'])}{explained}; mean "
+        f"of predicted - true {figure(result['bias'])}"
+    ]

@@ -25,7 +25,7 @@ from tkit_edge.inputs.image import Image
 from tkit_edge.outputs import Output
 from tkit_edge.outputs.classes import Classes
 from tkit_edge.tensors import Arrays as Tensors
-from tkit_pipelines.data import Data
+from tkit_pipelines.data import TARGETS, Data
 from tkit_pipelines.data.arrays import Arrays
 from tkit_pipelines.data.images import Images
 from tkit_pipelines.dataset import Examples
@@ -33,8 +33,6 @@ from tkit_pipelines.progress import progress
 from tkit_pipelines.splits import Splits
 
 _CHUNK = 128  # examples of one call
-_LABELS = {"classes": "classes", "number": "numbers", "tensors": "none"}
-"""By the kind of output, what labels say what is right."""
 
 
 Measured = tuple[dict[str, Any], dict[str, bytes]]
@@ -58,15 +56,14 @@ def of_exported(
 
 def _data_for(input: Input, output: Output, source: str) -> Data:
     """The settings of data that a model takes."""
-    labels = _LABELS[output.kind]
+    column = task_for(output).target
+    labels = next(labels for labels, name in TARGETS.items() if name == column)
     if isinstance(input, Image):
         size = (input.height, input.width)
         return Images.model_validate(
             {"source": source, "labels": labels, "image_size": size, "channels": input.channels, "resize": input.resize}
         )
-    (target,) = output.targets or (None,)
-    targets = target.name if target is not None else None
-    return Arrays.model_validate({"source": source, "labels": labels, "targets": targets})
+    return Arrays.model_validate({"source": source, "labels": labels, "targets": column})
 
 
 def of_variant(run: Run, variant: str, format: str | None, data: str | None, split: str, mirror: bool) -> Measured:
@@ -99,6 +96,8 @@ def _measured(subject: Subject, source: str, splits: Splits, split: str, mirror:
         "kind": "evaluate",
         "version": 1,
         "model": {"file": str(subject.file), "format": subject.format, "sha256": files.sha256(subject.file)},
+        "output": output.kind,
+        "example": subject.model.input.example,
         "data": source,
         "split": split,
         "mirror": mirror,
