@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from tkit_edge.errors import InputError
 from tkit_edge.files import write_atomically
+from tkit_edge.inputs.image import Image
 from tkit_edge.json_file import read_json
 from tkit_pipelines.config import Config
 
@@ -43,7 +44,7 @@ class Quantized(Config):
     """Layers that int8 has no rule for: they, or their activation functions, compute in float."""
     int4: tuple[str, ...] = ()
     """Layers whose weights have 4 bits."""
-    input_range: tuple[float, float] | None = (0.0, 255.0)
+    input_range: tuple[float, float] | None = Image.range
     """Of the model's inputs, where it is known beforehand, as of pixels; else it is among `ranges`."""
 
 

@@ -121,8 +121,12 @@ class Run:
         return output_of(self._origin, str(self.folder / manifest.NAME))
 
     def contract(self, splits: Splits) -> Contract:
-        """What the model takes, gives and learns; `splits` are the run's."""
-        return Contract(self.recipe.task, self.input, self.output, self.recipe.task.spread(splits))
+        """What the model takes, gives and learns.
+
+        `splits` are the run's; where they bring images to the model's size by a rule of their own, so does a device.
+        """
+        input = splits.input if splits.input.tensors == self.input.tensors else self.input
+        return Contract(self.recipe.task, input, self.output, self.recipe.task.spread(splits))
 
     @property
     def _origin(self) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -16,6 +17,9 @@ Arrays = Mapping[str, np.ndarray]
 
 DTYPES = ("float32", "int32", "int64", "uint8", "int8", "bool")
 """The types of a model's tensors."""
+
+
+Own = TypeVar("Own", bound="NamedTensors")
 
 
 class TensorSpec(NamedTuple):
@@ -83,38 +87,52 @@ def bound(
     return run
 
 
-def checked(specs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
-    """The tensors of a file.
+@dataclass(frozen=True)
+class NamedTensors:
+    """Any tensors, as an input or an output has them."""
 
-    Raises:
-        InputError: one of a type that isn't of `DTYPES`.
-    """
-    for spec in specs:
-        if spec.dtype not in DTYPES:
-            raise InputError(f"{spec.name} is of the type {spec.dtype}; expected one of {', '.join(DTYPES)}.")
-    return tuple(specs)
+    specs: tuple[TensorSpec, ...]
 
+    @classmethod
+    def of(cls: type[Own], specs: Sequence[TensorSpec]) -> Own:
+        """Those of a file without a bundle.
 
-def described(specs: Sequence[TensorSpec]) -> list[dict[str, Any]]:
-    """Tensors as JSON, which `specs_of` reads."""
-    return [{"name": spec.name, "shape": list(spec.shape), "dtype": spec.dtype} for spec in specs]
+        Raises:
+            InputError: one of a type that isn't of `DTYPES`.
+        """
+        for spec in specs:
+            if spec.dtype not in DTYPES:
+                raise InputError(f"{spec.name} is of the type {spec.dtype}; expected one of {', '.join(DTYPES)}.")
+        return cls(tuple(specs))
 
+    @property
+    def tensors(self) -> tuple[TensorSpec, ...]:
+        """All of them."""
+        return self.specs
 
-def specs_of(fields: Fields) -> tuple[TensorSpec, ...]:
-    """The tensors that an object of JSON lists under `tensors`.
+    def as_json(self) -> dict[str, Any]:
+        """Each tensor's name, shape and type."""
+        described = [{"name": spec.name, "shape": list(spec.shape), "dtype": spec.dtype} for spec in self.specs]
+        return {"tensors": described}
 
-    Raises:
-        InputError: none, one of another type or without a size, or two of one name.
-    """
-    found = []
-    for item in fields.items("tensors"):
-        shape, dtype = item.get("shape", list), item.get("dtype", str)
-        if dtype not in DTYPES or not all(type(size) is int and size > 0 for size in shape):
-            raise InputError(f"{fields.file}: {item.place}expected positive sizes and a type of {', '.join(DTYPES)}.")
-        found.append(TensorSpec(item.get("name", str), tuple(shape), dtype))
-    if not found or len({spec.name for spec in found}) < len(found):
-        raise InputError(f"{fields.file}: {fields.place}tensors: expected at least one, each name once.")
-    return tuple(found)
+    @classmethod
+    def from_json(cls: type[Own], fields: Fields) -> Own:
+        """As `as_json` wrote it.
+
+        Raises:
+            InputError: none, one of another type or without a size, or two of one name.
+        """
+        found = []
+        for item in fields.items("tensors"):
+            shape, dtype = item.get("shape", list), item.get("dtype", str)
+            if dtype not in DTYPES or not all(type(size) is int and size > 0 for size in shape):
+                raise InputError(
+                    f"{fields.file}: {item.place}expected positive sizes and a type of {', '.join(DTYPES)}."
+                )
+            found.append(TensorSpec(item.get("name", str), tuple(shape), dtype))
+        if not found or len({spec.name for spec in found}) < len(found):
+            raise InputError(f"{fields.file}: {fields.place}tensors: expected at least one, each name once.")
+        return cls(tuple(found))
 
 
 def packed(arrays: Arrays) -> tuple[list[Any], bytes]:

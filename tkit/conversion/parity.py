@@ -39,7 +39,7 @@ def compare(output: Output, outputs: Arrays, reference: Arrays, targets: Arrays)
         "samples": total,
         "max_difference": max(largest for largest, _ in differences),
         "mean_difference": max(mean for _, mean in differences),
-        f"same_{output.answer.replace('-', '')}": float(np.mean(same)),
+        output.same_key: float(np.mean(same)),
         "agreement": agreed / total,
         "agreement_interval": list(wilson(agreed, total)),
     }

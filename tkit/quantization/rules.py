@@ -18,9 +18,10 @@ from tkit.quantization.functions import Function, Tensors, activation, function_
 from tkit.quantization.kinds import BOUNDED, FUSED, affine_of, function_of, kind_of
 from tkit.quantization.normalizations import norm_parts, scaling
 from tkit_edge.errors import InputError
+from tkit_edge.inputs.image import Image
 from tkit_pipelines.config import did_you_mean
 
-PIXELS = (0.0, 255.0)
+PIXELS = Image.range
 _FUNCTIONS = (layers.Activation, layers.ReLU, layers.LeakyReLU, layers.Softmax, layers.ELU, layers.PReLU)
 
 

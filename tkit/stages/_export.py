@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,8 @@ from tkit.stages._withdraw import withdraw_export
 from tkit_edge import bundle_writing
 from tkit_edge.child import CrashError
 from tkit_edge.errors import BoundError, InputError
-from tkit_edge.inputs.image import Image
 from tkit_edge.outputs import Output
 from tkit_edge.tensors import Arrays
-from tkit_pipelines.data.images import Images
 from tkit_pipelines.splits import Splits
 
 SPARE = ("float16", "dynamic", "int16x8")
@@ -78,8 +76,6 @@ def exported(run: Run, recipe: Recipe, variant: str, skip_failed: bool) -> dict[
         raise _refusal(run, variant, missed, made.figures)
     target = folder / "export"
     shown = drawn(splits.validation, settings.golden_samples, recipe.seed)
-    if isinstance(input, Image) and isinstance(recipe.data, Images):  # which may be overridden
-        input = replace(input, resize=recipe.data.resize)
     golden = golden_samples(shown, input, output, originals=settings.golden == "originals")
     with files.new_folder(target) as scratch, chatter_dropped():
         bundle_writing.write(
@@ -251,12 +247,11 @@ def _named(operators: dict[str, list[str]]) -> str:
 
 
 def _line(fmt: str, figures: dict[str, Any], output: Output, verdict: str) -> str:
-    key = f"same_{output.answer.replace('-', '')}"
     parts = [f"{fmt:<8} {figures['bytes']:>10,} bytes"]
     if output.measure is not None:
         name, samples = output.measure.name, figures[f"{output.measure.key}_samples"]
         parts.append(f"validation {name} {output.measure.text(figures[output.measure.key])} of {samples:,}")
-    parts.append(f"same {output.answer} {figures[key]:.1%} of {figures['samples']:,}")
+    parts.append(f"same {output.answer} {figures[output.same_key]:.1%} of {figures['samples']:,}")
     if output.measure is not None:
         low, high = figures["drop_interval"]
         parts.append(f"drop {100 * figures['drop']:+.2f} points (95 % {100 * low:+.2f} to {100 * high:+.2f})")

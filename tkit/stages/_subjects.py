@@ -107,12 +107,13 @@ def of_tflite(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
     with IsolatedModel(path, machine.cores(), pixels=pixels) as model:
         input = Image.of(model.inputs, str(path), "keras")
         if not _gives_scores(given):
-            run = bound(model, input.tensors, model.outputs)
-            yield Subject(OpenedModel(run, input, AnyOutput.of(model.outputs)), path, "tflite", False)
+            opened = OpenedModel(bound(model, input.tensors, model.outputs), input, AnyOutput.of(model.outputs))
+            yield Subject(opened, path, "tflite", False)
             return
         output = Classes.of(model.outputs, str(path), anatomy.output_of(graph))
         scores = model.outputs[0].shape[-1]
-        yield Subject(_opened(_two_scores(model.predict, scores, output.form), input, output), path, "tflite", False)
+        run = _opened(_two_scores(path, model.predict, scores, output.form), input, output)
+        yield Subject(run, path, "tflite", False)
 
 
 @contextmanager
@@ -127,7 +128,7 @@ def of_keras(path: Path, pixels: Pixels | None) -> Iterator[Subject]:
         return
     classes = Classes.of(found.outputs, str(path), found.form)
     (given,), scores = found.outputs, _keras(found.model, AnyOutput.of(found.outputs))
-    run = _two_scores(lambda images: scores({"image": images})[given.name], found.row, found.form)
+    run = _two_scores(path, lambda images: scores({"image": images})[given.name], found.row, found.form)
     yield Subject(_opened(run, found.input, classes), path, KERAS, False)
 
 
@@ -144,10 +145,11 @@ def _opened(run: Outputs, input: Image, output: Classes) -> OpenedModel:
     return OpenedModel(lambda arrays: {given.name: run(arrays[taken.name])}, input, output)
 
 
-def _two_scores(run: Outputs, outputs: int, output: str) -> Outputs:
+def _two_scores(path: Path, run: Outputs, outputs: int, output: str) -> Outputs:
     """A single score, of the second of two classes, as a score for each."""
     if outputs > 1:
         return run
+    console.say(f"{path}: its single score is taken for that of the second of two classes")
     first, offset, second = (-1.0, 1.0, 1.0) if output == "probabilities" else (-0.5, 0.0, 0.5)
 
     def both(images: np.ndarray) -> np.ndarray:

@@ -6,15 +6,13 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from tkit_edge import files, tensors
+from tkit_edge import files
 from tkit_edge.errors import InputError
-from tkit_edge.fields import Fields
 from tkit_edge.inputs import Input, files_in
-from tkit_edge.tensors import Arrays, TensorSpec
+from tkit_edge.tensors import Arrays, NamedTensors, TensorSpec
 
 SUFFIX = ".npz"
 MAX_BYTES = 1 << 30
@@ -22,25 +20,10 @@ MAX_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
-class Tensors(Input):
+class Tensors(NamedTensors, Input):
     """Named tensors, as a model takes them."""
 
     kind = "tensors"
-    specs: tuple[TensorSpec, ...]
-
-    @classmethod
-    def of(cls, specs: Sequence[TensorSpec]) -> Tensors:
-        """What a file without a bundle takes.
-
-        Raises:
-            InputError: a type that no array of numbers has.
-        """
-        return cls(tensors.checked(specs))
-
-    @property
-    def tensors(self) -> tuple[TensorSpec, ...]:
-        """All of them."""
-        return self.specs
 
     def items(self, arguments: Sequence[Path]) -> Iterator[Path]:
         """.npz files, and those in folders."""
@@ -76,15 +59,6 @@ class Tensors(Input):
             if not np.array_equal(read[name], array)
         ]
         return max(apart, default=0.0), bool(apart)
-
-    def as_json(self) -> dict[str, Any]:
-        """Each tensor's name, shape and type."""
-        return {"tensors": tensors.described(self.specs)}
-
-    @classmethod
-    def from_json(cls, fields: Fields) -> Tensors:
-        """As `as_json` wrote it."""
-        return cls(tensors.specs_of(fields))
 
 
 def _fitting(arrays: Arrays, spec: TensorSpec, name: str) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
 from tkit_edge.inputs import kind_of
 from tkit_edge.tensors import Arrays, TensorSpec
@@ -96,6 +97,11 @@ class Output(ABC):
     """Of `divergence`."""
 
     @property
+    def same_key(self) -> str:
+        """The share of same answers in JSON: "same_top1"."""
+        return f"same_{self.answer.replace('-', '')}"
+
+    @property
     def saturated(self) -> bool:
         """Whether values are squeezed into a range, so that a small error before that can become a large one."""
         return False
@@ -137,9 +143,13 @@ class Output(ABC):
     def misfit(self, targets: Arrays) -> str:
         """What no model with this output can be right about in `targets`, or ""."""
 
-    @abstractmethod
     def graded(self, outputs: Arrays, targets: Arrays) -> np.ndarray:
-        """The grade of each example: bool [n], right or wrong, or float64 [n], its error; the worst if not finite."""
+        """The grade of each example: bool [n], right or wrong, or float64 [n], its error; the worst if not finite.
+
+        Raises:
+            InputError: nothing is known to be right.
+        """
+        raise InputError(f"Nothing is known to be right of {self.line()}: it can't be scored.")
 
     @abstractmethod
     def agreement(self, reference: Arrays, outputs: Arrays) -> tuple[np.ndarray, np.ndarray]:

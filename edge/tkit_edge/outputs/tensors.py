@@ -9,10 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tkit_edge import tensors
-from tkit_edge.fields import Fields
 from tkit_edge.outputs import NOT_FINITE, SHARE_TOLERANCE, STEP_TOLERANCE, TIE, Outcome, Output, noise
-from tkit_edge.tensors import Arrays, TensorSpec
+from tkit_edge.tensors import Arrays, NamedTensors, TensorSpec, listed
 
 _LISTED = 8
 """Values of a tensor up to which all are shown."""
@@ -45,25 +43,10 @@ def _figure(value: float) -> str:
 
 
 @dataclass(frozen=True)
-class Tensors(Output):
+class Tensors(NamedTensors, Output):
     """Named tensors."""
 
     kind = "tensors"
-    specs: tuple[TensorSpec, ...]
-
-    @classmethod
-    def of(cls, specs: Sequence[TensorSpec]) -> Tensors:
-        """What a file without a bundle gives.
-
-        Raises:
-            InputError: a type that no array of numbers has.
-        """
-        return cls(tensors.checked(specs))
-
-    @property
-    def tensors(self) -> tuple[TensorSpec, ...]:
-        """All of them."""
-        return self.specs
 
     @property
     def targets(self) -> tuple[TensorSpec, ...]:
@@ -72,7 +55,7 @@ class Tensors(Output):
 
     def line(self) -> str:
         """Names and shapes."""
-        return tensors.listed(self.specs)
+        return listed(self.specs)
 
     def answers(self, outputs: Arrays, top: int) -> Sequence[Values | str]:
         """The values."""
@@ -108,10 +91,6 @@ class Tensors(Output):
         """Nothing: there are no targets."""
         return ""
 
-    def graded(self, outputs: Arrays, targets: Arrays) -> np.ndarray:
-        """Not called, without a measure."""
-        raise NotImplementedError
-
     def agreement(self, reference: Arrays, outputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
         """Of every tensor a mean difference within `TIE` of its largest value."""
         near = np.ones(len(next(iter(reference.values()))), bool)
@@ -123,15 +102,6 @@ class Tensors(Output):
     def divergence(self, reference: Arrays, outputs: Arrays) -> float:
         """The noise's power as a share of the signal's variance, the mean over the tensors."""
         return float(np.mean([noise(wanted, outputs[name]) for name, wanted in reference.items()]))
-
-    def as_json(self) -> dict[str, Any]:
-        """Each tensor's name, shape and type."""
-        return {"tensors": tensors.described(self.specs)}
-
-    @classmethod
-    def from_json(cls, fields: Fields) -> Tensors:
-        """As `as_json` wrote it."""
-        return cls(tensors.specs_of(fields))
 
 
 def _largest(values: np.ndarray) -> float:
