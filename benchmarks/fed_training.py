@@ -36,6 +36,7 @@ def fed(turns: Turns) -> None:
     """The pipeline as recipes use it."""
 
     def make() -> Any:
+        from tkit_pipelines.batches import Batches
         from tkit_pipelines.data.images import Images
         from tkit_pipelines.dataset import labelled
         from tkit_pipelines.ops.cutout import Cutout
@@ -47,7 +48,7 @@ def fed(turns: Turns) -> None:
         examples = labelled(images, random.integers(0, 10, IMAGES).astype(np.int32))
         ops = (Flip(), Translate(pixels=3), Cutout(size=8))
         data = Images(source="digits", image_size=(32, 32), batch_size=BATCH, augment=ops)
-        return data.batches(examples, contract().encoded, seed=0)
+        return Batches(examples, data, contract().encoded, seed=0)
 
     _trained(turns, make)
 

@@ -43,6 +43,7 @@ def timed(batches: Iterable[Any], count: int) -> dict[str, float]:
 def _tkit(turns: Turns, names: tuple[str, ...], count: int) -> None:
     import tensorflow as tf
 
+    from tkit_pipelines.batches import Batches
     from tkit_pipelines.data.images import Images
     from tkit_pipelines.dataset import labelled
     from tkit_pipelines.ops.cutout import Cutout
@@ -51,7 +52,7 @@ def _tkit(turns: Turns, names: tuple[str, ...], count: int) -> None:
 
     ops = {"flip": Flip(), "translate": Translate(pixels=SHIFT), "cutout": Cutout(size=SQUARE)}
     data = Images(source="digits", image_size=(32, 32), batch_size=BATCH, augment=tuple(ops[name] for name in names))
-    batches = data.batches(labelled(*originals()), lambda columns: tf.one_hot(columns["label"], 10), seed=0)
+    batches = Batches(labelled(*originals()), data, lambda columns: tf.one_hot(columns["label"], 10), seed=0)
     turns.measure(lambda: timed(batches.dataset(), count))
 
 

@@ -7,45 +7,22 @@ stopped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
-from tkit_pipelines.balance import Balance, Oversample, class_weights
+from tkit_pipelines.balance import Oversample, class_weights
 from tkit_pipelines.dataset import Examples, shareable, stored
 from tkit_pipelines.seeds import derive
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from tkit_pipelines.data import Data
+
 Encode: TypeAlias = "Callable[[dict[str, tf.Tensor]], tf.Tensor]"
 """From a batch's target columns ({"label": int32 [B]}) to what a loss compares with: float32 [B, ...]."""
 # What a seed is for; two uses never draw the same numbers.
 ORDER, AUGMENT, START = 0, 1, 2
-
-
-class Feeding(Protocol):
-    """What batches need to know of their data: a `tkit_pipelines.data.Data`."""
-
-    @property
-    def target(self) -> str | None:
-        """The target column."""
-
-    @property
-    def batch_size(self) -> int:
-        """Examples per batch."""
-
-    @property
-    def balance(self) -> Balance:
-        """How uneven classes are evened out."""
-
-    def gather(
-        self,
-        columns: Mapping[str, tuple[tf.Tensor, tf.Tensor]],
-        targets: tf.Tensor | None,
-        seed: tf.Tensor,
-        turn: tf.Tensor,
-    ) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
-        """A batch's inputs and its targets."""
 
 
 class Batches:
@@ -69,7 +46,7 @@ class Batches:
         >>> for images, labels in batches.dataset(epoch=3, step=17): ...  # the same batch comes first
     """
 
-    def __init__(self, examples: Examples, data: Feeding, encode: Encode, seed: int) -> None:
+    def __init__(self, examples: Examples, data: Data, encode: Encode, seed: int) -> None:
         import tensorflow as tf
 
         self.batch_size = min(data.batch_size, len(examples))
@@ -151,7 +128,7 @@ class Batches:
         return batch if self._weights is None else (*batch, tf.linalg.matvec(targets, self._weights))
 
 
-def in_order(examples: Examples, data: Feeding, encode: Encode, batch_size: int | None = None) -> tf.data.Dataset:
+def in_order(examples: Examples, data: Data, encode: Encode, batch_size: int | None = None) -> tf.data.Dataset:
     """All examples once, unshuffled and unaugmented; the last batch may be smaller.
 
     Returns:

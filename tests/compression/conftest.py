@@ -15,7 +15,7 @@ from tkit.tasks.classification import Classification
 from tkit.training import engine
 from tkit.training.config import Fit
 from tkit.training.optimizers.adamw import AdamW
-from tkit_pipelines.batches import in_order
+from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.data.images import Images
 
 CLASSES = 10
@@ -28,7 +28,7 @@ class Digits:
         data = Images(source="digits", image_size=(8, 8), channels=1, batch_size=64)
         self.splits = data.load(0)
         self.contract = Contract.of(Classification(), self.splits)
-        self.batches = data.batches(self.splits.train, self.contract.encoded, 0)
+        self.batches = Batches(self.splits.train, data, self.contract.encoded, 0)
         self.validation = in_order(self.splits.validation, data, self.contract.encoded)
         self.steps_per_epoch = self.batches.steps_per_epoch
 

@@ -109,6 +109,7 @@ def augmentation() -> dict:
     """One batch of each augmentation op."""
     import tensorflow as tf
 
+    from tkit_pipelines.batches import Batches
     from tkit_pipelines.data.images import Images
 
     found = {}
@@ -117,7 +118,7 @@ def augmentation() -> dict:
             {"source": "synthetic", "image_size": (8, 8), "channels": 3, "batch_size": 32, "augment": (op,)}
         )
         splits = data.load(seed=0)
-        batches = data.batches(splits.train, lambda columns: tf.one_hot(columns["label"], 10), seed=7)
+        batches = Batches(splits.train, data, lambda columns: tf.one_hot(columns["label"], 10), seed=7)
         batch = batches.batch(epoch=1, step=3)
         found[op] = digest(*(part.numpy() for part in batch))
     return found

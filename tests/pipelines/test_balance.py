@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tkit_edge.errors import InputError
 from tkit_edge.inputs.image import Image
-from tkit_pipelines.batches import in_order
+from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.data.images import Images
 from tkit_pipelines.dataset import Bad, Rows, labelled
 from tkit_pipelines.memory import machine_memory, ram_budget
@@ -36,7 +36,7 @@ def one_hot(classes):
 
 def batches(balance, ops=(), seed=0, batch_size=10):
     data = Images(source="digits", image_size=(4, 4), batch_size=batch_size, augment=ops, balance=balance)
-    return data.batches(uneven(), one_hot(3), seed)
+    return Batches(uneven(), data, one_hot(3), seed)
 
 
 def epoch(made, number):
@@ -96,8 +96,8 @@ def test_oversampled_batches_are_pure():
 def test_balance_is_a_setting_of_the_data():
     data = Images(source="synthetic:3", image_size=(4, 4), batch_size=8, balance="weights")
     splits = data.load(0)
-    assert len(data.batches(splits.train, one_hot(3), 0).batch(0, 0)) == 3
-    assert len(Images(source="synthetic:3", image_size=(4, 4)).batches(splits.train, one_hot(3), 0).batch(0, 0)) == 2
+    assert len(Batches(splits.train, data, one_hot(3), 0).batch(0, 0)) == 3
+    assert len(Batches(splits.train, Images(source="synthetic:3", image_size=(4, 4)), one_hot(3), 0).batch(0, 0)) == 2
     with pytest.raises(ValueError, match="oversample"):
         Images(source="digits", image_size=(4, 4), balance="more")
     with pytest.raises(ValueError, match="balance=weights evens out classes, and labels=numbers: set balance=none"):
@@ -173,8 +173,8 @@ def test_past_the_ram_budget_images_stay_in_the_cache_with_equal_batches(both):
     for ops in ((), (Flip(), Mixup())):
         changed = data.model_copy(update={"augment": ops})
         pairs = zip(
-            changed.batches(in_memory.train, one_hot(2), 5).dataset(),
-            changed.batches(on_disk.train, one_hot(2), 5).dataset(),
+            Batches(in_memory.train, changed, one_hot(2), 5).dataset(),
+            Batches(on_disk.train, changed, one_hot(2), 5).dataset(),
             strict=True,
         )
         for one, other in itertools.islice(pairs, 7):
@@ -197,7 +197,7 @@ def test_rows_are_indexed_like_an_array(both):
 
 def test_batches_read_the_file_itself_past_the_budget(both):
     data, _, on_disk = both
-    made = data.batches(on_disk.train, one_hot(2), 0)
+    made = Batches(on_disk.train, data, one_hot(2), 0)
     on_disk.train.images.store[...] = 77
     assert (made.batch(0, 0)[0].numpy() == 77).all()
 

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tkit_pipelines.augment import augment
+from tkit_pipelines.batches import Batches
 from tkit_pipelines.data.images import Images
 from tkit_pipelines.dataset import labelled
 from tkit_pipelines.ops.colour import Colour
@@ -202,7 +203,7 @@ ALL_OPS = (Flip(), *OPS, Translate(pixels=2))
 def batches(ops, seed=3):
     data = Images(source="digits", image_size=(HEIGHT, WIDTH), batch_size=16, augment=ops)
     examples = labelled(originals(), (np.arange(COUNT) % CLASSES).astype(np.int32))
-    return data.batches(examples, lambda columns: tf.one_hot(columns["label"], CLASSES), seed)
+    return Batches(examples, data, lambda columns: tf.one_hot(columns["label"], CLASSES), seed)
 
 
 def same(left, right):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tkit_pipelines.batches import in_order
+from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.data.images import Images
 from tkit_pipelines.dataset import aligned_empty, labelled, shareable
 from tkit_pipelines.ops.alternating_flip import AlternatingFlip
@@ -35,7 +35,7 @@ def one_hot(columns):
 
 def fed(examples, batch_size, ops, seed=0):
     data = Images(source="digits", image_size=(8, 8), batch_size=batch_size, augment=ops)
-    return data.batches(examples, one_hot, seed)
+    return Batches(examples, data, one_hot, seed)
 
 
 def batches(seed=7, ops=OPS, batch_size=10):
@@ -182,13 +182,13 @@ USED = """
 import os, time
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # on one core the autotuner's thread never woke in time
 import numpy as np
-from tkit_pipelines.batches import in_order
+from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.data.images import Images
 from tkit_pipelines.dataset import labelled
 
 examples = labelled(np.zeros((512, 8, 8, 3), np.uint8), np.zeros(512, np.float32))
 data, encode = Images(source="digits", image_size=8, batch_size=32), lambda columns: columns["label"]
-for dataset in (data.batches(examples, encode, 0).dataset(), in_order(examples, data, encode).repeat()):
+for dataset in (Batches(examples, data, encode, 0).dataset(), in_order(examples, data, encode).repeat()):
     waits = []
     for _ in range(4):  # the shortest counts: on a busy machine any one may be late
         iterator, began = iter(dataset.take(10**9)), time.perf_counter()

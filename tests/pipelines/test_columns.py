@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tkit_edge.inputs.tensors import Tensors
-from tkit_pipelines.batches import in_order
+from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.data.arrays import DTYPES, Arrays
 from tkit_pipelines.dataset import Examples, Rows, digest, labelled, shareable
 from tkit_pipelines.splits import Splits
@@ -59,7 +59,7 @@ def test_a_digest_is_of_all_labels_then_of_images_as_ever():
 def test_several_inputs_are_fed_by_name_beside_what_encode_makes(placed):
     examples = several().take(np.arange(30)) if placed == "taken" else several().view(np.arange(30)[::-1])
     data = Arrays(source="x.npz", targets="y", labels="numbers", batch_size=8)
-    made = data.batches(examples, lambda columns: columns["number"][:, None] * 2, seed=3)
+    made = Batches(examples, data, lambda columns: columns["number"][:, None] * 2, seed=3)
     x, y = made.batch(0, 1)
     assert x["wide"].shape == (8, 5) and x["one"].dtype == tf.int64 and y.shape == (8, 1)
     np.testing.assert_array_equal(y[:, 0], x["one"])
@@ -82,7 +82,7 @@ def test_columns_are_fed_in_their_own_dtype():
 def test_data_without_a_target_is_fed_alone():
     data = Arrays(source="x.npz", batch_size=8)
     examples = Examples({"wide": WIDE})
-    for dataset in (data.batches(examples, dict, seed=0).dataset(), in_order(examples, data, dict)):
+    for dataset in (Batches(examples, data, dict, seed=0).dataset(), in_order(examples, data, dict)):
         (x,) = next(iter(dataset))
         assert x.shape == (8, 5)
 

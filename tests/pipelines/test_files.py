@@ -16,6 +16,7 @@ from PIL import Image
 
 from tkit_edge.errors import InputError
 from tkit_pipelines import files as files_module
+from tkit_pipelines.batches import Batches
 from tkit_pipelines.data.images import Images
 from tkit_pipelines.resolve import resolve
 from tkit_pipelines.source import Shape
@@ -122,7 +123,7 @@ def test_names_that_contradict_each_other_are_refused(tmp_path, tree, write, nam
 
 def test_a_batch_holds_what_there_is(tmp_path, tree, write):
     data = Images(source=str(write["folder"](tmp_path / "small", tree)), image_size=(4, 4), channels=1)
-    batches = data.batches(data.load(0).train, lambda columns: columns["label"], 0)
+    batches = Batches(data.load(0).train, data, lambda columns: columns["label"], 0)
     assert (batches.batch_size, batches.steps_per_epoch) == (14, 1)
     assert batches.batch(0, 0)[0].shape[0] == 14
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tkit_edge.errors import InputError
 from tkit_edge.inputs.image import Image
+from tkit_pipelines.batches import Batches
 from tkit_pipelines.data.images import Images
 from tkit_pipelines.dataset import Examples
 from tkit_pipelines.ops.cutmix import Cutmix
@@ -104,7 +105,7 @@ def test_a_folder_without_images_is_refused(tmp_path):
 def test_ops_that_mix_images_mix_their_numbers_alike(table, rank):
     """All images are of one grey value but for a pixel that mixing leaves alone, and so is their number."""
     data = Images(source=str(table), labels="numbers", batch_size=14, augment=(Mixup(alpha=1),), **SIZE)
-    batches = data.batches(data.load(0).train, lambda columns: tf.reshape(columns["number"], [-1, 1][:rank]), seed=0)
+    batches = Batches(data.load(0).train, data, lambda columns: tf.reshape(columns["number"], [-1, 1][:rank]), seed=0)
     images, numbers = batches.batch(0, 0)
     assert numbers.shape == [14, 1][:rank]
     mixed = np.ravel(numbers) * 2 + 6
@@ -115,7 +116,7 @@ def test_ops_that_mix_images_mix_their_numbers_alike(table, rank):
 def test_ops_that_mix_images_need_no_labels(table):
     splits = Images(source=str(table), labels="numbers", **SIZE).load(0)
     data = Images(source=str(table), labels="none", batch_size=14, augment=(Mixup(), Cutmix()), **SIZE)
-    (images,) = data.batches(Examples({"image": splits.train.images}), dict, seed=0).batch(0, 0)
+    (images,) = Batches(Examples({"image": splits.train.images}), data, dict, seed=0).batch(0, 0)
     numbers = data.model_copy(update={"labels": "numbers"})
-    expected, _ = numbers.batches(splits.train, lambda columns: columns["number"], seed=0).batch(0, 0)
+    expected, _ = Batches(splits.train, numbers, lambda columns: columns["number"], seed=0).batch(0, 0)
     np.testing.assert_array_equal(images, expected)

@@ -26,7 +26,7 @@ from tkit.training.twin import FusedBatchNormalization, training_twin
 from tkit_edge.errors import DivergedError, StoppedError
 from tkit_edge.inputs.image import Image
 from tkit_edge.outputs.classes import Classes
-from tkit_pipelines.batches import in_order
+from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.data.images import Images
 
 STATISTICS = Statistics(128.0, 4000.0)
@@ -38,7 +38,7 @@ def problem(batch_size=32, seed=0):
     splits = data.load(seed)
     return (
         splits,
-        data.batches(splits.train, CONTRACT.encoded, seed),
+        Batches(splits.train, data, CONTRACT.encoded, seed),
         in_order(splits.validation, data, CONTRACT.encoded, 32),
     )
 
@@ -245,7 +245,7 @@ from tkit.training.optimizers.adamw import AdamW
 from tkit.training.saving import Saving
 from tkit.models import Spec, Statistics
 from tkit.models.cnn import CNN
-from tkit_pipelines.batches import in_order
+from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.data.images import Images
 tf.config.experimental.enable_op_determinism()
 data = Images(source="synthetic:3", image_size=(8, 8), channels=1, batch_size=32)
@@ -266,7 +266,7 @@ def trained(start, callbacks=()):
     model = CNN(depth=1, width=4, dropout=0.2).build(Spec.of_images((8, 8, 1), 3, Statistics(128.0, 4000.0)))
     saving = Saving(checkpoints, steps=3, minutes=None, facts=facts, start=start, go_on="")
     outcome = engine.train(
-        model, data.batches(splits.train, contract.encoded, 0), in_order(splits.validation, data, contract.encoded),
+        model, Batches(splits.train, data, contract.encoded, 0), in_order(splits.validation, data, contract.encoded),
         Fit(epochs=4, optimizer=AdamW(learning_rate=0.02), ema=0.9, lookahead=0.5, l2=1e-4, clip_norm=1.0),
         contract, strategy=strategy, saving=saving, callbacks=callbacks,
     )

@@ -23,7 +23,7 @@ from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError, InputError
 from tkit_edge.inputs.image import Image
 from tkit_edge.outputs.classes import Classes
-from tkit_pipelines.batches import in_order
+from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.data.images import Images
 from tkit_pipelines.dataset import labelled
 
@@ -41,7 +41,7 @@ def exported():
     contract = Contract.of(Classification(), splits)
     validation, batches = (
         in_order(splits.validation, data, contract.encoded),
-        data.batches(splits.train, contract.encoded, 0),
+        Batches(splits.train, data, contract.encoded, 0),
     )
     train(model, batches, validation, Fit(epochs=2, optimizer=AdamW(learning_rate=0.02)), contract)
     logits = model.predict(images.astype(np.float32), verbose=0)

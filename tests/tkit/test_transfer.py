@@ -17,7 +17,7 @@ from tkit.training.config import Fit
 from tkit_edge.errors import InputError
 from tkit_edge.inputs.image import Image
 from tkit_edge.outputs.classes import Classes
-from tkit_pipelines.batches import in_order
+from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.data.images import Images
 
 STATISTICS = Statistics(120.0, 4000.0)
@@ -150,7 +150,7 @@ def trained(path, **settings):
     keras.utils.set_random_seed(1)
     model = Backbone(weights=str(path), dropout=0.0).build(Spec.of_images(SIZE, 3, STATISTICS))
     watch = Watch()
-    batches, validation = data.batches(splits.train, one_hot, 0), in_order(splits.validation, data, one_hot)
+    batches, validation = Batches(splits.train, data, one_hot, 0), in_order(splits.validation, data, one_hot)
     outcome = engine.train(model, batches, validation, Fit(**settings), CONTRACT, callbacks=[watch], max_steps=2)
     return model, watch.seen, outcome
 
@@ -215,4 +215,4 @@ def test_freeze_epochs_for_a_model_that_has_nothing_frozen_is_refused():
         splits = data.load(0)
         model = Backbone(weights=None).build(Spec.of_images(SIZE, 3, STATISTICS))
         validation = in_order(splits.validation, data, one_hot)
-        engine.train(model, data.batches(splits.train, one_hot, 0), validation, Fit(freeze_epochs=1), CONTRACT)
+        engine.train(model, Batches(splits.train, data, one_hot, 0), validation, Fit(freeze_epochs=1), CONTRACT)

@@ -91,7 +91,7 @@ class Workbench:
         examples = len(self.splits.train)
         fitting = max(SMALLEST_BATCH, 2 ** int(math.log2(max(1, examples // BATCHES))))
         data = self.data.model_copy(update={"batch_size": min(self.data.batch_size, fitting)})
-        return data.batches(self.splits.train, self.contract.encoded, self.seed)
+        return Batches(self.splits.train, data, self.contract.encoded, self.seed)
 
     def epochs(self, step: str, asked: int | None, usual: int) -> int:
         """Number of epochs of a step: those asked for, else its usual number, more if these are few steps.

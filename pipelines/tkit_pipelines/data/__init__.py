@@ -22,7 +22,6 @@ from tkit_pipelines.source import Loaded
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from tkit_pipelines.batches import Batches, Encode
     from tkit_pipelines.splits import Splits
 
 Labels = Literal["classes", "numbers", "none"]
@@ -95,12 +94,6 @@ class Data(Component):
         import tensorflow as tf
 
         return {name: tf.gather(column, rows) for name, (column, rows) in columns.items()}, targets
-
-    def batches(self, examples: Examples, encode: Encode, seed: int) -> Batches:
-        """Endless training batches of `examples`; see `Batches`."""
-        from tkit_pipelines.batches import Batches
-
-        return Batches(examples, self, encode, seed)
 
     def _parts(self, loaded: Loaded, seed: int) -> tuple[Examples, Examples, Examples]:
         """What is loaded, divided, each part where the RAM budget lets it be: for training, validation and test."""

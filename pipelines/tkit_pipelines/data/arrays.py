@@ -30,7 +30,7 @@ class Arrays(Data):
         >>> np.savez("houses.npz", rooms=rooms, place=place, price=price)  # [n], [n, 2] and [n]
         >>> data = Arrays(source="houses.npz", targets="price", labels="numbers")
         >>> splits = data.load(seed=0)
-        >>> batches = data.batches(splits.train, lambda columns: columns["number"], seed=0)
+        >>> batches = Batches(splits.train, data, lambda columns: columns["number"], seed=0)
     """
 
     takes = "tensors"

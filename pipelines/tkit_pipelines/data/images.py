@@ -32,7 +32,7 @@ class Images(Data):
     Example:
         >>> data = Images(source="digits", image_size=(8, 8), channels=1, augment=(Translate(pixels=1),))
         >>> splits = data.load(seed=0)
-        >>> batches = data.batches(splits.train, lambda columns: tf.one_hot(columns["label"], 10), seed=0)
+        >>> batches = Batches(splits.train, data, lambda columns: tf.one_hot(columns["label"], 10), seed=0)
     """
 
     takes = "image"
