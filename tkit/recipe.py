@@ -67,5 +67,5 @@ def check(recipe: Recipe) -> None:
             other = f"data={data.kind}" if what == "takes" else f"task={task.kind}"
             raise InputError(
                 f"model={model.kind} {what} {' or '.join(able)}, and {other} means {kind}. Models that fit: "
-                f"{', '.join(fitting)}, or a kind of your own."
+                f"{', '.join(fitting) or 'none of tkit'}, or a kind of your own."
             )

@@ -81,8 +81,7 @@ def test_errors_are_compared_in_pairs_and_as_a_share_of_what_guessing_costs():
     assert found["agreement"] == 1  # 2 of 101
     problems = parity.failures("int8", found, Parity(), output)
     assert problems == [
-        "int8: mean absolute error rises by 7.92 % of what always guessing the mean costs on 101 examples (95 % "
-        "interval 7.92 to 7.92), bound 1.00"
+        "int8: mean absolute error rises by 7.92 % of guessing on 101 examples (95 % interval 7.92 to 7.92), bound 1.00"
     ]
 
 

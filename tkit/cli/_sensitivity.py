@@ -63,7 +63,7 @@ def text(result: dict[str, Any], run: Run, width: int | None = None) -> str:
 
 def _file(name: str, figures: dict[str, Any], output: Output) -> str:
     measure = output.measure
-    score = "" if measure is None else f"{_score(figures, measure)}, drop {_drop(figures)} points, "
+    score = "" if measure is None else f"{_score(figures, measure)}, drop {_drop(figures)} {measure.points}, "
     return f"{name}: {score}same {output.answer} {figures['agreement']:.1%}, {figures['bytes']:,} bytes"
 
 

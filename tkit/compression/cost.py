@@ -55,7 +55,7 @@ def applied(step: Step, state: State, work: Callable[[int, float], Workbench]) -
             continue
         lost = cost(state, made, own)
         measure = own.contract.output.measure or AGREEMENT
-        reason = f"it costs {100 * lost:.1f} points of {measure.name}"
+        reason = f"it costs {measure.cost(lost)}"
         if best is None or lost < best[1]:
             best = made, lost
         if lost <= ALLOWED or not own.repeatable:

@@ -20,6 +20,7 @@ from tkit.conversion.statistics import paired_drop, scale_of
 from tkit.kernels.exported import kernels
 from tkit.kernels.viewed import with_kernels
 from tkit_edge import anatomy, flatbuffer
+from tkit_edge.outputs import Measure
 from tkit_edge.runtime import Model
 from tkit_edge.score import scored
 from tkit_edge.table import aligned
@@ -164,27 +165,28 @@ class Ledger:
         first, last = self.rows[0], self.rows[-1]
         lines += [self._too_much(row) for row in self.rows[1:] if row["cost"] > ALLOWED]
         if max(last["drop"], last["drop_interval"][1]) > LARGE:
-            lines.append(_large(last))
+            lines.append(_large(last, self._measure))
         lines.append(
             f"{self._measure.name.capitalize()}: the int8 file's on {first['samples']} validation "
-            f"{self.work.contract.input.example}s; drop in points against {first['step']}, with its 95 % interval."
+            f"{self.work.contract.input.example}s; drop in {self._measure.points} against {first['step']}, with its "
+            "95 % interval."
         )
         return lines
 
     def _too_much(self, row: dict[str, Any]) -> str:
         return (
-            f"Warning: {row['step']} costs {100 * row['cost']:.1f} points of {self._measure.name} on training and "
+            f"Warning: {row['step']} costs {self._measure.cost(row['cost'])} on training and "
             f"validation data, more than {100 * ALLOWED:g}. Ask less of it, give it more epochs or teacher=self, or "
             "more training data."
         )
 
 
-def _large(row: dict[str, Any]) -> str:
+def _large(row: dict[str, Any], measure: Measure) -> str:
     if row["drop"] > LARGE:
-        return f"Warning: after {row['step']} the drop is {100 * row['drop']:.1f} points, more than {100 * LARGE:g}."
+        return f"Warning: after {row['step']} the drop is {measure.cost(row['drop'])}, more than {100 * LARGE:g}."
     return (
-        f"Warning: {row['samples']} validation examples can't exclude a drop of more than {100 * LARGE:g} points after "
-        f"{row['step']}. `tkit bench` measures on the test data."
+        f"Warning: {row['samples']} validation examples can't exclude a drop of more than {100 * LARGE:g} "
+        f"{measure.points} after {row['step']}. `tkit bench` measures on the test data."
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from tkit.conversion.config import Format, Parity
 from tkit.conversion.statistics import paired_drop, scale_of
 from tkit_edge.accuracy import wilson
-from tkit_edge.outputs import Output
+from tkit_edge.outputs import Measure, Output
 from tkit_edge.tensors import Arrays
 
 FLOATS = ("float32", "float16")
@@ -102,14 +102,11 @@ def failures(fmt: Format, figures: dict[str, Any], bounds: Parity, output: Outpu
         if not low <= bounds.drop:
             samples = figures[f"{output.measure.key}_samples"]
             found.append(
-                f"{fmt}: {output.measure.name} {_by(figures['drop'], output)} on {samples} examples "
+                f"{fmt}: {output.measure.name} {_by(figures['drop'], output.measure)} on {samples} examples "
                 f"(95 % interval {100 * low:.2f} to {100 * high:.2f}), bound {100 * bounds.drop:.2f}"
             )
     return found
 
 
-def _by(drop: float, output: Output) -> str:
-    assert output.measure is not None
-    if output.measure.share:
-        return f"drops by {100 * drop:.2f} points"
-    return f"rises by {100 * drop:.2f} % of what always guessing the mean costs"
+def _by(drop: float, measure: Measure) -> str:
+    return f"{'drops' if measure.higher_is_better else 'rises'} by {100 * drop:.2f} {measure.points}"

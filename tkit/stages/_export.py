@@ -254,7 +254,9 @@ def _line(fmt: str, figures: dict[str, Any], output: Output, verdict: str) -> st
     parts.append(f"same {output.answer} {figures[output.same_key]:.1%} of {figures['samples']:,}")
     if output.measure is not None:
         low, high = figures["drop_interval"]
-        parts.append(f"drop {100 * figures['drop']:+.2f} points (95 % {100 * low:+.2f} to {100 * high:+.2f})")
+        parts.append(
+            f"drop {100 * figures['drop']:+.2f} {output.measure.points} (95 % {100 * low:+.2f} to {100 * high:+.2f})"
+        )
     else:
         parts.append(f"mean difference {figures['mean_difference']:.1e}")
     return "  ".join([*parts, f"largest difference {figures['max_difference']:.1e}", verdict])

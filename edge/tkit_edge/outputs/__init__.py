@@ -63,6 +63,15 @@ class Measure:
         """In JSON."""
         return self.name.replace(" ", "_")
 
+    @property
+    def points(self) -> str:
+        """What a hundredth of a drop is called: of a share, or of what always guessing the targets' mean costs."""
+        return "points" if self.share else "% of guessing"
+
+    def cost(self, drop: float) -> str:
+        """A drop for people: "2.0 points of accuracy"."""
+        return f"{100 * drop:.1f} {self.points} {'of' if self.share else 'in'} {self.name}"
+
     def text(self, value: float) -> str:
         """A mean for people."""
         return f"{value:.2%}" if self.share else figure(value)
