@@ -98,7 +98,7 @@ def kind_of(fields: Fields, package: str) -> Any:
     """The class of the kind that `fields` names: only files of `package` are looked up."""
     kind = fields.get("kind", str)
     root = importlib.import_module(package)
-    known = sorted(info.name for info in pkgutil.iter_modules(root.__path__))
+    known = sorted(info.name for info in pkgutil.iter_modules(root.__path__) if not info.ispkg)
     if kind not in known:
         raise InputError(
             f"{fields.file}: {fields.place}kind is {kind!r}, this tkit-edge knows {', '.join(known)}. Update tkit-edge."
