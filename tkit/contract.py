@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tkit import files
 from tkit.tasks import Task
 from tkit_edge import inputs, outputs
 from tkit_edge.fields import Fields
@@ -48,6 +50,12 @@ class Contract(NamedTuple):
         """What training minimizes."""
         return self.task.loss(self.output, self.spread)
 
+    def attach(self, folder: Path) -> list[Path]:
+        """Writes what belongs to the input and is too large for JSON, such as a vocabulary; returns the paths."""
+        for name, data in self.input.attached.items():
+            files.write_bytes(folder / name, data)
+        return [folder / name for name in self.input.attached]
+
     def as_json(self) -> dict[str, Any]:
         """For a manifest: what `input_of` and `output_of` read."""
         return {
@@ -56,10 +64,13 @@ class Contract(NamedTuple):
         }
 
 
-def input_of(entry: Mapping[str, Any], data: Data, file: str) -> Input:
-    """What the model takes, from the manifest's entry of the stage that made it, in a run of this data."""
+def input_of(entry: Mapping[str, Any], data: Data, file: str, folder: Path) -> Input:
+    """What the model takes, from the manifest's entry of the stage that made it, in a run of this data.
+
+    What is attached to it is in the folder.
+    """
     if "input" in entry:
-        return inputs.read(Fields(entry["input"], file))
+        return inputs.read(Fields(entry["input"], file), folder)
     assert isinstance(data, Images)  # version 1 knew nothing else
     return Image(*data.image_size, data.channels, data.resize)
 

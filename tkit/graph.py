@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 
 from tkit.keras_internals import has_one_output, nodes, producer
+from tkit_edge.tensors import TensorSpec
 
 Call = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
 """From a node of the old graph and its new input tensors, its new output tensors."""
@@ -46,6 +47,20 @@ def takes_image(model: keras.Model) -> bool:
 def one_or_all(tensors: list[Any]) -> Any:
     """A list's only tensor, or the list."""
     return tensors[0] if len(tensors) == 1 else tensors
+
+
+def of_size(model: keras.Model, specs: Sequence[TensorSpec]) -> keras.Model:
+    """The model for inputs of these very shapes; itself where none of its own has an open size."""
+    if not any(None in tensor.shape[1:] for tensor in model.inputs):
+        return model
+    inputs = [
+        keras.Input(spec.shape, dtype=old.dtype, name=_name(old)) for old, spec in zip(model.inputs, specs, strict=True)
+    ]
+    made = keras.models.clone_model(model, input_tensors=one_or_all(inputs), clone_function=clone)
+    made.set_weights(model.get_weights())
+    for new, layer in zip(made.layers, model.layers, strict=True):
+        new.trainable = layer.trainable
+    return made
 
 
 def rebuilt(model: keras.Model, start: Callable[[keras.KerasTensor], keras.KerasTensor], call: Call) -> keras.Model:

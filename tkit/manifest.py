@@ -34,7 +34,7 @@ def read(folder: Path) -> dict[str, Any]:
         top = Fields(read_json(path, MAX_BYTES), str(path))
         version = top.get("version", int)
         if version in (1, VERSION):
-            _check(top)
+            _check(top, folder)
     except InputError as error:
         raise InputError(f"{str(error).rstrip('.')}: the manifest is damaged, so the run cannot be used.") from error
     if version not in (1, VERSION):
@@ -44,7 +44,7 @@ def read(folder: Path) -> dict[str, Any]:
     return top.value
 
 
-def _check(top: Fields) -> None:
+def _check(top: Fields, folder: Path) -> None:
     origin = top.value.get("recipe_origin")
     if origin is not None:
         part = top.part("recipe_origin")
@@ -56,10 +56,10 @@ def _check(top: Fields) -> None:
     for key in stages.value:
         variant, _, stage = key.rpartition("/")
         _require(is_plain_name(variant) and is_plain_name(stage), stages, key, "a key of the form variant/stage")
-        _check_entry(stages.part(key), stage)
+        _check_entry(stages.part(key), stage, folder / variant)
 
 
-def _check_entry(entry: Fields, stage: str) -> None:
+def _check_entry(entry: Fields, stage: str, folder: Path) -> None:
     for side in ("inputs", "outputs"):
         digests = entry.part(side)
         for name in digests.value:
@@ -77,7 +77,7 @@ def _check_entry(entry: Fields, stage: str) -> None:
             data.get("source", str)
             data.get("sha256", str)
         if "input" in entry.value:
-            inputs.read(entry.part("input"))
+            inputs.read(entry.part("input"), folder)
             outputs.read(entry.part("output"))
         else:  # of version 1
             entry.texts("class_names")

@@ -2,7 +2,7 @@
 
     runs/<recipe>-<n>/
         recipe.json  manifest.json  history.csv  logs/
-        float/       model.keras  architecture.json  weights.npz  export/  bench/  evaluate/
+        float/       model.keras  architecture.json  weights.npz  (vocabulary.txt)  export/  bench/  evaluate/
 
 A stage writes its files first and its manifest entry last, atomically; output without its entry doesn't count.
 """
@@ -113,7 +113,7 @@ class Run:
     @property
     def input(self) -> Input:
         """What the model takes."""
-        return input_of(self._origin, self.recipe.data, str(self.folder / manifest.NAME))
+        return input_of(self._origin, self.recipe.data, str(self.folder / manifest.NAME), self.folder / "float")
 
     @property
     def output(self) -> Output:

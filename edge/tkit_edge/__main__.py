@@ -81,7 +81,7 @@ def _predict(options: argparse.Namespace) -> None:
     fmt = options.format or bundle.default_format
     print(f"{bundle.path(fmt)}", file=sys.stderr)
     with predict.opened(bundle, fmt, options.threads) as model:
-        found = predict.predict(options.files, model, options.top)
+        found = predict.predict(options.items, model, options.top)
     if options.json:
         print(json.dumps(predict.document(str(bundle.path(fmt)), found), indent=2))
     else:
@@ -159,13 +159,14 @@ def _add_check(commands: Any) -> None:
 def _add_predict(commands: Any) -> None:
     made = commands.add_parser(
         "predict",
-        help="predict for files",
-        description="Run a bundle's model on files: images, or .npz files with an array for each tensor of one "
-        "example. Those that cannot be read are named; the others are predicted all the same, and the exit code is 2.",
-        epilog="Example: tkit-edge predict export cat.jpg ./more-images --top 3",
+        help="predict for images, texts or arrays",
+        description="Run a bundle's model on what it takes: image files; texts, as they are, in .txt files or a line "
+        "each on standard input (-); or .npz files with an array for each tensor of one example. Those that cannot be "
+        "read are named; the others are predicted all the same, and the exit code is 2.",
+        epilog='Examples: tkit-edge predict export cat.jpg ./more-images --top 3; tkit-edge predict export "so funny"',
     )
     made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
-    made.add_argument("files", type=Path, nargs="+", metavar="FILE", help="files, or folders of them")
+    made.add_argument("items", nargs="+", metavar="ITEM", help="files, folders of them, or texts")
     made.add_argument("--format", help="the bundle's file (default: int8 where there is one, else the first)")
     made.add_argument("--top", type=int, help=f"classes shown of each (default: {predict.DEFAULT_TOP})")
     made.add_argument("--threads", type=int, default=1, help="how many the kernels may use (default: %(default)s)")

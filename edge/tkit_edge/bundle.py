@@ -1,6 +1,7 @@
 """A bundle: the folder that holds all a device needs to run a model, and to prove that it runs it rightly.
 
     bundle.json            task, input, output, each model file's size, sha256 and tensors
+    vocabulary.txt         of texts: a token per line
     model-<format>.tflite
     golden.npz             input_<name> [n, ...], target_<name> [n, ...], expected_<format>_<name> [n, ...]
     golden/0000.jpg ...    the same inputs encoded: without metadata, or the original files where asked for
@@ -99,7 +100,7 @@ class Bundle:
         bundle = cls(
             folder=folder,
             task=top.get("task", str),
-            input=inputs.read(top.part("input")),
+            input=inputs.read(top.part("input"), folder),
             output=outputs.read(top.part("output")),
             models={fmt: model_file.from_json(part) for fmt, part in top.part("models").parts().items()},
             golden_file=GoldenFile(

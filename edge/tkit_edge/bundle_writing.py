@@ -74,6 +74,7 @@ def write(
     contents = {made.path(fmt): data for fmt, data in models.items()}
     contents.update({made.encoded(number): data for number, data in enumerate(golden_inputs)})
     contents[folder / made.golden_file.file] = golden
+    contents.update({folder / name: data for name, data in input.attached.items()})
     _write_all(folder, contents, made)
     return made
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,15 +39,17 @@ class Prediction:
     """What a model predicts for one item, or why there is nothing."""
 
     item: str
-    """The file."""
+    """The file, or the text."""
     answer: Answer | None
     error: str | None
     called: str = "image"
     """What an input is called, by JSON too."""
+    shown: str = ""
+    """The item in a line, where it is another."""
 
     def line(self) -> str:
         """The prediction in one line."""
-        return f"{self.item}  {self.error or (self.answer.line() if self.answer else '')}"
+        return f"{self.shown or self.item}  {self.error or (self.answer.line() if self.answer else '')}"
 
     def as_json(self) -> dict[str, Any]:
         """The item, the answer's values and the error."""
@@ -67,11 +68,11 @@ def opened(bundle: Bundle, fmt: str, threads: int = 1) -> Iterator[OpenedModel]:
         yield OpenedModel(run, bundle.input, bundle.output)
 
 
-def predict(arguments: Sequence[Path], model: OpenedModel, top: int | None = None) -> list[Prediction]:
-    """Predicts for files, and those in folders.
+def predict(arguments: Sequence[str], model: OpenedModel, top: int | None = None) -> list[Prediction]:
+    """Predicts for whatever the arguments name.
 
     Args:
-        arguments: what the model's input finds items in: of images, files or folders of them.
+        arguments: what the model's input finds items in: of images, files or folders of them; of texts, texts too.
         model: what predicts.
         top: how many classes of each are given, `DEFAULT_TOP` by default; of other outputs none may be asked for.
 
@@ -83,7 +84,7 @@ def predict(arguments: Sequence[Path], model: OpenedModel, top: int | None = Non
 
     Example:
         >>> with opened(bundle, "int8") as model:
-        ...     label = predict([Path("cat.jpg")], model)[0].answer.classes[0].label
+        ...     label = predict(["cat.jpg"], model)[0].answer.classes[0].label
     """
     if top is not None and not isinstance(model.output, Classes):
         raise InputError(f"top={top} is a number of classes; this model gives {model.output.line()}.")
@@ -121,26 +122,27 @@ def raise_failures(predictions: Sequence[Prediction]) -> None:
         raise InputError(f"{len(errors)} of {len(predictions)} {called}s have no prediction:\n  " + "\n  ".join(errors))
 
 
-def _read(paths: Sequence[Path], model: OpenedModel) -> tuple[list[Arrays], dict[Path, str]]:
-    """The examples that can be read, in order, and why the others can't."""
+def _read(items: Sequence[Any], model: OpenedModel) -> tuple[list[Arrays], dict[int, str]]:
+    """The examples that can be read, in order, and why the others can't, by their number."""
     examples: list[Arrays] = []
-    errors: dict[Path, str] = {}
-    for path in paths:
+    errors: dict[int, str] = {}
+    for number, item in enumerate(items):
         try:
-            examples.append(model.input.read(path))
+            examples.append(model.input.read(item))
         except InputError as error:
-            errors[path] = str(error)
+            errors[number] = str(error)
     return examples, errors
 
 
 def _answered(
-    paths: Sequence[Path], examples: list[Arrays], errors: dict[Path, str], model: OpenedModel, top: int
+    items: Sequence[Any], examples: list[Arrays], errors: dict[int, str], model: OpenedModel, top: int
 ) -> Iterator[Prediction]:
     answers = iter(model.output.answers(model.run(_stacked(examples)), top) if examples else ())
-    for path in paths:
-        answer = None if path in errors else next(answers)
-        error = f"{path}: {answer}" if isinstance(answer, str) else errors.get(path)
-        yield Prediction(str(path), None if isinstance(answer, str) else answer, error, model.input.example)
+    for number, item in enumerate(items):
+        answer = None if number in errors else next(answers)
+        shown = model.input.shown(item)
+        error = f"{shown}: {answer}" if isinstance(answer, str) else errors.get(number)
+        yield Prediction(str(item), None if isinstance(answer, str) else answer, error, model.input.example, shown)
 
 
 def _stacked(examples: list[Arrays]) -> Arrays:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -116,8 +117,8 @@ class NamedTensors:
         return {"tensors": described}
 
     @classmethod
-    def from_json(cls: type[Own], fields: Fields) -> Own:
-        """As `as_json` wrote it.
+    def from_json(cls: type[Own], fields: Fields, folder: Path | None = None) -> Own:
+        """As `as_json` wrote it; nothing is in the folder.
 
         Raises:
             InputError: none, one of another type or without a size, or two of one name.

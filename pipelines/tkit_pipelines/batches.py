@@ -2,7 +2,7 @@
 
 Nothing is shuffled through a buffer: an epoch's order is a permutation drawn from its seed, and every op
 draws from (seed, epoch, step, its place in the list). So training continues from any step as if it had never
-stopped.
+stopped. Where examples differ in size (`Data.sizes`), each batch is of like ones, and the batches are shuffled.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Encode: TypeAlias = "Callable[[dict[str, tf.Tensor]], tf.Tensor]"
 """From a batch's target columns ({"label": int32 [B]}) to what a loss compares with: float32 [B, ...]."""
 # What a seed is for; two uses never draw the same numbers.
-ORDER, AUGMENT, START = 0, 1, 2
+ORDER, AUGMENT, START, BATCHES = 0, 1, 2, 3
 
 
 class Batches:
@@ -53,9 +53,11 @@ class Batches:
         self._data, self._encode = data, encode
         self._count = len(examples)
         self._oversample = self._weights = None
+        sizes = data.sizes(examples)
         with tf.device("CPU:0"):
             self._inputs, self._targets = _tensors(examples, data.target)
             self._seed = tf.constant([seed, 0], tf.int64)
+            self._sizes = None if sizes is None else tf.constant(sizes, tf.int32)
             # What each example's turn is in the first epoch: op.Move.sources.
             self._first = tf.random.stateless_uniform([self._count], derive(self._seed, START)) < 0.5
             if data.balance == "oversample":
@@ -113,8 +115,13 @@ class Batches:
             shuffled = self._oversample.draw(seed)
         else:
             shuffled = tf.random.experimental.stateless_shuffle(tf.range(self._count), seed)
-        used = self.steps_per_epoch * self.batch_size
-        return tf.reshape(shuffled[:used], [self.steps_per_epoch, self.batch_size])
+        used = shuffled[: self.steps_per_epoch * self.batch_size]
+        if self._sizes is None:
+            return tf.reshape(used, [self.steps_per_epoch, self.batch_size])
+        # A stable sort: examples of one size stay shuffled.
+        alike = tf.gather(used, tf.argsort(tf.gather(self._sizes, used), stable=True))
+        batches = tf.reshape(alike, [self.steps_per_epoch, self.batch_size])
+        return tf.random.experimental.stateless_shuffle(batches, derive(self._seed, BATCHES, epoch))
 
     def _make(self, epoch: tf.Tensor, step: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, ...]:
         import tensorflow as tf

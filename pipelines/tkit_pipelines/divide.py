@@ -14,7 +14,8 @@ def divide(loaded: Loaded, source: str, validation: float, seed: int) -> tuple[n
     """Which examples are for training, validation and test: indices into `loaded.train`, twice, and `loaded.test`.
 
     Where there are no test examples, the third are indices into `loaded.train` too. Each class is divided by itself;
-    where there are no classes (`loaded.class_names` is empty), all examples are divided together.
+    where there are no classes (`loaded.class_names` is empty), all examples are divided together. A validation part of
+    the source's own is taken as it is.
 
     Raises:
         InputError: what is loaded can't be trained on or measured; the message calls it `source`.
@@ -30,12 +31,13 @@ def divide(loaded: Loaded, source: str, validation: float, seed: int) -> tuple[n
             kept, held = unstratified(len(among), fraction, seed, f"data {source!r}")
         return among[kept], among[held]
 
-    rest = np.arange(len(loaded.train))
+    own = len(loaded.train) - loaded.validation
+    rest, validated = np.arange(own), np.arange(own, len(loaded.train))
     if loaded.test is None:
         rest, test = held_out(rest, TEST_FRACTION, TEST_SEED)
     else:
         test = np.arange(len(loaded.test))
-    return *held_out(rest, validation, seed), test
+    return (rest, validated, test) if loaded.validation else (*held_out(rest, validation, seed), test)
 
 
 def _check_classes(loaded: Loaded, source: str) -> None:

@@ -32,7 +32,8 @@ class Shape(NamedTuple):
 class Loaded:
     """What a source holds; `test` is None where the set has no test examples of its own.
 
-    `class_names` is empty where examples have no classes.
+    `class_names` is empty where examples have no classes. The last `validation` of the training examples are the
+    source's own validation part; 0: it has none.
     """
 
     train: Examples
@@ -40,6 +41,7 @@ class Loaded:
     class_names: tuple[str, ...]
     skipped: tuple[Bad, ...] = ()
     notes: tuple[str, ...] = ()
+    validation: int = 0
 
 
 class Source(ABC):

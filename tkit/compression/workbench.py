@@ -90,7 +90,7 @@ class Workbench:
         """The training batches: the recipe's, or smaller ones where the set is small."""
         examples = len(self.splits.train)
         fitting = max(SMALLEST_BATCH, 2 ** int(math.log2(max(1, examples // BATCHES))))
-        data = self.data.model_copy(update={"batch_size": min(self.data.batch_size, fitting)})
+        data = self.data.fixed().model_copy(update={"batch_size": min(self.data.batch_size, fitting)})
         return Batches(self.splits.train, data, self.contract.encoded, self.seed)
 
     def epochs(self, step: str, asked: int | None, usual: int) -> int:

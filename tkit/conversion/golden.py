@@ -28,7 +28,7 @@ def golden_samples(examples: Examples, input: Input, output: Output, *, original
     """The examples as the model sees them, encoded without metadata, or with their original files.
 
     The first of encoded images is a JPEG, so that a device's own JPEG decoder is checked too; its golden pixels are
-    those of the JPEG.
+    those of the JPEG. A text is always its own file: ids don't tell it.
 
     Args:
         examples: the examples.
@@ -38,8 +38,10 @@ def golden_samples(examples: Examples, input: Input, output: Output, *, original
     """
     inputs = examples.arrays([spec.name for spec in input.tensors])
     targets = examples.arrays([spec.name for spec in output.targets])
-    if originals:
+    if originals or input.originals:
         files = [examples.encoded(index) for index in range(len(examples))]
+        if input.originals:
+            return GoldenSamples(inputs, targets, files)
         if any(file is not None for file in files):
             what = f"the original {input.example} files"
             console.say(f"golden samples: {what}, with all their metadata (export.golden=originals)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from tkit_edge.tensors import TensorSpec
@@ -27,6 +28,8 @@ class Spec(NamedTuple):
     outputs: tuple[TensorSpec, ...]
     statistics: Mapping[str, Statistics]
     """By the tensor's name: of inputs, and of targets that are numbers."""
+    sizes: Mapping[str, int] = MappingProxyType({})
+    """By the name of an input of ids: how many different ones there are."""
 
     @classmethod
     def of_images(cls, shape: tuple[int, int, int], classes: int, statistics: Statistics) -> Spec:

@@ -13,6 +13,7 @@ from tkit.recipe import Recipe
 from tkit.recipe_loading import Loaded, load, with_overrides
 from tkit.run_folder import Run
 from tkit_edge.errors import InputError
+from tkit_edge.inputs import Input
 from tkit_edge.outputs.classes import Classes
 from tkit_pipelines.data import Data
 from tkit_pipelines.dataset import digest
@@ -43,14 +44,17 @@ def as_run(run: Run | str | Path, runs_dir: str | Path | None = None) -> Run:
     return run if isinstance(run, Run) else Run.open(run, runs_dir)
 
 
-def load_data(data: Data, seed: int) -> Splits:
-    """The splits; the stages of one process share them while no file changes."""
-    return _loaded(data, seed, stamp(data.source))
+def load_data(data: Data, seed: int, known: Input | None = None) -> Splits:
+    """The splits, for a model that takes `known` or is yet to be made.
+
+    The stages of one process share them while no file changes.
+    """
+    return _loaded(data, seed, known, stamp(data.source))
 
 
 @lru_cache(maxsize=1)
-def _loaded(data: Data, seed: int, stamp: str | None) -> Splits:
-    return data.load(seed)
+def _loaded(data: Data, seed: int, known: Input | None, stamp: str | None) -> Splits:
+    return data.load(seed, known)
 
 
 def identity(data: Data, splits: Splits) -> dict[str, str]:
@@ -69,7 +73,7 @@ def data_of(run: Run, recipe: Recipe | None = None) -> Splits:
         InputError: other classes, with both lists, or other images; or the data can't be read.
     """
     recipe = recipe or run.recipe
-    splits = load_data(recipe.data, recipe.seed)
+    splits = load_data(recipe.data, recipe.seed, run.input)
     source, output = recipe.data.source, run.output
     wanted = output.names if isinstance(output, Classes) else ()
     if splits.class_names != wanted:
@@ -109,13 +113,14 @@ def dry_steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
 def dry(recipe: Recipe) -> Recipe:
     """The recipe two steps long, with bounds that an untrained model keeps.
 
-    Its data is read as it is; what would have to be downloaded gives way to synthetic images of the same shape, which
-    is reported.
+    Its data is read as it is; what would have to be downloaded gives way to data that needs no download, which is
+    reported.
     """
     data = recipe.data
     if data.source.startswith("tfds:"):
-        console.say(f"dry run: {data.source} is not read; synthetic images of the recipe's shape instead")
-        data = data.model_copy(update={"source": "synthetic"})
+        source, what = data.stand_in
+        console.say(f"dry run: {data.source} is not read; {what} instead")
+        data = data.model_copy(update={"source": source})
     fit = recipe.fit.model_copy(update={"epochs": 1, "steps_per_execution": 1})
     loose = {"agreement": 0.0, "drop": 1.0, "difference": 1e9, "mean_difference": 1e9}
     parity = recipe.export.parity.model_copy(update={"samples": DRY_RUN_STEPS, **loose})

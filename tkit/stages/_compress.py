@@ -20,6 +20,7 @@ from tkit.compression.distillation import SELF
 from tkit.compression.ledger import Ledger
 from tkit.compression.step import State, Step
 from tkit.compression.workbench import Workbench
+from tkit.graph import of_size
 from tkit.passes.decomposition import decomposed
 from tkit.promises import Kept
 from tkit.run_folder import Run
@@ -32,6 +33,7 @@ from tkit.training.progress import TrainingProgress
 from tkit.training.saving import Saving
 from tkit.training.tensorboard import TensorBoardLog
 from tkit_edge.errors import InputError
+from tkit_edge.inputs import Input
 from tkit_edge.json_file import read_json
 from tkit_edge.outputs.classes import Classes
 from tkit_pipelines.batches import Batches
@@ -61,7 +63,7 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> di
         keras.utils.set_random_seed(run.recipe.seed)
         tf.config.experimental.enable_op_determinism()
         splits = data_of(run)
-        state = _state(source)
+        state = _state(source, run.input)
         checked = Workbench(**settings_of(run, splits))
         for step in chosen:
             step.check(state.model, checked)
@@ -132,8 +134,8 @@ def _teacher(student: Run, name: str) -> Path:
     return run.model_folder("float")
 
 
-def _state(folder: Path) -> State:
-    return State(decomposed(model_files.load(folder)), Kept.read(folder))
+def _state(folder: Path, input: Input) -> State:
+    return State(decomposed(of_size(model_files.load(folder), input.tensors)), Kept.read(folder))
 
 
 def _place(run: Run, variant: str, steps: Sequence[Step], described: list[dict[str, Any]]) -> tuple[str, bool]:
@@ -168,7 +170,7 @@ class _Steps:
         """The compressed model, and the ledger."""
         ledger = Ledger(self._work("0"))
         if name != "float":
-            ledger.add("float", _state(self.run.model_folder("float")))
+            ledger.add("float", _state(self.run.model_folder("float"), self.run.input))
         ledger.add(name, state)
         for number, step in enumerate(steps, 1):
             console.say(f"step {number} of {len(steps)}: {step.label}")

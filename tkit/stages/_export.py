@@ -20,7 +20,7 @@ from tkit.conversion.explanation import float_operators
 from tkit.conversion.golden import golden_samples
 from tkit.conversion.held_out import drawn
 from tkit.conversion.quantized import converted
-from tkit.graph import names
+from tkit.graph import names, of_size
 from tkit.promises import Kept
 from tkit.recipe import Recipe
 from tkit.run_folder import Run
@@ -60,7 +60,7 @@ def exported(run: Run, recipe: Recipe, variant: str, skip_failed: bool) -> dict[
     began = time.perf_counter()
     folder = run.model_folder(variant)
     splits = data_of(run, recipe)
-    model, kept = model_files.load(folder), Kept.read(folder)
+    model, kept = of_size(model_files.load(folder), run.input.tensors), Kept.read(folder)
     finite.check_weights(model)
     settings = recipe.export
     contract = run.contract(splits)

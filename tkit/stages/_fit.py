@@ -44,8 +44,8 @@ def start(loaded: Loaded, runs_dir: str | Path | None, dry_run: bool, own: tuple
     began, clock = time.perf_counter(), StartClock()
     splits = _data(loaded.recipe, clock, quiet=dry_run)
     contract = Contract.of(loaded.recipe.task, splits)
-    batches = Batches(splits.train, loaded.recipe.data, contract.encoded, loaded.recipe.seed)
     model = build(loaded.recipe.model, splits, contract)
+    batches = _batches(model, splits, contract, loaded.recipe)
     clock.mark("model")
     run = Run.create(loaded, runs_dir, dry_run=dry_run)
     with run.lock():
@@ -63,10 +63,16 @@ def resume(run: Run, overrides: Sequence[str], own: tuple[keras.callbacks.Callba
         start = Checkpoints(run.folder / CHECKPOINTS, recipe.fit.checkpoint.keep).newest()
         splits = _data(recipe, clock, quiet=False, threads=start and start.facts["setup"]["threads"])
         contract = Contract.of(recipe.task, splits)
-        batches = Batches(splits.train, recipe.data, contract.encoded, recipe.seed)
         model = build(recipe.model, splits, contract)
+        batches = _batches(model, splits, contract, recipe)
         clock.mark("model")
         return _train(run, recipe, model, splits, contract, batches, clock, began, start=start, own=own)
+
+
+def _batches(model: keras.Model, splits: Splits, contract: Contract, recipe: Recipe) -> Batches:
+    """The training batches, of one shape for a model that takes no other."""
+    takes_any = any(None in tensor.shape[1:] for tensor in model.inputs)
+    return Batches(splits.train, recipe.data if takes_any else recipe.data.fixed(), contract.encoded, recipe.seed)
 
 
 def _data(recipe: Recipe, clock: StartClock, quiet: bool, threads: int | None = None) -> Splits:
@@ -123,6 +129,7 @@ def _train(
     finally:
         progress.stop()
     outputs = model_files.save(model, run.folder / "float")
+    outputs += contract.attach(run.folder / "float")
     kept = outcome.history[outcome.kept_epoch]
     run.finish(
         "fit",
@@ -172,7 +179,8 @@ def _report(
 
 def build(model: Model, splits: Splits, contract: Contract) -> keras.Model:
     """A recipe's model for this data; a user's own kind is checked and rebuilt from stock layers."""
-    spec = Spec(contract.input.tensors, contract.output.tensors, _statistics(splits.train, contract))
+    sizes = contract.input.sizes
+    spec = Spec(contract.input.tensors, contract.output.tensors, _statistics(splits.train, contract), sizes)
     try:
         made = model.build(spec)
     except TypeError as error:

@@ -19,6 +19,7 @@ from tkit.compression.steps.quantize import Quantize
 from tkit.compression.workbench import Workbench
 from tkit.conversion.converter import file_outputs
 from tkit.conversion.quantized import convert_quantized
+from tkit.graph import of_size
 from tkit.passes.decomposition import decomposed
 from tkit.promises import Kept
 from tkit.run_folder import Run
@@ -36,7 +37,7 @@ def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[st
     """What `tkit.why_int8` returns, for a checked step and number of validation images."""
     began = time.perf_counter()
     source = run.model_folder(variant)
-    state = State(decomposed(model_files.load(source)), Kept.read(source))
+    state = State(decomposed(of_size(model_files.load(source), run.input.tensors)), Kept.read(source))
     if state.kept.quantized is not None:
         raise InputError(f"{variant} is quantized already. Ask about the variant that it was made of: --variant NAME")
     splits = data_of(run)

@@ -62,7 +62,7 @@ def predict(
             if not isinstance(model.input, Image):
                 raise InputError(f"resize={resize} is for images; {opened.file} takes another kind of input.")
             model = replace(model, input=replace(model.input, resize=resize))
-        return classify([Path(image) for image in images], model, top)
+        return classify([str(image) for image in images], model, top)
 
 
 def _open(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,15 +25,22 @@ class Input(ABC):
     """What one input is called: "image"."""
     range: ClassVar[tuple[float, float] | None] = None
     """Of all values, where it is known beforehand."""
+    originals: ClassVar[bool] = False
+    """Whether a golden sample's file has to be the original: an example doesn't tell what it was read from."""
 
     @property
     @abstractmethod
     def tensors(self) -> tuple[TensorSpec, ...]:
         """What a model takes of one example."""
 
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """How many different values a tensor of ids has, by its name: each is from 0 on, and less."""
+        return {}
+
     @abstractmethod
-    def items(self, arguments: Sequence[Path]) -> Iterator[Path]:
-        """The inputs that a person's arguments name: files, and those in folders."""
+    def items(self, arguments: Sequence[str]) -> Iterator[Any]:
+        """The inputs that a person's arguments name, such as files, and those in folders; each is printable."""
 
     @abstractmethod
     def read(self, item: Any) -> Arrays:
@@ -62,19 +69,28 @@ class Input(ABC):
         """A `difference` for people."""
         return f"{difference:g}"
 
+    def shown(self, item: Any) -> str:
+        """An item in a line, for people."""
+        return str(item)
+
+    @property
+    def attached(self) -> Mapping[str, bytes]:
+        """What is too large for JSON, by file name."""
+        return {}
+
     @abstractmethod
     def as_json(self) -> dict[str, Any]:
         """What `from_json` reads, without the kind."""
 
     @classmethod
     @abstractmethod
-    def from_json(cls, fields: Fields) -> Input:
-        """The input that a bundle describes."""
+    def from_json(cls, fields: Fields, folder: Path) -> Input:
+        """The input that a bundle describes, whose `attached` files are in the folder."""
 
 
-def files_in(arguments: Sequence[Path], suffixes: Collection[str]) -> Iterator[Path]:
+def files_in(arguments: Sequence[str | Path], suffixes: Collection[str]) -> Iterator[Path]:
     """The files that a person's arguments name, and those in folders (by their suffix, however deep), by name."""
-    for path in arguments:
+    for path in map(Path, arguments):
         if not path.is_dir():
             yield path
             continue
@@ -83,13 +99,13 @@ def files_in(arguments: Sequence[Path], suffixes: Collection[str]) -> Iterator[P
                 yield file
 
 
-def read(fields: Fields) -> Input:
-    """The input that the object of a bundle.json describes.
+def read(fields: Fields, folder: Path) -> Input:
+    """The input that the object of a bundle.json describes; its attached files are in the folder.
 
     Raises:
-        InputError: a kind that this tkit-edge doesn't know, or a wrong field.
+        InputError: a kind that this tkit-edge doesn't know, a wrong field, or a file that is missing or was changed.
     """
-    made = kind_of(fields, __name__).from_json(fields)
+    made = kind_of(fields, __name__).from_json(fields, folder)
     assert isinstance(made, Input)
     return made
 

@@ -63,7 +63,7 @@ class Image(Input):
         """One: the pixels."""
         return (TensorSpec("image", self.shape, "uint8"),)
 
-    def items(self, arguments: Sequence[Path]) -> Iterator[Path]:
+    def items(self, arguments: Sequence[str]) -> Iterator[Path]:
         """Image files, and those in folders."""
         return files_in(arguments, SUFFIXES)
 
@@ -98,7 +98,7 @@ class Image(Input):
         return {**size, "pixels": PIXELS, "resize": RESIZES[self.resize]}
 
     @classmethod
-    def from_json(cls, fields: Fields) -> Image:
+    def from_json(cls, fields: Fields, folder: Path) -> Image:
         """As `as_json` wrote it."""
         pixels, rule = fields.get("pixels", str), fields.get("resize", str)
         if pixels != PIXELS:

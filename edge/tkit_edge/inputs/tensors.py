@@ -25,7 +25,7 @@ class Tensors(NamedTensors, Input):
 
     kind = "tensors"
 
-    def items(self, arguments: Sequence[Path]) -> Iterator[Path]:
+    def items(self, arguments: Sequence[str]) -> Iterator[Path]:
         """.npz files, and those in folders."""
         return files_in(arguments, (SUFFIX,))
 

@@ -20,8 +20,10 @@ from tkit_pipelines.resolve import located
 from tkit_pipelines.source import Loaded
 
 if TYPE_CHECKING:
+    import numpy as np
     import tensorflow as tf
 
+    from tkit_edge.inputs import Input
     from tkit_pipelines.splits import Splits
 
 Labels = Literal["classes", "numbers", "none"]
@@ -34,6 +36,8 @@ class Data(Component):
 
     takes: ClassVar[str]
     """The kind of input that a model needs for it: a file of `tkit_edge.inputs`."""
+    stand_in: ClassVar[tuple[str, str]]
+    """Of data that can be downloaded: the source that dry runs read instead, and what it is called."""
 
     source: str
     """Where the examples are."""
@@ -62,16 +66,26 @@ class Data(Component):
         return self.model_copy(update={"source": located(self.source)})
 
     @abstractmethod
-    def load(self, seed: int) -> Splits:
+    def load(self, seed: int, known: Input | None = None) -> Splits:
         """The examples in training, validation and test parts.
 
-        `seed` decides what is held out for validation. The test part is the source's own, or a fixed fifth, of each
-        class where there are classes, that no seed changes. Parts that are past the RAM budget (`TKIT_RAM`, in GiB)
-        stay where they are: images in the cache on disk, memory-mapped.
+        `known` is what a model takes that is trained already; None for data to train on, of which the input may be
+        learned (a vocabulary). `seed` decides what is held out for validation, where the source has no part for it. The
+        test part is the source's own, or a fixed fifth, of each class where there are classes, that no seed changes.
+        Parts that are past the RAM budget (`TKIT_RAM`, in GiB) stay where they are: images in the cache on disk,
+        memory-mapped.
 
         Raises:
             InputError: the source can't be read, or its examples can't be trained on.
         """
+
+    def fixed(self) -> Self:
+        """The same data, its training batches of the shape that `Splits.input` says, for models that take no other."""
+        return self
+
+    def sizes(self, examples: Examples) -> np.ndarray | None:
+        """Of examples that take more or less work, how much: int [N]; a batch then holds examples of like size."""
+        return None
 
     def gather(
         self,

@@ -9,6 +9,7 @@ import numpy as np
 
 from tkit_edge.errors import InputError
 from tkit_edge.files import read_arrays
+from tkit_edge.inputs import Input
 from tkit_edge.inputs.tensors import Tensors
 from tkit_edge.tensors import TensorSpec
 from tkit_pipelines.class_names import ordered
@@ -43,7 +44,7 @@ class Arrays(Data):
     targets: str | None = None
     """The array that says what is right, [n]; null: none does, and `labels` is none."""
 
-    def load(self, seed: int) -> Splits:
+    def load(self, seed: int, known: Input | None = None) -> Splits:
         """The examples in training, validation and test parts; see `Data.load`."""
         if (self.targets is None) != (self.labels == "none"):
             raise InputError(

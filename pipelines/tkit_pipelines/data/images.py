@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import PositiveInt, field_validator, model_validator
 
 from tkit_edge.errors import InputError
+from tkit_edge.inputs import Input
 from tkit_edge.inputs.image import Image
 from tkit_pipelines.augment import augment
 from tkit_pipelines.class_names import is_number
@@ -36,6 +37,7 @@ class Images(Data):
     """
 
     takes = "image"
+    stand_in = ("synthetic", "synthetic images of the recipe's shape")
 
     kind: Literal["images"] = "images"
     source: str
@@ -68,7 +70,7 @@ class Images(Data):
             raise ValueError(f"batch_size x height x width must be less than {FAR:,} pixels: lower batch_size")
         return self
 
-    def load(self, seed: int) -> Splits:
+    def load(self, seed: int, known: Input | None = None) -> Splits:
         """The images in training, validation and test parts; see `Data.load`."""
         height, width = self.image_size
         source = resolve(self.source)

@@ -36,7 +36,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def encode(self, text: str, limit: int) -> list[int]:
-        """The ids of a text, at most `limit`, none of them `PAD`, `START` or `MASK`. Total: any string has some or none."""
+        """The ids of a text, at most `limit`: some or none of any string, and never `PAD`, `START` or `MASK`."""
 
     @abstractmethod
     def tokens(self, ids: Sequence[int]) -> list[str]:
