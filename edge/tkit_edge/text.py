@@ -27,6 +27,12 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+def shortened(text: str, limit: int) -> str:
+    """A text in one line of at most `limit` characters, its end left out where it is longer."""
+    line = " ".join(text[: 4 * limit].split())
+    return line if len(line) <= limit else f"{line[: limit - 4]} ..."
+
+
 def terminal_width(stream: TextIO) -> int | None:
     """Columns of the terminal that `stream` writes to, or $COLUMNS; None for a pipe or a file: all of it."""
     if not stream.isatty():

@@ -12,7 +12,7 @@ from tkit.compression.selection import chosen, say_what_stays
 from tkit.compression.step import State
 from tkit.compression.workbench import Workbench
 from tkit.kernels.centroids import Start, channel_scales, clusters_of, codebook, kmeans
-from tkit.kernels.viewed import Recentre, scale_shape, stock, view
+from tkit.kernels.viewed import Recentre, kernel_of, scale_shape, stock, view
 from tkit.passes.folding import fold
 from tkit.training.optimizers import Optimizer
 from tkit_edge.errors import InputError
@@ -79,7 +79,7 @@ def check(model: keras.Model, skip: Sequence[str]) -> None:
 
 def _clusterable(folded: keras.Model, skip: Sequence[str]) -> list[keras.layers.Layer]:
     candidates = chosen(folded, skip, "cluster")
-    layers = [layer for layer in candidates if np.ptp(layer.kernel.numpy()) > 0]
+    layers = [layer for layer in candidates if np.ptp(kernel_of(layer).numpy()) > 0]
     if not layers:
         raise InputError(f"cluster: all weights of {candidates[0].name!r} are equal: there is nothing to share.")
     return layers
@@ -89,8 +89,8 @@ def _codebooks(
     layers: Sequence[keras.layers.Layer], zeros: Sequence[bool], clusters: int, start: Start, together: bool, seed: int
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """The centroids and the scales of each layer; `zeros` says which have pruned weights."""
-    kernels = [layer.kernel.numpy() for layer in layers]
-    shapes = [scale_shape(layer, layer.kernel.shape) for layer in layers]
+    kernels = [kernel_of(layer).numpy() for layer in layers]
+    shapes = [scale_shape(layer, kernel_of(layer).shape) for layer in layers]
     if together:
         centroids, scales = codebook(kernels, shapes, clusters, start, zero=any(zeros), seed=seed)
         return [centroids] * len(layers), scales

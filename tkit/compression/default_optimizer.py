@@ -6,7 +6,7 @@ import keras
 
 from tkit import console
 from tkit.keras_internals import producer
-from tkit.kernels.viewed import with_kernels
+from tkit.kernels.viewed import kernel_of, with_kernels
 from tkit.passes.folding import factors
 from tkit.training.optimizers import Optimizer
 from tkit.training.optimizers.adamw import AdamW
@@ -22,7 +22,9 @@ def default_optimizer(model: keras.Model, rate: float) -> Optimizer:
     """
     normalized = factors(model).keys()
     ends = {producer(tensor).name for tensor in model.outputs}
-    sizes = {layer.name: layer.kernel.shape.num_elements() for layer in with_kernels(model) if layer.name not in ends}
+    sizes = {
+        layer.name: kernel_of(layer).shape.num_elements() for layer in with_kernels(model) if layer.name not in ends
+    }
     bare = sum(size for name, size in sizes.items() if name not in normalized)
     if bare <= _BARE_SHARE * sum(sizes.values()):
         return SGD(learning_rate=rate)

@@ -18,7 +18,7 @@ from tkit.conversion.converter import Converter, file_outputs
 from tkit.conversion.quantized import converted
 from tkit.conversion.statistics import paired_drop, scale_of
 from tkit.kernels.exported import kernels
-from tkit.kernels.viewed import with_kernels
+from tkit.kernels.viewed import kernel_of, with_kernels
 from tkit_edge import anatomy, flatbuffer
 from tkit_edge.outputs import Measure
 from tkit_edge.runtime import Model
@@ -67,7 +67,7 @@ class Ledger:
         score = scored(self._measure, grades)
         found = anatomy.dissect(int8)
         parts = kernels(flatbuffer.read(int8), state.model)
-        weights = [np.asarray(layer.kernel) for layer in with_kernels(state.model)]
+        weights = [np.asarray(kernel_of(layer)) for layer in with_kernels(state.model)]
         drop, interval = paired_drop(self._grades[0] if self._grades else grades, grades, scale)
         self.rows.append(
             {

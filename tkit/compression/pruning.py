@@ -13,7 +13,7 @@ from tkit.compression.selection import chosen, say_what_stays
 from tkit.compression.step import State
 from tkit.compression.workbench import Workbench
 from tkit.kernels.masks import Masks, MaskSchedule, sparsity_of
-from tkit.kernels.viewed import stock, view
+from tkit.kernels.viewed import kernel_of, stock, view
 from tkit.training.optimizers import Optimizer
 from tkit_edge.errors import InputError
 
@@ -55,7 +55,7 @@ def prune(
     masked = view(state.model, {name: [("masked", {})] for name in dict.fromkeys([*state.kept.pruned, *names])})
     schedule = MaskSchedule(
         masks,
-        {layer.name: layer.kernel.numpy() != 0 for layer in layers},
+        {layer.name: kernel_of(layer).numpy() != 0 for layer in layers},
         total=epochs * work.steps_per_epoch,
         gradual=gradual,
     )

@@ -21,6 +21,7 @@ from tkit.kernels.viewed import (
     Recentre,
     code_scales,
     int4_scales,
+    kernel_of,
     scale_shape,
     stock,
     view,
@@ -155,16 +156,27 @@ def _trained(
     objective: Distillation | None,
 ) -> dict[str, tuple[float, float]]:
     """Trains `model`'s weights as the device will have them; the ranges after."""
-    graph = int8_graph(model, found, rounding.float_layers, moving=True, input_range=rounding.input_range)
+    graph = int8_graph(
+        model,
+        found,
+        rounding.float_layers,
+        moving=True,
+        input_range=rounding.input_range,
+        scales=rounding.fixed,
+    )
     graph = view(graph, _views(model, kept, rounding))
     _set_views(graph, kept, rounding)
+    recentre = Recentre([name for name in rounding.fixed if name in {*kept.clustered, *rounding.int4}])
     steps = epochs * work.steps_per_epoch
     until = round(steps * (1 - FROZEN_SHARE))
     work.train(
         graph,
         epochs=epochs,
         optimizer=optimizer,
-        callbacks=[FreezeRanges(work.steps_per_epoch, until), Recentre([*rounding.fixed])],
+        callbacks=[
+            FreezeRanges(work.steps_per_epoch, until),
+            recentre,
+        ],
         objective=objective,
     )
     trained = stock(graph)
@@ -190,17 +202,19 @@ def _folded(kept: Kept, factors: dict[str, np.ndarray]) -> Kept:
 def fixed_scales(model: keras.Model, kept: Kept, int4: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Code scales that stay what they are in training, broadcasting to the kernels, by layer.
 
-    Those that leave shared weights shared, and those of 4 bits. A transposed convolution's weights are shared within a
-    channel only: the converter chooses its scales.
+    Those that leave shared weights shared, those of 4 bits, and those of embeddings, whose codes are looked up as they
+    are. A transposed convolution's weights are shared within a channel only: the converter chooses its scales.
     """
     found = {}
     for layer in with_kernels(model):
-        shape = scale_shape(layer, tuple(layer.kernel.shape))
+        shape = scale_shape(layer, tuple(kernel_of(layer).shape))
         if layer.name in int4:
-            found[layer.name] = int4_scales(layer.kernel.numpy(), shape)
+            found[layer.name] = int4_scales(kernel_of(layer).numpy(), shape)
         elif layer.name in kept.clustered and not isinstance(layer, keras.layers.Conv2DTranspose):
             scales = np.abs(np.asarray(kept.clustered[layer.name].scales, np.float32)) / np.float32(LARGEST_CODE)
             found[layer.name] = scales.reshape(shape)
+        elif isinstance(layer, keras.layers.Embedding):
+            found[layer.name] = code_scales(kernel_of(layer).value, shape).numpy()
     return found
 
 
@@ -240,12 +254,12 @@ def rounded(model: keras.Model, kept: Kept, ranges: dict[str, tuple[float, float
     for layer in with_kernels(model):
         if layer.name in rounding.float_layers:
             continue
-        kernel, largest = layer.kernel.numpy(), rounding.largest(layer.name)
+        kernel, largest = kernel_of(layer).numpy(), rounding.largest(layer.name)
         own = rounding.fixed.get(layer.name)
         if own is None:
             own = code_scales(kernel, scale_shape(layer, kernel.shape)).numpy()
         codes = np.clip(np.round(kernel / own), -largest, largest)
-        layer.kernel.assign(codes * own)
+        kernel_of(layer).assign(codes * own)
         scales[layer.name] = tuple(own.ravel().tolist())
         clusters = clustered.pop(layer.name, None)
         if clusters is not None and layer.name not in rounding.fixed:

@@ -1,8 +1,10 @@
 """The copy of a model from which int8 and int16x8 are converted: equivalent, without what the converter fails on.
 
 Shared layers get one copy per call: a convolution's bias is stored in steps of its input's scale, and two calls have
-two. Recurrent layers are unrolled: calibrating a loop crashes the converter. Caps that no activation comes near are
-removed: where an output's range is nearly 0, the runtime can't express a cap in its steps and refuses the file.
+two. Recurrent layers are unrolled: calibrating a loop crashes the converter. Attention with a mask is computed head by
+head: Keras masks scores with the largest float, which leaves no codes for the others. Caps that no activation comes
+near are removed: where an output's range is nearly 0, the runtime can't express a cap in its steps and refuses the
+file.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from keras import layers
 from tkit.arrays import count, fed, part
 from tkit.graph import Part, calls, clone, cloned, fresh, loaded, names, rewritten
 from tkit.keras_internals import functional, has_graph, nodes
+from tkit.passes.attention import by_head
 from tkit_edge.tensors import Arrays
 
 IDLE = 1e-3
@@ -33,7 +36,8 @@ def integer_copy(model: keras.Model, examples: Arrays) -> keras.Model:
         examples: those that calibrate activation ranges.
     """
     graph = _functional(model) or model
-    copy = _uncapped(_separated(graph), examples)
+    masked = any(node.arguments.kwargs.get("attention_mask") is not None for node in nodes(graph))
+    copy = _uncapped(_separated(by_head(graph) if masked else graph), examples)
     return model if copy is graph else copy
 
 

@@ -16,7 +16,7 @@ from tkit.conversion.converter import ONE_OUTPUT, Converter
 from tkit.conversion.explanation import float_operators
 from tkit.conversion.int4 import packed
 from tkit.graph import Part, calls, clone, fresh, loaded, names, rewritten
-from tkit.kernels.viewed import LARGEST_CODE, scale_shape, view, with_kernels
+from tkit.kernels.viewed import LARGEST_CODE, kernel_of, scale_shape, view, with_kernels
 from tkit.promises import Kept, Quantized
 from tkit.quantization.graph import quantized
 from tkit.quantization.rules import Rules
@@ -26,6 +26,10 @@ from tkit_edge.graph import values
 
 SPARSE_FORMATS = ("float32", "float16")
 """In the other formats a zero takes one byte: without zeros the zip grows, and XNNPACK doesn't load every such file."""
+
+
+_OWN_SCALES = (keras.layers.Conv2DTranspose, keras.layers.Embedding)
+"""The converter chooses those of the first; an embedding has those of what it outputs."""
 
 
 def convert_quantized(model: keras.Model, kept: Kept, io: str, outputs: Sequence[str] = ONE_OUTPUT) -> bytes:
@@ -92,11 +96,11 @@ def _with_scales(graph: keras.Model, settings: Quantized) -> keras.Model:
     """
     wanted = {}
     for layer in with_kernels(graph):
-        if layer.name in settings.scales and not isinstance(layer, keras.layers.Conv2DTranspose):
-            shape = scale_shape(layer, tuple(layer.kernel.shape))
+        if layer.name in settings.scales and not isinstance(layer, _OWN_SCALES):
+            shape = scale_shape(layer, tuple(kernel_of(layer).shape))
             scales = np.asarray(settings.scales[layer.name], np.float32).reshape(shape)
             axes = tuple(axis for axis, size in enumerate(shape) if size == 1)
-            largest = np.abs(np.round(layer.kernel.numpy() / scales)).max(axis=axes)
+            largest = np.abs(np.round(kernel_of(layer).numpy() / scales)).max(axis=axes)
             if np.any(largest != LARGEST_CODE):
                 wanted[layer.name] = scales
     if not wanted:

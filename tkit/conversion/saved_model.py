@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from tkit._quiet import chatter_dropped
+from tkit.conversion.plain_lookups import plain_lookups
 from tkit.conversion.wide_biases import widen_biases
 from tkit.graph import input_names, one_or_all
 
@@ -37,6 +38,7 @@ class Saved:
             warnings.simplefilter("ignore")
             tf.saved_model.save(module, str(folder), signatures=function)
         widen_biases(folder)
+        plain_lookups(folder)
 
     def layers_with(self, operators: list[str]) -> list[str]:
         """The Keras layers whose part of the graph holds any of the operators."""

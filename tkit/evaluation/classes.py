@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tkit.evaluation import Evaluation, metrics, plots
+from tkit.evaluation import Evaluation, metrics, plots, texts
 from tkit_edge.outputs.classes import Classes
 from tkit_edge.table import aligned
 from tkit_edge.tensors import Arrays
@@ -43,6 +43,10 @@ class ClassesEvaluation(Evaluation):
             "confusion.png": plots.confusion_png(np.array(figures["confusion"]), names, split),
             "reliability.png": plots.reliability_png(figures["calibration"], split),
         }
+        if "tokens" in examples.columns:
+            figures["by_length"] = texts.by_length(examples, shares.argmax(axis=1) == labels)
+            for item in mistakes:
+                item["text"] = texts.text(examples, item["index"])
         if "image" in examples.columns:
             shown = [examples.images[item["index"]] for item in mistakes]
             images = np.stack(shown) if shown else examples.images[:0]
@@ -81,6 +85,7 @@ def lines(result: dict[str, Any], width: int | None) -> list[str]:
         *aligned([["class", "precision", "recall", "F1", f"{result['example']}s"], *rows], width=width, spare=(1, 2)),
         *([f"and {len(classes) - _CLASSES} better ones: --json has all"] if len(classes) > _CLASSES else []),
         *_confusions(result),
+        *(texts.lines(result) if "by_length" in result else ()),
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import keras
 import numpy as np
 
-from tkit.kernels.viewed import LARGEST_CODE, code_scales, rounded_up
+from tkit.kernels.viewed import LARGEST_CODE, code_scales, kernel_of, rounded_up
 from tkit.promises import Clusters
 
 ITERATIONS = 100
@@ -118,7 +118,7 @@ def clusters_of(layer: keras.layers.Layer) -> Clusters:
     """The centroids that a viewed layer's weights use, and its scales."""
     clustered = layer.views["clustered"]
     scales = clustered.scales.numpy()
-    used = np.unique(np.asarray(layer.kernel) / scales)
+    used = np.unique(np.asarray(kernel_of(layer)) / scales)
     centroids = np.sort(clustered.centroids.numpy())
     nearest = np.abs(used[:, None] - centroids[None]).argmin(axis=1)
     return Clusters(

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from tkit.kernels.masks import as_matrix
-from tkit.kernels.viewed import with_kernels
+from tkit.kernels.viewed import kernel_of, with_kernels
 from tkit_edge.graph import Graph, Tensor, unpacked_from, values
 
 _OPERANDS = {  # input index of an operator's kernel
@@ -26,6 +26,7 @@ _OPERANDS = {  # input index of an operator's kernel
     "CONV_3D": (1,),
     "FULLY_CONNECTED": (1,),
     "BATCH_MATMUL": (0, 1),
+    "GATHER": (0,),
 }
 _TYPES = ("float32", "float16", "int8", "int4")
 _FILTERS_LAST = ("DEPTHWISE_CONV_2D", "CONV_3D")
@@ -66,7 +67,7 @@ def kernels(graph: Graph, model: keras.Model) -> dict[str, list[FileKernel]]:
     """
     ours: dict[tuple[int, ...], dict[str, np.ndarray]] = defaultdict(dict)
     for layer in with_kernels(model):
-        matrix = as_matrix(layer, np.asarray(layer.kernel))
+        matrix = as_matrix(layer, np.asarray(kernel_of(layer)))
         ours[matrix.shape][layer.name] = matrix
     theirs: dict[tuple[int, ...], list[_Constant]] = defaultdict(list)
     for constant in _constants(graph):
@@ -91,7 +92,7 @@ def _constants(graph: Graph) -> Iterator[_Constant]:
 
 
 def _matrix(operator: str, place: int, kernel: np.ndarray) -> np.ndarray:
-    if operator in _FILTERS_LAST or (operator == "BATCH_MATMUL" and place == 1):
+    if operator in (*_FILTERS_LAST, "GATHER") or (operator == "BATCH_MATMUL" and place == 1):
         return kernel.reshape(-1, kernel.shape[-1])
     return kernel.reshape(kernel.shape[0], -1).T
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
+from tkit.kernels.viewed import kernel_of
+
 FREQUENCY = 100
 """Minimum number of training steps between two updates of the masks."""
 RISE = 0.5
@@ -35,13 +37,13 @@ class Masks:
 
     def fits(self, layer: keras.layers.Layer) -> bool:
         """Whether the groups or blocks divide a layer's kernel."""
-        rows, columns = as_matrix(layer, layer.kernel.numpy()).shape
+        rows, columns = as_matrix(layer, kernel_of(layer).numpy()).shape
         group = self.pattern[1] if self.pattern else self.block[0]
         return rows % group == 0 and columns % self.block[1] == 0
 
     def make(self, layers: Sequence[keras.layers.Layer], share: float) -> list[np.ndarray]:
         """One mask per layer, float32 of its kernel's shape, with `share` of the final sparsity."""
-        matrices = [np.abs(as_matrix(layer, layer._kernel.numpy())).astype(np.float64) for layer in layers]
+        matrices = [np.abs(as_matrix(layer, layer.raw.numpy())).astype(np.float64) for layer in layers]
         if self.pattern:
             masks = [_n_of_m(matrix, *self.pattern) if share >= 1 else np.ones_like(matrix) for matrix in matrices]
         else:
@@ -110,7 +112,7 @@ def as_matrix(layer: keras.layers.Layer, kernel: np.ndarray) -> np.ndarray:
 
 def from_matrix(layer: keras.layers.Layer, matrix: np.ndarray) -> np.ndarray:
     """The inverse of `as_matrix`."""
-    shape = tuple(layer.kernel.shape)
+    shape = tuple(kernel_of(layer).shape)
     if isinstance(layer, keras.layers.Conv2DTranspose):
         height, width, filters, inputs = shape
         return np.moveaxis(matrix.reshape(height, width, inputs, filters), 3, 2)
@@ -119,7 +121,7 @@ def from_matrix(layer: keras.layers.Layer, matrix: np.ndarray) -> np.ndarray:
 
 def sparsity_of(layer: keras.layers.Layer) -> float:
     """The share of zeros of a kernel."""
-    kernel = np.asarray(layer.kernel)
+    kernel = np.asarray(kernel_of(layer))
     return float(np.mean(kernel == 0))
 
 

@@ -1,4 +1,4 @@
-"""Layers whose kernel is trained through a view: masked, clustered, quantized.
+"""Layers whose kernel is trained through a view: masked, clustered, quantized. An embedding's table is its kernel.
 
 A viewed layer differs from its stock layer in one way: it computes with `view(kernel)`, one view after the other. The
 raw kernel stays a trained variable, and a view passes the gradient through to it.
@@ -157,7 +157,7 @@ class Recentre(keras.callbacks.Callback):
         if epoch and int(self.model.optimizer.iterations.numpy()) == epoch * self.params["steps"]:
             for name in self.names:
                 layer = self.model.get_layer(name)
-                layer._kernel.assign(layer.viewed())
+                layer.raw.assign(layer.viewed())
 
 
 VIEWS: dict[str, type[View]] = {
@@ -169,9 +169,11 @@ VIEWS: dict[str, type[View]] = {
 
 
 def scale_shape(layer: keras.layers.Layer, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of one value per output channel that broadcasts to a kernel of `shape`."""
+    """The shape of one value per output channel that broadcasts to a kernel of `shape`; of a table it is one value."""
     axes = [len(shape) - 1]  # [..., in, out]
-    if isinstance(layer, keras.layers.DepthwiseConv2D):  # [height, width, channels, multiplier]
+    if isinstance(layer, keras.layers.Embedding):  # the runtime looks up codes, and they have one scale
+        axes = []
+    elif isinstance(layer, keras.layers.DepthwiseConv2D):  # [height, width, channels, multiplier]
         axes = [2, 3]
     elif isinstance(layer, keras.layers.Conv2DTranspose):  # [height, width, out, in]
         axes = [2]
@@ -220,12 +222,16 @@ def _viewed(base: type[keras.layers.Layer]) -> type[keras.layers.Layer]:
 
         def build(self, input_shape: Any) -> None:
             super().build(input_shape)
-            stop_autocast(self._kernel)  # views compute in float32
+            stop_autocast(self.raw)  # views compute in float32
             for view in self.views.values():
-                view.build(self, tuple(self._kernel.shape))
+                view.build(self, tuple(self.raw.shape))
+
+        @property
+        def raw(self) -> keras.Variable:
+            return self._embeddings if base is keras.layers.Embedding else self._kernel
 
         def viewed(self) -> tf.Tensor:
-            kernel = tf.convert_to_tensor(self._kernel)
+            kernel = tf.convert_to_tensor(self.raw)
             for view in self.views.values():
                 kernel = view(kernel)
             return kernel
@@ -238,6 +244,10 @@ def _viewed(base: type[keras.layers.Layer]) -> type[keras.layers.Layer]:
         def kernel(self, variable: Any) -> None:
             self._kernel = variable
 
+        @property
+        def embeddings(self) -> Any:
+            return self.kernel
+
         def get_config(self) -> dict[str, Any]:
             views = [(kind, view.get_config()) for kind, view in self.views.items()]
             return {**super().get_config(), "views": views}
@@ -246,13 +256,25 @@ def _viewed(base: type[keras.layers.Layer]) -> type[keras.layers.Layer]:
     return Viewed
 
 
-_STOCK = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Conv2DTranspose, keras.layers.Dense)
+_STOCK = (
+    keras.layers.Conv2D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Dense,
+    keras.layers.Embedding,
+)
 _VIEWED = {base: _viewed(base) for base in _STOCK}
 
 
 def with_kernels(model: keras.Model) -> list[keras.layers.Layer]:
-    """The layers with a kernel that can be viewed, in the model's order."""
-    return [layer for layer in model.layers if type(layer) in _STOCK or type(layer) in _VIEWED.values()]
+    """The layers with a kernel that can be viewed, in the model's order; not the tables of fixed numbers."""
+    able = [layer for layer in model.layers if type(layer) in _STOCK or type(layer) in _VIEWED.values()]
+    return [layer for layer in able if layer.trainable or not isinstance(layer, keras.layers.Embedding)]
+
+
+def kernel_of(layer: keras.layers.Layer) -> Any:
+    """The variable that holds a layer's kernel; of a viewed layer what it computes with."""
+    return layer.embeddings if isinstance(layer, keras.layers.Embedding) else layer.kernel
 
 
 def view(model: keras.Model, views: Mapping[str, Sequence[tuple[str, dict[str, Any]]]]) -> keras.Model:
@@ -271,7 +293,7 @@ def view(model: keras.Model, views: Mapping[str, Sequence[tuple[str, dict[str, A
     for name in views:
         layer = made.get_layer(name)
         if "masked" in layer.views:
-            layer.views["masked"].mask.assign(layer._kernel.numpy() != 0)
+            layer.views["masked"].mask.assign(layer.raw.numpy() != 0)
     return made
 
 
@@ -289,5 +311,5 @@ def stock(model: keras.Model) -> keras.Model:
     copy = cloned(model, made_of)
     for layer in model.layers:
         if type(layer) in bases:
-            copy.get_layer(layer.name).kernel.assign(layer.viewed())
+            kernel_of(copy.get_layer(layer.name)).assign(layer.viewed())
     return copy

@@ -12,12 +12,10 @@ import numpy as np
 from keras import layers, ops
 
 from tkit.models import Spec
+from tkit.passes.attention import MASKED
 from tkit_edge.inputs.tokenizers import PAD
 
-PADDED = -20.0
-"""Added to the logit of a padded position before a softmax: its share is then about 1e-8, and an int8 range that holds
-it still has steps of a tenth."""
-_FILLED = {"padding": [[PADDED], [0.0]], "present": [[0.0], [1.0]]}
+_FILLED = {"padding": [[MASKED], [0.0]], "present": [[0.0], [1.0]]}
 """The rows of the tables for padding and for tokens, by the layer's name."""
 
 
@@ -48,7 +46,7 @@ def embedding(ids: keras.KerasTensor, spec: Spec, width: int) -> keras.KerasTens
 def mean(x: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
     """The mean of the positions that aren't padding: [batch, tokens, width] to [batch, width].
 
-    It is a softmax over logits of 0 and `PADDED`: a division by a number of tokens has no int8 operator.
+    It is a softmax over logits of 0 and `MASKED`: a division by a number of tokens has no int8 operator.
     """
     logits = layers.Permute((2, 1), name="pool_logits")(_row_of("padding", present))
     shares = layers.Softmax(name="pool_shares")(logits)

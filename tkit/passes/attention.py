@@ -9,15 +9,19 @@ Source: Vaswani et al. 2017, "Attention is all you need", section 3.2.2.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
-from tkit.graph import Part, fresh, loaded, names, rewritten
+from tkit.graph import Part, chained, fresh, loaded, names, rewritten
 from tkit.keras_internals import is_masked, nodes, projections
 
+MASKED = -20.0
+"""Added to the logit of what a softmax must leave out: its share is then about 1e-8, and an int8 range that holds it
+still has steps of a tenth."""
 _PLAIN = {"attention_axes": (None, (1,)), "sliding_window": (None,), "use_gate": (False,)}
 
 
@@ -25,16 +29,17 @@ def by_head(model: keras.Model) -> keras.Model:
     """A copy of a functional `model` whose attention is dense layers, equal up to rounding; `model` if it has none.
 
     Attention `x` becomes, for its first head, `x_query_0`, `x_key_0`, `x_value_0`, `x_scores_0`, `x_softmax_0` and
-    `x_context_0`; `x_heads` concatenates the heads, and the output's projection is `x`. Attention with a mask or over
-    several axes, or that returns its scores, is left unchanged. Dot-product attention `x` (Luong) becomes `x_scores`,
-    `x_softmax` and `x`.
+    `x_context_0`; `x_heads` concatenates the heads, and the output's projection is `x`. An attention mask becomes
+    `x_mask_bias`, which `x_masked_0` adds to the scores: `MASKED` where nothing is attended to. Attention with a mask
+    that Keras passes on, over several axes, or that returns its scores, is left unchanged. Dot-product attention `x`
+    (Luong) becomes `x_scores`, `x_softmax` and `x`.
     """
-    masked = {node.operation.name for node in nodes(model) if not _is_plain(node)}
+    other = {node.operation.name for node in nodes(model) if not _is_plain(node)}
     used = names(model)
 
     def replace(node: Any) -> Part | None:
         layer = node.operation
-        if layer.name in masked:
+        if layer.name in other:
             return None
         return _products(layer, used) if type(layer) is layers.Attention else _heads(layer, used)
 
@@ -42,7 +47,7 @@ def by_head(model: keras.Model) -> keras.Model:
 
 
 def _is_plain(node: Any) -> bool:
-    """Whether a node is attention of one sequence to another, without a mask."""
+    """Whether a node is attention of one sequence to another, with no mask or one that is given."""
     layer = node.operation
     if type(layer) is layers.Attention:
         tensors = node.input_tensors
@@ -55,8 +60,9 @@ def _is_plain(node: Any) -> bool:
     asked = {name for name, value in keywords.items() if value is not None and value is not False}
     return (
         all(settings[name] in values for name, values in _PLAIN.items())
-        and asked <= {"query", "value", "key", "training"}
+        and asked <= {"query", "value", "key", "training", "attention_mask"}
         and len(node.arguments.args) <= 3
+        and len(getattr(keywords.get("attention_mask"), "shape", (1,) * 3)) == 3
         and _unmasked(tensors)
     )
 
@@ -85,6 +91,7 @@ def _heads(attention: Any, used: set[str]) -> Part:
     def named(part: str) -> str:
         return fresh(f"{attention.name}_{part}", used)
 
+    bias_of = _MaskBias(named)
     heads: list[dict[str, Part]] = []
     for head in range(attention.num_heads):
         parts: dict[str, Part] = {}
@@ -93,6 +100,7 @@ def _heads(attention: Any, used: set[str]) -> Part:
             weights = [kernel, source.bias.numpy()[head] * factor] if bias else [kernel]
             parts[part] = _dense(named(f"{part}_{head}"), weights, attention.trainable)
         parts["scores"] = layers.Dot((2, 2), name=named(f"scores_{head}"))
+        parts["masked"] = layers.Add(name=named(f"masked_{head}"))
         parts["softmax"] = layers.Softmax(name=named(f"softmax_{head}"))
         if attention.dropout:
             rate, seed = attention.dropout, attention.seed
@@ -107,15 +115,34 @@ def _heads(attention: Any, used: set[str]) -> Part:
 
     def call(*arguments: Any, **keywords: Any) -> Any:
         tensors = dict(zip(("query", "value", "key"), _inputs(arguments, keywords), strict=True))
-        contexts = []
+        mask, contexts = keywords.get("attention_mask"), []
+        added = None if mask is None else bias_of(mask)
         for parts in heads:
             projected = {part: parts[part](tensors[part]) for part in sources}
-            shares = parts["softmax"](parts["scores"]([projected["query"], projected["key"]]))
+            scores = parts["scores"]([projected["query"], projected["key"]])
+            shares = parts["softmax"](scores if added is None else parts["masked"]([scores, added]))
             shares = parts["dropout"](shares) if "dropout" in parts else shares
             contexts.append(parts["context"]([shares, projected["value"]]))
         return project(join(contexts) if join else contexts[0])
 
     return call
+
+
+class _MaskBias:
+    """What a mask adds to scores: looked up in a table of two numbers, so that it is an integer operator in int8."""
+
+    def __init__(self, named: Callable[[str], str]) -> None:
+        self._named = named
+        self._layers: tuple[Part, Part] | None = None
+
+    def __call__(self, mask: Any) -> Any:
+        """From bool [batch, queries or 1, keys] to float32 of the same shape."""
+        if self._layers is None:
+            table = layers.Embedding(2, 1, trainable=False, name=self._named("mask_table"))
+            rows = np.array([[MASKED], [0.0]], np.float32)
+            shape = layers.Reshape(tuple(mask.shape[1:]), name=self._named("mask_bias"))
+            self._layers = loaded(table, [rows], trainable=False), shape
+        return chained(*self._layers)(mask)
 
 
 def _products(attention: Any, used: set[str]) -> Part:

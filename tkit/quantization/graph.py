@@ -15,7 +15,7 @@ from tkit.graph import Part, clone, copied, fresh, loaded, rebuilt
 from tkit.promises import Quantized
 from tkit.quantization.fake_quant import FakeQuant, StaysFloat
 from tkit.quantization.functions import JUST_ABOVE_1, Operator, Tensors
-from tkit.quantization.rules import PIXELS, Rules, is_real
+from tkit.quantization.rules import NO_SCALES, PIXELS, Rules, is_real
 from tkit_edge.errors import InputError
 
 
@@ -30,7 +30,9 @@ def quantized(model: keras.Model, settings: Quantized) -> keras.Model:
     Raises:
         InputError: an unknown name among the float layers.
     """
-    return int8_graph(model, settings.ranges, settings.float_layers, input_range=settings.input_range)
+    return int8_graph(
+        model, settings.ranges, settings.float_layers, input_range=settings.input_range, scales=settings.scales
+    )
 
 
 def int8_graph(
@@ -40,6 +42,7 @@ def int8_graph(
     *,
     moving: bool = False,
     input_range: tuple[float, float] | None = PIXELS,
+    scales: Mapping[str, Any] = NO_SCALES,
 ) -> keras.Model:
     """A copy of a folded model with a `FakeQuant` after each tensor that is int8 on the device.
 
@@ -49,11 +52,12 @@ def int8_graph(
         float_layers: layers that compute in float; their inputs and outputs are int8.
         moving: training moves the ranges, except those that several tensors share.
         input_range: of the inputs, where it is known beforehand.
+        scales: of the codes of embeddings, by layer.
 
     Raises:
         InputError: an unknown name among `float_layers`, or a tensor without a range.
     """
-    rules = Rules(model, float_layers, input_range)
+    rules = Rules(model, float_layers, input_range, scales)
     layout, starts = _Layout(rules, ranges, moving), iter(rules.starts)
 
     def start(tensor: Any) -> Any:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 from tkit.graph import fresh, names, users
 from tkit.keras_internals import nodes, producer
-from tkit.kernels.viewed import with_kernels
+from tkit.kernels.viewed import LARGEST_CODE, code_scales, scale_shape, with_kernels
 from tkit.quantization.fake_quant import CODES
 from tkit.quantization.functions import Function, Tensors, activation, function_parts
 from tkit.quantization.kinds import BOUNDED, FUSED, affine_of, function_of, kind_of
@@ -22,6 +24,7 @@ from tkit_edge.inputs.image import Image
 from tkit_pipelines.config import did_you_mean
 
 PIXELS = Image.range
+NO_SCALES: Mapping[str, Any] = MappingProxyType({})
 _FUNCTIONS = (layers.Activation, layers.ReLU, layers.LeakyReLU, layers.Softmax, layers.ELU, layers.PReLU)
 
 
@@ -53,13 +56,18 @@ class Rules:
         model: the folded model.
         float_layers: layers that compute in float.
         input_range: of the inputs, where it is known beforehand.
+        scales: of the codes of embeddings, by layer; those that give its largest number the largest code by default.
 
     Raises:
         InputError: an unknown name among `float_layers`.
     """
 
     def __init__(
-        self, model: keras.Model, float_layers: Sequence[str], input_range: tuple[float, float] | None = PIXELS
+        self,
+        model: keras.Model,
+        float_layers: Sequence[str],
+        input_range: tuple[float, float] | None = PIXELS,
+        scales: Mapping[str, Any] = NO_SCALES,
     ) -> None:
         known = [layer.name for layer in model.layers]
         for name in float_layers:
@@ -67,6 +75,7 @@ class Rules:
                 raise InputError(f"float_layers names {name!r}, which the model lacks.{did_you_mean(name, known)}")
         self._users = users(model)
         self._kernels = {layer.name for layer in with_kernels(model)}
+        self._scales = scales
         self._roots: dict[str, str] = {}
         self._uses: list[str] = []
         self.names = names(model)
@@ -80,7 +89,8 @@ class Rules:
         self.floats = set(float_layers)
         """Layers that compute in float, kernels and all."""
         for node in nodes(model):
-            if node.operation.name not in self.floats and not self._has_rule(node):
+            # What computes with integers, such as a mask, stays as it is.
+            if any(map(is_real, node.outputs)) and not (node.operation.name in self.floats or self._has_rule(node)):
                 self.floats.add(node.operation.name)
                 self.ruleless[node.operation.name] = f"{node.operation.name!r} ({type(node.operation).__name__})"
         self.starts = [producer(tensor).name for tensor in model.inputs]
@@ -122,6 +132,8 @@ class Rules:
 
     def _has_rule(self, node: Any) -> bool:
         layer = node.operation
+        if isinstance(layer, layers.Embedding):
+            return not layer.mask_zero
         if not all(is_real(tensor) for tensor in (*node.input_tensors, *node.outputs)):
             return False
         if kind_of(node) or layer.name in self._kernels or affine_of(layer) is not None:
@@ -136,6 +148,10 @@ class Rules:
             sites = tuple(site if use else "" for site, use in zip((name, *others), used, strict=True))
             shielded = bool(getattr(layer, "weights", None)) and layer.name not in self._kernels
             return Rule(sites, not self._all_float(node), float=True, shielded=shielded)
+        if not any(map(is_real, node.outputs)):
+            return Rule((name,), False)
+        if isinstance(layer, layers.Embedding):
+            return Rule((self._site(name, self._codes(layer)),), True)
         before = [self._sites[id(tensor)] for tensor in node.input_tensors]
         kind = kind_of(node)
         if kind in ("same", "rounded"):
@@ -155,6 +171,15 @@ class Rules:
         if isinstance(function, Function):
             return Rule(self._parts(name, function), True, layer=False, function=function)
         return Rule((self._site(name, BOUNDED.get(str(function))),), True)
+
+    def _codes(self, table: keras.layers.Embedding) -> tuple[float, float]:
+        """The range of a table's codes, which are looked up as they are."""
+        scale = self._scales.get(table.name)
+        if scale is None:
+            numbers = tf.convert_to_tensor(table.embeddings)
+            scale = code_scales(numbers, scale_shape(table, tuple(numbers.shape)))
+        step = float(np.ravel(scale)[0])
+        return -(LARGEST_CODE + 1) * step, LARGEST_CODE * step
 
     def _linear(self, layer: Any, node: Any, name: str) -> Rule:
         function = function_of(layer) if hasattr(layer, "activation") else "linear"

@@ -22,12 +22,14 @@ from tkit.tasks import task_for
 from tkit_edge.errors import InputError
 from tkit_edge.inputs import Input
 from tkit_edge.inputs.image import Image
+from tkit_edge.inputs.text import Text
 from tkit_edge.outputs import Output
 from tkit_edge.outputs.classes import Classes
 from tkit_edge.tensors import Arrays as Tensors
 from tkit_pipelines.data import TARGETS, Data
 from tkit_pipelines.data.arrays import Arrays
 from tkit_pipelines.data.images import Images
+from tkit_pipelines.data.texts import Texts
 from tkit_pipelines.dataset import Examples
 from tkit_pipelines.progress import progress
 from tkit_pipelines.splits import Splits
@@ -51,7 +53,7 @@ def of_exported(
     """What `_measured` gives for a bundle or a .tflite file, on labelled data that fits it."""
     with of_tflite(path, pixels) if path.suffix == ".tflite" else of_bundle(path, format) as opened:
         settings = data_with_overrides(_data_for(opened.model.input, opened.model.output, data), overrides)
-        return _measured(opened, data, load_data(settings, 0), split, mirror)
+        return _measured(opened, data, load_data(settings, 0, opened.model.input), split, mirror)
 
 
 def _data_for(input: Input, output: Output, source: str) -> Data:
@@ -63,6 +65,8 @@ def _data_for(input: Input, output: Output, source: str) -> Data:
         return Images.model_validate(
             {"source": source, "labels": labels, "image_size": size, "channels": input.channels, "resize": input.resize}
         )
+    if isinstance(input, Text):
+        return Texts.model_validate({"source": source, "labels": labels, "length": input.length})
     return Arrays.model_validate({"source": source, "labels": labels, "targets": column})
 
 
@@ -70,7 +74,7 @@ def of_variant(run: Run, variant: str, format: str | None, data: str | None, spl
     """The same for a run's Keras model or exported file, on `data` or the run's own."""
     run.recipe.task.evaluation(run.output)  # before anything is read
     other = None if data is None else run.recipe.data.model_copy(update={"source": data})
-    splits = data_of(run) if other is None else load_data(other, run.recipe.seed)
+    splits = data_of(run) if other is None else load_data(other, run.recipe.seed, run.input)
     with of_run(run, variant, format or KERAS) as opened:
         return _measured(opened, data or run.recipe.data.source, splits, split, mirror)
 

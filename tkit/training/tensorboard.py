@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tkit.contract import Contract
+from tkit_edge.inputs.text import Text
 from tkit_pipelines.batches import Batches
 from tkit_pipelines.dataset import Examples
 
@@ -46,6 +47,9 @@ class TensorBoardLog(keras.callbacks.Callback):
             tf.summary.graph(self._graph())
             if self.contract.input.kind == "image":
                 tf.summary.image("batch as the model sees it", inputs[:IMAGES], max_outputs=IMAGES)
+            if isinstance(self.contract.input, Text):
+                shown = [" ".join(self.contract.input.tokens(ids)) for ids in inputs[:IMAGES].numpy()]
+                tf.summary.text("batch as the model sees it", shown)
             names = self.evaluation.named(targets[:IMAGES].numpy())
             tf.summary.text("batch as the model sees it, labels", ", ".join(names))
 

@@ -17,6 +17,7 @@ from tkit_edge.fields import Fields
 from tkit_edge.inputs import Input, files_in, tokenizers
 from tkit_edge.inputs.tokenizers import PAD, START, Tokenizer
 from tkit_edge.tensors import Arrays, TensorSpec
+from tkit_edge.text import shortened
 
 SUFFIX = ".txt"
 STANDARD_INPUT = "-"
@@ -110,8 +111,7 @@ class Text(Input):
 
     def shown(self, item: str | Path) -> str:
         """A text in one line, its end left out where it is long."""
-        line = " ".join(str(item).split())
-        return line if len(line) <= SHOWN else f"{line[: SHOWN - 4]} ..."
+        return shortened(str(item), SHOWN)
 
     @property
     def attached(self) -> Mapping[str, bytes]:

@@ -15,7 +15,7 @@ from tkit.compression.channels.narrowing import narrow
 from tkit.compression.default_optimizer import default_optimizer
 from tkit.compression.step import State
 from tkit.compression.workbench import Workbench
-from tkit.kernels.viewed import with_kernels
+from tkit.kernels.viewed import kernel_of, with_kernels
 from tkit.training.optimizers import Optimizer
 from tkit_edge.errors import InputError
 from tkit_edge.outputs.classes import Classes
@@ -68,7 +68,7 @@ def prune_channels(
     model = narrow(state.model, kept(importance, left))
     chosen = None if as_run else optimizer or default_optimizer(model, RATE)
     work.train(model, epochs=epochs, optimizer=chosen, l2=work.fit.l2)
-    shapes = {layer.name: tuple(layer.kernel.shape) for layer in with_kernels(model)}
+    shapes = {layer.name: tuple(kernel_of(layer).shape) for layer in with_kernels(model)}
     return State(model, state.kept.model_copy(update={"shapes": shapes}))
 
 

@@ -13,7 +13,7 @@ from tkit.arrays import count, fed, named, part
 from tkit.compression.step import State
 from tkit.graph import clone, cloned, one_or_all
 from tkit.keras_internals import nodes
-from tkit.kernels.viewed import with_kernels
+from tkit.kernels.viewed import kernel_of, with_kernels
 from tkit.quantization.fake_quant import FakeQuant
 from tkit.quantization.graph import quantized, quantizers
 from tkit_edge.tensors import Arrays, TensorSpec
@@ -56,7 +56,7 @@ class Switches:
         self.graph = _switched(quantized(folded, settings))
         self.activations: dict[str, Switched] = quantizers(self.graph)
         self.kernels = {
-            layer.name: (layer.kernel.numpy(), rounded.model.get_layer(layer.name).kernel.numpy())
+            layer.name: (kernel_of(layer).numpy(), kernel_of(rounded.model.get_layer(layer.name)).numpy())
             for layer in with_kernels(folded)
             if layer.name in settings.scales
         }
@@ -115,7 +115,7 @@ class Switches:
         if site.part == "activations":
             self.activations[site.layer].on.assign(float(on))
         else:
-            self.graph.get_layer(site.layer).kernel.assign(self.kernels[site.layer][on])
+            kernel_of(self.graph.get_layer(site.layer)).assign(self.kernels[site.layer][on])
 
 
 def batches(model: keras.Model, examples: Arrays) -> Iterator[Any]:
