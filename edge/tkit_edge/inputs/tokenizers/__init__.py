@@ -15,32 +15,41 @@ from tkit_edge.inputs import kind_of
 PAD, UNKNOWN, START, MASK = range(4)
 """Ids of every tokenizer: of nothing (past a text's end), of what the vocabulary lacks, of every text's start, and of
 what a model has to guess in pretraining."""
+SPECIAL = ("[PAD]", "[UNKNOWN]", "[START]", "[MASK]")
+"""What these are called, for people."""
 FIRST = 4
 """The first id of a tokenizer's own."""
+MAX_REMEMBERED = 1 << 15
+"""Words whose ids a tokenizer remembers."""
 
 
 class Tokenizer(ABC):
     """A kind of tokenizer, with what a model's own is like. Two with the same values are equal."""
 
     kind: ClassVar[str]
+    vocabulary: tuple[str, ...] = ()
+    """What the ids from `FIRST` on mean, where that is stored; without white space."""
 
     @property
     @abstractmethod
     def size(self) -> int:
         """How many ids there are; each is less."""
 
-    @property
-    def vocabulary(self) -> tuple[str, ...]:
-        """What the ids from `FIRST` on mean, where that is stored; without line ends."""
-        return ()
-
     @abstractmethod
     def encode(self, text: str, limit: int) -> list[int]:
-        """The ids of a text, at most `limit`: some or none of any string, and never `PAD`, `START` or `MASK`."""
+        """The ids of a text, at most `limit`, none of them `PAD`, `START` or `MASK`.
 
-    @abstractmethod
+        Total: any string has some or none. A smaller limit gives the first of the same ids, and reads no more of a long
+        text than it needs.
+        """
+
     def tokens(self, ids: Sequence[int]) -> list[str]:
         """What ids mean, for people."""
+        return [SPECIAL[id] if id < FIRST else self.token(id - FIRST) for id in ids]
+
+    @abstractmethod
+    def token(self, number: int) -> str:
+        """What the id `FIRST + number` means, for people."""
 
     @abstractmethod
     def as_json(self) -> dict[str, Any]:
@@ -54,6 +63,14 @@ class Tokenizer(ABC):
         Raises:
             InputError: a wrong field, or a vocabulary that can't be its own.
         """
+
+
+def remember(known: dict[str, list[int]], word: str, ids: list[int]) -> list[int]:
+    """Keeps a word's ids in `known`, which is emptied when it is full, and returns them."""
+    if len(known) >= MAX_REMEMBERED:
+        known.clear()
+    known[word] = ids
+    return ids
 
 
 def read(fields: Fields, vocabulary: tuple[str, ...]) -> Tokenizer:

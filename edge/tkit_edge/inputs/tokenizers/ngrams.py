@@ -1,0 +1,110 @@
+"""Hashed n-grams of words and, within each word, of characters: no vocabulary, nothing unknown.
+
+An n-gram's id is `FIRST` + the CRC-32 of its UTF-8 bytes (`zlib.crc32`: the same everywhere, and in C) modulo the number of
+buckets. The words of one are joined by spaces. Characters are those of a word with "<" before and ">" behind it, and their
+CRC starts from 1 instead of 0, so that "art" is another n-gram in "party" than as a word.
+
+Source: Bojanowski et al. 2017, arXiv:1607.04606, and Joulin et al. 2017, arXiv:1607.01759 (fastText).
+"""
+
+from __future__ import annotations
+
+import reprlib
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any
+from zlib import crc32
+
+from tkit_edge import text_normalization
+from tkit_edge import vocabulary as vocabularies
+from tkit_edge.errors import InputError
+from tkit_edge.fields import Fields
+from tkit_edge.inputs.tokenizers import FIRST, Tokenizer, remember
+
+MAX_BUCKETS = 1 << 24
+MAX_WORDS = 5
+MAX_CHARACTERS = 10
+_MAX_REMEMBERED_CHARACTERS = 100  # of a word
+
+
+@dataclass(frozen=True)
+class NGrams(Tokenizer):
+    """An id per n-gram: of words first, the shortest first, then those of each word's characters."""
+
+    kind = "ngrams"
+    buckets: int
+    words: tuple[int, int]
+    """The fewest and the most words of an n-gram."""
+    characters: tuple[int, int] | None
+    """The fewest and the most characters; None for words alone."""
+    lowercase: bool
+
+    @property
+    def size(self) -> int:
+        """The special ids and one per bucket."""
+        return FIRST + self.buckets
+
+    def encode(self, text: str, limit: int) -> list[int]:
+        """The first `limit` ids: so many words have them, with the words behind that the last one's n-gram reaches into."""
+        fewest, most = self.words
+        words = list(islice(text_normalization.words(text, self.lowercase), limit + most - 1))
+        lengths = range(fewest, most + 1)
+        grams = (gram for length in lengths for gram in zip(*(words[start:] for start in range(length))))
+        ids = [self._id(" ".join(gram), 0) for gram in islice(grams, limit)]
+        if self.characters:
+            for word in words:
+                if len(ids) >= limit:
+                    break
+                ids += self._known.get(word) or self._within(word)
+        return ids[:limit]
+
+    def token(self, number: int) -> str:
+        """The bucket: which n-grams are in it isn't stored."""
+        return f"bucket {number}"
+
+    def as_json(self) -> dict[str, Any]:
+        """All values."""
+        lengths = {"words": list(self.words), "characters": list(self.characters) if self.characters else None}
+        return {"buckets": self.buckets, **lengths, "lowercase": self.lowercase}
+
+    @classmethod
+    def from_json(cls, fields: Fields, vocabulary: tuple[str, ...]) -> NGrams:
+        """As `as_json` wrote it."""
+        vocabularies.refused(vocabulary, fields.file, cls.kind)
+        characters = fields.get("characters", (list, type(None)))
+        return cls(
+            fields.count("buckets", most=MAX_BUCKETS),
+            _lengths(fields, "words", MAX_WORDS),
+            None if characters is None else _lengths(fields, "characters", MAX_CHARACTERS),
+            fields.get("lowercase", bool),
+        )
+
+    def _within(self, word: str) -> list[int]:
+        """The ids of a word's character n-grams."""
+        assert self.characters is not None
+        fewest, most = self.characters
+        marked = f"<{word}>"
+        ids = [
+            self._id(marked[start : start + length], 1)
+            for length in range(fewest, most + 1)
+            for start in range(len(marked) - length + 1)
+        ]
+        return remember(self._known, word, ids) if len(word) <= _MAX_REMEMBERED_CHARACTERS else ids
+
+    def _id(self, gram: str, seed: int) -> int:
+        return FIRST + crc32(gram.encode(), seed) % self.buckets
+
+    @cached_property
+    def _known(self) -> dict[str, list[int]]:
+        """The ids of the character n-grams of words that were met."""
+        return {}
+
+
+def _lengths(fields: Fields, key: str, most: int) -> tuple[int, int]:
+    """The fewest and the most."""
+    values = fields.get(key, list)
+    if len(values) == 2 and all(type(value) is int for value in values) and 1 <= values[0] <= values[1] <= most:
+        return values[0], values[1]
+    where = f"{fields.file}: {fields.place}{key}"
+    raise InputError(f"{where}: expected the fewest and the most, from 1 to {most}; received {reprlib.repr(values)}.")
