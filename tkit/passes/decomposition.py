@@ -53,7 +53,7 @@ def _without_composites(model: keras.Model) -> keras.Model:
 def _gated(layer: keras.layers.Layer, used: set[str]) -> Part | None:
     """The layers for a layer's activation function, where it isn't a single operator."""
     makers = {keras.activations.silu: _silu, keras.activations.hard_sigmoid: _hard_sigmoid}
-    make = makers.get(layer.activation)
+    make = makers.get(getattr(layer, "activation", None))
     return make(layer.name, used) if make else None
 
 
