@@ -13,6 +13,7 @@ from tkit_edge.text import counted
 from tkit_pipelines import class_names
 from tkit_pipelines.dataset import Bad
 from tkit_pipelines.resolve import resolve_texts
+from tkit_pipelines.split_names import SPLITS
 from tkit_pipelines.text_source import MAX_CHARACTERS, Records, Wanted
 
 SKIP_HINT = "go on without them: --skip-bad (data.skip_bad=true)"
@@ -53,7 +54,8 @@ def read_corpus(
     """The texts of a file, a folder or a named source.
 
     Args:
-        source: `sentences`, `tfds:NAME`, or the path of a .csv, .tsv, .jsonl or .parquet file, or of a folder of such or of .txt.
+        source: `sentences`, `tfds:NAME`, or the path of a .csv, .tsv, .jsonl or .parquet file, or of a folder of
+            these or of .txt files.
         labels: what labels are; `none` ignores them.
         text: the column that holds the texts; None: found by its name, or by its content.
         label: the column that holds the labels; None: likewise.
@@ -79,7 +81,8 @@ def read_corpus(
     if not len(train):
         raise InputError(f"{where} has no training texts.")
     rows = np.concatenate([train, validation, test])
-    values, names = None, ()
+    values: np.ndarray | None = None
+    names: tuple[str, ...] = ()
     if found.labels is not None and labels == "classes":
         values, names = _classes(found, (train, validation, test), where)
     elif found.labels is not None:
@@ -100,20 +103,20 @@ def read_corpus(
 def _parts(found: Records, notes: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The rows for training, for validation beside a test part, and for testing."""
     splits = np.array(found.splits)
-    train, validation, test = (np.flatnonzero(splits == split) for split in ("train", "validation", "test"))
+    train, validation, test = (np.flatnonzero(splits == split) for split in SPLITS)
     if len(test) and found.labels is not None and not any(found.labels[row] for row in test):
         notes.append(f"the test part ({counted(len(test), 'text')}) is left out: it has no labels")
         test = test[:0]
     if len(validation) and not len(test):
         notes.append(
-            f"the validation part ({counted(len(validation), 'text')}) is the test split; validation texts are held out of "
-            "the training texts"
+            f"the validation part ({counted(len(validation), 'text')}) is the test split; validation texts are held "
+            "out of the training texts"
         )
         return train, test, validation
     if len(validation):
         notes.append(
-            f"the source's own validation part ({counted(len(validation), 'text')}) is the validation split: data.validation "
-            "holds out no others"
+            f"the source's own validation part ({counted(len(validation), 'text')}) is the validation split: "
+            "data.validation holds out no others"
         )
     return train, validation, test
 
@@ -185,9 +188,9 @@ def _classes(
         if unseen:
             odd = sorted({labels[row] for row in unseen})
             raise InputError(
-                f"{where}: the {what} texts have labels that no training text has: {', '.join(map(repr, odd[:_SHOWN]))}"
-                f"{' ...' if len(odd) > _SHOWN else ''} (first: {found.places[unseen[0]]}). Mend them, or move some of these "
-                "texts to the training ones."
+                f"{where}: the {what} texts have labels that no training text has: "
+                f"{', '.join(map(repr, odd[:_SHOWN]))}{' ...' if len(odd) > _SHOWN else ''} (the first: "
+                f"{found.places[unseen[0]]}). Mend them, or move some of these texts to the training ones."
             )
     return np.array([index[labels[row]] for row in rows], np.int32), names
 
@@ -199,7 +202,7 @@ def _numbers(found: Records, rows: np.ndarray, where: str) -> np.ndarray:
         label = found.labels[row]
         if not (class_names.is_number(label) and np.isfinite(np.float32(label))):
             raise InputError(
-                f"{where}: {found.places[row]}: the label {label!r} is no number, as data.labels=numbers expects. Mend it, or "
-                "set data.labels=classes."
+                f"{where}: {found.places[row]}: the label {label!r} is no number, as data.labels=numbers expects. "
+                "Mend it, or set data.labels=classes."
             )
     return np.array([found.labels[row] for row in rows], np.float32)

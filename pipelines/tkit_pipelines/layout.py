@@ -56,7 +56,7 @@ def read_layout(
         folders: all of them.
         where: what messages call the tree.
         what: what messages call the files.
-        keeps_validation: Leave the files of a validation folder apart from the other training files, whose last they are.
+        keeps_validation: Put the files of a validation folder after the other training files, not among them.
 
     Raises:
         InputError: no classes at all, or names that contradict each other.
@@ -70,12 +70,13 @@ def read_layout(
         train, test = _classes(tree, where, what, problems), None
     else:
         train, validation, test = _parts(tree, chosen, where, what, problems, notes)
-    if validation and not keeps_validation:
-        notes.append(
-            f"the {what} of {chosen.validation}/ join those of {chosen.train}/, of which data.validation is held out"
-        )
-        train = {key: [*train.get(key, ()), *validation.get(key, ())] for key in sorted({*train, *validation})}
-        validation = {}
+        if validation and not keeps_validation:
+            notes.append(
+                f"the {what} of {chosen.validation}/ join those of {chosen.train}/, of which data.validation is held "
+                "out"
+            )
+            train = {key: [*train.get(key, ()), *validation.get(key, ())] for key in sorted({*train, *validation})}
+            validation = {}
     class_names = sorted({*train, *(test or ())})
     if tuple(class_names) != ordered(class_names)[1]:
         notes.append(
@@ -177,8 +178,7 @@ def _parts(
     if others:
         problems.append(
             f"{where}: found {others[0]!r} beside {chosen.train!r}, which looks like a training split. "
-            f"{_EXPECTED.format(what)} Move "
-            f"{others[0]!r} away, or rename it to test/ if it is what to measure on."
+            f"{_EXPECTED.format(what)} Move {others[0]!r} away, or rename it to test/ if it is what to measure on."
         )
     test, validation = (
         _classes(labelled[name], f"{where}: {name}/", what, problems) if name in labelled else None

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 Split = Literal["train", "test", "validation"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 _SPELLINGS: dict[str, Split] = {
     **dict.fromkeys(("train", "training", "trainings"), "train"),
     **dict.fromkeys(("test", "testing", "tests", "eval", "evaluation"), "test"),

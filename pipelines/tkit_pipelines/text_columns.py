@@ -1,13 +1,13 @@
 """Which column of a table holds the texts and which the labels, whatever they are called.
 
 1. A column that the user names (`data.text`, `data.label`) is that.
-2. Else the one column of a common name (`TEXT`, `LABEL`, in any case); where several could be, that is an error, which says
-   how to name one.
+2. Else the one column of a common name (`TEXT`, `LABEL`, in any case); several such are an error.
 3. Else, where one column is left beside splits and an index, it is.
 4. Without a header, the column whose texts are longest on average holds the texts, the other one the labels.
 
-The first row is a header where the user names a column, or where a cell of it is a common name that doesn't come again in
-its column. A first row whose label comes nowhere else is refused: it is a header of unknown names, or a class of one text.
+The first row is a header where the user names a column, or where a cell of it is a common name that doesn't come again
+in its column. A first row whose label comes nowhere else is refused: it is a header of unknown names, or a class of one
+text.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import PurePath
 
 from tkit_edge import images
 from tkit_edge.errors import InputError
+from tkit_edge.text import counted
 from tkit_pipelines import split_names
 from tkit_pipelines.class_names import is_number
 from tkit_pipelines.config import did_you_mean
@@ -137,16 +138,15 @@ def _unnamed(table: Table, wanted: Wanted) -> Columns:
     if table.width != 2:
         raise InputError(
             f"{table.path}: {table.unit} {table.numbers[0]} is no header of known names, and of "
-            f"{'one column' if table.width == 1 else f'{table.width} columns'} it can't be told which holds the texts and "
-            "which the labels. Write a header above, such as text,label; or, if that line is one, name the columns: "
-            "data.text=NAME data.label=NAME."
+            f"{counted(table.width, 'column')} it can't be told which holds the texts and which the labels. Write "
+            "a header above, such as text,label; if that line is one, name its columns: data.text=NAME data.label=NAME."
         )
     first, *others = columns[1 - text]
     if not is_number(first.strip()) and others and first not in others:
         raise InputError(
-            f"{table.path}: the label of {table.unit} {table.numbers[0]}, {first!r}, comes nowhere else, so that line is "
-            "taken for a header of names that aren't known. Name its columns: data.text=NAME data.label=NAME. If it is "
-            "none, write one above, such as text,label."
+            f"{table.path}: the label of {table.unit} {table.numbers[0]}, {first!r}, comes nowhere else, so that "
+            "line is taken for a header of names that aren't known. Name its columns: data.text=NAME data.label=NAME. "
+            "If it is none, write one above, such as text,label."
         )
     return Columns(text, 1 - text, -1)
 

@@ -20,7 +20,7 @@ def lines(path: Path) -> Iterator[str]:
     """The lines of a file, plain or .gz, with their ends: `\\n` alone ends a line, maybe after an `\\r`.
 
     Raises:
-        InputError: it can't be read, a line is in another encoding or longer than `MAX_CHARACTERS`; the message has the line.
+        InputError: it can't be read, or a line is in another encoding or longer than `MAX_CHARACTERS`.
     """
     try:
         with path.open("rb") as start:
@@ -52,8 +52,8 @@ def _utf8_lines(file: BinaryIO, path: Path) -> Iterator[str]:
             text = line.decode()
         except UnicodeDecodeError as error:
             raise InputError(
-                f"{path}: line {number}, byte {error.start + 1}: 0x{line[error.start]:02X} is not UTF-8. The file is in "
-                "another encoding, or mixes several. Save it as UTF-8, or as UTF-16 with a byte order mark."
+                f"{path}: line {number}, byte {error.start + 1}: 0x{line[error.start]:02X} is not UTF-8. The file is "
+                "in another encoding, or mixes several. Save it as UTF-8, or as UTF-16 with a byte order mark."
             ) from error
         if len(text) > MAX_CHARACTERS:
             raise _too_long(path, number)

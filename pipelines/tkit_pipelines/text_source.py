@@ -1,7 +1,7 @@
 """What a source of texts is: it gives texts, what each is labelled, and which split it belongs to.
 
-A source is one file in `text_sources/`: `NamedTexts` are asked for by their file's name (`sentences`, `tfds:imdb_reviews`),
-`TextsFromPath` open a path. `tkit_pipelines.corpus` makes a data set of what one gives.
+A source is one file in `text_sources/`: `NamedTexts` are asked for by their file's name (`sentences`,
+`tfds:imdb_reviews`), `TextsFromPath` open a path. `tkit_pipelines.corpus` makes a data set of what one gives.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Records:
     splits: list[Split]
     places: Places
     class_names: tuple[str, ...] | None = None
-    """The classes in their order, where the source has one; else they are those of `labels`, ordered as numbers and names."""
+    """The classes, where the source has an order of them; else theirs is that of `tkit_pipelines.class_names`."""
     skipped: tuple[Bad, ...] = ()
     notes: tuple[str, ...] = ()
 

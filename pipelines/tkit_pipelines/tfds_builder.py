@@ -1,4 +1,4 @@
-"""A set of TensorFlow Datasets by name, prepared by its own builder (in TFDS_DATA_DIR, by default ~/tensorflow_datasets)."""
+"""A set of TensorFlow Datasets, prepared by its own builder in TFDS_DATA_DIR, by default ~/tensorflow_datasets."""
 
 from __future__ import annotations
 

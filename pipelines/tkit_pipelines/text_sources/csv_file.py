@@ -2,20 +2,22 @@
 
 - .csv is RFC 4180: separated by commas, semicolons or tabs, whichever gives rows of one length; a quoted text may have
   separators, doubled quotes and line ends in it.
-- .tsv is one row a line, separated by tabs. A quote is a character of the text, as SST-2 and its kind have it, unless every
-  cell of the file that has a quote in it is quoted by RFC 4180: then a program has quoted them, and the quotes come off.
+- .tsv is one row a line, separated by tabs. A quote is a character of the text, as in SST-2 and its kind, unless every
+  cell of the file that has a quote in it is quoted by RFC 4180: then a program has quoted them, and the quotes come
+  off.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 
 from tkit_edge.errors import InputError
+from tkit_edge.text import counted
 from tkit_pipelines import text_lines
 from tkit_pipelines.table_file import TableFile
 from tkit_pipelines.text_source import MAX_CHARACTERS
@@ -43,7 +45,7 @@ class CsvFile(TableFile):
         for number, row in zip(numbers, rows, strict=True):
             if len(row) != width:
                 raise InputError(
-                    f"{self.path}: line {number} has {_columns(len(row))}, the first row {_columns(width)}. "
+                    f"{self.path}: line {number} has {counted(len(row), 'column')}, the first row {width}. "
                     + (
                         "Each row of a .tsv is one line; texts with tabs or line ends in them go into a .csv, quoted."
                         if name.endswith(".tsv")
@@ -88,7 +90,7 @@ def _csv(path: Path) -> tuple[list[int], list[list[str]]]:
 
 
 def _separator(head: list[str]) -> str:
-    """What separates the cells: whatever gives rows of one length, the longer one; else what the first line has most of."""
+    """What gives rows of one length, the greatest; else what the first line has most of."""
     lengths = {separator: _lengths(head, separator) for separator in SEPARATORS}
     fitting = [separator for separator, found in lengths.items() if len(found) == 1 and max(found) > 1]
     if fitting:
@@ -114,7 +116,3 @@ def _longest_cell(characters: int) -> Iterator[None]:
         yield
     finally:
         csv.field_size_limit(before)
-
-
-def _columns(count: int) -> str:
-    return "1 column" if count == 1 else f"{count} columns"

@@ -1,14 +1,15 @@
 """A folder of texts: tables by split (train.tsv, dev.tsv, test.tsv), or .txt files, one folder a class.
 
-- Tables: those that lie beside one for training, which `split_names` tells by their names; a split may be in numbered pieces
-  (`train-00000-of-00002.parquet`). The columns of the training table are those of the others. A folder that holds one table
-  and nothing else to read is that table.
+- Tables: those that lie beside one for training, which `split_names` tells by their names; a split may be in numbered
+  pieces (`train-00000-of-00002.parquet`). All have the columns of the training table. A folder that holds one table and
+  nothing else to read is that table.
 - .txt files: as `layout` reads folders of images, with or without train/ and test/ above. IMDB's `unsup` is left out.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cached_property, reduce
 from operator import add
 from pathlib import Path, PurePosixPath
@@ -20,7 +21,7 @@ from tkit_edge.errors import InputError
 from tkit_pipelines import files, split_names, text_lines
 from tkit_pipelines.dataset import Bad
 from tkit_pipelines.layout import read_layout, unlabelled_layout
-from tkit_pipelines.split_names import Split
+from tkit_pipelines.split_names import SPLITS, Split
 from tkit_pipelines.table_file import TableFile
 from tkit_pipelines.text_columns import choose, choose_alike
 from tkit_pipelines.text_source import Places, Records, TextsFromPath, Wanted, images_given
@@ -83,61 +84,71 @@ class Folder(TextsFromPath):
 
     def _read_tables(self, names: list[str], wanted: Wanted) -> Records:
         """The texts of tables that lie beside each other, one of them for training."""
-        by_split: dict[Split | None, list[str]] = {}
+        by_split: dict[Split, list[str]] = {}
+        notes = []
         for name in names:
-            by_split.setdefault(_split(name), []).append(name)
-        notes = tuple(f"{name} is left out: its name is no split's" for name in by_split.pop(None, ()))
+            if split := _split(name):
+                by_split.setdefault(split, []).append(name)
+            else:
+                notes.append(f"{name} is left out: its name is no split's")
         for split, pieces in by_split.items():
             if len(pieces) > 1 and not all(map(_is_piece, pieces)):
                 raise InputError(
-                    f"{self.path}: {', '.join(pieces)} are all of the {split} split by their names. Keep one of them here."
+                    f"{self.path}: {', '.join(pieces)} are all of the {split} split by their names. Keep one here."
                 )
-        first, *rest = by_split["train"]
+        (_, first), *others = [(split, name) for split in SPLITS for name in by_split.get(split, ())]
         train, columns = choose(self._table(first).table(), wanted)
         read = [records(train, columns, first, "train", wanted.labels)]
-        for split, name in [("train", name) for name in rest] + [
-            (split, name) for split, pieces in by_split.items() if split not in ("train", None) for name in pieces
-        ]:
+        for split, name in others:
             found = choose_alike(self._table(name).table(), split, train, columns, wanted)
             read.append(records(*found, name, split, wanted.labels))
-        joined = reduce(add, read)
-        return Records(joined.texts, joined.labels, joined.splits, joined.places, notes=notes)
+        return replace(reduce(add, read), notes=tuple(notes))
 
     def _read_texts(self, wanted: Wanted) -> Records:
         """The texts of .txt files."""
         listed, folders = self._listing
-        left_out = {name for name in folders if UNLABELLED & set(name.lower().split("/"))}
         names = [name for name in listed if name.lower().endswith(".txt")]
         notes = []
         if wanted.labels:
-            names = [name for name in names if PurePosixPath(name).parent.as_posix() not in left_out]
-            folders = [name for name in folders if name not in left_out]
-            notes = [f"{name}/ is left out: by its name, its texts have no class" for name in sorted(left_out)]
+            notes = [
+                f"{name}/ is left out: its texts have no class" for name in sorted(filter(_is_unlabelled, folders))
+            ]
+            names = [name for name in names if not _is_unlabelled(name)]
+            folders = [name for name in folders if not _is_unlabelled(name)]
             layout = read_layout(names, folders, str(self.path), "texts", keeps_validation=True)
         else:
             layout = unlabelled_layout(names, folders, str(self.path), "texts")
         if layout.problems:
             raise InputError(layout.problems[0])
-        texts, good, skipped = [], [], []
-        for name, (index, _) in layout.places.items():
+        of_train = layout.train - layout.validation
+        texts, labels, splits, good, skipped = list[str](), list[str](), list[Split](), list[int](), list[Bad]()
+        for name, (index, label) in layout.places.items():
             try:
                 texts.append(text_lines.whole(self.path / name))
-                good.append(index)
             except InputError as error:
                 if not wanted.skip_bad:
                     raise InputError(
                         f"{error} Or go on without such files: --skip-bad (data.skip_bad=true)."
                     ) from error
                 skipped.append(Bad(name, str(error)))
-        ends = (layout.train - layout.validation, layout.train)
-        splits: list[Split] = ["train" if at < ends[0] else "validation" if at < ends[1] else "test" for at in good]
-        labels = None
-        if wanted.labels:
-            labels = [layout.class_names[label] for _, label in layout.places.values()]
-            labels = [labels[at] for at in good]
-        places = Places(list(layout.places), np.array(good, np.int64))
-        found = tuple([*notes, *layout.notes])
-        return Records(texts, labels, splits, places, layout.class_names, tuple(skipped), found)
+                continue
+            good.append(index)
+            labels.append(layout.class_names[label])
+            splits.append("train" if index < of_train else "validation" if index < layout.train else "test")
+        return Records(
+            texts,
+            labels if wanted.labels else None,
+            splits,
+            Places(list(layout.places), np.array(good, np.int64)),
+            layout.class_names,
+            tuple(skipped),
+            (*notes, *layout.notes),
+        )
+
+
+def _is_unlabelled(name: str) -> bool:
+    """Whether a folder, or one above a file, has the name of those without a class."""
+    return any(part.lower() in UNLABELLED for part in name.split("/"))
 
 
 def _split(name: str) -> Split | None:

@@ -1,4 +1,4 @@
-"""A .jsonl or .ndjson file: one JSON object a line, whose keys are columns (`text_columns` finds which is which); .gz too."""
+"""A .jsonl or .ndjson file, or .gz of one: a JSON object a line, whose keys are columns (see `text_columns`)."""
 
 from __future__ import annotations
 

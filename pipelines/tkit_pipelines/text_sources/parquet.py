@@ -1,4 +1,4 @@
-"""A .parquet file with a text and a label a row (`text_columns` finds which is which); needs pyarrow."""
+"""A .parquet file with a text and a label a row (see `text_columns`); needs pyarrow."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Some 400 short English sentences about cooking, the weather and travel, written for tkit: for dry runs and tests.
 
-They need no download and a small model learns to tell them apart in a minute. They are no benchmark: whoever wrote them had
-the three topics in mind, and accuracy on them says nothing of other texts.
+They need no download, and a small model learns to tell them apart in a minute. They are no benchmark: they were written
+with the three topics in mind, and accuracy on them says nothing of other texts.
 """
 
 from __future__ import annotations

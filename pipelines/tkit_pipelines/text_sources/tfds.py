@@ -1,7 +1,8 @@
-"""Any text classification set of TensorFlow Datasets, by name: `tfds:imdb_reviews`, `tfds:ag_news_subset`, `tfds:glue/sst2`.
+"""Any text classification set of TensorFlow Datasets, by name: `tfds:imdb_reviews`, `tfds:glue/sst2`.
 
-The splits `train`, `validation` and `test` are read. The text is the one feature of text, or the one that `data.text` names;
-of a title and a description it is the description. The label is the one class, or the feature that `data.label` names.
+The splits `train`, `validation` and `test` are read. The text is the one feature of text, or the one that `data.text`
+names; of a title and a description (`tfds:ag_news_subset`) it is the description. The label is the one class, or the
+feature that `data.label` names.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ from typing import Any
 
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import did_you_mean
-from tkit_pipelines.split_names import Split
+from tkit_pipelines.split_names import SPLITS, Split
 from tkit_pipelines.text_source import NamedTexts, Places, Records, Wanted, images_given
 from tkit_pipelines.tfds_builder import prepared
 
 BATCH = 4096
 """Examples that are read at once."""
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 class Tfds(NamedTexts):
@@ -66,7 +66,8 @@ class Tfds(NamedTexts):
             return "description", ("the texts are the descriptions; data.text=title takes the titles",)
         if texts:
             raise InputError(
-                f"data 'tfds:{self.name}': several features are texts: {', '.join(texts)}. Name one: data.text={texts[0]}."
+                f"data 'tfds:{self.name}': several features are texts: {', '.join(texts)}. "
+                f"Name one: data.text={texts[0]}."
             )
         if any(isinstance(feature, tfds.features.Image) for feature in features.values()):
             raise images_given(f"tfds:{self.name}")
@@ -86,8 +87,8 @@ class Tfds(NamedTexts):
         classes = [key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)]
         if len(classes) != 1:
             raise InputError(
-                f"data 'tfds:{self.name}': expected one class label an example, found {', '.join(classes) or 'none'}. Name "
-                f"one of its features: data.label={(classes or single)[0]}."
+                f"data 'tfds:{self.name}': expected one class label an example, found {', '.join(classes) or 'none'}. "
+                f"Name one of its features: data.label={(classes or single)[0]}."
             )
         return classes[0]
 
