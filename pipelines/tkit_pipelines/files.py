@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import NamedTuple
@@ -49,3 +50,36 @@ def read_unchanged(path: Path, expected: State) -> bytes:
     except OSError as error:
         raise InputError(f"{path}: cannot be read any more: {error.strerror}.") from error
     raise InputError(f"{path}: the file has changed since it was decoded. Run again.")
+
+
+def listing(path: Path) -> tuple[dict[str, State], list[str]]:
+    """The regular files below a folder (relative name -> state) and the folders; links are followed.
+
+    Raises:
+        InputError: a folder can't be read.
+    """
+    files: dict[str, State] = {}
+    folders: list[str] = []
+    seen = set()
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror}.") from error
+
+    for folder, inner, names in os.walk(path, followlinks=True, onerror=refuse):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link back up the tree
+            inner.clear()
+            continue
+        seen.add(real)
+        relative = os.path.relpath(folder, path).replace(os.sep, "/")
+        prefix = "" if relative == "." else f"{relative}/"
+        folders += [prefix + name for name in inner]
+        for name in names:
+            try:
+                found = os.stat(os.path.join(folder, name))
+            except OSError:  # a link to nowhere: reading it reports that, as for any bad file
+                files[prefix + name] = State(0, 0)
+                continue
+            if stat.S_ISREG(found.st_mode):
+                files[prefix + name] = State(found.st_size, found.st_mtime_ns)
+    return files, folders

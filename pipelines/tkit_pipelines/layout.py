@@ -1,14 +1,14 @@
-"""How a tree of images is read: one folder a class, with or without splits above (`split_names`).
+"""How a tree of images, or of texts, is read: one folder a class, with or without splits above (`split_names`).
 
 The same rules for a folder and for an archive:
 - Hidden names (a leading dot), `__MACOSX`, `Thumbs.db` and `desktop.ini` are skipped.
-- Every other file below a class folder, however deep, is an image of that class. Files above the class
-  folders
+- Every other file below a class folder, however deep, is an image of that class. Files above the class folders
   (a README, a list of labels) are skipped.
 - One folder that wraps everything else is looked through.
 - Classes and images are ordered by name, as plain text: Keras's loader does so, and a model that was trained through it
   has its outputs in that order.
-- Without test images, a validation folder is the test split; beside a test folder its images are training images.
+- Without test images, a validation folder is the test split; beside a test folder its images are training images. Texts
+  of a validation folder stay apart (`keeps_validation`): published sets choose by them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from tkit_pipelines import split_names
 from tkit_pipelines.class_names import ordered
 
 IGNORED = {"__macosx", "thumbs.db", "desktop.ini"}  # compared in lower case
-EXPECTED = "Expected one folder a class with its images inside, or such folders under train/ and test/."
+_EXPECTED = "Expected one folder a class with its {} inside, or such folders under train/ and test/."
+
+Classes = dict[str, list[str]]
+"""By class name, its files' names."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,23 @@ class Layout:
     """Why nothing can be trained on this, each as an error's whole message; empty where all is well."""
     notes: tuple[str, ...] = ()
     """What a person should know of how it was read."""
+    validation: int = 0
+    """How many of the training files, the last ones, are from a validation folder."""
 
 
-def read_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Layout:
+def read_layout(
+    files: Iterable[str], folders: Iterable[str], where: str, what: str = "images", keeps_validation: bool = False
+) -> Layout:
     """The layout of a tree, from the /-separated relative names of its files and folders.
 
     An empty class, one class alone and splits with different classes are `problems` of the layout.
+
+    Args:
+        files: those that count.
+        folders: all of them.
+        where: what messages call the tree.
+        what: what messages call the files.
+        keeps_validation: Put the files of a validation folder after the other training files, not among them.
 
     Raises:
         InputError: no classes at all, or names that contradict each other.
@@ -51,10 +65,18 @@ def read_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Lay
     problems: list[str] = []
     notes: list[str] = []
     chosen = _splits(tree)
+    validation: Classes = {}
     if chosen is None:
-        train, test = _classes(tree, where, problems), None
+        train, test = _classes(tree, where, what, problems), None
     else:
-        train, test = _parts(tree, chosen, where, problems, notes)
+        train, validation, test = _parts(tree, chosen, where, what, problems, notes)
+        if validation and not keeps_validation:
+            notes.append(
+                f"the {what} of {chosen.validation}/ join those of {chosen.train}/, of which data.validation is held "
+                "out"
+            )
+            train = {key: [*train.get(key, ()), *validation.get(key, ())] for key in sorted({*train, *validation})}
+            validation = {}
     class_names = sorted({*train, *(test or ())})
     if tuple(class_names) != ordered(class_names)[1]:
         notes.append(
@@ -62,19 +84,22 @@ def read_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Lay
             f"{_listed(class_names)}; a table (.csv) orders numbers as numbers"
         )
     if len(class_names) == 1:
-        problems.append(f"{where}: only one class, {class_names[0]!r}, at least two are needed. {EXPECTED}")
+        problems.append(
+            f"{where}: only one class, {class_names[0]!r}, at least two are needed. {_EXPECTED.format(what)}"
+        )
     order = [
         (name, label)
-        for part in (train, test or {})
+        for part in (train, validation, test or {})
         for label, key in enumerate(class_names)
         for name in part.get(key, ())
     ]
     places = {name: (index, label) for index, (name, label) in enumerate(order)}
-    count = sum(map(len, train.values()))
-    return Layout(tuple(class_names), count, len(order) - count, places, tuple(problems), tuple(notes))
+    held = sum(map(len, validation.values()))
+    count = sum(map(len, train.values())) + held
+    return Layout(tuple(class_names), count, len(order) - count, places, tuple(problems), tuple(notes), held)
 
 
-def unlabelled_layout(files: Iterable[str], folders: Iterable[str], where: str) -> Layout:
+def unlabelled_layout(files: Iterable[str], folders: Iterable[str], where: str, what: str = "images") -> Layout:
     """The layout of a tree whose folders are no classes: every file, however deep, is an image, all of one class.
 
     Splits are found as in a tree of classes; folders beside them are left out.
@@ -87,17 +112,18 @@ def unlabelled_layout(files: Iterable[str], folders: Iterable[str], where: str) 
         [tree] = tree.values()
     inner = _folders(tree)
     chosen = split_names.choose(inner, inner)
-    train, test, notes = sorted(_files(tree)), list[str](), list[str]()
+    train, test, notes, held = sorted(_files(tree)), list[str](), list[str](), 0
     if chosen is not None and (chosen.test or chosen.validation):
         parts = {name: sorted(_files(node)) for name, node in inner.items()}
         validation = parts.get(chosen.validation or "", [])
         test = parts[chosen.test] if chosen.test else validation
         train = parts[chosen.train] + (validation if chosen.test else [])
+        held = len(validation) if chosen.test else 0
         notes = [f"{name}/ is left out: it is no split" for name in sorted(parts.keys() - set(chosen))]
     if not train:
-        raise InputError(f"{where}: no images found.")
+        raise InputError(f"{where}: no {what} found.")
     places = {name: (index, 0) for index, name in enumerate([*train, *test])}
-    return Layout(("",), len(train), len(test), places, (), tuple(notes))
+    return Layout(("",), len(train), len(test), places, (), tuple(notes), held)
 
 
 def _tree(files: Iterable[str], folders: Iterable[str], where: str) -> dict:
@@ -138,33 +164,30 @@ def _splits(tree: dict) -> split_names.Chosen | None:
 
 
 def _parts(
-    tree: dict, chosen: split_names.Chosen, where: str, problems: list[str], notes: list[str]
-) -> tuple[dict[str, list[str]], dict[str, list[str]] | None]:
-    """The classes of the training and of the test split."""
+    tree: dict, chosen: split_names.Chosen, where: str, what: str, problems: list[str], notes: list[str]
+) -> tuple[Classes, Classes, Classes | None]:
+    """The classes of the training split, of a validation split that isn't the test split, and of the test split."""
     folders = {name: _unwrapped(node) for name, node in _folders(tree).items()}
-    train = _classes(folders[chosen.train], f"{where}: {chosen.train}/", problems)
+    train = _classes(folders[chosen.train], f"{where}: {chosen.train}/", what, problems)
     # Images to be classified often lie in a test/ of their own, in no class folders.
     labelled = {
         name: node for name, node in folders.items() if len(_folders(node)) > 1 or _folders(node).keys() & train
     }
-    notes += [f"{name}/ is left out: its images are in no class folders" for name in sorted(folders.keys() - labelled)]
+    notes += [f"{name}/ is left out: its {what} are in no class folders" for name in sorted(folders.keys() - labelled)]
     others = sorted(labelled.keys() - set(chosen))
     if others:
         problems.append(
-            f"{where}: found {others[0]!r} beside {chosen.train!r}, which looks like a training split. {EXPECTED} Move "
-            f"{others[0]!r} away, or rename it to test/ if it is what to measure on."
+            f"{where}: found {others[0]!r} beside {chosen.train!r}, which looks like a training split. "
+            f"{_EXPECTED.format(what)} Move {others[0]!r} away, or rename it to test/ if it is what to measure on."
         )
     test, validation = (
-        _classes(labelled[name], f"{where}: {name}/", problems) if name in labelled else None for name in chosen[1:]
+        _classes(labelled[name], f"{where}: {name}/", what, problems) if name in labelled else None
+        for name in chosen[1:]
     )
     measured = chosen.test
     if validation is not None and test is None:
         test, measured = validation, chosen.validation
-        notes.append(f"{measured}/ is the test split; validation images are held out of {chosen.train}/")
-    elif validation is not None:
-        notes.append(
-            f"the images of {chosen.validation}/ join those of {chosen.train}/, of which data.validation is held out"
-        )
+        notes.append(f"{measured}/ is the test split; validation {what} are held out of {chosen.train}/")
     for name, part in ((measured, test), (chosen.validation, validation)):
         odd = sorted(train.keys() ^ part.keys()) if part is not None else []
         if odd and part is not None and (part is test or part.keys() - train.keys()):
@@ -172,27 +195,25 @@ def _parts(
                 f"{where}: {chosen.train}/ and {name}/ must have the same class folders; only one of them has "
                 f"{', '.join(map(repr, odd[:5]))}{' ...' if len(odd) > 5 else ''}. Rename, add or remove folders."
             )
-    if validation is not None and validation is not test:
-        train = {key: [*train.get(key, ()), *validation.get(key, ())] for key in sorted({*train, *validation})}
-    return train, test
+    return train, validation if validation is not None and validation is not test else {}, test
 
 
-def _classes(tree: dict, where: str, problems: list[str]) -> dict[str, list[str]]:
+def _classes(tree: dict, where: str, what: str, problems: list[str]) -> Classes:
     """Class name -> its files' names, both sorted."""
     classes = {name: sorted(_files(node)) for name, node in sorted(_folders(tree).items())}
     if not classes:
-        raise InputError(f"{where}: no class folders found. {EXPECTED}")
+        raise InputError(f"{where}: no class folders found. {_EXPECTED.format(what)}")
     inner = [set(_folders(node)) for node in _folders(tree).values()]
     bare = all(len(_folders(node)) == len(node) for node in _folders(tree).values())
     if len(inner) > 1 and len(inner[0]) > 1 and bare and all(names == inner[0] for names in inner):
         problems.append(
             f"{where}: the folders {_listed(classes)} all hold the same folders, {_listed(sorted(inner[0]))}, and no "
-            "images beside them, so which of the two are the classes can't be told. Where the inner ones are, call the "
-            "outer ones train/ and test/; where the outer ones are, put the images of each into one folder."
+            f"{what} beside them, so which of the two are the classes can't be told. Where the inner ones are, call "
+            f"the outer ones train/ and test/; where the outer ones are, put the {what} of each into one folder."
         )
     for name, names in classes.items():
         if not names:
-            problems.append(f"{where}: class {name!r} has no images. Add some, or remove the folder.")
+            problems.append(f"{where}: class {name!r} has no {what}. Add some, or remove the folder.")
     return classes
 
 

@@ -2,6 +2,7 @@
 
 A source is one file in `sources/`. `NamedSource`s are asked for by their file's name (`digits`,
 `tfds:cifar10`), `PathSource`s open a path. `tkit_pipelines.resolve` picks one for what the user typed.
+Sources of texts (`text_source`) are asked for alike.
 """
 
 from __future__ import annotations
@@ -44,11 +45,37 @@ class Loaded:
     validation: int = 0
 
 
-class Source(ABC):
-    """Where images come from."""
+class Named(ABC):
+    """What is asked for as `NAME` or `NAME:ARGUMENT`; NAME is its file's name."""
 
     usage: ClassVar[str]
     """What a user types, for messages."""
+
+    @classmethod
+    @abstractmethod
+    def from_argument(cls, argument: str) -> Named:
+        """The source for what follows the colon ("" where there is none)."""
+
+
+class FromPath(ABC):
+    """What reads a file or folder of the user's."""
+
+    usage: ClassVar[str]
+    """What a user types, for messages."""
+
+    @classmethod
+    @abstractmethod
+    def reads(cls, path: Path) -> bool:
+        """Whether the existing `path` is of this source's kind, judged by looking at it."""
+
+    @classmethod
+    @abstractmethod
+    def from_path(cls, path: Path) -> FromPath:
+        """The source that reads `path`."""
+
+
+class Source(ABC):
+    """Where images come from."""
 
     @abstractmethod
     def load(self, shape: Shape, skip_bad: bool = False) -> Loaded:
@@ -64,24 +91,9 @@ class Source(ABC):
         return self
 
 
-class NamedSource(Source):
-    """A source asked for as `NAME` or `NAME:ARGUMENT`; NAME is its file's name."""
-
-    @classmethod
-    @abstractmethod
-    def from_argument(cls, argument: str) -> NamedSource:
-        """The source for what follows the colon ("" where there is none)."""
+class NamedSource(Named, Source):
+    """A source of images that is asked for by name."""
 
 
-class PathSource(Source):
-    """A source that reads a file or folder of the user's."""
-
-    @classmethod
-    @abstractmethod
-    def reads(cls, path: Path) -> bool:
-        """Whether the existing `path` is of this source's kind, judged by looking at it."""
-
-    @classmethod
-    @abstractmethod
-    def from_path(cls, path: Path) -> PathSource:
-        """The source that reads `path`."""
+class PathSource(FromPath, Source):
+    """A source of images that reads a file or folder of the user's."""

@@ -7,11 +7,14 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 Split = Literal["train", "test", "validation"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 _SPELLINGS: dict[str, Split] = {
     **dict.fromkeys(("train", "training", "trainings"), "train"),
     **dict.fromkeys(("test", "testing", "tests", "eval", "evaluation"), "test"),
     **dict.fromkeys(("val", "valid", "validation", "validate", "validating", "dev"), "validation"),
 }
+COLUMNS = ("split", "set", "subset", "fold", "partition", "usage")
+"""What a table calls the column of splits, in lower case."""
 _FILLERS = "sets?|data|datasets?|images?|imgs?|images?|photos?|splits?|samples?|folders?|dirs?|files?"
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SPELLED = re.compile(rf"(?:{_FILLERS})*?({'|'.join(sorted(_SPELLINGS, key=len, reverse=True))})(?:{_FILLERS})*")

@@ -32,7 +32,6 @@ LABEL = (
     *("category_name", "class_id", "label_id", "category_id", "classes", "targets", "y", "ground_truth"),
     *("diagnosis", "dx", "breed", "species"),
 )
-SPLIT = ("split", "set", "subset", "fold", "partition", "usage")
 EXPECTED = "Expected a file name and a label a line, with a header (file,label[,split]) or without one."
 
 
@@ -162,7 +161,8 @@ class CsvFile(EncodedSource, PathSource):
         first = table[0][1]
         header = [re.sub(r"[^a-z0-9]+", "_", cell.lower()).strip("_") for cell in first]
         file, label, split = (
-            next((header.index(name) for name in names if name in header), -1) for names in (FILE, LABEL, SPLIT)
+            next((header.index(name) for name in names if name in header), -1)
+            for names in (FILE, LABEL, split_names.COLUMNS)
         )
         if file >= 0 and label >= 0:
             return (file, label, split), table[1:]

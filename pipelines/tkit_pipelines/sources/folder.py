@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tkit_edge.errors import InputError
 from tkit_pipelines import files
 from tkit_pipelines.encoded import Encoded, EncodedImage, EncodedSource
 from tkit_pipelines.layout import Layout, read_layout, unlabelled_layout
@@ -75,32 +72,7 @@ class Folder(EncodedSource, PathSource):
 
     @cached_property
     def _listing(self) -> tuple[dict[str, files.State], list[str]]:
-        """Regular files (relative name -> size, time of change in ns) and folders; links are followed."""
-        found_files: dict[str, files.State] = {}
-        folders: list[str] = []
-        seen = set()
-
-        def refuse(error: OSError) -> None:
-            raise InputError(f"{error.filename}: cannot be read: {error.strerror}.") from error
-
-        for folder, inner, names in os.walk(self.path, followlinks=True, onerror=refuse):
-            real = os.path.realpath(folder)
-            if real in seen:  # a link back up the tree
-                inner.clear()
-                continue
-            seen.add(real)
-            relative = os.path.relpath(folder, self.path).replace(os.sep, "/")
-            prefix = "" if relative == "." else f"{relative}/"
-            folders += [prefix + name for name in inner]
-            for name in names:
-                try:
-                    found = os.stat(os.path.join(folder, name))
-                except OSError:  # a link to nowhere: reading it reports that, as for any bad file
-                    found_files[prefix + name] = files.State(0, 0)
-                    continue
-                if stat.S_ISREG(found.st_mode):
-                    found_files[prefix + name] = files.State(found.st_size, found.st_mtime_ns)
-        return found_files, folders
+        return files.listing(self.path)
 
     def _images(self) -> Iterator[EncodedImage]:
         for name, (index, label) in self._layout.places.items():

@@ -8,10 +8,6 @@ none, tkit holds part of `train` out. Other splits are not read.
 from __future__ import annotations
 
 import hashlib
-import os
-import socket
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +16,7 @@ from typing import Any
 from tkit_edge.errors import InputError
 from tkit_pipelines.encoded import Encoded, EncodedImage, EncodedSource
 from tkit_pipelines.source import NamedSource
+from tkit_pipelines.tfds_builder import prepared
 
 
 class Tfds(EncodedSource, NamedSource):
@@ -89,56 +86,4 @@ class Tfds(EncodedSource, NamedSource):
 
     @cached_property
     def _builder(self) -> Any:
-        """The TFDS builder, its data prepared."""
-        try:
-            import tensorflow_datasets as tfds
-        except ModuleNotFoundError as error:
-            raise InputError(
-                f"data 'tfds:{self.name}' needs TensorFlow Datasets: pip install 'keras-tkit[tfds]'"
-            ) from error
-
-        try:
-            # TFDS reads the variable once, at its import; here it counts whenever it is set.
-            builder = tfds.builder(self.name, data_dir=os.environ.get("TFDS_DATA_DIR"))
-        except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
-            raise InputError(f"data 'tfds:{self.name}': TFDS knows no such set. {_head(error)}") from error
-        if builder.info.splits:
-            return builder  # prepared before
-        hosts = {urllib.parse.urlsplit(url).hostname for url in builder.url_infos or ()}
-        if offline := _unreachable(hosts):
-            raise self._not_there(f"{offline} can't be reached")
-        try:
-            builder.download_and_prepare()
-        except ImportError as error:
-            raise InputError(
-                f"data 'tfds:{self.name}': preparing it needs the Python package {error.name!r}. "
-                f"Install it (pip install {error.name})."
-            ) from error
-        except Exception as error:  # whatever a builder raises, it didn't give its data
-            raise self._not_there(_head(error)) from error
-        return builder
-
-    def _not_there(self, reason: str) -> InputError:
-        return InputError(
-            f"data 'tfds:{self.name}' could not be downloaded and prepared: {reason}. Three ways to get "
-            "data: connect to the network and run again; copy a prepared TFDS folder here from another "
-            "machine and name its parent in TFDS_DATA_DIR; or give your own images with "
-            "--data FOLDER/ARCHIVE."
-        )
-
-
-def _unreachable(hosts: set[str | None]) -> str | None:
-    """A host whose name doesn't resolve. TFDS itself retries for minutes before it reports that."""
-    if urllib.request.getproxies():
-        return None  # the proxy resolves names
-    for host in sorted(host for host in hosts if host):
-        try:
-            socket.getaddrinfo(host, 443)
-        except OSError:
-            return host
-    return None
-
-
-def _head(error: Exception) -> str:
-    """The first line of an error's text; TFDS lists all of its sets after it."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
+        return prepared(self.name, own="images with --data FOLDER/ARCHIVE")

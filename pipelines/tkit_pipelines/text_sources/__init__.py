@@ -1,0 +1,1 @@
+"""The sources of texts, one a file."""
