@@ -5,15 +5,13 @@ A kind is named after its file and holds one subclass of `Input`. The same code 
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
+from tkit_edge.kinds import kind_of
 from tkit_edge.tensors import Arrays, TensorSpec
 
 
@@ -108,16 +106,3 @@ def read(fields: Fields, folder: Path) -> Input:
     made = kind_of(fields, __name__).from_json(fields, folder)
     assert isinstance(made, Input)
     return made
-
-
-def kind_of(fields: Fields, package: str) -> Any:
-    """The class of the kind that `fields` names: only files of `package` are looked up."""
-    kind = fields.get("kind", str)
-    root = importlib.import_module(package)
-    known = sorted(info.name for info in pkgutil.iter_modules(root.__path__) if not info.ispkg)
-    if kind not in known:
-        raise InputError(
-            f"{fields.file}: {fields.place}kind is {kind!r}, this tkit-edge knows {', '.join(known)}. Update tkit-edge."
-        )
-    module = importlib.import_module(f"{package}.{kind}")
-    return next(value for value in vars(module).values() if getattr(value, "kind", None) == kind)

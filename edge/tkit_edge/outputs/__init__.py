@@ -14,7 +14,7 @@ import numpy as np
 
 from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
-from tkit_edge.inputs import kind_of
+from tkit_edge.kinds import kind_of
 from tkit_edge.tensors import Arrays, TensorSpec
 from tkit_edge.text import figure
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from tkit_edge.fields import Fields
-from tkit_edge.inputs import kind_of
+from tkit_edge.kinds import kind_of
 
 PAD, UNKNOWN, START, MASK = range(4)
 """Ids of every tokenizer: of nothing (past a text's end), of what the vocabulary lacks, of every text's start, and of

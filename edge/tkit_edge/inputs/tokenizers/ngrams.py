@@ -1,8 +1,8 @@
 """Hashed n-grams of words and, within each word, of characters: no vocabulary, nothing unknown.
 
-An n-gram's id is `FIRST` + the CRC-32 of its UTF-8 bytes (`zlib.crc32`: the same everywhere, and in C) modulo the number of
-buckets. The words of one are joined by spaces. Characters are those of a word with "<" before and ">" behind it, and their
-CRC starts from 1 instead of 0, so that "art" is another n-gram in "party" than as a word.
+An n-gram's id is `FIRST` + the CRC-32 of its UTF-8 bytes (`zlib.crc32`: the same everywhere, and in C) modulo the
+number of buckets. The words of one are joined by spaces. Characters are those of a word with "<" before and ">" behind
+it, and their CRC starts from 1 instead of 0, so that "art" is another n-gram in "party" than as a word.
 
 Source: Bojanowski et al. 2017, arXiv:1607.04606, and Joulin et al. 2017, arXiv:1607.01759 (fastText).
 """
@@ -46,7 +46,7 @@ class NGrams(Tokenizer):
         return FIRST + self.buckets
 
     def encode(self, text: str, limit: int) -> list[int]:
-        """The first `limit` ids: so many words have them, with the words behind that the last one's n-gram reaches into."""
+        """The first `limit` ids, of as many words and those that the last one's n-gram reaches into."""
         fewest, most = self.words
         words = list(islice(text_normalization.words(text, self.lowercase), limit + most - 1))
         lengths = range(fewest, most + 1)
