@@ -68,7 +68,7 @@ _BLOCK = re.compile(rf".{{1,{MAX_RUN}}}(?=\s|\Z)|\S{{1,{MAX_RUN}}}", re.DOTALL)
 # In a string of classes, a letter for each character: w letter or digit, m mark, p pictograph, x extender, j joiner,
 # f flag letter, o other; the apostrophe stands for itself.
 _WORD = re.compile(r"'?w[wm]*(?:'w[wm]*)*|p[xm]*(?:jp[xm]*)*|ff|.m*")
-_SETS = tuple(
+_SETS = tuple(  # the first that has a character counts: skin tones are among the pictographs too
     (re.compile(f"[{characters}]"), letter)
     for characters, letter in ((_EXTENDERS, "x"), (_JOINER, "j"), (_PICTOGRAPHS, "p"), (_FLAG_LETTERS, "f"))
 )

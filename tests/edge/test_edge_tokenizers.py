@@ -284,5 +284,5 @@ def test_a_wrong_vocabulary_is_refused(kind, vocabulary, message):
 
 @pytest.mark.parametrize("content", [NGRAMS, {"kind": "bytes", "lowercase": True}], ids=lambda content: content["kind"])
 def test_a_vocabulary_is_refused_where_there_is_none(content):
-    with pytest.raises(InputError, match=f"the kind {content['kind']} has no vocabulary, received one of 1 tokens"):
+    with pytest.raises(InputError, match=f"the kind {content['kind']} has no vocabulary, received 1 token"):
         tokenizers.read(Fields(content, "bundle.json"), ("a",))

@@ -25,7 +25,7 @@ from tkit_edge.inputs.tokenizers import FIRST, Tokenizer, remember
 MAX_BUCKETS = 1 << 24
 MAX_WORDS = 5
 MAX_CHARACTERS = 10
-_MAX_REMEMBERED_CHARACTERS = 100  # of a word
+_MAX_REMEMBERED_CHARACTERS = 32  # of a word: longer ones seldom come back, and have many n-grams
 
 
 @dataclass(frozen=True)
