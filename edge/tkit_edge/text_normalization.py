@@ -29,8 +29,11 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-MAX_RUN = 4096
-"""Characters: a longer run without white space is read as if a space followed every so many."""
+MAX_RUN = 1024
+"""Characters: a longer run without white space is read as if a space followed every so many.
+
+A text is normalized in parts no longer than this: NFKC takes a time quadratic in the length of a run of marks.
+"""
 _MAX_KNOWN = 1 << 16  # characters whose class is remembered
 
 # Parts of regular expressions' character sets.
@@ -55,16 +58,17 @@ _WITHOUT_SPACES = (
 
 _REPLACED = re.compile(
     f"(?P<emoji>[{_PICTOGRAPHS}][{_EXTENDERS}]*(?:{_JOINER}[{_PICTOGRAPHS}][{_EXTENDERS}]*)*)"
-    f"|(?P<surrogate>[\ud800-\udfff])|(?P<space>[\x00-\x1f\x7f-\x9f\u200b])|(?P<apostrophe>\u2019)"
-    f"|(?P<unseen>[{_FORMAT}{_SELECTORS}])"
+    f"|(?P<surrogate>[\ud800-\udfff])|(?P<space>[\x00-\x1f\x7f-\x9f\u200b]+)|(?P<apostrophe>\u2019)"
+    f"|(?P<unseen>[{_FORMAT}{_SELECTORS}]+)"
 )
 _REPLACEMENTS = {"surrogate": "\ufffd", "space": " ", "apostrophe": "'", "unseen": ""}
+_ASCII_CONTROLS = {code: " " for code in (*range(32), 127)}
 _BLOCK = re.compile(rf".{{1,{MAX_RUN}}}(?=\s|\Z)|\S{{1,{MAX_RUN}}}", re.DOTALL)
 
 # In a string of classes, a letter for each character: w letter or digit, m mark, p pictograph, x extender, j joiner,
 # f flag letter, o other; the apostrophe stands for itself.
 _WORD = re.compile(r"'?w[wm]*(?:'w[wm]*)*|p[xm]*(?:jp[xm]*)*|ff|.m*")
-_SETS = tuple(
+_SETS = tuple(  # the first that has a character counts: skin tones are among the pictographs too
     (re.compile(f"[{characters}]"), letter)
     for characters, letter in ((_EXTENDERS, "x"), (_JOINER, "j"), (_PICTOGRAPHS, "p"), (_FLAG_LETTERS, "f"))
 )
@@ -87,8 +91,10 @@ _CLASSES = _Classes({ord("'"): "'"})
 
 def normalized(text: str, lowercase: bool) -> str:
     """The text in the one form that this module describes."""
-    if not (text.isascii() and text.isprintable()):
+    if not text.isascii():
         text = unicodedata.normalize("NFKC", _REPLACED.sub(_replacement, text))
+    elif not text.isprintable():
+        text = text.translate(_ASCII_CONTROLS)
     if lowercase:
         text = unicodedata.normalize("NFKC", text.lower())
     return " ".join(text.split())

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tkit_edge.errors import InputError
+from tkit_edge.text import counted
 
 MAX_TOKENS = 1_000_000
 MAX_TOKEN_BYTES = 255
@@ -41,9 +42,8 @@ def refused(vocabulary: Sequence[Any], file: str, kind: str) -> None:
         InputError: it was.
     """
     if vocabulary:
-        raise InputError(
-            f"{file}: a tokenizer of the kind {kind} has no vocabulary, received one of {len(vocabulary):,} tokens."
-        )
+        received = counted(len(vocabulary), "token")
+        raise InputError(f"{file}: a tokenizer of the kind {kind} has no vocabulary, received {received}.")
 
 
 def _problem(token: Any) -> str | None:

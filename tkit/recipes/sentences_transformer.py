@@ -1,6 +1,6 @@
 """tkit's own 420 sentences with a small Transformer: offline, in about a minute. For dry runs and tests, no benchmark.
 
-    tkit run --recipe sentences_transformer
+tkit run --recipe sentences_transformer
 """
 
 from tkit.models.transformer import Transformer

@@ -20,7 +20,7 @@ def word_counts(texts: Iterable[str], lowercase: bool, max_bytes: int) -> Counte
         del counts[word]
     if not counts:
         raise InputError(
-            "The training texts have no words, expected some to learn a vocabulary of: check which column is the text."
+            "The training texts have no words: expected some to learn a vocabulary from. Check which column is text."
         )
     return counts
 

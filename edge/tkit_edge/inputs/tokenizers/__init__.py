@@ -19,7 +19,7 @@ SPECIAL = ("[PAD]", "[UNKNOWN]", "[START]", "[MASK]")
 """What these are called, for people."""
 FIRST = 4
 """The first id of a tokenizer's own."""
-MAX_REMEMBERED = 1 << 15
+MAX_REMEMBERED = 1 << 14
 """Words whose ids a tokenizer remembers."""
 
 

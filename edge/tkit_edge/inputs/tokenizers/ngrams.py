@@ -1,6 +1,6 @@
 """Hashed n-grams of words and, within each word, of characters: no vocabulary, nothing unknown.
 
-An n-gram's id is `FIRST` + the CRC-32 of its UTF-8 bytes (`zlib.crc32`: the same everywhere, and in C) modulo the
+An n-gram's id is `FIRST` + the CRC-32 of its UTF-8 bytes (`zlib.crc32`: fast, and the same everywhere) modulo the
 number of buckets. The words of one are joined by spaces. Characters are those of a word with "<" before and ">" behind
 it, and their CRC starts from 1 instead of 0, so that "art" is another n-gram in "party" than as a word.
 
@@ -25,7 +25,7 @@ from tkit_edge.inputs.tokenizers import FIRST, Tokenizer, remember
 MAX_BUCKETS = 1 << 24
 MAX_WORDS = 5
 MAX_CHARACTERS = 10
-_MAX_REMEMBERED_CHARACTERS = 100  # of a word
+_MAX_REMEMBERED_CHARACTERS = 32  # of a word: longer ones seldom come back, and have many n-grams
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,15 @@ class NGrams(Tokenizer):
         return FIRST + self.buckets
 
     def encode(self, text: str, limit: int) -> list[int]:
-        """The first `limit` ids, of as many words and those that the last one's n-gram reaches into."""
+        """The first `limit` ids.
+
+        So many words have one at least, so no others are read than these and what the last one's n-gram ends with.
+        """
         fewest, most = self.words
         words = list(islice(text_normalization.words(text, self.lowercase), limit + most - 1))
         lengths = range(fewest, most + 1)
         grams = (gram for length in lengths for gram in zip(*(words[start:] for start in range(length))))
-        ids = [self._id(" ".join(gram), 0) for gram in islice(grams, limit)]
+        ids = [FIRST + crc32(" ".join(gram).encode()) % self.buckets for gram in islice(grams, limit)]
         if self.characters:
             for word in words:
                 if len(ids) >= limit:
@@ -86,14 +89,11 @@ class NGrams(Tokenizer):
         fewest, most = self.characters
         marked = f"<{word}>"
         ids = [
-            self._id(marked[start : start + length], 1)
+            FIRST + crc32(marked[start : start + length].encode(), 1) % self.buckets
             for length in range(fewest, most + 1)
             for start in range(len(marked) - length + 1)
         ]
         return remember(self._known, word, ids) if len(word) <= _MAX_REMEMBERED_CHARACTERS else ids
-
-    def _id(self, gram: str, seed: int) -> int:
-        return FIRST + crc32(gram.encode(), seed) % self.buckets
 
     @cached_property
     def _known(self) -> dict[str, list[int]]:
