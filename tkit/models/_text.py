@@ -53,6 +53,12 @@ def mean(x: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
     return layers.Flatten(name="pool")(layers.Dot((2, 1), name="pool_mean")([shares, x]))
 
 
+def total(x: keras.KerasTensor, present: keras.KerasTensor) -> keras.KerasTensor:
+    """The sum of the positions that aren't padding: [batch, tokens, width] to [batch, width]."""
+    turned = layers.Permute((2, 1), name="pool_flags")(flags(present))
+    return layers.Flatten(name="pool")(layers.Dot((2, 1), name="pool_sum")([turned, x]))
+
+
 def flags(present: keras.KerasTensor) -> keras.KerasTensor:
     """float32 [batch, tokens, 1]: 0 where there is padding, 1 elsewhere."""
     return _row_of("present", present)

@@ -16,15 +16,19 @@ if TYPE_CHECKING:
 
 
 class FastText(Model):
-    """Vectors of `width` features, averaged."""
+    """Vectors of `width` features, averaged or added."""
 
     takes = ("text",)
     gives = ("classes", "number")
     kind: Literal["fasttext"] = "fasttext"
     width: PositiveInt = 16
     """Features of an n-gram."""
+    pooling: Literal["mean", "sum"] = "mean"
+    """How the vectors become one."""
+    ngram_dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of the n-grams that is dropped in training, the others' vectors being as much larger."""
     dropout: float = Field(0.0, ge=0, lt=1)
-    """Share of the averaged features that is dropped in training."""
+    """Share of the pooled features that is dropped in training."""
 
     def build(self, spec: Spec) -> keras.Model:
         """Int32 ids [batch, tokens] to the outputs of `head`."""
@@ -34,7 +38,10 @@ class FastText(Model):
         from tkit.models._blocks import head
 
         ids, present = _text.tokens(spec)
-        x = _text.mean(_text.embedding(ids, spec, self.width), present)
+        x = _text.embedding(ids, spec, self.width)
+        if self.ngram_dropout:
+            x = layers.Dropout(self.ngram_dropout, noise_shape=(None, None, 1), name="ngram_dropout")(x)
+        x = (_text.mean if self.pooling == "mean" else _text.total)(x, present)
         if self.dropout:
             x = layers.Dropout(self.dropout, name="dropout")(x)
         return _text.model(ids, head(x, spec), "fasttext")

@@ -113,7 +113,7 @@ def _train(
     saving = _saving(run, settings, {"setup": here}, start)
     measure = contract.output.measure
     assert measure is not None  # whatever can be trained has one
-    progress = TrainingProgress(len(splits.validation), measure)
+    progress = TrainingProgress(len(splits.validation), measure, contract.input.example)
     log = TensorBoardLog(run.folder / "logs", batches, splits.validation, contract)
     try:
         outcome = train(

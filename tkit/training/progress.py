@@ -20,11 +20,12 @@ class TrainingProgress(keras.callbacks.Callback):
     Args:
         validation: number of examples that are validated on after each epoch.
         measure: what the model is scored by.
+        example: what an example is called.
     """
 
-    def __init__(self, validation: int, measure: Measure) -> None:
+    def __init__(self, validation: int, measure: Measure, example: str) -> None:
         super().__init__()
-        self.validation, self.measure = validation, measure
+        self.validation, self.measure, self.example = validation, measure, example
         self.bar: Progress | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -60,12 +61,12 @@ class TrainingProgress(keras.callbacks.Callback):
                 self.task,
                 completed=self.epoch * self.params["steps"] + done,
                 description=f"epoch {self.epoch + 1}/{self.params['epochs']}",
-                figures="  ".join([*self._running(logs or {}), f"{rate:,.0f} images/s"]),
+                figures="  ".join([*self._running(logs or {}), f"{rate:,.0f} {self.example}s/s"]),
             )
         elif now - self.said > SECONDS_BETWEEN_LINES:
             self.said = now
             step = f"  step {done}/{self.params['steps']}"
-            console.say("  ".join([step, *self._running(logs or {}), f"{rate:,.0f} images/s"]))
+            console.say("  ".join([step, *self._running(logs or {}), f"{rate:,.0f} {self.example}s/s"]))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """One line with the epoch's figures and the time left."""
@@ -76,7 +77,7 @@ class TrainingProgress(keras.callbacks.Callback):
         parts = [
             f"epoch {epoch + 1:>{digits}}/{self.params['epochs']}",
             *self._figures(logs),
-            f"{logs.get('images_per_second', 0.0):,.0f} images/s",
+            f"{logs.get('images_per_second', 0.0):,.0f} {self.example}s/s",
             f"{_clock(left)} left",
         ]
         width = console.width()
