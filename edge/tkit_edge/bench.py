@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import math
 import platform
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -24,7 +25,7 @@ from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, macs, parameters
 from tkit_edge.isolated import OpenedFile
 from tkit_edge.judge import Judge
-from tkit_edge.report import VERSION, FileScore, Report, Result
+from tkit_edge.report import VERSION, FileScore, Reading, Report, Result
 from tkit_edge.score import scored
 from tkit_edge.text import counted
 from tkit_edge.worker import Worker
@@ -34,6 +35,7 @@ MIN_RUNS = 2  # of each configuration in each round, however slow it is
 WARM_UP = 0.1  # share of the measuring time
 PROBE = 20  # examples on which threaded and single-threaded answers are compared
 CHUNK_SECONDS = 5.0  # of examples between two signs of progress
+READS = 100  # of golden samples
 DEFAULT_SECONDS = 1.0
 DEFAULT_KERNELS = ("xnnpack", "builtin")
 DEFAULT_TIMEOUT = 300.0
@@ -140,7 +142,23 @@ def bench(
         date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         seconds=seconds,
         results=tuple(item.result(scores.get(item.file.path)) for item in configurations),
+        reading=None if bundle is None else _reading(bundle),
     )
+
+
+def _reading(bundle: Bundle) -> Reading | None:
+    """How long the bundle's golden samples take to be read."""
+    items = [files.read_bytes(bundle.encoded(number)) for number in range(bundle.golden_file.samples)]
+    times: list[int] = []
+    while items and len(times) < READS:
+        for item in items:
+            began = time.perf_counter_ns()
+            try:
+                bundle.input.read(item)
+            except InputError:  # no Pillow here, say
+                return None
+            times.append(time.perf_counter_ns() - began)
+    return Reading(bundle.input.example, float(np.median(times)) / 1e6, len(times)) if times else None
 
 
 def _loaded(configurations: list[_Configuration]) -> list[_Configuration]:

@@ -49,6 +49,16 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How long it takes to read an example before a model runs on it: to decode an image, to tokenize a text."""
+
+    example: str
+    """What an example is called."""
+    p50_ms: float
+    reads: int
+
+
+@dataclass(frozen=True)
 class Report:
     """All that one call of `bench` measured."""
 
@@ -62,6 +72,8 @@ class Report:
     seconds: float
     """Measuring time of each configuration."""
     results: tuple[Result, ...]
+    reading: Reading | None = None
+    """Of a bundle with golden samples that can be read here."""
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON takes it: a score that isn't finite, or an end of its interval, is None."""

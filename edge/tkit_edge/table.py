@@ -109,6 +109,10 @@ def _notes(report: dict[str, Any]) -> list[str]:
     warning = busy(report["machine"])
     if warning:
         notes.append(warning)
+    if reading := report.get("reading"):
+        notes.append(
+            f"{reading['example']}s are read in {figure(reading['p50_ms'])} ms each, which isn't in the times above"
+        )
     for result in {item["file"]: item for item in report["results"]}.values():
         score = result["score"]
         if score is not None:

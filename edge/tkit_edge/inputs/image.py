@@ -64,7 +64,14 @@ class Image(Input):
         return (TensorSpec("image", self.shape, "uint8"),)
 
     def items(self, arguments: Sequence[str]) -> Iterator[Path]:
-        """Image files, and those in folders."""
+        """Image files, and those in folders.
+
+        Raises:
+            InputError: what is neither a file nor named like an image.
+        """
+        for argument in arguments:
+            if Path(argument).suffix.lower() not in SUFFIXES and not Path(argument).exists():
+                raise InputError(f"{argument!r} is no file; this model takes images: files, or folders of them.")
         return files_in(arguments, SUFFIXES)
 
     def read(self, item: str | Path | bytes | np.ndarray) -> Arrays:
