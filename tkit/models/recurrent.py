@@ -41,9 +41,11 @@ class Recurrent(Model):
 
         ids, present = _text.tokens(spec)
         x = layers.Dropout(self.dropout, name="embedding_dropout")(_text.embedding(ids, spec, self.width))
-        kind = layers.LSTM if self.cell == "lstm" else layers.GRU
-        cells = kind(self.units, return_sequences=True, name=self.cell)
-        cells = layers.Bidirectional(cells, name=f"bidirectional_{self.cell}") if self.bidirectional else cells
-        x = cells(x, mask=ops.not_equal(ids, 0))
-        x = layers.Dropout(self.dropout, name="dropout")(_text.mean(x, present))
+        kind, mask = layers.LSTM if self.cell == "lstm" else layers.GRU, ops.not_equal(ids, 0)
+        read = kind(self.units, return_sequences=True, name=self.cell)(x, mask=mask)
+        if self.bidirectional:
+            # Keras's Bidirectional masks other steps where it is unrolled, as int8 needs it (3.15).
+            back = kind(self.units, return_sequences=True, go_backwards=True, name=f"{self.cell}_back")
+            read = layers.Concatenate(name="directions")([read, ops.flip(back(x, mask=mask), axis=1)])
+        x = layers.Dropout(self.dropout, name="dropout")(_text.mean(read, present))
         return _text.model(ids, head(x, spec), "recurrent")

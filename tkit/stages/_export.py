@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 from tkit import console, files, model_files
@@ -34,7 +35,7 @@ from tkit_edge.tensors import Arrays
 from tkit_pipelines.splits import Splits
 
 SPARE = ("float16", "dynamic", "int16x8")
-"""Formats that `auto` leaves out where they miss a bound of the gate; a broken promise of compression fails in all."""
+"""Formats that `auto` leaves out where they miss a bound of the gate, as all of a recurrent model; a broken promise of compression fails in all."""
 AGREEMENT_SAMPLES = 200
 """Examples that agreement is judged on at least, as far as there are any: on 40 it misses a bound of 95 % by chance."""
 
@@ -133,7 +134,7 @@ class _Files:
         problems += [f"{fmt}: {item.layer}: promised {item.promise}, found {item.found}" for item in broken]
         verdict = f"ok, but {_named(floats)} in float" if floats else "ok"
         console.say(_line(fmt, self.figures[fmt], output, "FAILED" if problems else verdict))
-        spare = fmt in SPARE and not self._asked(fmt) and not broken
+        spare = (fmt in SPARE or _recurrent(convert.model)) and not self._asked(fmt) and not broken
         if not spare:
             self._failed += problems
         if problems and (spare or self.skip_failed):
@@ -237,6 +238,11 @@ def _outputs(fmt: str, data: bytes, reference: _Reference) -> Arrays:
         raise InputError(f"The {fmt} file crashes LiteRT ({crash.signal}). Leave the format out.") from crash
     except InputError as error:
         raise InputError(f"LiteRT refuses the {fmt} file: {error} Leave the format out.") from error
+
+
+def _recurrent(model: keras.Model) -> bool:
+    """Whether a model has loops, whose states 8 bits are often too few for."""
+    return any(isinstance(layer, (keras.layers.RNN, keras.layers.Bidirectional)) for layer in model.layers)
 
 
 def _named(operators: dict[str, list[str]]) -> str:
