@@ -35,7 +35,8 @@ from tkit_edge.tensors import Arrays
 from tkit_pipelines.splits import Splits
 
 SPARE = ("float16", "dynamic", "int16x8")
-"""Formats that `auto` leaves out where they miss a bound of the gate, as all of a recurrent model; a broken promise of compression fails in all."""
+"""Formats that `auto` leaves out where they miss a bound of the gate, of a recurrent model any; a broken promise of
+compression fails in all."""
 AGREEMENT_SAMPLES = 200
 """Examples that agreement is judged on at least, as far as there are any: on 40 it misses a bound of 95 % by chance."""
 
