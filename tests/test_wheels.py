@@ -57,6 +57,7 @@ def test_the_wheels_hold_the_packages_types_and_license(wheels):
     assert {
         "tkit/py.typed",
         "tkit/recipes/digits_cnn.py",
+        "tkit_pipelines/text_sources/sentences.tsv",
         "tkit/cli/list.py",
         "tkit_pipelines/py.typed",
     } <= tkit

@@ -16,7 +16,6 @@ from tkit_pipelines.resolve import resolve_texts
 from tkit_pipelines.split_names import SPLITS
 from tkit_pipelines.text_source import MAX_CHARACTERS, Records, Wanted
 
-SKIP_HINT = "go on without them: --skip-bad (data.skip_bad=true)"
 _SHOWN = 5
 """Places that an error names."""
 
@@ -148,9 +147,9 @@ def _bad(found: Records, texts: list[str], rows: np.ndarray, where: str) -> dict
                 f"{MAX_CHARACTERS:,}. Shorten or split it."
             )
         if not texts[row].strip():
-            bad[int(row)] = "the text is empty"
+            bad[int(row)] = "empty text"
         elif found.labels is not None and found.labels[row] in missing:
-            bad[int(row)] = "the label is missing"
+            bad[int(row)] = "missing label"
     return bad
 
 
@@ -163,12 +162,14 @@ def _missing(labels: list[str] | None, rows: np.ndarray) -> set[str]:
 
 
 def _refusal(found: Records, bad: dict[int, str], where: str) -> InputError:
-    """The error for what can't be used, of the kind that comes first."""
+    """The error for the texts that can't be used for the reason that comes first."""
     reason = bad[min(bad)]
     rows = [row for row in sorted(bad) if bad[row] == reason]
     shown = ", ".join(found.places[row] for row in rows[:_SHOWN]) + (" ..." if len(rows) > _SHOWN else "")
-    mend = "Fill them in, remove the texts" if "label" in reason else "Fill them in, remove them"
-    return InputError(f"{where}: {reason} of {shown} ({counted(len(rows), 'text')} in all). {mend}, or {SKIP_HINT}.")
+    return InputError(
+        f"{where}: {reason}: {shown} ({len(rows):,} in all). Mend or remove them, or go on without them: "
+        "--skip-bad (data.skip_bad=true)."
+    )
 
 
 def _classes(

@@ -16,7 +16,7 @@ from tkit_edge.errors import InputError
 from tkit_pipelines import sources, text_sources
 from tkit_pipelines.config import did_you_mean
 from tkit_pipelines.source import FromPath, Named, Source
-from tkit_pipelines.text_source import TextSource
+from tkit_pipelines.text_source import TextSource, images_given
 
 
 def resolve(text: str) -> Source:
@@ -40,8 +40,10 @@ def resolve_texts(text: str) -> TextSource:
     """The source of texts for a name (`sentences`, `tfds:imdb_reviews`) or a path to a file or folder; see `resolve`.
 
     Raises:
-        InputError: neither a known name nor a path that can be read as texts.
+        InputError: neither a known name nor a path that can be read as texts, or a name of images.
     """
+    if text.partition(":")[0] in _table(sources)[0].keys() - _table(text_sources)[0].keys():
+        raise images_given(text)
     found = _resolved(text, text_sources)
     assert isinstance(found, TextSource)
     return found

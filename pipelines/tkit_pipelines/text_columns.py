@@ -87,13 +87,13 @@ def choose_alike(table: Table, split: Split, train: Table, columns: Columns, wan
     if train.names is None:
         if table.width != train.width:
             raise InputError(
-                f"{table.path} has {table.width} columns, {train.path.name} {train.width}: expected as many."
+                f"{table.path} has {counted(table.width, 'column')}, {train.path.name} {train.width}: expected as many."
             )
         return table, columns
     wanted = wanted._replace(text=train.names[columns.text])
     if columns.label >= 0:
         label = train.names[columns.label]
-        missing = split == "test" and label not in (table.names or table.first_row())
+        missing = split == "test" and _plain(label) not in map(_plain, table.names or table.first_row())
         wanted = wanted._replace(label=None if missing else label, labels=not missing)
     return choose(table, wanted)
 

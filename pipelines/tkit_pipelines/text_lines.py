@@ -8,11 +8,12 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from tkit_edge.errors import InputError
 from tkit_pipelines.text_source import MAX_CHARACTERS
 
+_GZIP = b"\x1f\x8b"
+_File = io.BufferedReader | gzip.GzipFile
 _MOST_BYTES = 4 * MAX_CHARACTERS  # of a line in UTF-8
 
 
@@ -23,13 +24,10 @@ def lines(path: Path) -> Iterator[str]:
         InputError: it can't be read, or a line is in another encoding or longer than `MAX_CHARACTERS`.
     """
     try:
-        with path.open("rb") as start:
-            packed = start.read(2) == b"\x1f\x8b"
-        with cast(BinaryIO, gzip.open(path)) if packed else path.open("rb") as file:
-            mark = file.read(2)
-            file.seek(0)
-            utf16 = mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-            yield from _utf16_lines(file, path) if utf16 else _utf8_lines(file, path)
+        with path.open("rb") as plain:
+            file: _File = gzip.GzipFile(fileobj=plain) if plain.peek(2)[:2] == _GZIP else plain
+            is_utf16 = file.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+            yield from _utf16_lines(file, path) if is_utf16 else _utf8_lines(file, path)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
@@ -43,7 +41,7 @@ def whole(path: Path) -> str:
     return "".join(lines(path))
 
 
-def _utf8_lines(file: BinaryIO, path: Path) -> Iterator[str]:
+def _utf8_lines(file: _File, path: Path) -> Iterator[str]:
     number, line = 1, file.readline(_MOST_BYTES + 1).removeprefix(codecs.BOM_UTF8)
     while line:
         if len(line) > _MOST_BYTES:
@@ -61,7 +59,7 @@ def _utf8_lines(file: BinaryIO, path: Path) -> Iterator[str]:
         number, line = number + 1, file.readline(_MOST_BYTES + 1)
 
 
-def _utf16_lines(file: BinaryIO, path: Path) -> Iterator[str]:
+def _utf16_lines(file: _File, path: Path) -> Iterator[str]:
     number = 1
     try:
         # Lone surrogates, which Windows lets pass, are for the caller to replace.

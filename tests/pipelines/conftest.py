@@ -1,4 +1,4 @@
-"""Images on disk for the tests of the sources, and a cache folder of each test's own."""
+"""Images and texts on disk for the tests of the sources, and a cache folder of each test's own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from tkit_pipelines.corpus import read_corpus
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +80,17 @@ def write_zip(path: Path, files: dict[str, bytes]) -> Path:
 def write():
     """The three writers, for tests that make their own data sets."""
     return {"folder": write_folder, "tar": write_tar, "zip": write_zip, "png": png}
+
+
+@pytest.fixture
+def given(tmp_path):
+    """Writes files below a folder and reads the corpus of one of them, or of the folder."""
+
+    def read(files, source="", **options):
+        for name, data in files.items():
+            path = tmp_path / "data" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return read_corpus(str(tmp_path / "data" / source), **options)
+
+    return read

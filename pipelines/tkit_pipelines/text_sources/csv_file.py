@@ -60,9 +60,10 @@ def _tsv(path: Path) -> tuple[list[int], list[list[str]]]:
     """The lines' numbers, and their cells."""
     numbers, rows = [], []
     for number, line in enumerate(text_lines.lines(path), 1):
-        if line.strip():
+        row = line.rstrip("\r\n").split("\t")
+        if any(map(str.strip, row)):
             numbers.append(number)
-            rows.append(line.rstrip("\r\n").split("\t"))
+            rows.append(row)
     if all(_QUOTED.fullmatch(cell) for row in rows for cell in row if '"' in cell):
         rows = [[cell[1:-1].replace('""', '"') if cell[:1] == '"' else cell for cell in row] for row in rows]
     return numbers, rows
@@ -77,14 +78,14 @@ def _csv(path: Path) -> tuple[list[int], list[list[str]]]:
         reader = csv.reader(chain(head, lines), delimiter=_separator(head), strict=True)
         try:
             for row in reader:
-                if row and (len(row) > 1 or row[0].strip()):
+                if any(map(str.strip, row)):
                     numbers.append(begin)
                     rows.append(row)
                 begin = reader.line_num + 1
         except csv.Error as error:
             raise InputError(
-                f"{path}: line {begin}: {error}. A cell may have {MAX_CHARACTERS:,} characters; one that begins with a "
-                "quote ends with one, and quotes within are doubled (RFC 4180). Is one missing, or not doubled?"
+                f"{path}: line {begin} is no row of a CSV file: {error}. A cell may have {MAX_CHARACTERS:,} "
+                "characters; one that begins with a quote ends with one, and quotes within are doubled (RFC 4180)."
             ) from error
     return numbers, rows
 

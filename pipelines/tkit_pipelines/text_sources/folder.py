@@ -151,12 +151,17 @@ def _is_unlabelled(name: str) -> bool:
     return any(part.lower() in UNLABELLED for part in name.split("/"))
 
 
+def _meaning(name: str) -> split_names.Named:
+    """What a table's name tells, apart from its suffix."""
+    return split_names.read(PurePosixPath(name.removesuffix(".gz")).stem)
+
+
 def _split(name: str) -> Split | None:
     """The split of a table, by its name."""
-    return split_names.read(PurePosixPath(name).name.partition(".")[0]).split
+    return _meaning(name).split
 
 
 def _is_piece(name: str) -> bool:
     """Whether a table is one numbered piece of a split."""
-    rest = split_names.read(PurePosixPath(name).name.partition(".")[0]).rest
+    rest = _meaning(name).rest
     return bool(rest) and all(re.fullmatch(r"\d+|of|part", word) for word in rest)

@@ -41,7 +41,8 @@ class Jsonl(TableFile):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{self.path}: line {number} is no JSON: {error}. Expected an object a line.") from error
+            reason = getattr(error, "msg", error)
+            raise InputError(f"{self.path}: line {number} is no JSON: {reason}. Expected an object a line.") from error
         if not isinstance(row, dict):
             raise InputError(
                 f"{self.path}: line {number}: expected a JSON object a line, such as "

@@ -60,6 +60,8 @@ class Tfds(NamedTexts):
             if named in texts:
                 return named, ()
             raise InputError(f"data 'tfds:{self.name}' has no text {named!r} (data.text).{did_you_mean(named, texts)}")
+        if any(isinstance(feature, tfds.features.Image) for feature in features.values()):
+            raise images_given(f"tfds:{self.name}")  # what text there is names the image
         if len(texts) == 1:
             return texts[0], ()
         if set(texts) == {"title", "description"}:
@@ -69,8 +71,6 @@ class Tfds(NamedTexts):
                 f"data 'tfds:{self.name}': several features are texts: {', '.join(texts)}. "
                 f"Name one: data.text={texts[0]}."
             )
-        if any(isinstance(feature, tfds.features.Image) for feature in features.values()):
-            raise images_given(f"tfds:{self.name}")
         raise InputError(f"data 'tfds:{self.name}' has no texts; its features are {', '.join(features)}.")
 
     def _label(self, features: Any, named: str | None) -> str:
