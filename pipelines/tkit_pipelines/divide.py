@@ -52,5 +52,9 @@ def _check_classes(loaded: Loaded, source: str) -> None:
             raise InputError(f"data {source!r}: {part} labels must be 0 to {len(names) - 1}, one for each class.")
         empty = np.flatnonzero(np.bincount(examples.labels, minlength=len(names)) == 0)
         if len(empty):
-            skipped = f" ({counted(len(loaded.skipped), 'file was', 'files were')} skipped)" if loaded.skipped else ""
-            raise InputError(f"data {source!r}: class {names[empty[0]]!r} has no {part} images{skipped}.")
+            what = "file" if loaded.example == "image" else loaded.example
+            skipped = f" ({counted(len(loaded.skipped), f'{what} was', f'{what}s were')} skipped)"
+            raise InputError(
+                f"data {source!r}: class {names[empty[0]]!r} has no {part} {loaded.example}s"
+                f"{skipped if loaded.skipped else ''}."
+            )

@@ -43,6 +43,8 @@ class Loaded:
     skipped: tuple[Bad, ...] = ()
     notes: tuple[str, ...] = ()
     validation: int = 0
+    example: str = "image"
+    """What an example is called."""
 
 
 class Named(ABC):

@@ -12,7 +12,7 @@ from tkit_edge.inputs import Input
 from tkit_edge.text import counted
 from tkit_pipelines.class_names import lookalikes
 from tkit_pipelines.dataset import Bad, Examples
-from tkit_pipelines.duplicates import Duplicates, find
+from tkit_pipelines.duplicates import COLUMNS, Duplicates, find
 
 IMBALANCE = 3
 """A class this many times as large as another is worth a remark."""
@@ -37,11 +37,11 @@ class Splits:
 
     @cached_property
     def duplicates(self) -> tuple[Duplicates, ...]:
-        """Images that are in two of the parts; see `tkit_pipelines.duplicates.find`."""
+        """Examples that are in two of the parts; see `tkit_pipelines.duplicates.find`."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
         # Equal rows of a table are usual.
-        if "image" not in self.train.columns:
-            return ()
-        return find({"train": self.train, "validation": self.validation, "test": self.test})
+        column = next((name for name in COLUMNS if name in self.train.columns), None)
+        return find(parts, column) if column else ()
 
     def remarks(self) -> list[str]:
         """What a person should hear before training on this, a line each: skipped files, duplicates, imbalance."""
@@ -52,7 +52,8 @@ class Splits:
             passed = counted(len(strays), "file that is no image was", "files that are no images were")
             lines.append(f"{passed} passed over; the first: {strays[0]}")
         if damaged:
-            lines.append(f"{counted(len(damaged), 'file was', 'files were')} skipped; the first: {damaged[0]}")
+            what = "file" if self.input.example == "image" else self.input.example
+            lines.append(f"{counted(len(damaged), f'{what} was', f'{what}s were')} skipped; the first: {damaged[0]}")
         lines += map(str, self.duplicates)
         return lines + self._imbalance()
 
@@ -63,7 +64,7 @@ class Splits:
         most, least = int(counts.argmax()), int(counts.argmin())
         if counts[most] < IMBALANCE * counts[least]:
             return []
-        what = "images" if "image" in self.train.columns else "examples"
+        what = f"{self.input.example}s"
         return [
             f"imbalanced classes: {counts[most]:,} training {what} of {self.class_names[most]!r}, "
             f"{counts[least]:,} of {self.class_names[least]!r}; data.balance=weights or oversample evens them out"

@@ -130,7 +130,7 @@ def test_equal_hashes_are_not_taken_for_equal_images(monkeypatch):
     from tkit_pipelines import duplicates
 
     monkeypatch.setattr(duplicates, "_hashes", lambda examples: np.zeros(len(examples), np.uint64))
-    assert duplicates.find({"one": noise(5, 0), "other": noise(5, 1)}) == ()
+    assert duplicates.find({"one": noise(5, 0), "other": noise(5, 1)}, "image") == ()
 
 
 def test_60000_images_are_looked_through_in_half_a_second():

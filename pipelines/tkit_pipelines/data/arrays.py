@@ -62,7 +62,7 @@ class Arrays(Data):
             )
         inputs = {name: _input(array, f"{self.source}: the array {name!r}") for name, array in arrays.items()}
         specs = tuple(TensorSpec(name, array.shape[1:], str(array.dtype)) for name, array in inputs.items())
-        parts = self._parts(Loaded(Examples({**right, **inputs}), None, class_names), seed)
+        parts = self._parts(Loaded(Examples({**right, **inputs}), None, class_names, example="example"), seed)
         return Splits(*parts, class_names, Tensors(specs), self.source)
 
     def _right(self, arrays: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:

@@ -138,7 +138,15 @@ def _loaded(corpus: Corpus, inputs: Mapping[str, np.ndarray], target: str | None
         )
 
     test = part(slice(corpus.train, None)) if len(corpus.texts) > corpus.train else None
-    return Loaded(part(slice(corpus.train)), test, corpus.class_names, corpus.skipped, corpus.notes, corpus.validation)
+    return Loaded(
+        part(slice(corpus.train)),
+        test,
+        corpus.class_names,
+        corpus.skipped,
+        corpus.notes,
+        validation=corpus.validation,
+        example=Text.example,
+    )
 
 
 def _step(length: int) -> int:

@@ -1,0 +1,27 @@
+"""SST-2 with fastText's bag of hashed n-grams of words and characters, trained from scratch in half a minute.
+
+tkit run --recipe sst2_fasttext --data ./sst2      # a folder with train.tsv, dev.tsv, test.tsv
+"""
+
+from tkit.models.fasttext import FastText
+from tkit.recipe import Recipe
+from tkit.training.config import Fit
+from tkit.training.optimizers.adamw import AdamW
+from tkit.training.schedules.cosine import Cosine
+from tkit_pipelines.data.texts import Texts
+from tkit_pipelines.tokenizers.ngrams import NGrams
+
+
+def recipe() -> Recipe:
+    """Four numbers for each of 65,536 buckets; most n-grams of a sentence are dropped in training."""
+    return Recipe(
+        name="sst2_fasttext",
+        data=Texts(source="tfds:glue/sst2", length=512, batch_size=64, tokenizer=NGrams(buckets=2**16)),
+        model=FastText(width=4, pooling="sum", ngram_dropout=0.8),
+        fit=Fit(
+            epochs=20,
+            optimizer=AdamW(learning_rate=3e-3, weight_decay=0.0),
+            schedule=Cosine(warmup=0.05),
+            clip_norm=1.0,
+        ),
+    )
