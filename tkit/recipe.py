@@ -35,9 +35,10 @@ class Recipe(Config):
     task: Annotated[Task, OneOf("tkit.tasks")] = Classification()
     """What is learned: `classification` or `regression`, with their fields; `inference` takes a model as it is."""
     data: Annotated[Data, OneOf("tkit_pipelines.data")]
-    """`images` or `arrays`, with their fields: where the examples come from, batches and augmentation."""
+    """`images`, `texts` or `arrays`, with their fields: where the examples come from, batches and augmentation."""
     model: Annotated[Model, OneOf("tkit.models")]
-    """`cnn`, `resnet`, `mobilenet`, `backbone`, or a kind from the recipe's own file, with its fields."""
+    """`cnn`, `resnet`, `mobilenet`, `backbone`, for texts `transformer`, `fasttext`, `text_cnn`, `recurrent`, or a kind
+    from the recipe's own file, with their fields."""
     fit: Fit = Fit()
     """Training."""
     compress: tuple[Annotated[Step, OneOf("tkit.compression.steps")], ...] = ()

@@ -1,14 +1,16 @@
-"""Classify image files.
+"""Predict for images, texts or arrays.
 
-Images are decoded as in training and run through the exported int8 file if there is
-one (--format chooses). Folders are searched for images. Images that cannot be
-read are named; the others are still classified, and the command ends with exit code 2.
+What is given is read as in training and run through the exported int8 file if there is
+one (--format chooses): image files and folders of them; of a model of texts a text as it
+is, .txt files and folders of them, or - for a text per line of standard input. What cannot
+be read is named; the others are still predicted, and the command ends with exit code 2.
 
 Examples:
   tkit predict runs/digits_cnn-1 seven.png
   tkit predict runs/digits_cnn-1/float/export ./images --top 3 --format float32
   tkit predict model.keras cat.jpg --pixels 0-1 data.resize=keras-crop
-  tkit predict runs/digits_cnn-1 ./images --json
+  tkit predict runs/sentences_transformer-1 "Slice the bread" "It rains" --json
+  tkit predict runs/sentences_transformer-1 - < sentences.txt
 """
 
 from __future__ import annotations
@@ -30,24 +32,24 @@ if TYPE_CHECKING:
 @tkit_command(__doc__)
 @click.argument("subject", metavar="RUN|FILE|BUNDLE", type=click.Path(path_type=Path), shell_complete=_complete.runs)
 @click.argument(
-    "images",
-    metavar="IMAGE... [data.resize=RULE]",
+    "items",
+    metavar="ITEM... [data.resize=RULE]",
     nargs=-1,
     required=True,
     shell_complete=_complete.files,
 )
-@click.option("--top", type=click.IntRange(min=1), help="Classes shown per image. [default: 5]")
+@click.option("--top", type=click.IntRange(min=1), help="Classes shown of each. [default: 5]")
 @_options.variant_option
 @_model.format_option
 @_model.pixels_option
 @_options.runs_dir_option
 @click.option(
-    "--skip-bad", is_flag=True, help="Skip damaged images: they are named, and the command ends with exit code 0."
+    "--skip-bad", is_flag=True, help="Skip what is damaged: it is named, and the command ends with exit code 0."
 )
 @_options.json_option
 def command(
     subject: Path,
-    images: tuple[str, ...],
+    items: tuple[str, ...],
     top: int | None,
     variant: str | None,
     format: str | None,
@@ -61,7 +63,7 @@ def command(
 
     with _options.results(as_json, "predictions") as show:
         _options.silence_tensorflow()
-        images, overrides = _options.split_overrides(images)
+        items, overrides = _options.split_overrides(items)
         resize = None
         for override in overrides:
             key, _, resize = override.partition("=")
@@ -69,7 +71,7 @@ def command(
                 raise click.UsageError(f"predict takes only data.resize=RULE, received {override!r}.")
         found = tkit.predict(
             subject,
-            images,
+            items,
             top=top,
             variant=variant,
             format=format,

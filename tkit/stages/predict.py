@@ -1,4 +1,4 @@
-"""Classifying image files with any model, through the code that a device runs."""
+"""Predicting with any model for images, texts or arrays, through the code that a device runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tkit_edge.predict import predict as classify
 @stage()
 def predict(
     subject: Run | str | Path,
-    images: Sequence[str | Path],
+    items: Sequence[str | Path],
     *,
     top: int | None = None,
     variant: str | None = None,
@@ -31,13 +31,14 @@ def predict(
     runs_dir: str | Path | None = None,
     resize: str | None = None,
 ) -> list[Prediction]:
-    """The likeliest classes of image files.
+    """What a model predicts for images, texts or arrays.
 
     Args:
         subject: a run or its folder, a bundle, a .tflite file or a .keras file; the classes of the last two are
             numbers, because the files don't hold names.
-        images: image files, or folders of them.
-        top: how many classes of each image; of other models none may be asked for.
+        items: image files, or folders of them; texts as they are, .txt files, folders of them, or "-": a text per line
+            of standard input; .npz files.
+        top: how many classes of each; of other models none may be asked for.
         variant: of a run; the newest by default.
         format: "keras" or an exported format; int8 where it is exported, else what there is.
         pixels: what pixels a .keras or .tflite file takes, where it doesn't show it.
@@ -45,10 +46,10 @@ def predict(
         resize: as `data.resize`; by default as the run or bundle has it, "keras" for a bare file.
 
     Returns:
-        One prediction an image, in order; an image that can't be read has an `error`.
+        One prediction per item, in order; one that can't be read has an `error`.
 
     Raises:
-        InputError: no such model, or none of the images can be read.
+        InputError: no such model, or nothing can be read.
 
     Example:
         >>> tkit.predict("runs/digits_cnn-1", ["seven.png"])[0].answer.classes[0].label
@@ -62,7 +63,7 @@ def predict(
             if not isinstance(model.input, Image):
                 raise InputError(f"resize={resize} is for images; {opened.file} takes another kind of input.")
             model = replace(model, input=replace(model.input, resize=resize))
-        return classify([str(image) for image in images], model, top)
+        return classify([str(item) for item in items], model, top)
 
 
 def _open(
