@@ -1,5 +1,7 @@
 """Decoded images kept on disk: made once for a source and a size, memory-mapped by every later stage.
 
+Encoded texts lie beside them (`token_cache`).
+
 An entry is a folder `<cache>/decoded/<sha256 of the key>/` with `images.npy` (uint8 [N, H, W, C], training
 images first), `labels.npy` (int32 [N], -1 for a file that is no image) and `meta.json` (key, counts, class
 names, bad files, checksums), which is written last. The folder gets its name by a rename when it is whole. An
@@ -68,10 +70,11 @@ class Held(NamedTuple):
 
     folder: Path
     source: str
-    """What it was decoded from."""
+    """What it was decoded or encoded from."""
     shape: tuple[int, ...]
-    """Height, width and channels."""
+    """Height, width and channels; of texts the length."""
     images: int
+    """Or texts."""
     bytes: int
 
 
@@ -109,7 +112,8 @@ def _held(folder: Path) -> Held:
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         meta = json.loads((folder / "meta.json").read_text())
         source, shape = str(next(iter(meta["key"]["source"].values()))), tuple(meta["key"]["shape"][:3])
-        count = int(np.load(folder / "labels.npy", mmap_mode="r", allow_pickle=False).shape[0])
+        rows = next(path for name in ("labels.npy", "tokens.npy") if (path := folder / name).is_file())
+        count = int(np.load(rows, mmap_mode="r", allow_pickle=False).shape[0])
     return Held(folder, source, shape, count, bytes_below(folder))
 
 

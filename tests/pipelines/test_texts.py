@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tkit_edge.inputs.text import Text
 from tkit_edge.inputs.tokenizers import FIRST, PAD, START, UNKNOWN
+from tkit_pipelines import cache, token_cache
 from tkit_pipelines.batches import Batches, in_order
 from tkit_pipelines.data.texts import Texts
 from tkit_pipelines.tokenizers.words import Words
@@ -121,3 +122,23 @@ def test_where_a_text_came_from_is_known(splits):
     text = splits.test.encoded(3).decode()
     assert np.array_equal(splits.input.read(text)["tokens"], splits.test.columns["tokens"][3])
     assert "line" in splits.test.file(3)
+
+
+def test_what_takes_long_to_encode_is_encoded_once(data, splits, monkeypatch, tmp_path):
+    monkeypatch.setenv("TKIT_CACHE", str(tmp_path))
+    data.load(seed=0)
+    assert not (tmp_path / "decoded").exists()  # quick enough
+    monkeypatch.setattr(token_cache, "WORTH", 0.0)
+    data.load(seed=0)
+    (entry,) = cache.held()
+    assert (entry.source, entry.shape, entry.images) == ("sentences", (24,), 420)
+    monkeypatch.setattr(Text, "encoded_texts", lambda self, texts: pytest.fail("encoded again"))
+    again = data.load(seed=0)
+    assert np.array_equal(again.test.columns["tokens"], splits.test.columns["tokens"])
+    monkeypatch.undo()
+    monkeypatch.setenv("TKIT_CACHE", str(tmp_path))
+    path = entry.folder / "tokens.npy"
+    damaged = bytearray(path.read_bytes())
+    damaged[-5] ^= 1
+    path.write_bytes(damaged)
+    assert np.array_equal(data.load(seed=0).test.columns["tokens"], splits.test.columns["tokens"])

@@ -1,7 +1,7 @@
 """Show what tkit caches on disk, or clear it.
 
 The cache holds decoded images of folders, archives and TFDS sets, one entry per
-source and size. All of it can be recreated; runs are not in it.
+source and size, and the ids of texts. All of it can be recreated; runs are not in it.
 
 Examples:
   tkit cache
@@ -34,5 +34,5 @@ def command(clear: bool, as_json: bool) -> None:
         lines += [f"freed {size_text(found.freed)}"] if clear else []
         for item in found.entries:
             size = "x".join(map(str, item.shape))
-            lines.append(f"{size_text(item.bytes):>10}  {item.images:>9,} images  {size:<11}  {item.source}")
+            lines.append(f"{size_text(item.bytes):>10}  {item.images:>9,} examples  {size:<11}  {item.source}")
         show(document, "\n".join(lines))

@@ -20,6 +20,7 @@ from tkit_pipelines.divide import divide
 from tkit_pipelines.seeds import derive
 from tkit_pipelines.source import Loaded
 from tkit_pipelines.splits import Splits
+from tkit_pipelines.token_cache import encoded
 from tkit_pipelines.tokenizers import TokenizerConfig
 from tkit_pipelines.tokenizers.words import Words
 
@@ -69,7 +70,8 @@ class Texts(Data):
         input = known if isinstance(known, Text) else None
         if input is None:
             input = Text(self.tokenizer.learn([corpus.texts[row] for row in kept]), self.length)
-        loaded = _loaded(corpus, {"tokens": input.encoded_texts(corpus.texts)}, self.target)
+        tokens = encoded(input, corpus.texts, self.source)
+        loaded = _loaded(corpus, {"tokens": tokens}, self.target)
         parts = self._parts(loaded, seed)
         return Splits(*parts, corpus.class_names, input, self.source, corpus.skipped, corpus.notes)
 
