@@ -28,6 +28,7 @@ from tkit.training.progress import TrainingProgress
 from tkit.training.saving import Saving
 from tkit.training.start import StartClock
 from tkit.training.tensorboard import TensorBoardLog
+from tkit.training.vectors import begin_with
 from tkit_edge.errors import InputError
 from tkit_edge.text import counted
 from tkit_pipelines.batches import Batches, in_order
@@ -113,6 +114,12 @@ def _train(
     saving = _saving(run, settings, {"setup": here}, start)
     measure = contract.output.measure
     assert measure is not None  # whatever can be trained has one
+    vectors = None
+    if settings.fit.vectors is not None:  # a checkpoint, if there is one, takes their place
+        vectors = begin_with(model, settings.fit.vectors, contract.input)
+        console.say(
+            f"vectors: {vectors.words:,} of the {vectors.vocabulary:,} words begin with those of {vectors.path}"
+        )
     progress = TrainingProgress(len(splits.validation), measure, contract.input.example)
     log = TensorBoardLog(run.folder / "logs", batches, splits.validation, contract)
     try:
@@ -145,6 +152,7 @@ def _train(
         **contract.as_json(),
         data=identity(settings.data, splits),
         parameters=model.count_params(),
+        **({"vectors": vectors._asdict()} if vectors else {}),
     )
     return run
 

@@ -35,6 +35,8 @@ class Fit(Config):
     """`sgd`, `adamw` or `muon`, with their fields."""
     schedule: Annotated[Schedule, OneOf("tkit.training.schedules")] = OneCycle()
     """`one_cycle`, `cosine` or `step`, with their fields."""
+    vectors: str | None = None
+    """A file of word vectors in GloVe's text format that a model of texts begins with; null: none."""
     l2: float = Field(0.0, ge=0)
     """L2 penalty on the kernels, added to the loss (loss += l2 * sum of squares)."""
     ema: float = Field(0.0, ge=0, lt=1)
