@@ -83,7 +83,10 @@ def test_another_vocabulary_is_refused(bundle):
     [
         ({"length": 1}, "length: expected at least 2"),
         ({"length": "6"}, "length: expected int"),
-        ({"tokenizer": {"kind": "sentencepiece"}}, "this tkit-edge knows bytes, ngrams, wordpiece, words"),
+        (
+            {"tokenizer": {"kind": "sentencepiece"}},
+            "this tkit-edge knows bytes, known_ngrams, ngrams, wordpiece, words",
+        ),
         ({"vocabulary": {"file": "../../etc/passwd", "sha256": ""}}, "expected a file's plain name"),
         ({"vocabulary": None}, "vocabulary"),
         ({"vocabulary": {"file": "bundle.json", "sha256": "0" * 64}}, "is not the vocabulary"),

@@ -23,6 +23,7 @@ from tkit_edge.text_normalization import words
 from tkit_pipelines.config import Config, OneOf, component_class, kinds
 from tkit_pipelines.tokenizers import TokenizerConfig
 from tkit_pipelines.tokenizers.bytes import Bytes
+from tkit_pipelines.tokenizers.known_ngrams import KnownNGrams
 from tkit_pipelines.tokenizers.ngrams import NGrams
 from tkit_pipelines.tokenizers.wordpiece import WordPiece
 from tkit_pipelines.tokenizers.words import Words
@@ -150,7 +151,7 @@ def test_what_a_kind_learns_is_the_tokenizer_of_the_same_kind(kind):
     assert isinstance(learned, Tokenizer) and learned.kind == kind
     assert len(learned.encode("a film", 99)) > 1
     assert Holder.model_validate_json(Holder(tokenizer=config).model_dump_json()).tokenizer == config
-    assert component_class("tkit_pipelines.tokenizers", kind)(lowercase=False).learn(["b B b B"]).lowercase is False
+    assert component_class("tkit_pipelines.tokenizers", kind)(lowercase=False).learn(["b B b B"] * 2).lowercase is False
 
 
 def test_nothing_is_learned_of_bytes_and_ngrams():
@@ -176,3 +177,9 @@ def test_nothing_is_learned_of_bytes_and_ngrams():
 def test_wrong_settings_are_refused(value, message):
     with pytest.raises(ValidationError, match=message):
         Holder(tokenizer=value)
+
+
+def test_ngrams_are_known_by_the_texts_that_have_them():
+    learned = KnownNGrams(characters=None).learn(["a film a film", "a play", "the play"])
+    assert learned.vocabulary == ("\u2581a", "\u2581play")  # twice in one text is one text
+    assert KnownNGrams(characters=(3, 3), words=(1, 1)).learn(["art", "party"]).vocabulary == ("art",)

@@ -128,7 +128,7 @@ def _int4(model: keras.Model, kept: Kept, names: Sequence[str], float_layers: Se
     """
     wanted = named(model, names, "quantize: int4 names")
     able = [layer for layer in with_kernels(model) if layer.trainable and layer.name not in float_layers]
-    able = [layer for layer in able if not isinstance(layer, keras.layers.Conv2DTranspose)]
+    able = [layer for layer in able if not isinstance(layer, (keras.layers.Conv2DTranspose, keras.layers.Embedding))]
     found = tuple(layer.name for layer in able if layer.name in wanted)
     for name in names:
         if name in wanted and name not in found:

@@ -36,10 +36,10 @@ def tokens(spec: Spec) -> Tokens:
     return Tokens(ids, ops.minimum(ids, 1))
 
 
-def embedding(ids: keras.KerasTensor, spec: Spec, width: int) -> keras.KerasTensor:
-    """A trained vector for each id: [batch, tokens, width]."""
+def embedding(ids: keras.KerasTensor, spec: Spec, width: int, deviation: float = 0.05) -> keras.KerasTensor:
+    """A trained vector for each id: [batch, tokens, width]; it begins at random, with this standard deviation."""
     (size,) = spec.sizes.values()
-    initial = keras.initializers.RandomNormal(stddev=0.05)
+    initial = keras.initializers.RandomNormal(stddev=deviation)
     return layers.Embedding(size, width, embeddings_initializer=initial, name="token_embedding")(ids)
 
 

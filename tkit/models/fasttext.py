@@ -38,7 +38,8 @@ class FastText(Model):
         from tkit.models._blocks import head
 
         ids, present = _text.tokens(spec)
-        x = _text.embedding(ids, spec, self.width)
+        # Near 0: an n-gram that training never saw adds nothing.
+        x = _text.embedding(ids, spec, self.width, deviation=1e-3)
         if self.ngram_dropout:
             x = layers.Dropout(self.ngram_dropout, noise_shape=(None, None, 1), name="ngram_dropout")(x)
         x = (_text.mean if self.pooling == "mean" else _text.total)(x, present)

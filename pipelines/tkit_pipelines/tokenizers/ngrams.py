@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from tkit_edge.inputs.tokenizers import ngrams as edge
+from tkit_edge.ngram_lists import MAX_CHARACTERS, MAX_WORDS
 from tkit_pipelines.tokenizers import TokenizerConfig
 
 
@@ -17,8 +18,12 @@ def _ascending(lengths: tuple[int, int]) -> tuple[int, int]:
     return lengths
 
 
-_Words = Annotated[int, Field(ge=1, le=edge.MAX_WORDS)]
-_Characters = Annotated[int, Field(ge=1, le=edge.MAX_CHARACTERS)]
+_Words = Annotated[int, Field(ge=1, le=MAX_WORDS)]
+_Characters = Annotated[int, Field(ge=1, le=MAX_CHARACTERS)]
+WordLengths = Annotated[tuple[_Words, _Words], AfterValidator(_ascending)]
+"""The fewest and the most words of an n-gram."""
+Characters = Annotated[tuple[_Characters, _Characters], AfterValidator(_ascending)]
+"""The fewest and the most characters of one."""
 
 
 class NGrams(TokenizerConfig):
@@ -30,9 +35,9 @@ class NGrams(TokenizerConfig):
     kind: Literal["ngrams"] = "ngrams"
     buckets: int = Field(default=1 << 15, ge=1, le=edge.MAX_BUCKETS)
     """Ids beside the special ones; n-grams of the same hash share one."""
-    words: Annotated[tuple[_Words, _Words], AfterValidator(_ascending)] = (1, 2)
+    words: WordLengths = (1, 2)
     """The fewest and the most words of an n-gram."""
-    characters: Annotated[tuple[_Characters, _Characters], AfterValidator(_ascending)] | None = (3, 5)
+    characters: Characters | None = (3, 5)
     """The fewest and the most characters of an n-gram within a word; null for words alone."""
     lowercase: bool = True
     """Whether case is ignored."""

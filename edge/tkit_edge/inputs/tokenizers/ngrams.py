@@ -9,7 +9,6 @@ Source: Bojanowski et al. 2017, arXiv:1607.04606, and Joulin et al. 2017, arXiv:
 
 from __future__ import annotations
 
-import reprlib
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -18,13 +17,11 @@ from zlib import crc32
 
 from tkit_edge import text_normalization
 from tkit_edge import vocabulary as vocabularies
-from tkit_edge.errors import InputError
 from tkit_edge.fields import Fields
 from tkit_edge.inputs.tokenizers import FIRST, Tokenizer, remember
+from tkit_edge.ngram_lists import MAX_CHARACTERS, MAX_WORDS, lengths_of, of_words, within
 
 MAX_BUCKETS = 1 << 24
-MAX_WORDS = 5
-MAX_CHARACTERS = 10
 _MAX_REMEMBERED_CHARACTERS = 32  # of a word: longer ones seldom come back, and have many n-grams
 
 
@@ -50,11 +47,9 @@ class NGrams(Tokenizer):
 
         So many words have one at least, so no others are read than these and what the last one's n-gram ends with.
         """
-        fewest, most = self.words
-        words = list(islice(text_normalization.words(text, self.lowercase), limit + most - 1))
-        lengths = range(fewest, most + 1)
-        grams = (gram for length in lengths for gram in zip(*(words[start:] for start in range(length))))
-        ids = [FIRST + crc32(" ".join(gram).encode()) % self.buckets for gram in islice(grams, limit)]
+        words = list(islice(text_normalization.words(text, self.lowercase), limit + self.words[1] - 1))
+        grams = islice(of_words(words, self.words), limit)
+        ids = [FIRST + crc32(gram.encode()) % self.buckets for gram in grams]
         if self.characters:
             for word in words:
                 if len(ids) >= limit:
@@ -78,33 +73,18 @@ class NGrams(Tokenizer):
         characters = fields.get("characters", (list, type(None)))
         return cls(
             fields.count("buckets", most=MAX_BUCKETS),
-            _lengths(fields, "words", MAX_WORDS),
-            None if characters is None else _lengths(fields, "characters", MAX_CHARACTERS),
+            lengths_of(fields, "words", MAX_WORDS),
+            None if characters is None else lengths_of(fields, "characters", MAX_CHARACTERS),
             fields.get("lowercase", bool),
         )
 
     def _within(self, word: str) -> list[int]:
         """The ids of a word's character n-grams."""
         assert self.characters is not None
-        fewest, most = self.characters
-        marked = f"<{word}>"
-        ids = [
-            FIRST + crc32(marked[start : start + length].encode(), 1) % self.buckets
-            for length in range(fewest, most + 1)
-            for start in range(len(marked) - length + 1)
-        ]
+        ids = [FIRST + crc32(gram.encode(), 1) % self.buckets for gram in within(word, self.characters)]
         return remember(self._known, word, ids) if len(word) <= _MAX_REMEMBERED_CHARACTERS else ids
 
     @cached_property
     def _known(self) -> dict[str, list[int]]:
         """The ids of the character n-grams of words that were met."""
         return {}
-
-
-def _lengths(fields: Fields, key: str, most: int) -> tuple[int, int]:
-    """The fewest and the most."""
-    values = fields.get(key, list)
-    if len(values) == 2 and all(type(value) is int for value in values) and 1 <= values[0] <= values[1] <= most:
-        return values[0], values[1]
-    where = f"{fields.file}: {fields.place}{key}"
-    raise InputError(f"{where}: expected the fewest and the most, from 1 to {most}; received {reprlib.repr(values)}.")
