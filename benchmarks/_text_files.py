@@ -1,35 +1,41 @@
 """The files of tkit's Transformer that `text_speed.py` compares: .tflite, and .onnx from Keras and from PyTorch.
 
-Neither exporter's files are what the other's are: of Keras's, ONNX Runtime fuses neither layer normalization nor GELU,
-so the same weights are also put into `torch.nn.TransformerEncoder`, whose export it fuses.
+In the file that Keras exports, ONNX Runtime recognizes neither layer normalization nor GELU; in that of
+`torch.nn.TransformerEncoder` with the same weights it fuses both and is 1.5 times as fast.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
+import onnxruntime
 import torch
 from _sentences import LENGTH, VOCABULARY, made, text_input, transformer
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 from torch import nn
 
+from tkit.conversion.config import Format
 from tkit.conversion.converter import Converter
 from tkit.graph import clone, cloned
+from tkit_edge import runtime
 
 EXPORTERS = "Keras", "PyTorch"
-CALIBRATION = 100
+CALIBRATION, COMPARED = 100, 1_000
 """Sentences."""
 
 
-def prepare(folder: Path) -> None:
-    """`float32.tflite` and `int8.tflite`, `<exporter>-float32.onnx`, `-dynamic.onnx` and `-static.onnx` of both, and
-    `tokens.npy`, the ids of some sentences."""
-    model, tokens = transformer(), text_input().encoded_texts(made()[0][:CALIBRATION])
+def prepare(folder: Path, formats: Sequence[Format]) -> None:
+    """A `.tflite` file of each format; `-float32.onnx`, `-dynamic.onnx` and `-static.onnx` of each exporter;
+    `tokens.npy`, the ids of some sentences; `same.json`, on what share of others each file gives the model's class."""
+    model, ids = transformer(), text_input().encoded_texts(made()[0][: CALIBRATION + COMPARED])
+    tokens = ids[:CALIBRATION]
     np.save(folder / "tokens.npy", tokens)
     with Converter(model, {"tokens": tokens}, io="int8") as convert:
-        for fmt in ("float32", "int8"):
+        for fmt in formats:
             (folder / f"{fmt}.tflite").write_bytes(convert(fmt))
     paths = [folder / f"{exporter}-float32.onnx" for exporter in EXPORTERS]
     spec = [keras.InputSpec(shape=(1, LENGTH), dtype="int32", name="tokens")]
@@ -49,6 +55,17 @@ def prepare(folder: Path) -> None:
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
         )
+    files = [*folder.glob("*.tflite"), *folder.glob("*.onnx")]
+    expected = model.predict(ids[CALIBRATION:], verbose=0).argmax(axis=1)
+    same = {path.name: float(np.mean(_classes(path, ids[CALIBRATION:]) == expected)) for path in files}
+    (folder / "same.json").write_text(json.dumps(same))
+
+
+def _classes(path: Path, ids: np.ndarray) -> np.ndarray:
+    if path.suffix == ".tflite":
+        return runtime.Model(path).predict(ids).argmax(axis=1)
+    session = onnxruntime.InferenceSession(path)
+    return np.array([session.run(None, {"tokens": row[None]})[0].argmax() for row in ids])
 
 
 class _Tokens(CalibrationDataReader):

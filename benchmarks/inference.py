@@ -14,14 +14,15 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
 
 import numpy as np
-from _latency import CALLS, litert, onnx
+from _latency import CALLS, latency, litert, onnx
 from _report import publish
-from _sides import Side, compare, ratios, table
+from _sides import Side, Turns, compare, ratios, table
 
 DEPTHS, REPEATS = (8, 20), 9
 FOLDER = Path(tempfile.gettempdir()) / f"tkit-inference-{os.getuid()}"
@@ -72,14 +73,20 @@ def prepare(depth: int, folder: Path) -> None:
     )
 
 
+def file_side(turns: Turns, load: Callable[[Path, np.ndarray], Callable[[], object]], path: Path) -> None:
+    """A file's latency on an image."""
+    call = load(path, np.zeros((1, 32, 32, 3), np.float32))
+    turns.measure(lambda: latency(call))
+
+
 def sides(depth: int) -> dict[str, Side]:
     """The sides of a depth by name."""
-    folder, image = FOLDER / f"resnet{depth}", np.zeros((1, 32, 32, 3), np.float32)
+    folder = FOLDER / f"resnet{depth}"
     return {
-        f"ResNet-{depth}, LiteRT float32": partial(litert, path=folder / "float32.tflite", example=image),
-        f"ResNet-{depth}, LiteRT int8": partial(litert, path=folder / "int8.tflite", example=image),
-        f"ResNet-{depth}, ONNX Runtime float32": partial(onnx, path=folder / "float32.onnx", example=image),
-        f"ResNet-{depth}, ONNX Runtime int8": partial(onnx, path=folder / "int8.onnx", example=image),
+        f"ResNet-{depth}, LiteRT float32": partial(file_side, load=litert, path=folder / "float32.tflite"),
+        f"ResNet-{depth}, LiteRT int8": partial(file_side, load=litert, path=folder / "int8.tflite"),
+        f"ResNet-{depth}, ONNX Runtime float32": partial(file_side, load=onnx, path=folder / "float32.onnx"),
+        f"ResNet-{depth}, ONNX Runtime int8": partial(file_side, load=onnx, path=folder / "int8.onnx"),
     }
 
 
