@@ -54,7 +54,7 @@ class Turns:
 Side = Callable[[Turns], None]
 
 
-def epoch_a_turn(keras: Any, turns: Turns, steps: int, batch: int) -> Any:
+def epoch_a_turn(keras: Any, turns: Turns, steps: int, batch: int, figure: str = "images_per_second") -> Any:
     """A callback that gives each epoch of a long training a turn, from its begin to the end of its last step."""
 
     class EpochATurn(keras.callbacks.Callback):
@@ -67,7 +67,7 @@ def epoch_a_turn(keras: Any, turns: Turns, steps: int, batch: int) -> Any:
                 self.seconds = time.perf_counter() - self.began
 
         def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-            turns.answer({"images_per_second": steps * batch / self.seconds})
+            turns.answer({figure: steps * batch / self.seconds})
 
     return EpochATurn()
 

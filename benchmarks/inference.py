@@ -14,18 +14,17 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
+from _latency import CALLS, latency, litert, onnx
 from _report import publish
 from _sides import Side, Turns, compare, ratios, table
 
-DEPTHS, REPEATS, CALLS = (8, 20), 9, 2_000
+DEPTHS, REPEATS = (8, 20), 9
 FOLDER = Path(tempfile.gettempdir()) / f"tkit-inference-{os.getuid()}"
 
 
@@ -74,50 +73,20 @@ def prepare(depth: int, folder: Path) -> None:
     )
 
 
-def litert(turns: Turns, path: Path) -> None:
-    """LiteRT's interpreter, XNNPACK."""
-    from tkit_edge import runtime
-
-    made: Any = runtime.load(path, threads=1)
-    details = made.get_input_details()[0]
-    made.set_tensor(details["index"], np.zeros(details["shape"], details["dtype"]))
-    _timed(turns, made.invoke)
-
-
-def onnx(turns: Turns, path: Path) -> None:
-    """ONNX Runtime's CPU provider; inputs and outputs bound once, as LiteRT's are."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    binding = session.io_binding()
-    binding.bind_cpu_input(session.get_inputs()[0].name, np.zeros((1, 32, 32, 3), np.float32))
-    binding.bind_output(session.get_outputs()[0].name)
-    _timed(turns, lambda: session.run_with_iobinding(binding))
-
-
-def _timed(turns: Turns, call: Callable[[], object]) -> None:
-    def once() -> dict[str, float]:
-        times = []
-        for _ in range(CALLS):
-            began = time.perf_counter_ns()
-            call()
-            times.append(time.perf_counter_ns() - began)
-        return {"microseconds": median(times) / 1000}
-
-    turns.measure(once)
+def file_side(turns: Turns, load: Callable[[Path, np.ndarray], Callable[[], object]], path: Path) -> None:
+    """A file's latency on an image."""
+    call = load(path, np.zeros((1, 32, 32, 3), np.float32))
+    turns.measure(lambda: latency(call))
 
 
 def sides(depth: int) -> dict[str, Side]:
     """The sides of a depth by name."""
     folder = FOLDER / f"resnet{depth}"
     return {
-        f"ResNet-{depth}, LiteRT float32": partial(litert, path=folder / "float32.tflite"),
-        f"ResNet-{depth}, LiteRT int8": partial(litert, path=folder / "int8.tflite"),
-        f"ResNet-{depth}, ONNX Runtime float32": partial(onnx, path=folder / "float32.onnx"),
-        f"ResNet-{depth}, ONNX Runtime int8": partial(onnx, path=folder / "int8.onnx"),
+        f"ResNet-{depth}, LiteRT float32": partial(file_side, load=litert, path=folder / "float32.tflite"),
+        f"ResNet-{depth}, LiteRT int8": partial(file_side, load=litert, path=folder / "int8.tflite"),
+        f"ResNet-{depth}, ONNX Runtime float32": partial(file_side, load=onnx, path=folder / "float32.onnx"),
+        f"ResNet-{depth}, ONNX Runtime int8": partial(file_side, load=onnx, path=folder / "int8.onnx"),
     }
 
 
@@ -144,7 +113,7 @@ def main() -> None:
             row = (f"{ours} / {label}, latency, one thread", f"{ratio:.2f} x")
             if row not in rows:
                 rows.append(row)
-    body = "Microseconds an image, median of 2,000 calls a round.\n\n" + "\n\n".join(parts)
+    body = f"Microseconds an image, median of {CALLS:,} calls a round.\n\n" + "\n\n".join(parts)
     publish("inference", "Latency: LiteRT and ONNX Runtime", body, rows, measured)
 
 
