@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -111,9 +112,7 @@ def _predicted(texts: Sequence[str], labels: np.ndarray) -> np.ndarray | None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-    features = TfidfVectorizer(
-        analyzer=_terms, sublinear_tf=True, max_features=MOST_FEATURES, dtype=np.float32
-    )
+    features = TfidfVectorizer(analyzer=_terms, sublinear_tf=True, max_features=MOST_FEATURES, dtype=np.float32)
     try:
         vectors = features.fit_transform(texts)
     except ValueError:  # an empty vocabulary
@@ -132,4 +131,4 @@ def _predicted(texts: Sequence[str], labels: np.ndarray) -> np.ndarray | None:
 def _terms(text: str) -> list[str]:
     """Words, and pairs of words that stand beside each other."""
     found = list(words(text[:MOST_CHARACTERS], lowercase=True))
-    return [*found, *map(" ".join, zip(found, found[1:], strict=False))]
+    return [*found, *map(" ".join, pairwise(found))]

@@ -1,4 +1,4 @@
-"""Whether what a user typed after `--data` is texts or images, found cheaply: by names and the first lines of a file."""
+"""Whether what a user typed after `--data` is texts or images, by names and the first lines of files."""
 
 from __future__ import annotations
 

@@ -49,11 +49,11 @@ class TextSurvey:
     """How the source was read, where that could have been otherwise."""
     problems: list[str]
     """Why training on this would be refused; empty where it would not."""
-    classes: np.ndarray
+    classes: np.ndarray = field(repr=False)
     """Of each text: int [n]; 0 where there are no classes."""
-    tokenizer: Tokenizer | None = None
+    tokenizer: Tokenizer | None = field(default=None, repr=False)
     """Learned on the training part; None where that failed, which is a problem."""
-    lengths: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    lengths: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64), repr=False)
     """Of each text, its ids and the start's: int [n]; empty without a tokenizer."""
     suggested_length: int | None = None
     """Enough for 95 % of the training part."""
