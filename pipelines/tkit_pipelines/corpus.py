@@ -95,7 +95,6 @@ def read_corpus(
         values = _numbers(found, rows, where)
     if problems and checked:
         raise InputError(problems[0])
-    skipped = (*found.skipped, *(Bad(found.places[row], f"{found.places[row]}: {bad[row]}") for row in sorted(bad)))
     return Corpus(
         texts=[cleaned[row] for row in rows],
         labels=values,
@@ -103,7 +102,7 @@ def read_corpus(
         validation=len(validation),
         class_names=names,
         places=found.places.take(rows),
-        skipped=skipped,
+        skipped=(*found.skipped, *(Bad(found.places[row], f"{found.places[row]}: {bad[row]}") for row in sorted(bad))),
         notes=tuple(notes),
         problems=problems,
     )

@@ -15,6 +15,7 @@ from tkit_edge.inputs.tokenizers import UNKNOWN, Tokenizer
 from tkit_edge.text import counted
 from tkit_pipelines.class_names import lookalikes
 from tkit_pipelines.corpus import Corpus, read_corpus
+from tkit_pipelines.data import Labels
 from tkit_pipelines.data.texts import Texts
 from tkit_pipelines.dataset import Bad, Examples
 from tkit_pipelines.divide import divide
@@ -37,6 +38,8 @@ class TextSurvey:
     """What is known of a data set of texts after all of it has been read."""
 
     name: str
+    labels: Labels
+    """`data.labels`: what they are."""
     length: int
     """`data.length`: longer texts are cut."""
     class_names: tuple[str, ...]
@@ -99,6 +102,7 @@ def text_survey(data: Texts) -> TextSurvey:
     number = max(1, len(corpus.class_names))
     found = TextSurvey(
         name=data.source,
+        labels=data.labels,
         length=data.length,
         class_names=corpus.class_names,
         splits={split: np.bincount(classes[rows], minlength=number).tolist() for split, rows in splits.items()},

@@ -37,7 +37,7 @@ def document(found: Survey) -> dict[str, Any]:
         "strays": found.strays,
         "notes": found.notes,
         "problems": found.problems,
-        "command": None if found.problems else _command(found),
+        "command": _command(found),
     }
 
 
@@ -67,15 +67,20 @@ def lines(found: Survey, columns: int | None) -> list[str]:
         strays = counted(len(found.strays), "file that is not an image is", "files that are not images are")
         lines.append(f"strays  {strays} skipped: {found.strays[0]} ...")
     lines += bad_ones(found.bad, f"{counted(len(found.bad), 'file')} can't be read")
-    return [*lines, *verdict(found.problems, "" if found.problems else _command(found))]
+    return [*lines, *verdict(found.problems, _command(found))]
 
 
-def _command(found: Survey) -> str:
-    """The command that trains on the data as it is: its size, at most `LARGEST` pixels per side, and its channels."""
+def _command(found: Survey) -> str | None:
+    """The command that trains on the data as it is: its size, at most `LARGEST` pixels per side, and its channels.
+
+    None where there are problems.
+    """
+    if found.problems:
+        return None
     height, width, channels = found.shape.array
     if found.heights:
         spreads = spread(found.heights), spread(found.widths)
-        height, width = (int(spread["median"]) for spread in spreads if spread)
+        height, width = (int(sides["median"]) for sides in spreads if sides)
         scale = min(1.0, LARGEST / max(height, width))
         height, width = (max(1, round(side * scale)) for side in (height, width))
         channels = 1 if all(kind.endswith(GREY) for kind in found.kinds) else 3

@@ -61,10 +61,12 @@ def bad_ones(bad: Sequence[Bad], what: str) -> list[str]:
     return ["", f"{what}:", *(f"  {item.reason}" for item in bad[:LISTED]), *more]
 
 
-def verdict(problems: Sequence[str], command: str) -> list[str]:
-    """What would stop training, or the command that trains."""
+def verdict(problems: Sequence[str], command: str | None) -> list[str]:
+    """What would stop training, or the command that trains; None: there is none for data without labels."""
     if problems:
         return ["", *(f"problem: {problem}" for problem in problems)]
+    if command is None:
+        return ["", "no problems"]
     return ["", "no problems: a recipe can train on it", f"  {command}"]
 
 

@@ -42,7 +42,7 @@ def document(found: TextSurvey, overrides: Sequence[str]) -> dict[str, Any]:
         },
         "notes": found.notes,
         "problems": found.problems,
-        "command": None if found.problems else _command(found, overrides),
+        "command": _command(found, overrides),
     }
 
 
@@ -74,7 +74,7 @@ def lines(found: TextSurvey, overrides: Sequence[str], columns: int | None) -> l
     if found.label_errors and found.label_errors.found:
         lines += _label_errors(found.label_errors)
     lines += bad_ones(found.bad, f"{counted(len(found.bad), 'text')} can't be used")
-    return [*lines, *verdict(found.problems, "" if found.problems else _command(found, overrides))]
+    return [*lines, *verdict(found.problems, _command(found, overrides))]
 
 
 def _unknown(found: TextSurvey) -> list[str]:
@@ -122,13 +122,12 @@ def _shown(text: str) -> str:
     return "".join(" " if unicodedata.category(character) == "Cc" else character for character in line)
 
 
-def _command(found: TextSurvey, overrides: Sequence[str]) -> str:
-    """The command that trains on the data as it is."""
-    others = [override for override in overrides if not override.startswith("data.length=")]
-    words = [
-        *("tkit", "run", "sentences_transformer", "--data", found.name),
-        f"data.length={found.suggested_length}",
-        *others,
-        *(["data.skip_bad=true"] if found.bad and "data.skip_bad=true" not in others else []),
-    ]
+def _command(found: TextSurvey, overrides: Sequence[str]) -> str | None:
+    """The command that trains on the data as it is; None where nothing would."""
+    if found.problems or found.labels == "none":
+        return None
+    words = ["tkit", "run", "sentences_transformer", "--data", found.name, f"data.length={found.suggested_length}"]
+    words += [override for override in overrides if not override.startswith("data.length=")]
+    words += ["task=regression"] if found.labels == "numbers" else []
+    words += ["--skip-bad"] if found.bad else []
     return shlex.join(words)
