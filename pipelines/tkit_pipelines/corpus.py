@@ -57,8 +57,7 @@ def read_corpus(
     """The texts of a file, a folder or a named source.
 
     Args:
-        source: `sentences`, `tfds:NAME`, or the path of a .csv, .tsv, .jsonl or .parquet file, or of a folder of
-            these or of .txt files.
+        source: as `Texts.source`.
         labels: what labels are; `none` ignores them.
         text: the column that holds the texts; None: found by its name, or by its content.
         label: the column that holds the labels; None: likewise.
@@ -88,10 +87,10 @@ def read_corpus(
     values: np.ndarray | None = None
     names: tuple[str, ...] = ()
     problems = found.problems
-    if found.labels is not None and labels == "classes":
+    if labels == "classes":
         values, names = _classes(found, rows)
         problems = problems or _unseen(found, values, len(train), validation, test, where)
-    elif found.labels is not None:
+    elif labels == "numbers":
         values = _numbers(found, rows, where)
     if problems and checked:
         raise InputError(problems[0])

@@ -53,4 +53,4 @@ def _check_classes(loaded: Loaded, source: str) -> None:
         empty = np.flatnonzero(np.bincount(examples.labels, minlength=len(names)) == 0)
         if len(empty):
             skipped = f" ({counted(len(loaded.skipped), 'file was', 'files were')} skipped)" if loaded.skipped else ""
-            raise InputError(f"data {source!r}: class {names[empty[0]]!r} has no {part} examples{skipped}.")
+            raise InputError(f"data {source!r}: class {names[empty[0]]!r} has no {part} images{skipped}.")

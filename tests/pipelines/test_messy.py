@@ -146,7 +146,7 @@ def test_labels_and_files_stay_with_their_images_past_a_bad_one(packed, tree):
 
 def test_a_class_with_bad_files_alone_is_empty(packed, tree):
     files = {**tree, "train/eel/a.png": b"no", "test/eel/b.png": tree["test/cat/0.png"]}
-    with pytest.raises(InputError, match=r"class 'eel' has no training examples \(1 file was skipped\)"):
+    with pytest.raises(InputError, match=r"class 'eel' has no training images \(1 file was skipped\)"):
         data(packed(files), skip_bad=True).load(0)
 
 

@@ -239,5 +239,5 @@ def test_damaged_images_and_those_of_other_formats_are_not(tmp_path, pool, write
 
 def test_a_folder_of_other_files_alone_is_an_empty_class(tmp_path, pool, write):
     files = pool | {"train/notes/a.txt": b"x", "test/notes/b.txt": b"x"}
-    with pytest.raises(InputError, match="class 'notes' has no training examples"):
+    with pytest.raises(InputError, match="class 'notes' has no training images"):
         splits(write["folder"](tmp_path / "set", files))

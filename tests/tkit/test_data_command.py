@@ -191,7 +191,7 @@ def test_problems_of_classes_are_listed_not_raised(tmp_path):
     (tmp_path / "empty" / "eel").mkdir(parents=True)
     assert "class 'eel' has no images" in problems({f"cat/{i}.png": original() for i in range(4)}, "empty")[0]
     unread = {**{f"cat/{i}.png": original() for i in range(4)}, "dog/a.png": b"x", "dog/b.png": b"y"}
-    assert "class 'dog' has no training examples" in problems(unread, "unread")[1]
+    assert "class 'dog' has no training images" in problems(unread, "unread")[1]
 
 
 def test_the_command_that_it_ends_with_trains_on_grey_images_of_a_size_of_their_own(tmp_path, capsys):
