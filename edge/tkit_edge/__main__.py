@@ -127,7 +127,9 @@ def _add_bench(commands: Any) -> None:
         default=DEFAULT_SECONDS,
         help="measuring time of each configuration (default: %(default)s)",
     )
-    made.add_argument("--test", type=Path, metavar="FILE", help="an .npz file with images and labels, for the score")
+    made.add_argument(
+        "--test", type=Path, metavar="FILE", help="an .npz file with images (or tokens ...) and labels, for the score"
+    )
     made.add_argument(
         "--also",
         type=Path,

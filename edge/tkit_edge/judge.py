@@ -61,12 +61,12 @@ class Judge:
 
 
 def read_test(path: Path, input: Input, output: Output) -> tuple[Arrays, Arrays]:
-    """A test file's inputs and targets by name: an .npz file with an array `<name>s` of each, such as images, labels.
+    """A test file's inputs and targets by name: an .npz file with an array of each, called by `array_name`.
 
     Raises:
         InputError: no .npz file with arrays of the types and shapes that the model needs, one for one, at least one.
     """
-    wanted = {f"{spec.name}s": spec for spec in (*input.tensors, *output.targets)}
+    wanted = {array_name(spec.name): spec for spec in (*input.tensors, *output.targets)}
     kinds = {key: (np.dtype(spec.dtype).type, 1 + len(spec.shape)) for key, spec in wanted.items()}
     arrays = files.read_npz(path, kinds)
     counts = {key: len(array) for key, array in arrays.items()}
@@ -76,5 +76,10 @@ def read_test(path: Path, input: Input, output: Output) -> tuple[Arrays, Arrays]
     for key, spec in wanted.items():
         if arrays[key].shape[1:] != spec.shape:
             raise InputError(f"{path} has {key} {arrays[key].shape[1:]}, the model needs {spec.shape}.")
-    examples = {spec.name: arrays[f"{spec.name}s"] for spec in input.tensors}
-    return examples, {spec.name: arrays[f"{spec.name}s"] for spec in output.targets}
+    examples = {spec.name: arrays[array_name(spec.name)] for spec in input.tensors}
+    return examples, {spec.name: arrays[array_name(spec.name)] for spec in output.targets}
+
+
+def array_name(name: str) -> str:
+    """What a test file calls the array of many of a tensor: `images`, `labels`; `tokens` stays as it is."""
+    return name if name.endswith("s") else f"{name}s"

@@ -40,6 +40,8 @@ class Corpus:
     """What was left out with `skip_bad`."""
     notes: tuple[str, ...] = ()
     """How the source was read, where that could have been otherwise."""
+    problems: tuple[str, ...] = ()
+    """Why nothing can be trained on this, each as an error's whole message; empty unless it was read unchecked."""
 
 
 def read_corpus(
@@ -49,16 +51,17 @@ def read_corpus(
     text: str | None = None,
     label: str | None = None,
     skip_bad: bool = False,
+    checked: bool = True,
 ) -> Corpus:
     """The texts of a file, a folder or a named source.
 
     Args:
-        source: `sentences`, `tfds:NAME`, or the path of a .csv, .tsv, .jsonl or .parquet file, or of a folder of
-            these or of .txt files.
+        source: as `Texts.source`.
         labels: what labels are; `none` ignores them.
         text: the column that holds the texts; None: found by its name, or by its content.
         label: the column that holds the labels; None: likewise.
         skip_bad: Leave out texts that are empty or lack a label, instead of raising.
+        checked: Raise where classes can't be trained on as they are; otherwise that is in `Corpus.problems`.
 
     Raises:
         InputError: the source can't be read, or its texts or labels can't be used.
@@ -82,11 +85,14 @@ def read_corpus(
     rows = np.concatenate([train, validation, test])
     values: np.ndarray | None = None
     names: tuple[str, ...] = ()
-    if found.labels is not None and labels == "classes":
-        values, names = _classes(found, (train, validation, test), where)
-    elif found.labels is not None:
+    problems = found.problems
+    if labels == "classes":
+        values, names = _classes(found, rows)
+        problems = problems or _unseen(found, values, len(train), validation, test, where)
+    elif labels == "numbers":
         values = _numbers(found, rows, where)
-    skipped = (*found.skipped, *(Bad(found.places[row], f"{found.places[row]}: {bad[row]}") for row in sorted(bad)))
+    if problems and checked:
+        raise InputError(problems[0])
     return Corpus(
         texts=[cleaned[row] for row in rows],
         labels=values,
@@ -94,8 +100,9 @@ def read_corpus(
         validation=len(validation),
         class_names=names,
         places=found.places.take(rows),
-        skipped=skipped,
+        skipped=(*found.skipped, *(Bad(found.places[row], f"{found.places[row]}: {bad[row]}") for row in sorted(bad))),
         notes=tuple(notes),
+        problems=problems,
     )
 
 
@@ -172,28 +179,34 @@ def _refusal(found: Records, bad: dict[int, str], where: str) -> InputError:
     )
 
 
-def _classes(
-    found: Records, parts: tuple[np.ndarray, np.ndarray, np.ndarray], where: str
-) -> tuple[np.ndarray, tuple[str, ...]]:
+def _classes(found: Records, rows: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     """The class of each text, and the classes' names in order."""
     assert found.labels is not None
-    labels = found.labels
-    rows = np.concatenate(parts)
+    labels = [found.labels[row] for row in rows]
     if found.class_names is None:
-        index, names = class_names.ordered(labels[row] for row in rows)
+        index, names = class_names.ordered(labels)
     else:
         index, names = {name: at for at, name in enumerate(found.class_names)}, found.class_names
-    known = {index[labels[row]] for row in parts[0]}
-    for what, part in (("validation", parts[1]), ("test", parts[2])):
-        unseen = [row for row in part if index[labels[row]] not in known]
-        if unseen:
-            odd = sorted({labels[row] for row in unseen})
-            raise InputError(
+    return np.array([index[label] for label in labels], np.int32), names
+
+
+def _unseen(
+    found: Records, classes: np.ndarray, train: int, validation: np.ndarray, test: np.ndarray, where: str
+) -> tuple[str, ...]:
+    """A message for each part that has labels which none of the training texts, the first `train`, has."""
+    assert found.labels is not None
+    problems, start = list[str](), train
+    for what, part in (("validation", validation), ("test", test)):
+        unseen = part[~np.isin(classes[start : start + len(part)], classes[:train])]
+        start += len(part)
+        if len(unseen):
+            odd = sorted({found.labels[row] for row in unseen})
+            problems.append(
                 f"{where}: the {what} texts have labels that no training text has: "
                 f"{', '.join(map(repr, odd[:_SHOWN]))}{' ...' if len(odd) > _SHOWN else ''} (the first: "
                 f"{found.places[unseen[0]]}). Mend them, or move some of these texts to the training ones."
             )
-    return np.array([index[labels[row]] for row in rows], np.int32), names
+    return tuple(problems)
 
 
 def _numbers(found: Records, rows: np.ndarray, where: str) -> np.ndarray:

@@ -68,9 +68,14 @@ def stamp(text: str) -> str | None:
     return found.hexdigest()
 
 
+def named(name: str) -> set[str]:
+    """What the sources that are called `name` hold: "images", "texts", both, or nothing where no source is."""
+    return {what for what, package in (("images", sources), ("texts", text_sources)) if name in _table(package)[0]}
+
+
 def _is_name(text: str) -> bool:
     """Whether a source of any kind is asked for by name."""
-    return any(text.partition(":")[0] in _table(package)[0] for package in (sources, text_sources))
+    return bool(named(text.partition(":")[0]))
 
 
 def _resolved(text: str, package: ModuleType) -> Named | FromPath:

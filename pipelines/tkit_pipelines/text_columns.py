@@ -13,7 +13,8 @@ text.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from itertools import zip_longest
 from pathlib import PurePath
 
 from tkit_edge import images
@@ -96,6 +97,17 @@ def choose_alike(table: Table, split: Split, train: Table, columns: Columns, wan
         missing = split == "test" and _plain(label) not in map(_plain, table.names or table.first_row())
         wanted = wanted._replace(label=None if missing else label, labels=not missing)
     return choose(table, wanted)
+
+
+def shows_texts(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a table's first rows are of texts, not of the names of image files; where that can't be told, no."""
+    columns = list(zip_longest(*rows, fillvalue=""))
+    names = {_plain(cells[0]) for cells in columns}
+    if any(map(_are_images, (cells[1:] or cells for cells in columns))) or names & set(FILE) - INDEX:
+        return False
+    longest = max(columns, key=lambda cells: sum(map(len, cells)), default=())
+    is_prose = sum(" " in cell.strip() or not cell.isascii() for cell in longest) > len(longest) / 2
+    return bool(names & TEXT) or is_prose
 
 
 def _is_header(table: Table) -> bool:
@@ -184,9 +196,12 @@ def _unknown(table: Table, names: tuple[str, ...], what: str) -> InputError:
 def _refuse_images(table: Table, columns: Iterable[int]) -> None:
     """Refuse a table of image files."""
     for at in columns:
-        cells = table.column(at)[:_SHOWN]
-        if cells and all(PurePath(cell.strip()).suffix.lower() in images.SUFFIXES for cell in cells):
+        if _are_images(table.column(at)[:_SHOWN]):
             raise images_given(str(table.path))
+
+
+def _are_images(cells: Sequence[str]) -> bool:
+    return bool(cells) and all(PurePath(cell.strip()).suffix.lower() in images.SUFFIXES for cell in cells)
 
 
 def _listed(names: Collection[str]) -> str:

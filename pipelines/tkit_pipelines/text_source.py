@@ -79,6 +79,8 @@ class Records:
     """The classes, where the source has an order of them; else theirs is that of `tkit_pipelines.class_names`."""
     skipped: tuple[Bad, ...] = ()
     notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    """Why nothing can be trained on this, each as an error's whole message."""
 
     def __add__(self, other: Records) -> Records:
         labels = None if self.labels is None or other.labels is None else self.labels + other.labels

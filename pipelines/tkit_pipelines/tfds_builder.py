@@ -21,16 +21,7 @@ def prepared(name: str, own: str) -> Any:
     Raises:
         InputError: TFDS or a package that the set needs isn't installed, no such set, or its data can't be had.
     """
-    try:
-        import tensorflow_datasets as tfds
-    except ModuleNotFoundError as error:
-        raise InputError(f"data 'tfds:{name}' needs TensorFlow Datasets: pip install 'keras-tkit[tfds]'") from error
-
-    try:
-        # TFDS reads the variable once, at its import; here it counts whenever it is set.
-        builder = tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"))
-    except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
-        raise InputError(f"data 'tfds:{name}': TFDS knows no such set. {_head(error)}") from error
+    builder = known(name)
     if builder.info.splits:
         return builder  # prepared before
     hosts = {urllib.parse.urlsplit(url).hostname for url in builder.url_infos or ()}
@@ -46,6 +37,24 @@ def prepared(name: str, own: str) -> Any:
     except Exception as error:  # whatever a builder raises, it didn't give its data
         raise _not_there(name, own, _head(error)) from error
     return builder
+
+
+def known(name: str) -> Any:
+    """The TFDS builder of the set `name`, its data prepared or not.
+
+    Raises:
+        InputError: TFDS isn't installed, or no such set.
+    """
+    try:
+        import tensorflow_datasets as tfds
+    except ModuleNotFoundError as error:
+        raise InputError(f"data 'tfds:{name}' needs TensorFlow Datasets: pip install 'keras-tkit[tfds]'") from error
+
+    try:
+        # TFDS reads the variable once, at its import; here it counts whenever it is set.
+        return tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"))
+    except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
+        raise InputError(f"data 'tfds:{name}': TFDS knows no such set. {_head(error)}") from error
 
 
 def _not_there(name: str, own: str, reason: str) -> InputError:

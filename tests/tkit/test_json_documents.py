@@ -27,6 +27,8 @@ ENTRY = {
     "versions",
 }
 VERSIONS = {"bench": 2}
+OF_TEXTS = {"tokenizer", "lengths", "unknown", "label_errors"}
+"""Keys of `data` that only texts have."""
 FACTS = {  # of the stages, beside what every entry has
     "fit": {"start", "precision", "devices", "input", "output", "data", "parameters"},
     "compress": {"source", "steps", "parameters"},
@@ -73,6 +75,7 @@ def test_every_command_prints_what_the_page_says(run, tmp_path):
         assert (content["kind"], content["version"]) == (kind, VERSIONS.get(kind, 1))
         assert keys(content) <= page[kind], kind
         assert keys(content) >= page[kind] - {"run", "variant", "checkpoints"} - nested(kind), kind
+    assert OF_TEXTS <= keys(document("data", "sentences")) <= page["data"]
     of_file = document("bench", bundle / "model-int8.tflite", "--seconds", "0.05", "--threads", "1")
     assert keys(of_file) == keys(document("bench", run.folder)) - {"run", "variant"}
     assert document("show", "digits_cnn")["kind"] == "recipe"
@@ -84,6 +87,7 @@ def nested(kind):
         "recipes": {"name", "summary"},
         "predictions": {"image", "example", "classes", "label", "probability", "number", "unit", "outputs", "error"},
         "bench": {"accuracy", "score"},  # of a row, by version
+        "data": OF_TEXTS | {"text", "labels", "looked_at", "found", "most_suspicious"},
         "evaluate": {"mean_absolute_error", "root_mean_squared_error", "r2", "bias", "unit"},  # of numbers
     }.get(kind, set())
 

@@ -14,6 +14,7 @@ from tkit.run_folder import Run
 from tkit.stages._common import as_run, data_of, stage
 from tkit.stages.bench_file import keep, measure
 from tkit_edge.files import npz_bytes
+from tkit_edge.judge import array_name
 
 DRY_RUN_TEST_EXAMPLES = 16
 
@@ -47,7 +48,7 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
         arguments: list[str] = []
         if output.measure is not None:
             path, specs = Path(scratch) / "test.npz", (*run.input.tensors, *output.targets)
-            path.write_bytes(npz_bytes({f"{spec.name}s": test.columns[spec.name][:limit] for spec in specs}))
+            path.write_bytes(npz_bytes({array_name(spec.name): test.columns[spec.name][:limit] for spec in specs}))
             arguments = ["--test", str(path)]
         metrics, text = measure(folder / "export", recipe.bench, *arguments)
     files.write_json(report, metrics)

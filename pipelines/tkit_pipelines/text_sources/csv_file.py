@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
 
@@ -54,6 +54,20 @@ class CsvFile(TableFile):
                 )
         columns = [list(column) for column in zip(*rows, strict=True)]
         return Table(self.path, None, width, columns.__getitem__, numbers)
+
+
+def first_rows(path: Path) -> list[list[str]]:
+    """The cells of a table's first lines, as far as these tell them.
+
+    Raises:
+        InputError: they can't be read.
+    """
+    head = list(islice(text_lines.lines(path), _HEAD))
+    if path.name.lower().removesuffix(".gz").endswith(".tsv"):
+        return [line.rstrip("\r\n").split("\t") for line in head if line.strip()]
+    with _longest_cell(MAX_CHARACTERS), suppress(csv.Error):
+        return [row for row in csv.reader(head, delimiter=_separator(head)) if row]
+    return []
 
 
 def _tsv(path: Path) -> tuple[list[int], list[list[str]]]:

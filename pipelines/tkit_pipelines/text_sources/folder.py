@@ -118,8 +118,6 @@ class Folder(TextsFromPath):
             layout = read_layout(names, folders, str(self.path), "texts", keeps_validation=True)
         else:
             layout = unlabelled_layout(names, folders, str(self.path), "texts")
-        if layout.problems:
-            raise InputError(layout.problems[0])
         of_train = layout.train - layout.validation
         texts, labels, splits, good, skipped = list[str](), list[str](), list[Split](), list[int](), list[Bad]()
         for name, (index, label) in layout.places.items():
@@ -143,6 +141,7 @@ class Folder(TextsFromPath):
             layout.class_names,
             tuple(skipped),
             (*notes, *layout.notes),
+            layout.problems,
         )
 
 
