@@ -85,7 +85,7 @@ def test_another_vocabulary_is_refused(bundle):
         ({"length": "6"}, "length: expected int"),
         (
             {"tokenizer": {"kind": "sentencepiece"}},
-            "this tkit-edge knows bytes, known_ngrams, ngrams, wordpiece, words",
+            "knows bytes, known_ngrams, ngrams, wordpiece, words",
         ),
         ({"vocabulary": {"file": "../../etc/passwd", "sha256": ""}}, "expected a file's plain name"),
         ({"vocabulary": None}, "vocabulary"),

@@ -52,7 +52,8 @@ class Texts(Data):
     label: str | None = None
     """The column that holds the labels; null: found by its name."""
     tokenizer: Annotated[TokenizerConfig, OneOf("tkit_pipelines.tokenizers")] = Words()
-    """`words`, `wordpiece`, `bytes`, `ngrams` or `known_ngrams`, with their fields. What it learns is of the training texts alone."""
+    """`words`, `wordpiece`, `bytes`, `ngrams` or `known_ngrams`, with their fields. It learns of the training texts
+    alone."""
     length: int = Field(64, ge=2, le=MAX_LENGTH)
     """Ids of a text at most, one for its start; the rest is cut off."""
     word_dropout: float = Field(0.0, ge=0, lt=1)
