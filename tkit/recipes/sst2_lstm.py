@@ -20,5 +20,5 @@ def recipe() -> Recipe:
         task=Classification(label_smoothing=0.1),
         data=Texts(source="tfds:glue/sst2", length=64, batch_size=64, tokenizer=Words(size=8192), word_dropout=0.2),
         model=Recurrent(cell="lstm", width=64, units=64, dropout=0.5),
-        fit=Fit(epochs=15, optimizer=AdamW(learning_rate=1e-3), schedule=Cosine(warmup=0.1), ema=0.99),
+        fit=Fit(epochs=8, optimizer=AdamW(learning_rate=1e-3), schedule=Cosine(warmup=0.1), ema=0.99),
     )
