@@ -36,7 +36,7 @@ CSV = 'text,label\n"good, really",pos\nbad,neg\n"so ""so""",neg\ngreat,pos\n'
         ("a.csv", CSV),
         ("a.CSV", b"\xef\xbb\xbf" + CSV.replace("\n", "\r\n").encode()),
         ("a.csv", CSV.encode("utf-16")),
-        ("a.csv.gz", gzip.compress(CSV.encode())),
+        ("a.csv.gz", gzip.compress(CSV.encode(), mtime=0)),
         ("headerless.csv", CSV.partition("\n")[2]),
         ("a.csv", 'Label;Review\npos;good, really\nneg;bad\nneg;so "so"\npos;great\n'),
         ("a.csv", 'id\tsatz\tsentiment\n1\tgood, really\tpos\n2\tbad\tneg\n3\t"so ""so"""\tneg\n4\tgreat\tpos\n'),
