@@ -26,6 +26,7 @@ PAGES = [
     *sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in ("log.md", "benchmarks.md")),
 ]
 RUNS = ("digits_cnn-1", "cifar10_cnn-1", "cifar10_resnet8-1")
+TEXT_RUN = "sst2_transformer-1"
 
 
 def commands():
@@ -88,7 +89,19 @@ def workshop(tmp_path_factory):
         model.fit(np.asarray(own.train.images) / 255, own.train.labels, epochs=60, verbose=0)
         model.save("model.keras")
         arrays()
+        texts()
     return top
+
+
+def texts():
+    """A table of reviews with columns of other names too, sentences, and a run that has learned from tkit's own."""
+    rows = [("so good", 1), ("a bad film", 0), ("good and warm", 1), ("dull", 0)]
+    lines = [f"{text} {number},{stars}" for number in range(30) for text, stars in rows]
+    Path("reviews.csv").write_text("\n".join(["review,stars", *lines]))
+    Path("sentences.txt").write_text("so good\nso dull\n")
+    run = tkit.run("sentences_transformer", dry_run=True, runs_dir="runs")
+    shutil.copytree(run.folder, f"runs/{TEXT_RUN}")
+    shutil.copytree(run.folder / "float" / "export", "bundle")
 
 
 def arrays():
@@ -120,12 +133,16 @@ def test_the_pages_show_commands_and_a_wrong_one_would_fail(workshop, monkeypatc
 
 
 def call(words):
+    given = None
+    if "<" in words:
+        words, (file,) = words[: words.index("<")], words[words.index("<") + 1 :]
+        given = Path(file).read_bytes()
     if words[0] == "tkit-edge":
         try:
             return edge(words[1:]), ""
         except SystemExit as stopped:
             return stopped.code, ""
-    done = CliRunner().invoke(Group(), words[1:])
+    done = CliRunner().invoke(Group(), words[1:], input=given)
     # `tkit.cli.main` turns a typed error into its exit code.
     return getattr(done.exception, "exit_code", done.exit_code), done.output + repr(done.exception)
 

@@ -82,6 +82,11 @@ def lora_kernel(layer: keras.layers.Layer) -> tuple[keras.Variable, Any] | None:
     return layer._kernel, layer.kernel
 
 
+def table_of(embedding: keras.layers.Embedding) -> keras.Variable:
+    """The variable that an embedding looks up in."""
+    return embedding._embeddings
+
+
 def projections(attention: keras.layers.MultiHeadAttention) -> dict[str, keras.layers.Layer]:
     """The layers inside of an attention layer: "query", "key", "value" and "output"."""
     return {part: getattr(attention, f"_{part}_dense") for part in ("query", "key", "value", "output")}

@@ -119,11 +119,10 @@ def bench(
     found = runtime.find()
     subjects, bundle = _files(Path(path), formats)
     judges = {} if test is None else {file.path: Judge.of(Path(test), bundle, file.path) for file in subjects}
-    others = [_file(Path(other), None) for other in also]
     with ExitStack() as stack:
         configurations = [
             _Configuration(file, count, kernel, stack.enter_context(Worker(file.path, count, kernel, timeout)), {}, [])
-            for file in [*subjects, *others]
+            for file in [*subjects, *(_file(Path(other), None) for other in also)]
             for kernel in dict.fromkeys(kernels)
             for count in chosen
         ]

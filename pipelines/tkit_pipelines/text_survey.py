@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tkit_edge.errors import InputError
+from tkit_edge.inputs.text import Text
 from tkit_edge.inputs.tokenizers import UNKNOWN, Tokenizer
 from tkit_edge.text import counted
 from tkit_pipelines.class_names import lookalikes
@@ -143,7 +144,12 @@ def _parts(corpus: Corpus, data: Texts, problems: list[str]) -> tuple[np.ndarray
     column = rows if labels is None else labels
     train, test = Examples({"label": column[: corpus.train]}), Examples({"label": column[corpus.train :]})
     loaded = Loaded(
-        train, test if len(own[2]) else None, corpus.class_names, corpus.skipped, validation=corpus.validation
+        train,
+        test if len(own[2]) else None,
+        corpus.class_names,
+        corpus.skipped,
+        validation=corpus.validation,
+        example=Text.example,
     )
     try:
         kept, validation, test_rows = divide(loaded, data.source, data.validation, seed=0)

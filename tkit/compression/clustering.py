@@ -12,7 +12,8 @@ from tkit.compression.selection import chosen, say_what_stays
 from tkit.compression.step import State
 from tkit.compression.workbench import Workbench
 from tkit.kernels.centroids import Start, channel_scales, clusters_of, codebook, kmeans
-from tkit.kernels.viewed import Recentre, kernel_of, scale_shape, stock, view
+from tkit.kernels.recentre import Recentre
+from tkit.kernels.viewed import kernel_of, scale_shape, stock, view
 from tkit.passes.folding import fold
 from tkit.training.optimizers import Optimizer
 from tkit_edge.errors import InputError

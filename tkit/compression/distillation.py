@@ -11,6 +11,7 @@ from tkit import model_files
 from tkit.compression.default_optimizer import default_optimizer
 from tkit.compression.step import State
 from tkit.compression.workbench import Workbench
+from tkit.graph import of_size
 from tkit.keras_internals import producer
 from tkit.kernels.viewed import stock, view
 from tkit.training.optimizers import Optimizer
@@ -58,11 +59,12 @@ class Distillation:
         if not isinstance(output, Classes) or output.saturated:
             ends = "ends in a softmax" if isinstance(output, Classes) else f"gives {output.line()}"
             raise InputError(f"Teacher and student must output logits; this model {ends}.")
-        model = model_files.load(work.teacher(teacher))
+        model = of_size(model_files.load(work.teacher(teacher)), work.contract.input.tensors)
         if model.inputs[0].shape != student.inputs[0].shape:
+            sizes = [list(item.inputs[0].shape[1:]) for item in (model, student)]
             raise InputError(
-                f"The teacher takes images of {list(model.inputs[0].shape[1:])}, the student of "
-                f"{list(student.inputs[0].shape[1:])}. A teacher needs the same size."
+                f"The teacher takes {work.contract.input.example}s of {sizes[0]}, the student of {sizes[1]}. A teacher "
+                "needs the same size."
             )
         self.teacher = training_twin(model, choose(work.fit.precision, model).policy, 0.0)
         self.teacher.trainable = False

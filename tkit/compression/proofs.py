@@ -24,7 +24,8 @@ _ENDS = ("QUANTIZE", "DEQUANTIZE")
 NO_KERNEL = "no such kernel"
 TOLERANCE = 1e-5
 """Rounding error of folding and storing, between a float weight and its centroid, as a share of the scale."""
-_ROUNDING = {"float32": (TOLERANCE, 0.0), "float16": (1e-3, 2.0**-24), "int8": (0.0, 0.51), "int4": (0.0, 0.51)}
+_CODES = dict.fromkeys(("int8", "int4", "int16"), (0.0, 0.51))
+_ROUNDING = {"float32": (TOLERANCE, 0.0), "float16": (1e-3, 2.0**-24), **_CODES}
 """Largest rounding error of a type: as a share of a channel's largest weight, and absolute (in codes)."""
 _ROUNDS = 10
 

@@ -15,10 +15,10 @@ from tkit.compression.selection import named
 from tkit.compression.step import State
 from tkit.compression.workbench import Workbench
 from tkit.keras_internals import nodes
+from tkit.kernels.recentre import Recentre
 from tkit.kernels.viewed import (
     LARGEST_CODE,
     LARGEST_INT4,
-    Recentre,
     code_scales,
     int4_scales,
     kernel_of,

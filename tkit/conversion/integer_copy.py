@@ -19,7 +19,7 @@ from keras import layers
 from tkit.arrays import count, fed, part
 from tkit.graph import Part, calls, clone, cloned, fresh, loaded, names, rewritten
 from tkit.keras_internals import functional, has_graph, nodes
-from tkit.passes.attention import by_head
+from tkit.passes.attention import by_head, masks
 from tkit_edge.tensors import Arrays
 
 IDLE = 1e-3
@@ -36,8 +36,7 @@ def integer_copy(model: keras.Model, examples: Arrays) -> keras.Model:
         examples: those that calibrate activation ranges.
     """
     graph = _functional(model) or model
-    masked = any(node.arguments.kwargs.get("attention_mask") is not None for node in nodes(graph))
-    copy = _uncapped(_separated(by_head(graph) if masked else graph), examples)
+    copy = _uncapped(_separated(by_head(graph) if masks(graph) else graph), examples)
     return model if copy is graph else copy
 
 

@@ -28,7 +28,7 @@ _OPERANDS = {  # input index of an operator's kernel
     "BATCH_MATMUL": (0, 1),
     "GATHER": (0,),
 }
-_TYPES = ("float32", "float16", "int8", "int4")
+_TYPES = ("float32", "float16", "int8", "int4", "int16")  # the last one of embeddings, where activations have 16 bits
 _FILTERS_LAST = ("DEPTHWISE_CONV_2D", "CONV_3D")
 SCALED_INPUTS = ("FULLY_CONNECTED",)
 """Operators into whose kernel the converter multiplies one factor per input."""

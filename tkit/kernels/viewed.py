@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tkit.graph import clone, cloned
-from tkit.keras_internals import stop_autocast
+from tkit.keras_internals import stop_autocast, table_of
 
 LARGEST_CODE = 127
 LARGEST_INT4 = 7
@@ -140,26 +140,6 @@ class Converted(View):
         return tf.reshape(rounded, kernel.shape)
 
 
-class Recentre(keras.callbacks.Callback):
-    """At the start of each epoch but the first, moves each weight of the named layers to the center of its cluster or
-    code.
-
-    Straight-through steps drive weights to the boundary between two values, where they oscillate from step to step
-    (Nagel et al. 2022, "Overcoming oscillations in quantization-aware training"), and the layer's outputs with them.
-    """
-
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__()
-        self.names = tuple(names)
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Does nothing when training resumes within an epoch, which has already begun."""
-        if epoch and int(self.model.optimizer.iterations.numpy()) == epoch * self.params["steps"]:
-            for name in self.names:
-                layer = self.model.get_layer(name)
-                layer.raw.assign(layer.viewed())
-
-
 VIEWS: dict[str, type[View]] = {
     "masked": Masked,
     "clustered": Clustered,
@@ -228,7 +208,7 @@ def _viewed(base: type[keras.layers.Layer]) -> type[keras.layers.Layer]:
 
         @property
         def raw(self) -> keras.Variable:
-            return self._embeddings if base is keras.layers.Embedding else self._kernel
+            return table_of(self) if base is keras.layers.Embedding else self._kernel
 
         def viewed(self) -> tf.Tensor:
             kernel = tf.convert_to_tensor(self.raw)

@@ -46,6 +46,11 @@ def by_head(model: keras.Model) -> keras.Model:
     return rewritten(model, replace)
 
 
+def masks(model: keras.Model) -> bool:
+    """Whether attention in a functional `model` has a mask that is given."""
+    return any(node.arguments.kwargs.get("attention_mask") is not None for node in nodes(model))
+
+
 def _is_plain(node: Any) -> bool:
     """Whether a node is attention of one sequence to another, with no mask or one that is given."""
     layer = node.operation

@@ -112,14 +112,8 @@ def _train(
         console.say(f"going on after {start.done()}")
     run.keep_recipe(settings)
     saving = _saving(run, settings, {"setup": here}, start)
-    measure = contract.output.measure
+    vectors, measure = _begin(settings, model, contract), contract.output.measure
     assert measure is not None  # whatever can be trained has one
-    vectors = None
-    if settings.fit.vectors is not None:  # a checkpoint, if there is one, takes their place
-        vectors = begin_with(model, settings.fit.vectors, contract.input)
-        console.say(
-            f"vectors: {vectors.words:,} of the {vectors.vocabulary:,} words begin with those of {vectors.path}"
-        )
     progress = TrainingProgress(len(splits.validation), measure, contract.input.example)
     log = TensorBoardLog(run.folder / "logs", batches, splits.validation, contract)
     try:
@@ -135,13 +129,11 @@ def _train(
         )
     finally:
         progress.stop()
-    outputs = model_files.save(model, run.folder / "float")
-    outputs += contract.attach(run.folder / "float")
-    kept = outcome.history[outcome.kept_epoch]
+    folder, kept = run.folder / "float", outcome.history[outcome.kept_epoch]
     run.finish(
         "fit",
         "float",
-        outputs=outputs,
+        outputs=[*model_files.save(model, folder), *contract.attach(folder)],
         inputs=[run.folder / "recipe.json"],
         metrics={**kept, "epochs": len(outcome.history), "kept_epoch": outcome.kept_epoch + 1},
         seconds=time.perf_counter() - began,
@@ -152,9 +144,18 @@ def _train(
         **contract.as_json(),
         data=identity(settings.data, splits),
         parameters=model.count_params(),
-        **({"vectors": vectors._asdict()} if vectors else {}),
+        **vectors,
     )
     return run
+
+
+def _begin(settings: Recipe, model: keras.Model, contract: Contract) -> dict[str, Any]:
+    """Sets the word vectors that the model begins with, if any; a checkpoint takes their place. For the manifest."""
+    if settings.fit.vectors is None:
+        return {}
+    found = begin_with(model, settings.fit.vectors, contract.input)
+    console.say(f"vectors: {found.words:,} of the {found.vocabulary:,} words begin with those of {found.path}")
+    return {"vectors": found._asdict()}
 
 
 def _saving(run: Run, settings: Recipe, facts: dict[str, Any], start: Checkpoint | None) -> Saving:
