@@ -25,7 +25,7 @@ from accuracy import called, identity
 
 RECIPES, SEEDS = ("sst2_fasttext", "sst2_transformer", "sst2_cnn", "sst2_lstm"), range(3)
 BEST = "sst2_fasttext"
-STEPS = ("prune:sparsity=0.5", "cluster:clusters=16", "quantize:aware=true")
+STEPS = ("prune:sparsity=0.2,epochs=1", "cluster:clusters=12,epochs=1", "quantize:aware=true,epochs=1")
 LINEAR = {
     "linear SVM, words": ("svm", False),
     "logistic regression, words": ("logistic", False),
