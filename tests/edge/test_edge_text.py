@@ -1,5 +1,6 @@
 """Texts on the device: what names one, how a golden sentence is checked, and a vocabulary that isn't the bundle's."""
 
+import hashlib
 import io
 import json
 import sys
@@ -146,3 +147,38 @@ def test_a_golden_sample_needs_its_text(model, tmp_path):
             examples={"tokens": INPUT.encoded_texts(SENTENCES)},
             targets={"label": np.zeros(4, np.int32)},
         )
+
+
+def test_a_damaged_vocabulary_with_its_own_digest_reads_or_is_one_message(bundle):
+    path, described = bundle.folder / "vocabulary.txt", bundle.folder / "bundle.json"
+    whole, document = path.read_bytes(), json.loads(described.read_text())
+    chance, refused = np.random.default_rng(0), 0
+    for _ in range(200):
+        damaged = bytearray(whole)
+        for _ in range(chance.integers(1, 4)):
+            at = int(chance.integers(0, len(damaged)))
+            damaged[at : at + int(chance.integers(0, 3))] = chance.integers(
+                0, 256, chance.integers(0, 4), np.uint8
+            ).tobytes()
+        path.write_bytes(damaged)
+        document["input"]["vocabulary"]["sha256"] = hashlib.sha256(damaged).hexdigest()
+        described.write_text(json.dumps(document))
+        try:
+            found = Bundle.read(bundle.folder).input
+        except InputError:
+            refused += 1
+            continue
+        tokens = found.read("a good \ufffd film")["tokens"]
+        assert tokens.max() < found.tokenizer.size
+    assert 20 < refused < 200
+
+
+@pytest.mark.parametrize("size", [70_000_000, 0])
+def test_a_vocabulary_of_no_sensible_size_is_refused(bundle, size):
+    path, described = bundle.folder / "vocabulary.txt", bundle.folder / "bundle.json"
+    path.write_bytes(b"a" * size)
+    document = json.loads(described.read_text())
+    document["input"]["vocabulary"]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    described.write_text(json.dumps(document))
+    with pytest.raises(InputError, match=r"expected at most 67,108,864|expected a token per line"):
+        Bundle.read(bundle.folder)

@@ -64,7 +64,9 @@ def test_show_prints_lines_that_are_overrides_of_the_same_recipe():
     from tkit.recipes import names
 
     for name in names():
-        changed = load(name, ["fit.epochs=7", "model=resnet:depth=14", "export.formats=int8", "fit.clip_norm=2"])
+        texts = load(name).recipe.data.kind == "texts"
+        model = "fasttext:width=8" if texts else "resnet:depth=14"
+        changed = load(name, ["fit.epochs=7", f"model={model}", "export.formats=int8", "fit.clip_norm=2"])
         overrides = [line.split("  # ")[0].rstrip() for line in lines(changed.recipe)]
         assert "fit.epochs=7" in overrides
         assert load(name, overrides).recipe == changed.recipe

@@ -1,9 +1,10 @@
 """Predict for images, texts or arrays.
 
-What is given is read as in training and run through the exported int8 file if there is
-one (--format chooses): image files and folders of them; of a model of texts a text as it
-is, .txt files and folders of them, or - for a text per line of standard input. What cannot
-be read is named; the others are still predicted, and the command ends with exit code 2.
+What is given is read as in training and run through the exported int8 file if there
+is one (--format chooses): image files and folders of them; for a model of texts a text
+as it is, .txt files and folders of them, or - for a text per line of standard input.
+What cannot be read is named; the others are still predicted, and the command ends with
+exit code 2.
 
 Examples:
   tkit predict runs/digits_cnn-1 seven.png
