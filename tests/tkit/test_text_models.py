@@ -14,6 +14,8 @@ from tkit.models.recurrent import Recurrent
 from tkit.models.text_cnn import TextCNN
 from tkit.models.transformer import Transformer
 from tkit.passes.decomposition import decomposed
+from tkit.quantization.ranges import ranges
+from tkit.quantization.rules import Rules
 from tkit_edge import flatbuffer
 from tkit_edge.inputs.tokenizers import FIRST, PAD, START
 from tkit_edge.runtime import Model
@@ -88,6 +90,11 @@ def test_every_format_computes_the_same_with_builtin_operators(name):
             assert not operators["LESS"], "lookups count no negative ids"
         if name in INTEGERS_ONLY:
             assert float_operators(data, names(model)) == {}
+        if "transformer" in name:
+            graph = flatbuffer.read(data)
+            seconds = [graph.tensors[item.inputs[1]] for item in graph.operators if item.name == "BATCH_MATMUL"]
+            assert len(seconds) >= 4
+            assert not any(tensor.zero_points.any() for tensor in seconds), "XNNPACK would leave such a product out"
 
 
 def test_attention_with_a_mask_is_the_same_head_by_head():
@@ -95,6 +102,18 @@ def test_attention_with_a_mask_is_the_same_head_by_head():
     made = decomposed(model)
     assert not any(type(layer).__name__ == "MultiHeadAttention" for layer in made.layers)
     np.testing.assert_allclose(made(ids()), model(ids()), atol=1e-4)
+
+
+def test_second_factors_of_products_alone_have_0_in_their_middle():
+    model = decomposed(of_size(shaken(FAMILIES["transformer"].build(SPEC)), SPEC.inputs))
+    symmetric = Rules(model, (), None).symmetric
+    heads = {f"block1_attention_{part}_{head}" for part in ("key", "value") for head in range(2)}
+    assert heads < symmetric
+    found = ranges(model, {"tokens": ids()}, "minmax", (), None)
+    for name in heads:
+        low, high = found[name]
+        assert low == pytest.approx(-high * 128 / 127)
+    assert found["block1_feed_up"][0] > -0.5 * found["block1_feed_up"][1]  # after GELU
 
 
 def test_the_start_is_classified_where_asked():

@@ -21,6 +21,7 @@ from tkit.conversion.explanation import crashing_layer, reason
 from tkit.conversion.int8_operators import with_int8_operators
 from tkit.conversion.integer_copy import integer_copy
 from tkit.conversion.saved_model import Saved
+from tkit.conversion.symmetric_products import symmetric_products
 from tkit.graph import names
 from tkit.keras_internals import functional, has_graph
 from tkit.passes.attention import by_head, masks
@@ -91,7 +92,7 @@ class Converter:
             ) from crash
         if error is not None:
             raise reason(fmt, error, saved, names(self.model))
-        return data
+        return symmetric_products(data) if calibrated and fmt == "int8" else data
 
     @cached_property
     def _as_built(self) -> Saved:

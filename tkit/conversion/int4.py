@@ -7,39 +7,31 @@ half of a byte.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-import flatbuffers
 import keras
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 
+from tkit.conversion.edited import edited
 from tkit.kernels.exported import kernels
 from tkit_edge import flatbuffer
-
-_ALIGNMENT = 16
-
-
-class _Builder(flatbuffers.Builder):
-    """Aligns byte vectors as the schema requires for buffers, which Python's builder doesn't do by itself."""
-
-    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:
-        return super().StartVector(elemSize, numElems, _ALIGNMENT if elemSize == 1 else alignment)
 
 
 def packed(data: bytes, layers: Iterable[str], source: keras.Model) -> bytes:
     """The file of `source` with the kernels of `layers` in 4 bits; their codes are -7 to 7."""
     found = kernels(flatbuffer.read(data), source)
     chosen = {kernel.number for layer in layers for kernel in found.get(layer, ())}
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(data), 0))
-    (graph,) = model.subgraphs
-    for tensor in (graph.tensors[index] for index in sorted(chosen)):
-        codes = np.asarray(model.buffers[tensor.buffer].data, np.uint8)
-        if sum(other.buffer == tensor.buffer for other in graph.tensors) == 1:
-            model.buffers[tensor.buffer].data = None
-        halves = np.append(codes & 15, np.zeros(codes.size % 2, np.uint8))
-        model.buffers.append(schema.BufferT())
-        model.buffers[-1].data = halves[0::2] | (halves[1::2] << 4)
-        tensor.buffer, tensor.type = len(model.buffers) - 1, schema.TensorType.INT4
-    builder = _Builder(len(data))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+
+    def change(model: Any) -> None:
+        (graph,) = model.subgraphs
+        for tensor in (graph.tensors[index] for index in sorted(chosen)):
+            codes = np.asarray(model.buffers[tensor.buffer].data, np.uint8)
+            if sum(other.buffer == tensor.buffer for other in graph.tensors) == 1:
+                model.buffers[tensor.buffer].data = None
+            halves = np.append(codes & 15, np.zeros(codes.size % 2, np.uint8))
+            model.buffers.append(schema.BufferT())
+            model.buffers[-1].data = halves[0::2] | (halves[1::2] << 4)
+            tensor.buffer, tensor.type = len(model.buffers) - 1, schema.TensorType.INT4
+
+    return edited(data, change)

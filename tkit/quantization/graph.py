@@ -50,7 +50,7 @@ def int8_graph(
         model: stock float32 functional model without foldable batch normalization.
         ranges: the tensors' ranges, by name; None: nothing is rounded yet, and all are observed.
         float_layers: layers that compute in float; their inputs and outputs are int8.
-        moving: training moves the ranges, except those that several tensors share.
+        moving: training moves the ranges, except those that several tensors share and those with 0 in the middle.
         input_range: of the inputs, where it is known beforehand.
         scales: of the codes of embeddings, by layer.
 
@@ -84,7 +84,7 @@ class _Layout:
         """The tensor in int8, by the quantizer of its site's root."""
         root = self.rules.root(site)
         if root not in self.quantizers:
-            moving = self.moving and self.uses[root] == 1
+            moving = self.moving and self.uses[root] == 1 and root not in self.rules.symmetric
             settings = _settings(root, self.rules.fixed.get(root), self.ranges, moving)
             self.quantizers[root] = FakeQuant(**settings, site=root, name=self.named(f"{root}_int8"))
         return self.quantizers[root](tensor)

@@ -16,7 +16,7 @@ from tkit.arrays import count, fed, part
 from tkit.keras_internals import nodes
 from tkit.quantization.fake_quant import CODES, nudged
 from tkit.quantization.graph import int8_graph, quantizers
-from tkit.quantization.rules import PIXELS
+from tkit.quantization.rules import PIXELS, Rules
 from tkit_edge.tensors import Arrays
 
 Method = Literal["minmax", "percentile", "mse"]
@@ -63,15 +63,24 @@ def ranges(
         for (name, _), values in zip(observed, probe(fed(model, batch)), strict=True):
             low[name] = min(low[name], float(tf.reduce_min(values)))
             high[name] = max(high[name], float(tf.reduce_max(values)))
+    symmetric = Rules(model, float_layers, input_range).symmetric
     if method == "minmax":
-        return found | {name: nudged(low[name], high[name]) for name in low}
+        chosen = {name: nudged(low[name], high[name]) for name in low}
+        return found | {name: _even(*ends) if name in symmetric else ends for name, ends in chosen.items()}
     counts = {name: np.zeros(_BINS, np.int64) for name in low}
     for batch in batches:
         for (name, _), values in zip(observed, probe(fed(model, batch)), strict=True):
             span = tf.constant([low[name], max(high[name], low[name] + 1e-12)])
             counts[name] += tf.histogram_fixed_width(values, span, _BINS).numpy()
     choose = _percentile if method == "percentile" else _mse
-    return found | {name: choose(low[name], high[name], counts[name]) for name in low}
+    chosen = {name: choose(low[name], high[name], counts[name]) for name in low}
+    return found | {name: _even(*ends) if name in symmetric else ends for name, ends in chosen.items()}
+
+
+def _even(low: float, high: float) -> tuple[float, float]:
+    """The range whose middle code is 0."""
+    largest = max(high, -low * (CODES - 1) / (CODES + 1))
+    return nudged(-largest * (CODES + 1) / (CODES - 1), largest)
 
 
 def _percentile(low: float, high: float, counts: np.ndarray) -> tuple[float, float]:

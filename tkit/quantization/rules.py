@@ -82,6 +82,8 @@ class Rules:
         """Of all layers and sites."""
         self.fixed: dict[str, tuple[float, float]] = {}
         """Prescribed ranges, by site."""
+        self.symmetric: set[str] = set()
+        """Sites that only products of matrices read, as second factors: XNNPACK wants 0 in their middle."""
         self.of: dict[int, Rule] = {}
         """By a node's id."""
         self.ruleless: dict[str, str] = {}
@@ -162,6 +164,8 @@ class Rules:
                 (self._joined([new or old for new, old in zip(again, before, strict=True)]),), False, before=again
             )
         if kind == "own":
+            if type(layer).__name__ in ("Dot", "Matmul") and self._only_multiplied(node.input_tensors[1:]):
+                self.symmetric.add(self.root(before[1]))
             return Rule((name,), True)
         if layer.name in self._kernels or kind == "sum":
             return self._linear(layer, node, name)
@@ -228,6 +232,12 @@ class Rules:
             return False
         layer = after[0].operation
         return isinstance(layer, (layers.ReLU, layers.Activation)) and function_of(layer) in ("relu", "relu6")
+
+    def _only_multiplied(self, tensors: Sequence[Any]) -> bool:
+        """Whether nothing but products of matrices reads the tensors; there is one, if there are two factors."""
+        after = [user for tensor in tensors for user in self._users.get(id(tensor), [])]
+        kinds = {user and type(user.operation).__name__ for user in after}
+        return bool(after) and kinds <= {"Dot", "Matmul"}
 
     def _all_float(self, node: Any) -> bool:
         """Whether only layers that compute in float consume the node's outputs: it then stays in float itself."""
