@@ -71,7 +71,7 @@ def once(recipe: str, seed: int, data: str) -> dict[str, Any]:
     if recipe == BEST:
         made = called(tkit, "compress", run, *STEPS, "--json")
         called(tkit, "export", run, "--variant", made["variant"], "--json")
-        rows = called(tkit, "bench", run, "--variant", made["variant"], *quick, "--json")["metrics"]["results"]
+        rows = called(tkit, "bench", run, "--variant", made["variant"], *quick, "--json")["results"]
         found["compressed"] = files(Path(run) / made["variant"] / "export", rows)
     return found
 

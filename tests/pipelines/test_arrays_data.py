@@ -141,10 +141,10 @@ def test_settings_that_contradict_each_other_are_refused(arrays, settings, messa
 
 
 def test_every_file_of_data_holds_its_kind():
-    assert kinds("tkit_pipelines.data") == ["arrays", "images"]
+    assert kinds("tkit_pipelines.data") == ["arrays", "images", "texts"]
     found = [component_class("tkit_pipelines.data", kind) for kind in kinds("tkit_pipelines.data")]
     assert all(issubclass(cls, Data) for cls in found)
-    assert [cls.takes for cls in found] == ["tensors", "image"]
+    assert [cls.takes for cls in found] == ["tensors", "image", "text"]
 
 
 def test_the_json_round_trip_keeps_the_settings(arrays):
