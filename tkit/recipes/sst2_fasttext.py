@@ -2,8 +2,8 @@
 
     tkit run --recipe sst2_fasttext --data ./sst2      # a folder with train.tsv, dev.tsv, test.tsv
 
-Test accuracy of the int8 file (240 KB) on 1,821 sentences, three seeds: 82.8, 82.2 and 82.3 %. Hashed n-grams (`ngrams`)
-have about a point less.
+Test accuracy of the int8 file (240 KB) on 1,821 sentences, three seeds: 82.8, 82.2 and 82.3 %. Hashed n-grams have
+about a point less.
 """
 
 from tkit.models.fasttext import FastText
