@@ -119,8 +119,8 @@ def test_duplicates_are_counted_for_each_pair_with_the_first(shape):
     validation.images[0] = almost
     splits = Splits(train, validation, test, ("a", "b"), Image(32, 32, 3), "x")
     assert [tuple(found) for found in splits.duplicates] == [
-        ("train", "test", 3, (9, 17)),
-        ("validation", "test", 1, (8, 5)),
+        ("train", "test", 3, (9, 17), "image"),
+        ("validation", "test", 1, (8, 5), "image"),
     ]
     assert "3 test images are in train too" in splits.remarks()[0]
     assert Splits(*(noise(50, seed, shape) for seed in range(3)), ("a", "b"), Image(32, 32, 3), "x").duplicates == ()

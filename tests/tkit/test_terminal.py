@@ -90,7 +90,7 @@ def test_long_lines_break_between_groups_or_words():
 
 def epoch_line(capsys, monkeypatch, width):
     monkeypatch.setattr(console, "width", lambda: width)
-    progress = TrainingProgress(5000, Classes.measure)
+    progress = TrainingProgress(5000, Classes.measure, "image")
     progress.set_params({"epochs": 100, "steps": 175, "batch_size": 256})
     progress.on_train_begin()
     progress.on_epoch_begin(99)
