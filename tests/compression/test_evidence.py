@@ -12,7 +12,7 @@ from tkit import model_files
 from tkit.compression.proofs import proofs
 from tkit.compression.quantization import Rounding, fixed_scales, rounded
 from tkit.conversion.converter import Converter
-from tkit.conversion.int4 import _Builder
+from tkit.conversion.edited import _Builder
 from tkit.conversion.quantized import convert_quantized, converted
 from tkit.kernels.exported import kernels
 from tkit.passes.folding import fold

@@ -15,7 +15,8 @@ from tkit.compression.steps.prune import Prune
 from tkit.conversion.quantized import convert_quantized
 from tkit.kernels.centroids import codebook, kmeans
 from tkit.kernels.exported import kernels
-from tkit.kernels.viewed import Recentre, rounded_up, view
+from tkit.kernels.recentre import Recentre
+from tkit.kernels.viewed import rounded_up, view
 from tkit.promises import Kept
 from tkit.recipe_loading import load
 from tkit.training.engine import train
