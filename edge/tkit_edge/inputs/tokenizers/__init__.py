@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from tkit_edge.fields import Fields
@@ -31,9 +32,9 @@ class Tokenizer(ABC):
     """What the ids from `FIRST` on mean, where that is stored; without white space."""
 
     @property
-    @abstractmethod
     def size(self) -> int:
-        """How many ids there are; each is less."""
+        """How many ids there are, the special ones included; each is less."""
+        return FIRST + len(self.vocabulary)
 
     @abstractmethod
     def encode(self, text: str, limit: int) -> list[int]:
@@ -47,9 +48,14 @@ class Tokenizer(ABC):
         """What ids mean, for people."""
         return [SPECIAL[id] if id < FIRST else self.token(id - FIRST) for id in ids]
 
-    @abstractmethod
     def token(self, number: int) -> str:
         """What the id `FIRST + number` means, for people."""
+        return self.vocabulary[number]
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        """The id of each token of the vocabulary."""
+        return {token: FIRST + number for number, token in enumerate(self.vocabulary)}
 
     @abstractmethod
     def as_json(self) -> dict[str, Any]:

@@ -9,14 +9,13 @@ Source: Joulin et al. 2017, arXiv:1607.01759 (fastText), without its hashing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import islice
 from typing import Any
 
 from tkit_edge import text_normalization
 from tkit_edge import vocabulary as vocabularies
 from tkit_edge.fields import Fields
-from tkit_edge.inputs.tokenizers import FIRST, Tokenizer
+from tkit_edge.inputs.tokenizers import Tokenizer
 from tkit_edge.ngram_lists import MAX_CHARACTERS, MAX_WORDS, lengths_of, of_words, within
 
 JOINT = "\u2581"
@@ -34,21 +33,12 @@ class KnownNGrams(Tokenizer):
     """The fewest and the most characters; None for words alone."""
     lowercase: bool
 
-    @property
-    def size(self) -> int:
-        """The special ids and one per n-gram."""
-        return FIRST + len(self.vocabulary)
-
     def encode(self, text: str, limit: int) -> list[int]:
         """The first `limit` ids of the text's first `limit` words."""
         known = self._ids
         words = list(islice(text_normalization.words(text, self.lowercase), limit))
         found = dict.fromkeys(known[gram] for gram in named(words, self.words, self.characters) if gram in known)
         return list(islice(found, limit))
-
-    def token(self, number: int) -> str:
-        """The n-gram."""
-        return self.vocabulary[number]
 
     def as_json(self) -> dict[str, Any]:
         """All values but the vocabulary."""
@@ -65,10 +55,6 @@ class KnownNGrams(Tokenizer):
             None if characters is None else lengths_of(fields, "characters", MAX_CHARACTERS),
             fields.get("lowercase", bool),
         )
-
-    @cached_property
-    def _ids(self) -> dict[str, int]:
-        return {gram: FIRST + number for number, gram in enumerate(self.vocabulary)}
 
 
 def named(words: list[str], lengths: tuple[int, int], characters: tuple[int, int] | None) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tkit_edge import vocabulary as vocabularies
 from tkit_edge.fields import Fields
-from tkit_edge.inputs.tokenizers import FIRST, UNKNOWN, Tokenizer, remember
+from tkit_edge.inputs.tokenizers import UNKNOWN, Tokenizer, remember
 from tkit_edge.text_normalization import words
 
 CONTINUES = "##"
@@ -28,11 +28,6 @@ class WordPiece(Tokenizer):
     vocabulary: tuple[str, ...] = field()
     lowercase: bool
 
-    @property
-    def size(self) -> int:
-        """The special ids and one per piece."""
-        return FIRST + len(self.vocabulary)
-
     def encode(self, text: str, limit: int) -> list[int]:
         """The first `limit` ids; each word has one at least, so that no more than `limit` words are divided."""
         ids: list[int] = []
@@ -45,10 +40,6 @@ class WordPiece(Tokenizer):
             else:
                 ids += known.get(word) or remember(known, word, self._pieces(word))
         return ids[:limit]
-
-    def token(self, number: int) -> str:
-        """The piece."""
-        return self.vocabulary[number]
 
     def as_json(self) -> dict[str, Any]:
         """Whether case is ignored."""
@@ -74,10 +65,6 @@ class WordPiece(Tokenizer):
             else:
                 return [UNKNOWN]
         return ids
-
-    @cached_property
-    def _ids(self) -> dict[str, int]:
-        return {token: FIRST + number for number, token in enumerate(self.vocabulary)}
 
     @cached_property
     def _known(self) -> dict[str, list[int]]:

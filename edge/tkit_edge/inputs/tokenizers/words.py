@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import islice
 from typing import Any
 
 from tkit_edge import vocabulary as vocabularies
 from tkit_edge.fields import Fields
-from tkit_edge.inputs.tokenizers import FIRST, UNKNOWN, Tokenizer
+from tkit_edge.inputs.tokenizers import UNKNOWN, Tokenizer
 from tkit_edge.text_normalization import words
 
 
@@ -21,19 +20,10 @@ class Words(Tokenizer):
     vocabulary: tuple[str, ...] = field()
     lowercase: bool
 
-    @property
-    def size(self) -> int:
-        """The special ids and one per token."""
-        return FIRST + len(self.vocabulary)
-
     def encode(self, text: str, limit: int) -> list[int]:
         """The ids of the first `limit` words; what follows them isn't read."""
         known = self._ids
         return [known.get(word, UNKNOWN) for word in islice(words(text, self.lowercase), limit)]
-
-    def token(self, number: int) -> str:
-        """The word."""
-        return self.vocabulary[number]
 
     def as_json(self) -> dict[str, Any]:
         """Whether case is ignored."""
@@ -43,7 +33,3 @@ class Words(Tokenizer):
     def from_json(cls, fields: Fields, vocabulary: tuple[str, ...]) -> Words:
         """As `as_json` wrote it."""
         return cls(vocabularies.checked(vocabulary, fields.file), fields.get("lowercase", bool))
-
-    @cached_property
-    def _ids(self) -> dict[str, int]:
-        return {token: FIRST + number for number, token in enumerate(self.vocabulary)}
