@@ -41,11 +41,11 @@ def symmetric_products(data: bytes) -> bytes:
     ]
 
     def change(model: Any) -> None:
-        (own,) = model.subgraphs
+        main = model.subgraphs[0]
         for index in chosen:
             (scale,), (zero,) = graph.tensors[index].scales, graph.tensors[index].zero_points
             largest = float(scale) * max(_CODES + 1 + int(zero), _CODES - int(zero))
-            quantization = own.tensors[index].quantization
+            quantization = main.tensors[index].quantization
             quantization.scale = np.array([largest / _CODES], np.float32)
             quantization.zeroPoint = np.array([0], np.int64)
 

@@ -117,7 +117,7 @@ def dry(recipe: Recipe) -> Recipe:
     reported.
     """
     data = recipe.data
-    if data.source.startswith("tfds:"):
+    if data.stand_in is not None and data.source.startswith("tfds:"):
         source, what = data.stand_in
         console.say(f"dry run: {data.source} is not read; {what} instead")
         data = data.model_copy(update={"source": source})

@@ -36,7 +36,7 @@ class Data(Component):
 
     takes: ClassVar[str]
     """The kind of input that a model needs for it: a file of `tkit_edge.inputs`."""
-    stand_in: ClassVar[tuple[str, str]]
+    stand_in: ClassVar[tuple[str, str] | None] = None
     """Of data that can be downloaded: the source that dry runs read instead, and what it is called."""
 
     source: str
@@ -110,8 +110,14 @@ class Data(Component):
         return {name: tf.gather(column, rows) for name, (column, rows) in columns.items()}, targets
 
     def _parts(self, loaded: Loaded, seed: int) -> tuple[Examples, Examples, Examples]:
-        """What is loaded, divided, each part where the RAM budget lets it be: for training, validation and test."""
-        kept, chosen, measured = divide(loaded, self.source, self.validation, seed)
+        """What is loaded, divided: for training, validation and test."""
+        return self._placed(loaded, divide(loaded, self.source, self.validation, seed))
+
+    def _placed(
+        self, loaded: Loaded, rows: tuple[np.ndarray, np.ndarray, np.ndarray]
+    ) -> tuple[Examples, Examples, Examples]:
+        """The parts at the rows that `divide` gave, each where the RAM budget lets it be."""
+        kept, chosen, measured = rows
         budget = Budget()
         # The smaller parts first: training examples are read in random order anyway.
         validation = budget.place(loaded.train, chosen)

@@ -67,13 +67,13 @@ class Texts(Data):
     def load(self, seed: int, known: Input | None = None) -> Splits:
         """The texts in training, validation and test parts; see `Data.load`."""
         corpus = read_corpus(self.source, labels=self.labels, text=self.text, label=self.label, skip_bad=self.skip_bad)
-        kept, _, _ = divide(_loaded(corpus, {}, self.target), self.source, self.validation, seed)
+        rows = divide(_loaded(corpus, {}, self.target), self.source, self.validation, seed)
         input = known if isinstance(known, Text) else None
         if input is None:
-            input = Text(self.tokenizer.learn([corpus.texts[row] for row in kept]), self.length)
+            input = Text(self.tokenizer.learn([corpus.texts[row] for row in rows[0]]), self.length)
         tokens = encoded(input, corpus.texts, self.source)
         loaded = _loaded(corpus, {"tokens": tokens}, self.target)
-        parts = self._parts(loaded, seed)
+        parts = self._placed(loaded, rows)
         return Splits(*parts, corpus.class_names, input, self.source, corpus.skipped, corpus.notes)
 
     def fixed(self) -> Texts:
