@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tkit import files
+from tkit.ruler import Ruler
 from tkit.tasks import Task
 from tkit_edge import inputs, outputs
 from tkit_edge.fields import Fields
 from tkit_edge.inputs import Input
 from tkit_edge.inputs.image import Image
-from tkit_edge.outputs import Output
+from tkit_edge.outputs import Measure, Output
 from tkit_edge.outputs.classes import Classes
 from tkit_pipelines.data import Data
 from tkit_pipelines.data.images import Images
@@ -31,6 +32,13 @@ class Contract(NamedTuple):
     output: Output
     spread: float = 1.0
     """The standard deviation of the training targets, where they are numbers."""
+    ruler: Ruler | None = None
+    """What measures outputs where no single one is right or wrong."""
+
+    @property
+    def measure(self) -> Measure | None:
+        """What says how good outputs are; None where nothing does."""
+        return self.ruler.measure if self.ruler is not None else self.output.measure
 
     @classmethod
     def of(cls, task: Task, splits: Splits) -> Contract:

@@ -121,5 +121,5 @@ class Image(Output):
         """As `as_json` wrote it."""
         pixels = fields.get("pixels", str)
         if pixels != PIXELS:
-            raise InputError(f"{fields.file}: {fields.place}pixels is {pixels!r}, this tkit-edge knows {PIXELS!r} only.")
+            raise InputError(f"{fields.file}: {fields.place}pixels is {pixels!r}; this tkit-edge knows {PIXELS!r}.")
         return cls(fields.count("height"), fields.count("width"), fields.count("channels", most=3))
