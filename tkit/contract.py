@@ -43,7 +43,7 @@ class Contract(NamedTuple):
     @classmethod
     def of(cls, task: Task, splits: Splits) -> Contract:
         """That of a model for these splits; raises like `Task.output`."""
-        return cls(task, splits.input, task.output(splits), task.spread(splits))
+        return cls(task, task.input(splits), task.output(splits), task.spread(splits))
 
     @property
     def name(self) -> str:

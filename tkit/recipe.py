@@ -33,12 +33,13 @@ class Recipe(Config):
     seed: int = Field(0, ge=0, lt=2**31)
     """Seed of the split, the initial weights, dropout and augmentation."""
     task: Annotated[Task, OneOf("tkit.tasks")] = Classification()
-    """What is learned: `classification` or `regression`, with their fields; `inference` takes a model as it is."""
+    """What is learned: `classification`, `regression` or `generation`, with their fields; `inference` takes a model as
+    it is."""
     data: Annotated[Data, OneOf("tkit_pipelines.data")]
     """`images`, `texts` or `arrays`, with their fields: where the examples come from, batches and augmentation."""
     model: Annotated[Model, OneOf("tkit.models")]
-    """`cnn`, `resnet`, `mobilenet`, `backbone`, for texts `transformer`, `fasttext`, `text_cnn`, `recurrent`, or a kind
-    from the recipe's own file, with their fields."""
+    """`cnn`, `resnet`, `mobilenet`, `backbone`, for texts `transformer`, `fasttext`, `text_cnn`, `recurrent`, for
+    generation `dcgan`, or a kind from the recipe's own file, with their fields."""
     fit: Fit = Fit()
     """Training."""
     compress: tuple[Annotated[Step, OneOf("tkit.compression.steps")], ...] = ()
@@ -52,21 +53,30 @@ class Recipe(Config):
 def check(recipe: Recipe) -> None:
     """Raises InputError where a recipe's task, data and model don't fit, with what would."""
     task, data, model = recipe.task, recipe.data, recipe.model
-    if task.target != data.target:
-        wanted = next(labels for labels, column in TARGETS.items() if column == task.target)
+    if task.learns_from not in (None, data.takes):
+        raise InputError(f"task={task.kind} learns from {task.learns_from}s, and data={data.kind} has {data.takes}s.")
+    if data.target not in task.targets:
+        wanted = " or ".join(labels for labels, column in TARGETS.items() if column in task.targets)
         tasks = {kind: component_class("tkit.tasks", kind) for kind in kinds("tkit.tasks")}
-        fitting = [kind for kind, found in tasks.items() if issubclass(found, Task) and found.target == data.target]
+        fitting = [kind for kind, found in tasks.items() if issubclass(found, Task) and data.target in found.targets]
         raise InputError(
             f"task={task.kind} needs data.labels={wanted}, received data.labels={data.labels}, which fits "
             f"task={' or '.join(fitting)}. Change one of the two."
         )
-    for what, kind, able in (("takes", data.takes, model.takes), ("gives", task.gives, model.gives)):
+    taken = task.takes or data.takes
+    for what, kind, able in (("takes", taken, model.takes), ("gives", task.gives, model.gives)):
         if kind not in able:
             fitting = [
                 name for name in kinds("tkit.models") if kind in getattr(component_class("tkit.models", name), what)
             ]
-            other = f"data={data.kind}" if what == "takes" else f"task={task.kind}"
+            other = f"task={task.kind}" if what == "gives" or task.takes else f"data={data.kind}"
             raise InputError(
                 f"model={model.kind} {what} {' or '.join(able)}, and {other} means {kind}. Models that fit: "
                 f"{', '.join(fitting) or 'none of tkit'}, or a kind of your own."
             )
+    if recipe.fit.early_stopping and not task.validated:
+        raise InputError(
+            f"fit.early_stopping={recipe.fit.early_stopping} waits for a better validation loss, which "
+            f"task={task.kind} doesn't have: training ends with the last epoch's weights. Set fit.epochs instead."
+        )
+    task.check(data)

@@ -68,3 +68,7 @@ class Model(Component):
     @abstractmethod
     def build(self, spec: Spec) -> keras.Model:
         """The uncompiled model."""
+
+    def companion(self, spec: Spec) -> keras.Model | None:
+        """A second network, which training needs beside the model; of a generator its discriminator. None: none."""
+        return None

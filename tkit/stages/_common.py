@@ -14,6 +14,7 @@ from tkit.recipe_loading import Loaded, load, with_overrides
 from tkit.run_folder import Run
 from tkit_edge.errors import InputError
 from tkit_edge.inputs import Input
+from tkit_edge.inputs.noise import Noise
 from tkit_edge.outputs.classes import Classes
 from tkit_pipelines.data import Data
 from tkit_pipelines.dataset import digest
@@ -73,9 +74,9 @@ def data_of(run: Run, recipe: Recipe | None = None) -> Splits:
         InputError: other classes, with both lists, or other images; or the data can't be read.
     """
     recipe = recipe or run.recipe
-    splits = load_data(recipe.data, recipe.seed, run.input)
-    source, output = recipe.data.source, run.output
-    wanted = output.names if isinstance(output, Classes) else ()
+    splits = recipe.task.prepared(load_data(recipe.data, recipe.seed, run.input), recipe.seed)
+    source, output, input = recipe.data.source, run.output, run.input
+    wanted = output.names if isinstance(output, Classes) else input.classes if isinstance(input, Noise) else ()
     if splits.class_names != wanted:
         raise InputError(
             f"The classes of data {source!r} are not those that {run.folder} was made with: expected "

@@ -58,7 +58,7 @@ def of_exported(
 
 def _data_for(input: Input, output: Output, source: str) -> Data:
     """The settings of data that a model takes."""
-    column = task_for(output).target
+    column = task_for(output).targets[0]
     labels = next(labels for labels, name in TARGETS.items() if name == column)
     if isinstance(input, Image):
         size = (input.height, input.width)

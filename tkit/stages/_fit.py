@@ -12,12 +12,16 @@ import numpy as np
 import tensorflow as tf
 
 from tkit import console, model_files
+from tkit.compression.batch_statistics import estimate
+from tkit.compression.workbench import ESTIMATED
 from tkit.contract import Contract
+from tkit.conversion.calibration import stratified
 from tkit.models import Model, Spec, Statistics
 from tkit.models._own import plain
 from tkit.recipe import Recipe
 from tkit.recipe_loading import Loaded
 from tkit.run_folder import Run
+from tkit.stages import _companion, _judge
 from tkit.stages import _setup as setup
 from tkit.stages._common import DRY_RUN_STEPS, identity, load_data
 from tkit.training.checkpoint import CHECKPOINTS, Checkpoint, Checkpoints
@@ -25,6 +29,7 @@ from tkit.training.engine import train
 from tkit.training.history import HistoryFile
 from tkit.training.precision import choose
 from tkit.training.progress import TrainingProgress
+from tkit.training.samples import Samples
 from tkit.training.saving import Saving
 from tkit.training.start import StartClock
 from tkit.training.tensorboard import TensorBoardLog
@@ -81,7 +86,7 @@ def _data(recipe: Recipe, clock: StartClock, quiet: bool, threads: int | None = 
     setup.use_threads(threads or recipe.fit.threads)
     keras.utils.set_random_seed(recipe.seed)
     tf.config.experimental.enable_op_determinism()
-    splits = load_data(recipe.data, recipe.seed)
+    splits = recipe.task.prepared(load_data(recipe.data, recipe.seed), recipe.seed)
     for remark in [] if quiet else splits.remarks():
         console.say(f"data: {remark}")
     clock.mark("data")
@@ -112,28 +117,36 @@ def _train(
         console.say(f"going on after {start.done()}")
     run.keep_recipe(settings)
     saving = _saving(run, settings, {"setup": here}, start)
-    vectors, measure = _begin(settings, model, contract), contract.output.measure
-    assert measure is not None  # whatever can be trained has one
-    progress = TrainingProgress(len(splits.validation), measure, contract.input.example)
+    vectors = _begin(settings, model, contract)
+    companion = _companion.made(settings.model, contract.input, contract.output)
+    samples = _samples(run, settings, splits, contract)
+    progress = TrainingProgress(len(splits.validation), contract.output.measure, contract.input.example)
     log = TensorBoardLog(run.folder / "logs", batches, splits.validation, contract)
     try:
         outcome = train(
             model,
             batches,
-            in_order(splits.validation, settings.data, contract.encoded),
+            in_order(splits.validation, settings.data, contract.encoded) if contract.task.validated else None,
             settings.fit,
             contract,
             callbacks=(clock, HistoryFile(run.folder / "history.csv", done), log, progress, *own),
             max_steps=DRY_RUN_STEPS if run.dry_run else None,
             saving=saving,
+            companion=companion,
+            look=samples,
+            seed=settings.seed,
         )
     finally:
         progress.stop()
     folder, kept = run.folder / "float", outcome.history[outcome.kept_epoch]
+    beside = [] if companion is None else [_companion.save(companion, folder)]
+    if samples is not None:
+        samples.film()
+        _settle(model, splits, contract, settings.seed)
     run.finish(
         "fit",
         "float",
-        outputs=[*model_files.save(model, folder), *contract.attach(folder)],
+        outputs=[*model_files.save(model, folder), *contract.attach(folder), *beside],
         inputs=[run.folder / "recipe.json"],
         metrics={**kept, "epochs": len(outcome.history), "kept_epoch": outcome.kept_epoch + 1},
         seconds=time.perf_counter() - began,
@@ -147,6 +160,31 @@ def _train(
         **vectors,
     )
     return run
+
+
+def _samples(run: Run, settings: Recipe, splits: Splits, contract: Contract) -> Samples | None:
+    """What is looked at while a generator trains; None where each output is right or wrong by itself.
+
+    The classifier that measures it is trained first, and the random state is again the recipe's.
+    """
+    if not contract.task.judged:
+        return None
+    _judge.made(run.folder / JUDGE, settings.data, splits, settings.seed, run.dry_run)
+    keras.utils.set_random_seed(settings.seed)
+    return Samples(
+        run.folder,
+        contract,
+        ruler=contract.task.ruler(run.folder, splits),
+        real=splits.validation.images,
+        seed=settings.seed,
+    )
+
+
+def _settle(model: keras.Model, splits: Splits, contract: Contract, seed: int) -> None:
+    """Batch normalization's statistics, for the weights as they are now: averages of weights have others."""
+    examples = stratified(splits.train, ESTIMATED, seed, contract.input.tensors)
+    if any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
+        estimate(model, examples, seed)
 
 
 def _begin(settings: Recipe, model: keras.Model, contract: Contract) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """Tasks, one file per kind: what a model gives, what is right, and what training minimizes.
 
-Nothing here needs TensorFlow before a model is trained. What goes into a model is the data's kind of input, so that a
-task works for images as for anything else.
+Nothing here needs TensorFlow before a model is trained. What goes into a model is the data's kind of input, unless the
+task says otherwise, so that a task works for images as for anything else.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from tkit_edge.outputs import Output
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from tkit.evaluation import Evaluation
+    from tkit.ruler import Ruler
+    from tkit_edge.inputs import Input
+    from tkit_pipelines.data import Data
     from tkit_pipelines.splits import Splits
 
 
@@ -26,8 +30,32 @@ class Task(Component):
 
     gives: ClassVar[str]
     """The kind of output, a file of `tkit_edge.outputs`."""
-    target: ClassVar[str | None]
-    """The column of the data that says what is right; None where nothing does."""
+    targets: ClassVar[tuple[str | None, ...]]
+    """The columns of the data that fit, each of which says what is right; None: nothing does."""
+    takes: ClassVar[str | None] = None
+    """The kind of input of a model, where it isn't the data's."""
+    learns_from: ClassVar[str | None] = None
+    """The kind of input that the data must have; None: any."""
+    validated: ClassVar[bool] = True
+    """Whether training has a loss on validation data; else it ends with its last epoch's weights."""
+
+    judged: ClassVar[bool] = False
+    """Whether outputs are measured as a set, by a classifier that is trained first."""
+
+    def check(self, data: Data) -> None:
+        """Raises InputError for settings of the data that don't fit."""
+
+    def input(self, splits: Splits) -> Input:
+        """What a model that is trained on the splits takes."""
+        return splits.input
+
+    def prepared(self, splits: Splits, seed: int) -> Splits:
+        """The splits with what a model takes among their columns."""
+        return splits
+
+    def ruler(self, folder: Path, splits: Splits) -> Ruler | None:
+        """What measures outputs as a set, by what the run in the folder keeps; None where each is right or wrong."""
+        return None
 
     @abstractmethod
     def output(self, splits: Splits) -> Output:

@@ -23,7 +23,7 @@ class Classification(Task):
     """Tells classes apart; trained with cross-entropy."""
 
     gives = "classes"
-    target = "label"
+    targets = ("label",)
     kind: Literal["classification"] = "classification"
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of each label's weight that is spread over all classes."""

@@ -16,7 +16,7 @@ class Inference(Task):
     """Any outputs. Exported files are judged by their agreement with the Keras model alone."""
 
     gives = "tensors"
-    target = None
+    targets = (None,)
     kind: Literal["inference"] = "inference"
 
     def output(self, splits: object) -> NoReturn:

@@ -24,7 +24,7 @@ class Regression(Task):
     """Predicts a number; trained with the squared error, as a share of the targets' variance."""
 
     gives = "number"
-    target = "number"
+    targets = ("number",)
     kind: Literal["regression"] = "regression"
     unit: str = ""
     """What the number counts, for people: "years"."""

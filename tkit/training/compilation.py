@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from tkit.contract import Contract
+from tkit.tasks.generation import Generation
+from tkit.training.adversarial import AdversarialTrainee
 from tkit.training.config import Fit
 from tkit.training.keras_lookahead import look_ahead
 from tkit.training.schedules._keras_schedule import ScaledFrom
@@ -23,6 +27,8 @@ def compiled(
     steps: int,
     contract: Contract,
     objective: Objective | None,
+    companion: keras.Model | None,
+    seed: int,
 ) -> Trainee:
     """The compiled trainee of a stock model; to be called within the scope of the distribution strategy.
 
@@ -34,11 +40,24 @@ def compiled(
         steps: of an epoch.
         contract: what it learns.
         objective: in place of the task's loss.
+        companion: the network that it is trained against, if any; it isn't changed.
+        seed: of what training draws.
 
     Raises:
         InputError: `freeze_epochs` for a model without frozen layers.
     """
-    trainee = Trainee(training_twin(model, policy, settings.l2), objective)
+    twin = training_twin(model, policy, settings.l2)
+    optimizer, losses = _optimizer(settings, batch_size, steps), dict[str, Any]()
+    if companion is None:
+        trainee = Trainee(twin, objective)
+        losses = {"loss": contract.loss(), "metrics": contract.task.metrics()}
+    else:
+        assert isinstance(contract.task, Generation)  # nothing else has a companion
+        rival = training_twin(companion, policy, settings.l2)
+        own = _optimizer(settings, batch_size, steps, contract.task.discriminator_rate)
+        if policy == "mixed_float16":
+            own = keras.optimizers.LossScaleOptimizer(own)
+        trainee = AdversarialTrainee(twin, rival, own, contract.task, seed)
     if settings.freeze_epochs is not None and not any(layer.weights for layer in _frozen(trainee)):
         raise InputError(
             f"fit.freeze_epochs={settings.freeze_epochs}, but the model has no frozen layers. Leave it null, or take a "
@@ -47,11 +66,10 @@ def compiled(
     # MirroredStrategy crashes with a device loop around more than one step (TensorFlow 2.21).
     several_devices = tf.distribute.get_strategy().num_replicas_in_sync > 1
     trainee.compile(
-        _optimizer(settings, batch_size, steps),
-        loss=contract.loss(),
-        metrics=contract.task.metrics(),
+        optimizer,
         steps_per_execution=1 if several_devices else min(settings.steps_per_execution, steps),
         jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
+        **losses,
     )
     _create_variables(trainee, thawing=settings.freeze_epochs is not None)
     return trainee
@@ -65,8 +83,9 @@ def unfreeze(trainee: Trainee) -> None:
         trainee.make_train_function(force=True)
 
 
-def _optimizer(settings: Fit, batch_size: int, steps: int) -> keras.Optimizer:
-    schedule = settings.schedule.build(settings.optimizer.scaled(batch_size), total_steps=settings.epochs * steps)
+def _optimizer(settings: Fit, batch_size: int, steps: int, rate: float = 1.0) -> keras.Optimizer:
+    peak = rate * settings.optimizer.scaled(batch_size)
+    schedule = settings.schedule.build(peak, total_steps=settings.epochs * steps)
     if settings.freeze_epochs is not None:
         schedule = ScaledFrom(schedule, settings.freeze_epochs * steps, settings.unfreeze_scale)
     optimizer = settings.optimizer.build(
@@ -99,7 +118,4 @@ def _create_variables(trainee: Trainee, *, thawing: bool) -> None:
     _set_trainable(frozen, True)
     trainee.optimizer.build(trainee.trainable_variables)
     _set_trainable(frozen, False)
-    outputs = tf.zeros((1, *trainee.outputs[0].shape[1:]))
-    trainee.compute_loss(y=outputs, y_pred=outputs, training=False)
-    trainee.compute_metrics(None, outputs, outputs)
-    trainee.reset_metrics()
+    trainee.create_variables()

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -29,6 +29,9 @@ from tkit.training.trainee import Objective, Trainee
 from tkit_pipelines.batches import Batches
 
 
+Look: TypeAlias = Callable[[keras.Model, int], dict[str, float]]
+
+
 class Outcome(NamedTuple):
     """What training gave: one row of figures an epoch, the epoch whose weights were kept, and how it ran."""
 
@@ -41,7 +44,7 @@ class Outcome(NamedTuple):
 def train(
     model: keras.Model,
     batches: Batches,
-    validation: tf.data.Dataset,
+    validation: tf.data.Dataset | None,
     settings: Fit,
     contract: Contract,
     *,
@@ -50,13 +53,16 @@ def train(
     strategy: tf.distribute.Strategy | None = None,
     saving: Saving | None = None,
     objective: Objective | None = None,
+    companion: keras.Model | None = None,
+    look: Look | None = None,
+    seed: int = 0,
 ) -> Outcome:
     """Trains a float32 functional model in place.
 
     Args:
         model: uncompiled.
         batches: training batches of (inputs, targets as the loss takes them), with or without float32 weights [batch].
-        validation: finite data set of the same, validated on after each epoch.
+        validation: finite data set of the same, validated on after each epoch; None where there is no loss for it.
         settings: the recipe's `fit`.
         contract: what the model learns.
         callbacks: Keras callbacks; they see the trainee as `self.model`.
@@ -64,6 +70,9 @@ def train(
         strategy: how several devices share each batch; all GPUs, where there are more than one, by default.
         saving: where checkpoints are written, how often, and the one to go on from; none by default.
         objective: the loss that is trained for, in place of the task's.
+        companion: the network that the model is trained against, if any; it is trained in place too.
+        look: called after each epoch with the model, its averaged weights set, and the epoch; gives figures of its own.
+        seed: of what training draws beside the batches.
 
     Raises:
         InputError: `freeze_epochs` for a model without frozen layers.
@@ -83,18 +92,22 @@ def train(
             steps=steps,
             contract=contract,
             objective=objective,
+            companion=companion,
+            seed=seed,
         )
     state, saving = TrainingState(trainee, trainee.first_bad_step), saving or Saving.nowhere()
     every = keras.callbacks.CallbackList(
         list(callbacks), model=trainee, epochs=settings.epochs, steps=steps, batch_size=size, verbose=0
     )
-    loop = _Loop(trainee, state, settings, batches, validation, steps, strategy, every, saving)
+    loop = _Loop(trainee, state, settings, batches, validation, look, steps, strategy, every, saving)
     trainee.make_train_function()
     with saving.of(state):
         every.on_train_begin()
         while state.epoch < settings.epochs and not state.stopped:
             loop.epoch()
     _end_with_kept_weights(trainee, state, settings, model)
+    if companion is not None:
+        trainee.leave(companion)
     every.on_train_end(state.history[-1])
     return Outcome(state.history, state.kept_epoch, precision, strategy.num_replicas_in_sync)
 
@@ -107,7 +120,8 @@ class _Loop:
     state: TrainingState
     settings: Fit
     batches: Batches
-    validation: tf.data.Dataset
+    validation: tf.data.Dataset | None
+    look: Look | None
     steps: int
     """Of an epoch."""
     strategy: tf.distribute.Strategy
@@ -127,7 +141,8 @@ class _Loop:
             self._steps()
         row = {name: float(value) for name, value in trainee.get_metrics_result().items()}
         with self.saving.validation(), _averaged(trainee, settings):
-            row |= self._validated()
+            row |= self._validated() if self.validation is not None else {}
+            row |= self.look(trainee, epoch) if self.look is not None else {}
             if settings.early_stopping and (row["val_loss"] < state.kept_loss or state.kept_weights is None):
                 state.keep(epoch, row["val_loss"], trainee.get_weights())
         row["learning_rate"] = float(tf.convert_to_tensor(_inner(trainee.optimizer).learning_rate))

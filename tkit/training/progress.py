@@ -19,11 +19,11 @@ class TrainingProgress(keras.callbacks.Callback):
 
     Args:
         validation: number of examples that are validated on after each epoch.
-        measure: what the model is scored by.
+        measure: what the model is scored by; None where no example is right or wrong.
         example: what an example is called.
     """
 
-    def __init__(self, validation: int, measure: Measure, example: str) -> None:
+    def __init__(self, validation: int, measure: Measure | None, example: str) -> None:
         super().__init__()
         self.validation, self.measure, self.example = validation, measure, example
         self.bar: Progress | None = None
@@ -87,22 +87,26 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def _figures(self, logs: dict) -> list[str]:
         """The epoch's scores, with the number of examples that each is of, and its losses."""
+        losses = [f"{float(logs[name]):.4f}" for name in ("loss", "val_loss") if name in logs]
+        found = ["loss " + "/".join(losses)] if losses else []
+        if self.measure is None:
+            more = ("discriminator_loss", "distance")
+            return found + [f"{name.replace('_', ' ')} {float(logs[name]):.4g}" for name in more if name in logs]
         trained, key = self.params["steps"] * self.params["batch_size"], self.measure.key
         shares = (("train", key, trained), ("val", f"val_{key}", self.validation))
-        losses = [f"{float(logs[name]):.4f}" for name in ("loss", "val_loss") if name in logs]
-        return [
-            *(
-                f"{split} {self.measure.text(float(logs[name]))} of {count:,}"
-                for split, name, count in shares
-                if name in logs
-            ),
-            *(["loss " + "/".join(losses)] if losses else []),
+        scores = [
+            f"{split} {self.measure.text(float(logs[name]))} of {count:,}"
+            for split, name, count in shares
+            if name in logs
         ]
+        return scores + found
 
     def _running(self, logs: dict) -> list[str]:
         """What the steps of the epoch have reached so far, on training batches."""
-        figures, key = [f"loss {float(logs['loss']):.4f}"] if "loss" in logs else [], self.measure.key
-        return [*figures, f"train {self.measure.text(float(logs[key]))}"] if key in logs else figures
+        figures = [f"loss {float(logs['loss']):.4f}"] if "loss" in logs else []
+        if self.measure is None or self.measure.key not in logs:
+            return figures
+        return [*figures, f"train {self.measure.text(float(logs[self.measure.key]))}"]
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Ends the bar."""

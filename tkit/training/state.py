@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tkit.training.checkpoint import Checkpoint
+from tkit.training.trainee import Trainee
 from tkit_edge.errors import InputError
 
 
@@ -25,7 +25,7 @@ class TrainingState:
         first_bad_step: the engine's variable that watches the loss.
     """
 
-    def __init__(self, twin: keras.Model, first_bad_step: tf.Variable) -> None:
+    def __init__(self, twin: Trainee, first_bad_step: tf.Variable) -> None:
         self.epoch = 0
         """Whole epochs done."""
         self.step = 0
@@ -44,6 +44,7 @@ class TrainingState:
             "optimizer": twin.optimizer.variables,  # slots, iterations, moving averages, loss scale
             "metrics": twin.metrics_variables,
             "watch": [first_bad_step],
+            **twin.companion_variables,
         }
 
     def keep(self, epoch: int, loss: float, weights: list[np.ndarray]) -> None:

@@ -42,16 +42,17 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """The graph and a batch."""
-        inputs, targets = self.batches.batch(0, 0)[:2]
+        inputs, *targets = self.batches.batch(0, 0)[:2]
         with self.train.as_default(step=0):
             tf.summary.graph(self._graph())
-            if self.contract.input.kind == "image":
+            if "image" in (self.contract.input.kind, self.contract.output.kind):
                 tf.summary.image("batch as the model sees it", inputs[:IMAGES], max_outputs=IMAGES)
             if isinstance(self.contract.input, Text):
                 shown = [" ".join(self.contract.input.tokens(ids)) for ids in inputs[:IMAGES].numpy()]
                 tf.summary.text("batch as the model sees it", shown)
-            names = self.evaluation.named(targets[:IMAGES].numpy())
-            tf.summary.text("batch as the model sees it, labels", ", ".join(names))
+            if targets:
+                names = self.evaluation.named(targets[0][:IMAGES].numpy())
+                tf.summary.text("batch as the model sees it, labels", ", ".join(names))
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         """Notes the epoch."""

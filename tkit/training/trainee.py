@@ -57,6 +57,21 @@ class Trainee(keras.Model):
             return loss
         return self._objective(x, y, y_pred, self._features.step.tensors) + tf.add_n([tf.zeros(()), *self.losses])
 
+    @property
+    def companion_variables(self) -> dict[str, Sequence[Any]]:
+        """What is trained beside the model, by group: none."""
+        return {}
+
+    def create_variables(self) -> None:
+        """Makes the variables of the loss and the metrics, which would else be made while a step is traced."""
+        outputs = tf.zeros((1, *self.outputs[0].shape[1:]))
+        self.compute_loss(y=outputs, y_pred=outputs, training=False)
+        self.compute_metrics(None, outputs, outputs)
+        self.reset_metrics()
+
+    def leave(self, companion: keras.Model) -> None:
+        """Sets the weights of what was trained beside the model: nothing."""
+
     def train_step(self, data: Any) -> Any:
         """Keras's own step, watched."""
         logs = super().train_step(data)
