@@ -48,7 +48,7 @@ class Contract(NamedTuple):
     @property
     def name(self) -> str:
         """What a bundle calls it: "image-classification"."""
-        return f"{self.input.kind}-{self.task.kind}"
+        return f"{self.task.learns_from or self.input.kind}-{self.task.kind}"
 
     def encoded(self, columns: Mapping[str, Any]) -> Any:
         """A batch's targets as the loss takes them."""

@@ -1,6 +1,6 @@
 """Images like CIFAR-10's out of noise (32x32, colour): a DCGAN of three stages.
 
-    tkit run --recipe dcgan_cifar10 --data tfds:cifar10
+tkit run --recipe dcgan_cifar10 --data tfds:cifar10
 """
 
 from tkit.models.dcgan import DCGAN

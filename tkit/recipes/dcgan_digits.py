@@ -1,6 +1,6 @@
 """Handwritten digits out of noise (scikit-learn's 1,797 scans, 8x8, grey): a DCGAN, offline, in about two minutes.
 
-    tkit run --recipe dcgan_digits
+tkit run --recipe dcgan_digits
 """
 
 from tkit.models.dcgan import DCGAN

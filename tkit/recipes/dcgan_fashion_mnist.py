@@ -1,7 +1,7 @@
 """Clothes out of noise (Fashion-MNIST, 28x28, grey): a DCGAN that knows the ten classes.
 
-    tkit run --recipe dcgan_fashion_mnist --data tfds:fashion_mnist
-    tkit sample RUN --class Bag
+tkit run --recipe dcgan_fashion_mnist --data tfds:fashion_mnist
+tkit sample RUN --class Bag
 """
 
 from tkit.models.dcgan import DCGAN

@@ -7,6 +7,7 @@ training methods for GANs do actually converge?" (R1).
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from tkit.ruler import Ruler
     from tkit_pipelines.data import Data
     from tkit_pipelines.splits import Splits
+
+_LOOKED_AT = 64
+"""Files whose size is looked at."""
 
 
 class Generation(Task):
@@ -70,9 +74,20 @@ class Generation(Task):
         return Noise(self.latent, splits.class_names)
 
     def output(self, splits: Splits) -> Image:
-        """Images of the data's size."""
+        """Images of the data's size.
+
+        Raises:
+            InputError: the files' images are smaller, so that a generator would learn how they are enlarged.
+        """
         assert isinstance(splits.input, Pixels)  # `learns_from`
-        return Image(*splits.input.shape)
+        height, width, channels = splits.input.shape
+        largest = _largest(splits.train)
+        if largest is not None and largest[0] < height and largest[1] < width:
+            raise InputError(
+                f"The images of data {splits.name!r} are up to {largest[0]}x{largest[1]} and the network makes "
+                f"{height}x{width}: it would learn how they are enlarged. Set data.image_size to their size or less."
+            )
+        return Image(height, width, channels)
 
     def prepared(self, splits: Splits, seed: int) -> Splits:
         """The splits with noise for each image: what the generator is calibrated, compared and measured with."""
@@ -110,3 +125,12 @@ class Generation(Task):
     def evaluation(self, output: Output) -> NoReturn:
         """To come."""
         raise ValueError
+
+
+def _largest(examples: Examples) -> tuple[int, int] | None:
+    """The largest height and width among the files of some images; None where there are no files."""
+    import PIL.Image
+
+    files = [examples.encoded(row) for row in range(min(len(examples), _LOOKED_AT))]
+    sizes = [PIL.Image.open(io.BytesIO(data)).size for data in files if data is not None]
+    return (max(height for _, height in sizes), max(width for width, _ in sizes)) if sizes else None

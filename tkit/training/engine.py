@@ -28,7 +28,6 @@ from tkit.training.state import TrainingState
 from tkit.training.trainee import Objective, Trainee
 from tkit_pipelines.batches import Batches
 
-
 Look: TypeAlias = Callable[[keras.Model, int], dict[str, float]]
 
 
