@@ -15,7 +15,7 @@ NEIGHBOURS = 3
 """The neighbour whose distance is a sample's radius; Kynkaanniemi et al. found 3 robust."""
 COVERED = 0.2
 """A class is covered from this part of its share among the real images."""
-_CHUNK = 512  # rows of a matrix of distances that are in memory at once
+_CHUNK = 256  # rows of a matrix of distances that are in memory at once
 
 
 class Gaussian(NamedTuple):
@@ -74,8 +74,8 @@ def shares(labels: np.ndarray, classes: int) -> np.ndarray:
 def covered(made: np.ndarray, real: np.ndarray) -> np.ndarray:
     """Which classes get a fair part of what is made: at least a fifth of their share among the real images.
 
-    Of even classes that is a fifth of an even share. The count of these is what Metz et al. (2017) and others call modes
-    covered, with this bound in place of a single sample, which a misjudged image would be.
+    Of even classes that is a fifth of an even share. Their number is that of the modes covered, which others count from
+    the first sample on (Metz et al. 2017): a single image may be misjudged.
 
     Args:
         made: shares, [classes].
@@ -98,7 +98,8 @@ def _kernel_mean(one: np.ndarray, other: np.ndarray, *, same: bool) -> float:
 def _share_among(samples: np.ndarray, others: np.ndarray) -> float:
     """The share of samples within the radius of one of the others at least."""
     order = min(NEIGHBOURS, len(others) - 1)  # the nearest of all is the sample itself
-    radii = np.concatenate([np.partition(part, order, axis=1)[:, order] for part in _distances(others, others)])
+    # Copies: a view would keep each whole chunk in memory.
+    radii = np.concatenate([np.partition(part, order, axis=1)[:, order].copy() for part in _distances(others, others)])
     return float(np.mean(np.concatenate([(part <= radii).any(axis=1) for part in _distances(samples, others)])))
 
 

@@ -1,4 +1,4 @@
-"""The judge: a small classifier of a run's own training images, whose features are the space that images are measured in.
+"""The judge: a small classifier of a run's own training images, in whose features images are measured.
 
 It is trained before the generator (`tkit.stages._judge`) and stays with the run, so that all measurements of it, in any
 file format, are by the same ruler. Figures of two judges can't be compared.
@@ -130,9 +130,15 @@ class Judge:
         )
 
     def as_json(self) -> dict[str, object]:
-        """What names it in a result: kind, accuracy, samples and sha256."""
+        """What names it in a result: `line` as its name, kind, accuracy, samples and sha256."""
         facts = self.facts
-        return {"kind": facts.kind, "accuracy": facts.accuracy, "samples": facts.samples, "sha256": self.sha256}
+        return {
+            "name": self.line(),
+            "kind": facts.kind,
+            "accuracy": facts.accuracy,
+            "samples": facts.samples,
+            "sha256": self.sha256,
+        }
 
 
 def write(folder: Path, model: keras.Model, facts: Facts) -> None:

@@ -40,6 +40,11 @@ class Reference:
         self.judge = judge
         self._held_out, self._training, self._seed = held_out, training, seed
 
+    def against(self, held_out: np.ndarray) -> Reference:
+        """The same with other held-out images; with the training images, the floor is of those held out till now."""
+        others = self._held_out if held_out is self._training else self._training
+        return Reference(self.judge, held_out, others, self._seed)
+
     @cached_property
     def real(self) -> Seen:
         """What the judge sees in the held-out images, in random order."""
@@ -83,9 +88,10 @@ class Reference:
         """All measures of made images, uint8 [n, height, width, channels], each beside that of real training images.
 
         Returns:
-            samples and real_samples; distance with its interval, its floor, and distance_to_floor, their ratio;
+            samples and real_samples; distance with its interval, its floor, the floor_samples that this is of, and
+            distance_to_floor, their ratio;
             kernel_distance with kernel_floor; precision and recall with real_precision and real_recall; modes:
-            covered, of, and per_class (name, share, real_share), null where the judge knows no classes; judge.
+            covered, of, and per_class (name, share, real_share, covered), null where the judge knows no classes; judge.
         """
         made, real = self.judge.see(images[self._rows(len(images))]), self.real
         distance, interval = self._estimated([made.features], lambda distance: distance)
@@ -100,6 +106,7 @@ class Reference:
             "distance": distance,
             "interval": [max(interval.low, 0.0), interval.high],
             "floor": floor,
+            "floor_samples": len(trained),
             "distance_to_floor": max(distance, _LEAST) / max(floor, _LEAST),
             "kernel_distance": distances.kernel(wanted, found),
             "kernel_floor": distances.kernel(wanted, trained[:few]),
@@ -120,12 +127,13 @@ class Reference:
         if self.judge.facts.kind != "classes":
             return None
         found, wanted = (distances.shares(seen.labels, len(names)) for seen in (made, self.real))
+        covered = distances.covered(found, wanted)
         return {
-            "covered": int(distances.covered(found, wanted).sum()),
+            "covered": int(covered.sum()),
             "of": int(np.count_nonzero(wanted)),
             "per_class": [
-                {"name": name, "share": float(share), "real_share": float(real)}
-                for name, share, real in zip(names, found, wanted, strict=True)
+                {"name": name, "share": float(share), "real_share": float(real), "covered": bool(fair)}
+                for name, share, real, fair in zip(names, found, wanted, covered, strict=True)
             ],
         }
 
@@ -151,6 +159,7 @@ class Reference:
         The interval is the value with the standard error of the resamples to both sides: a resample's own distances are
         all too large, for it has fewer different samples, so that the resamples' percentiles may not hold the value.
         """
+
         def of(rows: np.ndarray | slice) -> float:
             return float(figure(*(frechet(gaussian(features[rows]), self._target) for features in sets)))
 
