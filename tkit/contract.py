@@ -21,6 +21,7 @@ from tkit_pipelines.data.images import Images
 if TYPE_CHECKING:
     import keras
 
+    from tkit.evaluation import Evaluation
     from tkit_pipelines.splits import Splits
 
 
@@ -57,6 +58,10 @@ class Contract(NamedTuple):
     def loss(self) -> keras.losses.Loss:
         """What training minimizes."""
         return self.task.loss(self.output, self.spread)
+
+    def evaluation(self) -> Evaluation:
+        """How outputs are reported; raises like `Task.evaluation`."""
+        return self.task.evaluation(self.output, self.ruler)
 
     def attach(self, folder: Path) -> list[Path]:
         """Writes what belongs to the input and is too large for JSON, such as a vocabulary; returns the paths."""

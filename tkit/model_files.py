@@ -6,7 +6,6 @@ file in a run folder can run code.
 
 from __future__ import annotations
 
-import io
 import json
 import tempfile
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from tkit import files
 from tkit.keras_internals import unmade_variables
 from tkit.model_classes import check_classes
 from tkit_edge.errors import InputError
-from tkit_edge.files import read_arrays
+from tkit_edge.files import npz_bytes, read_arrays
 from tkit_edge.json_file import read_json
 
 MAX_ARCHITECTURE_BYTES = 64 * 2**20
@@ -34,9 +33,8 @@ def save(model: keras.Model, folder: Path) -> list[Path]:
         model.save(path)
         files.write_bytes(folder / "model.keras", path.read_bytes())
     files.write_bytes(folder / "architecture.json", model.to_json(indent=1).encode())
-    buffer = io.BytesIO()
-    np.savez(buffer, **{variable.path: variable.numpy() for variable in model.weights})
-    files.write_bytes(folder / "weights.npz", buffer.getvalue())
+    weights = {variable.path: variable.numpy() for variable in model.weights}
+    files.write_bytes(folder / "weights.npz", npz_bytes(weights, pack=False))
     return [folder / name for name in ("model.keras", "architecture.json", "weights.npz")]
 
 

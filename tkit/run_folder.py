@@ -125,8 +125,8 @@ class Run:
 
         `splits` are the run's; where they bring images to the model's size by a rule of their own, so does a device.
         """
-        input = splits.input if splits.input.tensors == self.input.tensors else self.input
-        return Contract(self.recipe.task, input, self.output, self.recipe.task.spread(splits))
+        input, task = splits.input if splits.input.tensors == self.input.tensors else self.input, self.recipe.task
+        return Contract(task, input, self.output, task.spread(splits), task.ruler(self.folder, splits))
 
     @property
     def _origin(self) -> dict[str, Any]:

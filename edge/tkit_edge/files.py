@@ -79,15 +79,15 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
-def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
+def npz_bytes(arrays: Mapping[str, np.ndarray], *, pack: bool = True) -> bytes:
     """The arrays as an .npz file, the same bytes for the same arrays (np.savez puts the time into it)."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    buffer, method = io.BytesIO(), zipfile.ZIP_DEFLATED if pack else zipfile.ZIP_STORED
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name, array in arrays.items():
             part = io.BytesIO()
             np.save(part, array, allow_pickle=False)
             member = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            member.compress_type = zipfile.ZIP_DEFLATED
+            member.compress_type = method
             archive.writestr(member, part.getvalue())
     return buffer.getvalue()
 

@@ -1,5 +1,7 @@
 """Evaluate a model: accuracy, classes, calibration, mistakes.
 
+A run that makes images: the distance to real ones, precision, recall, classes covered.
+
 Any model: a run (its Keras model, or with --format an exported file), a .keras file, a
 .tflite file, a bundle. A run has its images; the others need --data. A run's results
 are written into its folder, with plots; others to --output.
@@ -44,6 +46,12 @@ if TYPE_CHECKING:
 @_model.pixels_option
 @click.option("--mirror", is_flag=True, help="Average the scores of each image and its mirror image (test-time flip).")
 @click.option(
+    "--inception",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Of made images FID and Inception Score too, by classify_image_graph_def.pb (Inception of 2015).",
+)
+@click.option(
     "--at-least",
     metavar="SHARE",
     type=click.FloatRange(0, 1),
@@ -63,6 +71,7 @@ def command(
     format: str | None,
     pixels: Pixels | None,
     mirror: bool,
+    inception: Path | None,
     at_least: float | None,
     by_interval: bool,
     output: Path | None,
@@ -88,6 +97,7 @@ def command(
             format=format,
             pixels=pixels,
             mirror=mirror,
+            inception=inception,
             output=output,
             runs_dir=runs_dir,
             overrides=(*_options.skip(skip_bad), *overrides),

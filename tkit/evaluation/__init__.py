@@ -1,4 +1,4 @@
-"""Evaluation: what a model, in any file format, gets right and wrong on examples of which that is known.
+"""Evaluation: what a model, in any file format, gets right and wrong, or how far what it makes is from real examples.
 
 One file per kind of output, named like it, holds an `Evaluation` and a function `lines`, its figures as text.
 """
@@ -19,11 +19,12 @@ class Evaluation(ABC):
 
     @abstractmethod
     def report(self, outputs: Arrays, examples: Examples, split: str) -> tuple[dict[str, Any], dict[str, bytes]]:
-        """The figures as JSON values, `mistakes` among them, and the plots: PNG bytes by file name.
+        """The figures as JSON values, with `mistakes` where single outputs are right or wrong, and the plots: PNG bytes
+        by file name.
 
         Args:
             outputs: what the model gives for the examples, by name; finite.
-            examples: with their targets.
+            examples: with their targets, or the real examples that outputs are compared with.
             split: what they are called in titles.
         """
 

@@ -13,18 +13,24 @@ import numpy as np
 
 from tkit import files
 from tkit.evaluation import Evaluation
+from tkit.evaluation.inception import Inception
+from tkit.evaluation.judge import FOLDER as JUDGE
+from tkit.evaluation.judge import Judge
+from tkit.evaluation.reference import Reference
 from tkit.keras_files.formats import Pixels
 from tkit.recipe_loading import data_with_overrides
 from tkit.run_folder import Run
-from tkit.stages._common import data_of, load_data, named
+from tkit.stages._common import data_of, load_data, named, refuse_unused
 from tkit.stages._subjects import KERAS, Subject, of_bundle, of_run, of_tflite
 from tkit.tasks import task_for
+from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.inputs import Input
 from tkit_edge.inputs.image import Image
 from tkit_edge.inputs.text import Text
 from tkit_edge.outputs import Output
 from tkit_edge.outputs.classes import Classes
+from tkit_edge.outputs.image import Image as MadeImage
 from tkit_edge.tensors import Arrays as Tensors
 from tkit_pipelines.data import TARGETS, Data
 from tkit_pipelines.data.arrays import Arrays
@@ -52,8 +58,15 @@ def of_exported(
 ) -> Measured:
     """What `_measured` gives for a bundle or a .tflite file, on labelled data that fits it."""
     with of_tflite(path, pixels) if path.suffix == ".tflite" else of_bundle(path, format) as opened:
+        task_for(opened.model.output).evaluation(opened.model.output)  # before anything else is read
         settings = data_with_overrides(_data_for(opened.model.input, opened.model.output, data), overrides)
         return _measured(opened, data, load_data(settings, 0, opened.model.input), split, mirror)
+
+
+def check_bundle(folder: Path) -> None:
+    """Raises InputError where a bundle's outputs can't be evaluated, whatever the data."""
+    output = Bundle.read(folder).output
+    task_for(output).evaluation(output)
 
 
 def _data_for(input: Input, output: Output, source: str) -> Data:
@@ -70,17 +83,44 @@ def _data_for(input: Input, output: Output, source: str) -> Data:
     return Arrays.model_validate({"source": source, "labels": labels, "targets": column})
 
 
-def of_variant(run: Run, variant: str, format: str | None, data: str | None, split: str, mirror: bool) -> Measured:
-    """The same for a run's Keras model or exported file, on `data` or the run's own."""
-    run.recipe.task.evaluation(run.output)  # before anything is read
+def of_variant(
+    run: Run,
+    variant: str,
+    format: str | None,
+    data: str | None,
+    split: str,
+    mirror: bool,
+    inception: Path | None,
+) -> Measured:
+    """The same for a run's Keras model or exported file, on `data` or the run's own; `inception` is a file's path."""
+    judge = network = None
+    if isinstance(run.output, MadeImage):
+        judge = Judge.read(run.folder / JUDGE)
+        network = Inception(inception) if inception is not None else None
+    else:
+        refuse_unused(f"{run.folder}, which makes no images,", inception=inception)
+        run.recipe.task.evaluation(run.output)  # before anything is read
     other = None if data is None else run.recipe.data.model_copy(update={"source": data})
-    splits = data_of(run) if other is None else load_data(other, run.recipe.seed, run.input)
+    seed, task = run.recipe.seed, run.recipe.task
+    splits = data_of(run) if other is None else task.prepared(load_data(other, seed, run.input), seed)
     with of_run(run, variant, format or KERAS) as opened:
-        return _measured(opened, data or run.recipe.data.source, splits, split, mirror)
+        source = data or run.recipe.data.source
+        if judge is None:
+            return _measured(opened, source, splits, split, mirror)
+        ruler = Reference(judge, splits.validation.images, splits.train.images, run.recipe.seed)
+        return _measured(opened, source, splits, split, mirror, ruler, network)
 
 
-def _measured(subject: Subject, source: str, splits: Splits, split: str, mirror: bool) -> Measured:
-    """The figures and the plots."""
+def _measured(
+    subject: Subject,
+    source: str,
+    splits: Splits,
+    split: str,
+    mirror: bool,
+    ruler: Reference | None = None,
+    network: Inception | None = None,
+) -> Measured:
+    """The figures and the plots; of made images by `ruler`, and where there is one by Inception's network."""
     output = subject.model.output
     if isinstance(output, Classes):
         labels = output.names
@@ -90,12 +130,14 @@ def _measured(subject: Subject, source: str, splits: Splits, split: str, mirror:
                 f"received {named(splits.class_names)}."
             )
         output = replace(output, names=splits.class_names)
-    if mirror and "image" not in splits.train.columns:
+    if mirror and not isinstance(subject.model.input, Image):
         raise InputError(f"mirror averages an image and its mirror image; {subject.file} takes no images.")
-    evaluation = task_for(output).evaluation(output)
+    evaluation = task_for(output).evaluation(output, ruler)
     examples: Examples = getattr(splits, split)
     outputs = _run(subject, evaluation, examples, mirror)
     figures, plots = evaluation.report(outputs, examples, split)
+    if network is not None and isinstance(output, MadeImage):
+        figures["inception"] = network.measured(output.pixels(outputs), examples.images)
     result = {
         "kind": "evaluate",
         "version": 1,

@@ -16,6 +16,7 @@ from tkit.compression.batch_statistics import estimate
 from tkit.compression.workbench import ESTIMATED
 from tkit.contract import Contract
 from tkit.conversion.calibration import stratified
+from tkit.evaluation.judge import FOLDER as JUDGE
 from tkit.models import Model, Spec, Statistics
 from tkit.models._own import plain
 from tkit.recipe import Recipe
@@ -119,7 +120,7 @@ def _train(
     saving = _saving(run, settings, {"setup": here}, start)
     vectors = _begin(settings, model, contract)
     companion = _companion.made(settings.model, contract.input, contract.output)
-    samples = _samples(run, settings, splits, contract)
+    contract, samples = _measured(run, settings, splits, contract)
     progress = TrainingProgress(len(splits.validation), contract.output.measure, contract.input.example)
     log = TensorBoardLog(run.folder / "logs", batches, splits.validation, contract)
     try:
@@ -162,22 +163,17 @@ def _train(
     return run
 
 
-def _samples(run: Run, settings: Recipe, splits: Splits, contract: Contract) -> Samples | None:
-    """What is looked at while a generator trains; None where each output is right or wrong by itself.
+def _measured(run: Run, settings: Recipe, splits: Splits, contract: Contract) -> tuple[Contract, Samples | None]:
+    """The contract with what measures a generator's images, and what is looked at while it trains; None for others.
 
-    The classifier that measures it is trained first, and the random state is again the recipe's.
+    The classifier that measures is trained first; the random state is then again the recipe's.
     """
     if not contract.task.judged:
-        return None
+        return contract, None
     _judge.made(run.folder / JUDGE, settings.data, splits, settings.seed, run.dry_run)
     keras.utils.set_random_seed(settings.seed)
-    return Samples(
-        run.folder,
-        contract,
-        ruler=contract.task.ruler(run.folder, splits),
-        real=splits.validation.images,
-        seed=settings.seed,
-    )
+    contract = contract._replace(ruler=contract.task.ruler(run.folder, splits))
+    return contract, Samples(run.folder, contract, splits.validation.images, settings.seed)
 
 
 def _settle(model: keras.Model, splits: Splits, contract: Contract, seed: int) -> None:

@@ -26,11 +26,15 @@ def evaluate(
     format: str | None = None,
     pixels: Pixels | None = None,
     mirror: bool = False,
+    inception: str | Path | None = None,
     output: str | Path | None = None,
     runs_dir: str | Path | None = None,
     overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Accuracy with its interval, figures a class, confusion matrix, calibration and the most confident mistakes.
+
+    Of a run that makes images the distance to the held-out ones, beside that of real images, precision, recall and the
+    classes covered, in the feature space of the run's judge.
 
     Args:
         subject: a run or its folder, a bundle, a .tflite file, or a .keras file.
@@ -40,13 +44,16 @@ def evaluate(
         format: of a run "keras" (the default) or an exported format; of a bundle a format, int8 by default.
         pixels: what pixels a .keras or .tflite file takes, where it doesn't show it.
         mirror: average the scores of each image and its mirror image (test-time flip): twice the work on the device.
+        inception: of a run that makes images classify_image_graph_def.pb, the Inception network of 2015, for its FID
+            against the held-out images and its Inception Score.
         output: a folder for the JSON and the images; a run's results on its own data lie in <variant>/evaluate/.
         runs_dir: where a run's name is looked up, and where the run of a .keras file is made.
         overrides: of the data, such as "data.skip_bad=true" or "data.resize=keras-crop".
 
     Returns:
         What `metrics.figures` gives, with model, data, split, mistakes (file, true and predicted class, confidence) and
-        `folder`, where it was written.
+        `folder`, where it was written; of made images what `tkit.evaluation.reference.Reference.figures` gives instead,
+        and `inception`.
 
     Raises:
         InputError: something that can't be evaluated, or data whose classes aren't the model's.
@@ -60,17 +67,20 @@ def evaluate(
         if path is not None:
             refuse_unused(f"{run.folder}, a run,", pixels=pixels)
     elif data is None:
+        if (path / "bundle.json").is_file():
+            _evaluate.check_bundle(path)
         raise InputError(f"{path} needs labelled images: --data DATA (a folder with one folder a class).")
     elif is_model(path):
         run, data = adopt(path, data=data, pixels=pixels, runs_dir=runs_dir, overrides=overrides), None
     else:
         unused = {"format": format} if path.suffix == ".tflite" else {"pixels": pixels}
-        refuse_unused(f"{path}, an exported file,", variant=variant, runs_dir=runs_dir, **unused)
+        refuse_unused(f"{path}, an exported file,", variant=variant, runs_dir=runs_dir, inception=inception, **unused)
         result, plots = _evaluate.of_exported(path, format, pixels, data, split, mirror, overrides)
         return _evaluate.write(result, plots, Path(output)) if output is not None else result
     run = run.with_overrides(overrides)
     variant = variant or run.variant
-    result, plots = _evaluate.of_variant(run, variant, format, data, split, mirror)
+    network = None if inception is None else Path(inception)
+    result, plots = _evaluate.of_variant(run, variant, format, data, split, mirror, network)
     if output is not None or data is not None:
         return result if output is None else _evaluate.write(result, plots, Path(output))
     return _evaluate.record(run, variant, result, plots, began)
@@ -87,7 +97,8 @@ def require(result: dict[str, Any], at_least: float, *, by_interval: bool = Fals
         InputError: the model is no classifier.
     """
     if "accuracy" not in result:
-        raise InputError("A lowest accuracy is for classifiers; this model predicts a number.")
+        does = "makes images" if result["output"] == "image" else "predicts a number"
+        raise InputError(f"A lowest accuracy (--at-least) is for classifiers; this model {does}.")
     low, high = result["interval"]
     if not (low if by_interval else result["accuracy"]) >= at_least:
         raise BoundError(

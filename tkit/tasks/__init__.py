@@ -78,11 +78,11 @@ class Task(Component):
         """What training reports beside the loss, the first under the key of the output's measure."""
 
     @abstractmethod
-    def evaluation(self, output: Output) -> Evaluation:
-        """How outputs are reported.
+    def evaluation(self, output: Output, ruler: Ruler | None = None) -> Evaluation:
+        """How outputs are reported; `ruler` measures them where no single one is right or wrong.
 
         Raises:
-            InputError: nothing is known to be right.
+            InputError: nothing is known to be right, or there is no ruler for what needs one.
         """
 
     def spread(self, splits: Splits) -> float:

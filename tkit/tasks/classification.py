@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from tkit.evaluation.classes import ClassesEvaluation
+    from tkit.ruler import Ruler
     from tkit_pipelines.splits import Splits
 
 
@@ -54,7 +55,7 @@ class Classification(Task):
 
         return [keras.metrics.CategoricalAccuracy(name="accuracy")]
 
-    def evaluation(self, output: Output) -> ClassesEvaluation:
+    def evaluation(self, output: Output, ruler: Ruler | None = None) -> ClassesEvaluation:
         """Accuracy, metrics per class, confusion and calibration."""
         from tkit.evaluation.classes import ClassesEvaluation
 

@@ -28,6 +28,7 @@ from tkit_pipelines.op import BatchOp
 if TYPE_CHECKING:
     import tensorflow as tf
 
+    from tkit.evaluation.image import ImageEvaluation
     from tkit.ruler import Ruler
     from tkit_pipelines.data import Data
     from tkit_pipelines.splits import Splits
@@ -109,10 +110,10 @@ class Generation(Task):
 
     def ruler(self, folder: Path, splits: Splits) -> Ruler:
         """The distance to the validation images."""
-        from tkit.evaluation.judge import Judge
+        from tkit.evaluation.judge import FOLDER, Judge
         from tkit.evaluation.reference import Reference
 
-        return Reference(Judge.read(folder / "judge"), splits.validation.images, splits.train.images)
+        return Reference(Judge.read(folder / FOLDER), splits.validation.images, splits.train.images, seed=0)
 
     def loss(self, output: Output, spread: float) -> NoReturn:
         """Raises ValueError: its loss takes two networks; see `tkit.training.adversarial`."""
@@ -122,9 +123,12 @@ class Generation(Task):
         """Raises ValueError."""
         raise ValueError("a generator has no metrics of its own")
 
-    def evaluation(self, output: Output) -> NoReturn:
-        """To come."""
-        raise ValueError
+    def evaluation(self, output: Output, ruler: Ruler | None = None) -> ImageEvaluation:
+        """Distances to real images, precision and recall, the classes that are made."""
+        from tkit.evaluation.image import ImageEvaluation
+
+        assert isinstance(output, Image)
+        return ImageEvaluation(output, ruler)
 
 
 def _largest(examples: Examples) -> tuple[int, int] | None:

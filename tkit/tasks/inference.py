@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NoReturn
 
+from tkit.ruler import Ruler
 from tkit.tasks import Task
 from tkit_edge.errors import InputError
 from tkit_edge.outputs import Output
@@ -37,6 +38,9 @@ class Inference(Task):
         """Raises InputError."""
         raise InputError(f"{_ABOUT}.")
 
-    def evaluation(self, output: Output) -> NoReturn:
+    def evaluation(self, output: Output, ruler: Ruler | None = None) -> NoReturn:
         """Raises InputError."""
-        raise InputError(f"{_ABOUT}, so there is nothing to evaluate. `tkit export` says how far the files agree.")
+        raise InputError(
+            f"{_ABOUT}, so there is nothing to evaluate. `tkit export` says how far the files agree; a file "
+            "that makes images is measured with its run (tkit evaluate RUN --format int8)."
+        )

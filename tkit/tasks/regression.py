@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from tkit.evaluation.number import NumberEvaluation
+    from tkit.ruler import Ruler
     from tkit_pipelines.splits import Splits
 
 
@@ -62,7 +63,7 @@ class Regression(Task):
 
         return [keras.metrics.MeanAbsoluteError(name="mean_absolute_error")]
 
-    def evaluation(self, output: Output) -> NumberEvaluation:
+    def evaluation(self, output: Output, ruler: Ruler | None = None) -> NumberEvaluation:
         """Errors, and the share of the variance that is explained."""
         from tkit.evaluation.number import NumberEvaluation
 

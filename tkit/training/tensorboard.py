@@ -35,7 +35,7 @@ class TensorBoardLog(keras.callbacks.Callback):
     def __init__(self, folder: Path, batches: Batches, validation: Examples, contract: Contract) -> None:
         super().__init__()
         self.batches, self.validation, self.contract = batches, validation, contract
-        self.evaluation = contract.task.evaluation(contract.output)
+        self.evaluation = contract.evaluation()
         self.train = tf.summary.create_file_writer(str(folder / "train"))
         self.held_out = tf.summary.create_file_writer(str(folder / "validation"))
         self.epoch = 0
