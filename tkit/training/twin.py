@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tkit.graph import clone, cloned
 from tkit.keras_internals import producer
+from tkit.training.strided import faster
 
 _KERNELS = ("kernel_regularizer", "depthwise_regularizer", "pointwise_regularizer")
 
@@ -60,7 +61,8 @@ def training_twin(model: keras.Model, policy: str, l2: float) -> keras.Model:
         if l2:
             bare = [key for key in _KERNELS if key in config and config[key] is None]
             changes |= {key: keras.regularizers.L2(l2) for key in bare}
-        return clone(layer, FusedBatchNormalization if _fusable(layer) else None, **changes)
+        other = FusedBatchNormalization if _fusable(layer) else faster(layer, changes.get("dtype", "float32"))
+        return clone(layer, other, **changes)
 
     return cloned(model, made)
 
