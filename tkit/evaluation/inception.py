@@ -28,9 +28,19 @@ RECOMMENDED = 10_000
 PARTS = 10
 OPERATORS = frozenset(
     (
-        *("Add", "AddV2", "BiasAdd", "Cast", "CheckNumerics", "Concat", "ConcatV2", "Const", "DecodeJpeg", "ExpandDims"),
-        *("Identity", "Mul", "Placeholder", "Relu", "Reshape", "ResizeBilinear", "Softmax", "Squeeze", "Sub", "MatMul"),
-        *("AvgPool", "MaxPool", "Conv2D", "BatchNormWithGlobalNormalization"),
+        *(
+            "Const",
+            "Placeholder",
+            "Identity",
+            "DecodeJpeg",
+            "Cast",
+            "ExpandDims",
+            "Squeeze",
+            "Reshape",
+            "ResizeBilinear",
+        ),
+        *("Add", "AddV2", "BiasAdd", "Sub", "Mul", "MatMul", "Conv2D", "BatchNormWithGlobalNormalization", "Relu"),
+        *("AvgPool", "MaxPool", "Concat", "ConcatV2", "Softmax", "CheckNumerics"),
     )
 )
 """What such a graph is made of. Others, which could read and write files, are refused."""
