@@ -1,6 +1,7 @@
 """Distances between sets of images: by hand, on normal samples, and on digits that get worse step by step."""
 
 import tracemalloc
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def flat(images):
 
 
 def ordered(values):
-    return all(one < other for one, other in zip(values, values[1:], strict=False))
+    return all(one < other for one, other in pairwise(values))
 
 
 def worse(digits):

@@ -199,6 +199,10 @@ def test_other_classes_missing_data_and_formats_are_refused(run, tmp_path):
             tkit.evaluate(subject, pixels="0-255")
     with pytest.raises(InputError, match="--pixels 0-255"):
         tkit.evaluate(export / "model-float32.tflite", data="digits")
+    with pytest.raises(InputError, match=r"makes no images, has no use for inception"):
+        tkit.evaluate(run, inception="classify_image_graph_def.pb")
+    with pytest.raises(InputError, match="an exported file, has no use for inception"):
+        tkit.evaluate(export, data="digits", inception="classify_image_graph_def.pb")
     with pytest.raises(InputError, match="has no int16x8 model"):
         tkit.evaluate(run, format="int16x8")
     (tmp_path / "broken.tflite").write_bytes(b"")

@@ -1,16 +1,22 @@
 """The judge that a run's images are measured by, and the reference that measures in its feature space."""
 
+import io
 import json
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
+from tkit.evaluation import image as image_evaluation
+from tkit.evaluation.image import ImageEvaluation
 from tkit.evaluation.judge import Judge
 from tkit.evaluation.reference import Reference
 from tkit.stages import _judge
+from tkit.stages.evaluate import require
 from tkit_edge.errors import InputError
+from tkit_edge.outputs.image import Image as MadeImage
 from tkit_pipelines.data.images import Images
 from tkit_pipelines.dataset import Examples
 from tkit_pipelines.splits import Splits
@@ -63,7 +69,7 @@ def test_without_labels_it_learns_the_classes_that_the_source_has_of_the_same_im
     seen = judge.see(splits.test.images[rows])
     assert np.mean(seen.labels == labels) > 0.9  # the names are those of the digits
     assert seen.features.shape == (len(rows), 64) and seen.features.dtype == np.float64
-    assert 0.1 < seen.confidence.min() and seen.confidence.max() <= 1
+    assert seen.confidence.min() > 0.1 and seen.confidence.max() <= 1
     for word in ("10 classes", "144 validation images", judge.sha256[:8]):
         assert word in judge.line()
 
@@ -88,8 +94,6 @@ def test_a_whole_one_of_the_same_images_is_kept_and_another_is_made_again(folder
 @pytest.fixture(scope="module")
 def flat(tmp_path_factory):
     """A folder of images without classes: gradients, bright at the top."""
-    from PIL import Image
-
     top = tmp_path_factory.mktemp("flat")
     random = np.random.default_rng(0)
     for number in range(120):
@@ -144,7 +148,7 @@ def test_real_images_get_the_floor_and_worse_ones_more_in_order(reference, split
     real = splits.validation.images.astype(np.float64)
     random = np.random.default_rng(0).normal(0, 1, real.shape)
     labels = reference.judge.see(splits.validation.images).labels
-    noisy = [real + sigma * random for sigma in (0, 20, 40, 80)]
+    noisy = [real + sigma * random for sigma in (0, 30, 50, 80)]
     blurred = [ndimage.gaussian_filter(real, (0, sigma, sigma, 0)) for sigma in (0, 0.6, 0.9, 1.5)]
     dropped = [real[labels < kept] for kept in (10, 6, 3, 1)]
     floor = reference.floor(len(real))
@@ -191,3 +195,35 @@ def test_against_the_training_images_the_floor_is_of_the_held_out_ones(reference
     turned = reference.against(splits.train.images)
     assert turned.floor(300) > 0.1 * reference.floor(300)
     assert turned.figures(splits.validation.images)["floor_samples"] == 144
+
+
+def result(figures, **others):
+    """Figures as `tkit.evaluate` gives them."""
+    return {"split": "test", "output": "image", "example": "sample", **figures, **others}
+
+
+def test_a_report_has_the_floor_beside_the_distance_and_names_the_judge_and_what_is_missing(reference, splits):
+    shown = splits.validation.images[reference.judge.see(splits.validation.images).labels != 7]
+    evaluation = ImageEvaluation(MadeImage(8, 8, 1), reference)
+    figures, plots = evaluation.report(outputs(shown), splits.test, "test")
+    assert json.loads(json.dumps(figures)) == figures == reference.figures(shown)
+    text = "\n".join(image_evaluation.lines(result(figures), None))
+    for wanted in (
+        f"distance {figures['distance']:.4g} (95 %",
+        f"times the floor, {figures['floor']:.4g}, which {len(shown)} other real images get",
+        "9 of 10 classes covered; too few of 7 (0.0%",
+        f"measured by {reference.judge.line()}",
+    ):
+        assert wanted in text
+    assert f"precision {figures['precision']:.1%} (real {figures['real_precision']:.1%})" in text
+    beside, shares = (Image.open(io.BytesIO(plots[name])) for name in ("samples.png", "classes.png"))
+    name, alone = evaluation.plot(outputs(shown[:5]), {})
+    assert name == "samples" and min(shares.size) > 200
+    assert beside.size[0] > 1.8 * Image.open(io.BytesIO(alone)).size[0]  # real images stand beside
+
+
+def test_made_images_cannot_be_measured_without_a_judge_nor_by_accuracy(reference, splits):
+    with pytest.raises(InputError, match=r"evaluate the run \(tkit evaluate RUN"):
+        ImageEvaluation(MadeImage(8, 8, 1), None)
+    with pytest.raises(InputError, match="for classifiers; this model makes images"):
+        require(result(reference.figures(splits.test.images)), 0.9)

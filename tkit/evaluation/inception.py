@@ -29,19 +29,18 @@ PARTS = 10
 OPERATORS = frozenset(
     (
         *(
-            "Add",
-            "AddV2",
-            "BiasAdd",
-            "Cast",
-            "CheckNumerics",
-            "Concat",
-            "ConcatV2",
             "Const",
+            "Placeholder",
+            "Identity",
             "DecodeJpeg",
+            "Cast",
             "ExpandDims",
+            "Squeeze",
+            "Reshape",
+            "ResizeBilinear",
         ),
-        *("Identity", "Mul", "Placeholder", "Relu", "Reshape", "ResizeBilinear", "Softmax", "Squeeze", "Sub", "MatMul"),
-        *("AvgPool", "MaxPool", "Conv2D", "BatchNormWithGlobalNormalization"),
+        *("Add", "AddV2", "BiasAdd", "Sub", "Mul", "MatMul", "Conv2D", "BatchNormWithGlobalNormalization", "Relu"),
+        *("AvgPool", "MaxPool", "Concat", "ConcatV2", "Softmax", "CheckNumerics"),
     )
 )
 """What such a graph is made of. Others, which could read and write files, are refused."""

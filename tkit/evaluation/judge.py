@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, cast
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tkit import files, model_files
 from tkit.keras_internals import producer
@@ -69,8 +70,11 @@ class Judge:
     """
 
     def __init__(self, model: keras.Model, facts: Facts, sha256: str) -> None:
-        last = producer(model.outputs[0])
-        self._model = keras.Model(model.inputs, [last.input, model.outputs[0]])
+        (pixels,), (logits,) = model.inputs, model.outputs
+        seeing = keras.Model(pixels, [producer(logits).input, logits])
+        self._shape = tuple(pixels.shape[1:])
+        signature = [tf.TensorSpec((None, *self._shape), tf.float32)]
+        self._run = tf.function(lambda images: seeing(images, training=False), signature, autograph=False)
         self.facts = facts
         self.sha256 = sha256
         """The digest of weights.npz, which names the feature space."""
@@ -110,12 +114,10 @@ class Judge:
         Raises:
             InputError: images of another size.
         """
-        wanted = self._model.inputs[0].shape[1:]
-        if images.shape[1:] != wanted:
-            raise InputError(f"The judge sees images of {list(wanted)}, received {list(images.shape[1:])}.")
+        if images.shape[1:] != self._shape:
+            raise InputError(f"The judge sees images of {list(self._shape)}, received {list(images.shape[1:])}.")
         parts = [
-            self._model.predict_on_batch(np.asarray(images[start : start + _CHUNK], np.float32))
-            for start in range(0, len(images), _CHUNK)
+            self._run(np.asarray(images[start : start + _CHUNK], np.float32)) for start in range(0, len(images), _CHUNK)
         ]
         features, logits = (np.concatenate(arrays).astype(np.float64) for arrays in zip(*parts, strict=True))
         likelihoods = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -66,6 +66,11 @@ class Reference:
         """The distance of as many training images, or all that there are: what a perfect generator gets."""
         return frechet(gaussian(self.trained.features[:samples]), self._target)
 
+    def value(self, outputs: Arrays) -> float:
+        """The distance; see `Ruler.value`."""
+        (features,) = self._features(outputs)
+        return frechet(gaussian(features), self._target)
+
     def score(self, outputs: Arrays) -> Score:
         """The distance with its 95 % interval; see `Ruler.score`."""
         (features,) = self._features(outputs)

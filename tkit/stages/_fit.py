@@ -173,7 +173,8 @@ def _measured(run: Run, settings: Recipe, splits: Splits, contract: Contract) ->
     _judge.made(run.folder / JUDGE, settings.data, splits, settings.seed, run.dry_run)
     keras.utils.set_random_seed(settings.seed)
     contract = contract._replace(ruler=contract.task.ruler(run.folder, splits))
-    return contract, Samples(run.folder, contract, splits.validation.images, settings.seed)
+    real = splits.validation.images
+    return contract, Samples(run.folder, contract, ruler=contract.ruler, real=real, seed=settings.seed)
 
 
 def _settle(model: keras.Model, splits: Splits, contract: Contract, seed: int) -> None:
