@@ -47,12 +47,22 @@ def generators(tmp_path_factory):
         ("classes", Noise(6, ("ant", "bee", "cat")), Image(8, 8, 3)),
     ):
         model = DCGAN(width=8).build(Spec(input.tensors, output.tensors, {}, input.sizes))
-        for number, variable in enumerate(model.trainable_variables):  # larger than at first, so that images have contrast
+        for number, variable in enumerate(
+            model.trainable_variables
+        ):  # larger than at first, so that images have contrast
             random = np.random.default_rng(number)
             variable.assign(variable + random.normal(0, 0.2, variable.shape).astype(np.float32))
         noise = input.drawn(64, 0)
         with Converter(model, noise, io="int8", outputs=file_outputs(output)) as convert:
             models = {fmt: convert(fmt) for fmt in ("float32", "int8")}
         examples = {key: array[:4] for key, array in noise.items()}
-        write(folder / name, task="noise-generation", input=input, output=output, models=models, examples=examples, targets={})
+        write(
+            folder / name,
+            task="noise-generation",
+            input=input,
+            output=output,
+            models=models,
+            examples=examples,
+            targets={},
+        )
     return folder

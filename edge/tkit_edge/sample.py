@@ -99,13 +99,13 @@ def spherical(start: np.ndarray, end: np.ndarray, share: float) -> np.ndarray:
     return found
 
 
-def check_paths(out: Path, separate: Path | None) -> None:
+def check_paths(out: Path | None, separate: Path | None) -> None:
     """Raises InputError where a grid or single images can't be written, before anything is run."""
-    if out.suffix.lower() != ".png":
-        raise InputError(f"--out {out}: expected the name of a .png file.")
-    for option, path in (("--out", out), ("--separate", separate)):
+    if out is not None and out.suffix.lower() != ".png":
+        raise InputError(f"{out}: expected the name of a .png file for the grid.")
+    for path in (out, separate):
         if path is not None and not path.parent.is_dir():
-            raise InputError(f"{option} {path}: the folder {path.parent} does not exist.")
+            raise InputError(f"Cannot write {path}: the folder {path.parent} does not exist.")
 
 
 def write_separate(folder: Path, pixels: np.ndarray) -> None:
@@ -152,7 +152,5 @@ def _interpolated(input: Noise, count: int, seed: int, label: str | None) -> Arr
     drawn = input.drawn(2 * rows, seed, label)
     start, end = drawn["noise"][:rows], drawn["noise"][rows:]
     steps = [spherical(start, end, step / (STEPS - 1)) for step in range(STEPS)]
-    made = {"noise": np.stack(steps, axis=1).reshape(count, input.size)}
-    if "label" in drawn:
-        made["label"] = drawn["label"][:rows].repeat(STEPS)
-    return made
+    noise = np.stack(steps, axis=1).reshape(count, input.size)
+    return {"noise": noise, **({"label": drawn["label"][:rows].repeat(STEPS)} if input.classes else {})}
