@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 
+import numpy as np
 import pytest
 
 # Jobs started with `&` and some CI runners ignore SIGINT, and what is ignored stays so in children: the tests of Ctrl-C
@@ -28,3 +29,40 @@ def tmpfs(tmp_path):
     yield make
     if folder.exists():
         subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def generators(tmp_path_factory):
+    """A folder with bundles of untrained generators: `plain`, 8x8 in grey, and `classes`, 8x8 in colour of three."""
+    from tkit.conversion.converter import Converter, file_outputs
+    from tkit.models import Spec
+    from tkit.models.dcgan import DCGAN
+    from tkit_edge.bundle_writing import write
+    from tkit_edge.inputs.noise import Noise
+    from tkit_edge.outputs.image import Image
+
+    folder = tmp_path_factory.mktemp("generators")
+    for name, input, output in (
+        ("plain", Noise(6), Image(8, 8, 1)),
+        ("classes", Noise(6, ("ant", "bee", "cat")), Image(8, 8, 3)),
+    ):
+        model = DCGAN(width=8).build(Spec(input.tensors, output.tensors, {}, input.sizes))
+        for number, variable in enumerate(
+            model.trainable_variables
+        ):  # larger than at first, so that images have contrast
+            random = np.random.default_rng(number)
+            variable.assign(variable + random.normal(0, 0.2, variable.shape).astype(np.float32))
+        noise = input.drawn(64, 0)
+        with Converter(model, noise, io="int8", outputs=file_outputs(output)) as convert:
+            models = {fmt: convert(fmt) for fmt in ("float32", "int8")}
+        examples = {key: array[:4] for key, array in noise.items()}
+        write(
+            folder / name,
+            task="noise-generation",
+            input=input,
+            output=output,
+            models=models,
+            examples=examples,
+            targets={},
+        )
+    return folder

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tkit.stages.inspect import inspect as inspect
     from tkit.stages.predict import predict as predict
     from tkit.stages.run import run as run
+    from tkit.stages.sample import sample as sample
     from tkit.stages.why_int8 import why_int8 as why_int8
 
     __version__: str
@@ -51,6 +52,7 @@ _SOURCES = {
     "load_recipe": ("tkit.recipe_loading", "load"),
     "predict": ("tkit.stages.predict", "predict"),
     "run": ("tkit.stages.run", "run"),
+    "sample": ("tkit.stages.sample", "sample"),
     "why_int8": ("tkit.stages.why_int8", "why_int8"),
 }
 
@@ -72,6 +74,7 @@ __all__ = [
     "load_recipe",
     "predict",
     "run",
+    "sample",
     "why_int8",
 ]
 

@@ -1,4 +1,4 @@
-"""The command line: `tkit-edge bench`, `tkit-edge check` and `tkit-edge predict`.
+"""The command line: `tkit-edge bench`, `tkit-edge check`, `tkit-edge predict` and `tkit-edge sample`.
 
 Exit codes: 0 done; 2 bad input, with one message; 3 a check that failed; 130 interrupted.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import tkit_edge
-from tkit_edge import check, files, predict
+from tkit_edge import check, files, predict, sample
 from tkit_edge.bench import DEFAULT_KERNELS, DEFAULT_SECONDS, bench
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError, InputError, TkitError
@@ -22,7 +22,7 @@ from tkit_edge.inputs.image import Image
 from tkit_edge.outputs import SHARE_TOLERANCE, STEP_TOLERANCE
 from tkit_edge.runtime import KERNELS
 from tkit_edge.table import table
-from tkit_edge.text import terminal_width
+from tkit_edge.text import counted, terminal_width
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,6 +91,32 @@ def _predict(options: argparse.Namespace) -> None:
     predict.raise_failures(found)
 
 
+def _sample(options: argparse.Namespace) -> None:
+    sample.check_paths(options.out, options.separate)
+    bundle = Bundle.read(options.bundle)
+    sample.generator(bundle.input, bundle.output)
+    fmt = options.format or bundle.default_format
+    print(f"{bundle.path(fmt)}", file=sys.stderr)
+    with predict.opened(bundle, fmt, options.threads) as model:
+        made = sample.sample(model, options.num, options.seed, options.label, options.interpolate)
+    sample.write_grid(options.out, made.pixels, made.columns)
+    if options.separate is not None:
+        sample.write_separate(options.separate, made.pixels)
+    if options.json:
+        found = sample.document(
+            made.pixels,
+            model=str(bundle.path(fmt)),
+            seed=options.seed,
+            label=options.label,
+            interpolate=options.interpolate,
+            out=options.out,
+            separate=options.separate,
+        )
+        print(json.dumps(found, indent=2))
+    else:
+        print(f"{options.out}: {counted(len(made.pixels), 'image')}, seed {options.seed}")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tkit-edge",
@@ -98,10 +124,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog=__doc__.split("\n\n")[1],
     )
     parser.add_argument("--version", action="version", version=f"tkit-edge {tkit_edge.__version__}")
-    commands = parser.add_subparsers(required=True, metavar="bench|check|predict")
+    commands = parser.add_subparsers(required=True, metavar="bench|check|predict|sample")
     _add_bench(commands)
     _add_check(commands)
     _add_predict(commands)
+    _add_sample(commands)
     return parser
 
 
@@ -174,6 +201,37 @@ def _add_predict(commands: Any) -> None:
     made.add_argument("--threads", type=int, default=1, help="how many the kernels may use (default: %(default)s)")
     made.add_argument("--json", action="store_true", help="print JSON")
     made.set_defaults(command=_predict)
+
+
+def _add_sample(commands: Any) -> None:
+    made = commands.add_parser(
+        "sample",
+        help="make images with a generator",
+        description="Draw noise, run a generator's bundle on it, and write a grid of the images as a PNG file. A seed "
+        "gives the same noise on every machine.",
+        epilog="Examples: tkit-edge sample export --seed 7 --out grid.png; tkit-edge sample export --interpolate",
+    )
+    made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
+    made.add_argument("--num", type=int, default=sample.DEFAULT_COUNT, help="how many images (default: %(default)s)")
+    made.add_argument("--seed", type=int, default=0, help="of the noise (default: %(default)s)")
+    made.add_argument(
+        "--out", type=Path, default=Path("grid.png"), metavar="FILE", help="the grid (default: %(default)s)"
+    )
+    made.add_argument(
+        "--separate", type=Path, metavar="DIR", help="write each image as a file of its own too: DIR/0000.png ..."
+    )
+    made.add_argument(
+        "--class", dest="label", metavar="NAME", help="the class of all images (default: all classes by turns)"
+    )
+    made.add_argument(
+        "--interpolate",
+        action="store_true",
+        help=f"rows of {sample.STEPS} images on the way from one latent vector to another",
+    )
+    made.add_argument("--format", help="the bundle's file (default: int8 where there is one, else the first)")
+    made.add_argument("--threads", type=int, default=1, help="how many the kernels may use (default: %(default)s)")
+    made.add_argument("--json", action="store_true", help="print JSON")
+    made.set_defaults(command=_sample)
 
 
 def _names(text: str) -> list[str]:

@@ -23,6 +23,7 @@ from tkit_edge import files, flatbuffer, machine, runtime
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.graph import Graph, macs, parameters
+from tkit_edge.inputs.noise import Noise
 from tkit_edge.isolated import OpenedFile
 from tkit_edge.judge import Judge
 from tkit_edge.report import VERSION, FileScore, Reading, Report, Result
@@ -146,7 +147,9 @@ def bench(
 
 
 def _reading(bundle: Bundle) -> Reading | None:
-    """How long the bundle's golden samples take to be read."""
+    """How long the bundle's golden samples take to be read; None for noise, which a device draws."""
+    if isinstance(bundle.input, Noise):
+        return None
     items = [files.read_bytes(bundle.encoded(number)) for number in range(bundle.golden_file.samples)]
     times: list[int] = []
     while items and len(times) < READS:

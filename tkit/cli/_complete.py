@@ -130,6 +130,12 @@ def formats(context: click.Context, parameter: click.Parameter, incomplete: str)
     return _begun(list(dict.fromkeys(["keras", *listed])), incomplete)
 
 
+def classes(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The classes that the generator of the run on the line knows."""
+    listed = [name for entry in _stages(context).values() for name in entry.get("input", {}).get("classes", [])]
+    return _begun(listed, incomplete)
+
+
 def _stages(context: click.Context) -> dict[str, Any]:
     """The finished stages of the run on the line."""
     from tkit import manifest

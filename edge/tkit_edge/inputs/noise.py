@@ -15,6 +15,9 @@ from tkit_edge.inputs import Input
 from tkit_edge.inputs.tensors import Tensors
 from tkit_edge.tensors import Arrays, TensorSpec
 
+SEEDS = 2**32
+"""How many different seeds there are."""
+
 
 @dataclass(frozen=True)
 class Noise(Input):
@@ -45,10 +48,12 @@ class Noise(Input):
         """The noise of `count` samples, the same on every machine; classes by turns, or all of `label`.
 
         Raises:
-            InputError: no sample, or a class that the model doesn't know.
+            InputError: no sample, a seed that isn't from 0 to 4,294,967,295, or a class that the model doesn't know.
         """
         if count < 1:
             raise InputError(f"Expected at least 1 sample, received {count}.")
+        if not 0 <= seed < SEEDS:
+            raise InputError(f"Expected a seed from 0 to {SEEDS - 1:,}, received {seed}.")
         if label is not None and label not in self.classes:
             known = ", ".join(self.classes) or "none: it was trained without them"
             raise InputError(f"{label!r} is no class of this model; it has {known}.")
@@ -61,7 +66,10 @@ class Noise(Input):
 
     def items(self, arguments: Sequence[str]) -> Iterator[Path]:
         """Nothing: raises InputError."""
-        raise InputError("This model makes images of noise, so there is nothing to predict for: use `sample`.")
+        raise InputError(
+            "This model makes images of noise, so there is nothing to predict for: use `tkit sample`, "
+            "on a device `tkit-edge sample`."
+        )
 
     def read(self, item: str | Path | bytes | Arrays) -> Arrays:
         """One sample's tensors, as `tkit_edge.inputs.tensors` reads them from an .npz file."""
