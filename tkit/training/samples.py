@@ -46,8 +46,6 @@ class Samples:
         ruler: measures samples; None: they aren't measured.
         real: images of the data, uint8 [n, height, width, channels].
         seed: of the latent vectors.
-        measured: samples that the ruler gets.
-        every: epochs from one measurement to the next.
     """
 
     def __init__(
@@ -58,13 +56,11 @@ class Samples:
         ruler: Ruler | None,
         real: np.ndarray,
         seed: int,
-        measured: int = MEASURED,
-        every: int = 1,
     ) -> None:
         assert isinstance(contract.input, Noise) and isinstance(contract.output, ImageOutput)
         self.folder = folder / FOLDER
-        self._output, self._ruler, self._every = contract.output, ruler, every
-        self._inputs = contract.input.drawn(max(SHOWN, measured), seed)
+        self._output, self._ruler = contract.output, ruler
+        self._inputs = contract.input.drawn(SHOWN if ruler is None else MEASURED, seed)
         self._collapse = Collapse(np.asarray(real[:SHOWN]))
         self._log = tf.summary.create_file_writer(str(folder / "logs" / FOLDER))
 
@@ -80,7 +76,7 @@ class Samples:
             tf.summary.image("samples of the same noise", shown[None])
         self._log.flush()
         figures = {"diversity": self._collapse.seen(pixels, epoch)}
-        return figures if ruler is None else {**figures, "distance": ruler.score(outputs).value}
+        return figures if self._ruler is None else {**figures, "distance": self._ruler.value(outputs)}
 
     def _made(self, model: keras.Model, inputs: Arrays) -> Arrays:
         """The outputs; in batches, because `predict` would take ten times as long for the few."""
