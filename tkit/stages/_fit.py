@@ -121,7 +121,7 @@ def _train(
     vectors = _begin(settings, model, contract)
     companion = _companion.made(settings.model, contract.input, contract.output)
     contract, samples = _measured(run, settings, splits, contract)
-    progress = TrainingProgress(len(splits.validation), contract.output.measure, contract.input.example)
+    progress = TrainingProgress(len(splits.validation), contract.output.measure, splits.input.example)
     log = TensorBoardLog(run.folder / "logs", batches, splits.validation, contract)
     try:
         outcome = train(
@@ -173,8 +173,7 @@ def _measured(run: Run, settings: Recipe, splits: Splits, contract: Contract) ->
     _judge.made(run.folder / JUDGE, settings.data, splits, settings.seed, run.dry_run)
     keras.utils.set_random_seed(settings.seed)
     contract = contract._replace(ruler=contract.task.ruler(run.folder, splits))
-    real = splits.validation.images
-    return contract, Samples(run.folder, contract, ruler=contract.ruler, real=real, seed=settings.seed)
+    return contract, Samples(run.folder, contract, splits.validation.images, settings.seed)
 
 
 def _settle(model: keras.Model, splits: Splits, contract: Contract, seed: int) -> None:
@@ -209,7 +208,7 @@ def _report(
     run: Run, settings: Recipe, model: keras.Model, splits: Splits, contract: Contract, batches: Batches
 ) -> None:
     """Says what is trained, and on what."""
-    what = contract.input.example
+    what = splits.input.example
     console.say(
         f"{run.folder}: {model.name}, {counted(model.count_params(), 'parameter')}; {len(splits.train):,} training, "
         f"{len(splits.validation):,} validation and {counted(len(splits.test), f'test {what}')}, "
