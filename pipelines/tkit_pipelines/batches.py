@@ -49,7 +49,7 @@ class Batches:
     def __init__(self, examples: Examples, data: Data, encode: Encode, seed: int) -> None:
         import tensorflow as tf
 
-        self.batch_size = min(data.batch_size, len(examples))
+        self.batch_size, self.seed = min(data.batch_size, len(examples)), seed
         self._data, self._encode = data, encode
         self._count = len(examples)
         self._oversample = self._weights = None

@@ -24,11 +24,13 @@ def made(model: Model, input: Input, output: Output) -> keras.Model | None:
     return model.companion(Spec(input.tensors, output.tensors, {}, input.sizes))
 
 
-def save(companion: keras.Model, folder: Path) -> Path:
-    """Writes its weights, in their order."""
+def save(companion: keras.Model | None, folder: Path) -> list[Path]:
+    """Writes its weights, in their order; returns the paths."""
+    if companion is None:
+        return []
     arrays = {f"{number:04d}": weight for number, weight in enumerate(companion.get_weights())}
     files.write_bytes(folder / NAME, npz_bytes(arrays))
-    return folder / NAME
+    return [folder / NAME]
 
 
 def load(run: Run) -> Callable[[], keras.Model] | None:

@@ -64,9 +64,10 @@ def of_exported(
 
 
 def check_bundle(folder: Path) -> None:
-    """Raises InputError where a bundle's outputs can't be evaluated, whatever the data."""
-    output = Bundle.read(folder).output
-    task_for(output).evaluation(output)
+    """Raises InputError where a bundle's outputs can't be evaluated, whatever the data; other files are left alone."""
+    if (folder / "bundle.json").is_file():
+        output = Bundle.read(folder).output
+        task_for(output).evaluation(output)
 
 
 def _data_for(input: Input, output: Output, source: str) -> Data:
@@ -90,13 +91,13 @@ def of_variant(
     data: str | None,
     split: str,
     mirror: bool,
-    inception: Path | None,
+    inception: str | Path | None,
 ) -> Measured:
     """The same for a run's Keras model or exported file, on `data` or the run's own; `inception` is a file's path."""
     judge = network = None
     if isinstance(run.output, MadeImage):
         judge = Judge.read(run.folder / JUDGE)
-        network = Inception(inception) if inception is not None else None
+        network = Inception(Path(inception)) if inception is not None else None
     else:
         refuse_unused(f"{run.folder}, which makes no images,", inception=inception)
         run.recipe.task.evaluation(run.output)  # before anything is read

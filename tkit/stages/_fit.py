@@ -111,43 +111,36 @@ def _train(
     here = setup.of(settings, splits, precision.policy)
     _report(run, settings, model, splits, contract, batches)
     console.say(f"precision: {precision.policy} ({precision.reason}); {counted(here['threads'], 'thread')}")
-    done: list[dict[str, float]] = []
-    if start is not None:
-        setup.compare(start.facts["setup"], here, settings)
-        done = start.facts["history"]
-        console.say(f"going on after {start.done()}")
+    done = _done(start, here, settings)
     run.keep_recipe(settings)
-    saving = _saving(run, settings, {"setup": here}, start)
     vectors = _begin(settings, model, contract)
     companion = _companion.made(settings.model, contract.input, contract.output)
     contract, samples = _measured(run, settings, splits, contract)
     progress = TrainingProgress(len(splits.validation), contract.output.measure, splits.input.example)
     log = TensorBoardLog(run.folder / "logs", batches, splits.validation, contract)
+    held_out = in_order(splits.validation, settings.data, contract.encoded) if contract.task.validated else None
     try:
         outcome = train(
             model,
             batches,
-            in_order(splits.validation, settings.data, contract.encoded) if contract.task.validated else None,
+            held_out,
             settings.fit,
             contract,
             callbacks=(clock, HistoryFile(run.folder / "history.csv", done), log, progress, *own),
             max_steps=DRY_RUN_STEPS if run.dry_run else None,
-            saving=saving,
+            saving=_saving(run, settings, {"setup": here}, start),
             companion=companion,
             look=samples,
-            seed=settings.seed,
         )
     finally:
         progress.stop()
-    folder, kept = run.folder / "float", outcome.history[outcome.kept_epoch]
-    beside = [] if companion is None else [_companion.save(companion, folder)]
     if samples is not None:
-        samples.film()
-        _settle(model, splits, contract, settings.seed)
+        _looked(samples, model, splits, contract)
+    folder, kept = run.folder / "float", outcome.history[outcome.kept_epoch]
     run.finish(
         "fit",
         "float",
-        outputs=[*model_files.save(model, folder), *contract.attach(folder), *beside],
+        outputs=[*model_files.save(model, folder), *contract.attach(folder), *_companion.save(companion, folder)],
         inputs=[run.folder / "recipe.json"],
         metrics={**kept, "epochs": len(outcome.history), "kept_epoch": outcome.kept_epoch + 1},
         seconds=time.perf_counter() - began,
@@ -163,6 +156,16 @@ def _train(
     return run
 
 
+def _done(start: Checkpoint | None, here: dict[str, Any], settings: Recipe) -> list[dict[str, float]]:
+    """The rows of the epochs before a checkpoint's; raises InputError where it is of another run."""
+    if start is None:
+        return []
+    setup.compare(start.facts["setup"], here, settings)
+    console.say(f"going on after {start.done()}")
+    history: list[dict[str, float]] = start.facts["history"]
+    return history
+
+
 def _measured(run: Run, settings: Recipe, splits: Splits, contract: Contract) -> tuple[Contract, Samples | None]:
     """The contract with what measures a generator's images, and what is looked at while it trains; None for others.
 
@@ -176,11 +179,12 @@ def _measured(run: Run, settings: Recipe, splits: Splits, contract: Contract) ->
     return contract, Samples(run.folder, contract, splits.validation.images, settings.seed)
 
 
-def _settle(model: keras.Model, splits: Splits, contract: Contract, seed: int) -> None:
-    """Batch normalization's statistics, for the weights as they are now: averages of weights have others."""
-    examples = stratified(splits.train, ESTIMATED, seed, contract.input.tensors)
+def _looked(samples: Samples, model: keras.Model, splits: Splits, contract: Contract) -> None:
+    """Makes the film, and estimates batch normalization's statistics anew: averages of weights have others."""
+    samples.film()
     if any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
-        estimate(model, examples, seed)
+        examples = stratified(splits.train, ESTIMATED, 0, contract.input.tensors)
+        estimate(model, examples, seed=0)
 
 
 def _begin(settings: Recipe, model: keras.Model, contract: Contract) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tkit.training.schedules._keras_schedule import ScaledFrom
 from tkit.training.trainee import Objective, Trainee
 from tkit.training.twin import training_twin
 from tkit_edge.errors import InputError
+from tkit_pipelines.batches import Batches
 
 
 def compiled(
@@ -23,12 +24,11 @@ def compiled(
     policy: str,
     settings: Fit,
     *,
-    batch_size: int,
     steps: int,
+    batches: Batches,
     contract: Contract,
     objective: Objective | None,
     companion: keras.Model | None,
-    seed: int,
 ) -> Trainee:
     """The compiled trainee of a stock model; to be called within the scope of the distribution strategy.
 
@@ -36,28 +36,27 @@ def compiled(
         model: float32 functional model; it isn't changed.
         policy: the dtype policy of training.
         settings: the recipe's `fit`.
-        batch_size: of all devices together.
         steps: of an epoch.
+        batches: which it is trained on.
         contract: what it learns.
         objective: in place of the task's loss.
         companion: the network that it is trained against, if any; it isn't changed.
-        seed: of what training draws.
 
     Raises:
         InputError: `freeze_epochs` for a model without frozen layers.
     """
     twin = training_twin(model, policy, settings.l2)
-    optimizer, losses = _optimizer(settings, batch_size, steps), dict[str, Any]()
+    optimizer, losses = _optimizer(settings, batches.batch_size, steps), dict[str, Any]()
     if companion is None:
         trainee = Trainee(twin, objective)
         losses = {"loss": contract.loss(), "metrics": contract.task.metrics()}
     else:
         assert isinstance(contract.task, Generation)  # nothing else has a companion
         rival = training_twin(companion, policy, settings.l2)
-        own = _optimizer(settings, batch_size, steps, contract.task.discriminator_rate)
+        own = _optimizer(settings, batches.batch_size, steps, contract.task.discriminator_rate)
         if policy == "mixed_float16":
             own = keras.optimizers.LossScaleOptimizer(own)
-        trainee = AdversarialTrainee(twin, rival, own, contract.task, seed)
+        trainee = AdversarialTrainee(twin, rival, own, contract.task, batches.seed)
     if settings.freeze_epochs is not None and not any(layer.weights for layer in _frozen(trainee)):
         raise InputError(
             f"fit.freeze_epochs={settings.freeze_epochs}, but the model has no frozen layers. Leave it null, or take a "

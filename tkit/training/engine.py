@@ -54,7 +54,6 @@ def train(
     objective: Objective | None = None,
     companion: keras.Model | None = None,
     look: Look | None = None,
-    seed: int = 0,
 ) -> Outcome:
     """Trains a float32 functional model in place.
 
@@ -71,42 +70,34 @@ def train(
         objective: the loss that is trained for, in place of the task's.
         companion: the network that the model is trained against, if any; it is trained in place too.
         look: called after each epoch with the model, its averaged weights set, and the epoch; gives figures of its own.
-        seed: of what training draws beside the batches.
 
     Raises:
         InputError: `freeze_epochs` for a model without frozen layers.
-        DivergedError: a loss that is not finite, with the step at which it appeared, or weights that are not.
-        StoppedError: `saving` wrote a checkpoint after a signal.
+        DivergedError, StoppedError: a loss or weights that aren't finite; a signal, after `saving` wrote a checkpoint.
     """
-    precision = choose(settings.precision, model)
-    strategy = strategy or _default_strategy()
+    precision, strategy = choose(settings.precision, model), strategy or _default_strategy()
     steps = min(batches.steps_per_epoch, max_steps or batches.steps_per_epoch)
-    size = batches.batch_size
     with strategy.scope():
         trainee = compiled(
             model,
             precision.policy,
             settings,
-            batch_size=size,
             steps=steps,
+            batches=batches,
             contract=contract,
             objective=objective,
             companion=companion,
-            seed=seed,
         )
     state, saving = TrainingState(trainee, trainee.first_bad_step), saving or Saving.nowhere()
-    every = keras.callbacks.CallbackList(
-        list(callbacks), model=trainee, epochs=settings.epochs, steps=steps, batch_size=size, verbose=0
-    )
+    facts = {"epochs": settings.epochs, "steps": steps, "batch_size": batches.batch_size, "verbose": 0}
+    every = keras.callbacks.CallbackList(list(callbacks), model=trainee, **facts)
     loop = _Loop(trainee, state, settings, batches, validation, look, steps, strategy, every, saving)
     trainee.make_train_function()
     with saving.of(state):
         every.on_train_begin()
         while state.epoch < settings.epochs and not state.stopped:
             loop.epoch()
-    _end_with_kept_weights(trainee, state, settings, model)
-    if companion is not None:
-        trainee.leave(companion)
+    _end_with_kept_weights(trainee, state, settings, model, companion)
     every.on_train_end(state.history[-1])
     return Outcome(state.history, state.kept_epoch, precision, strategy.num_replicas_in_sync)
 
@@ -190,8 +181,11 @@ class _Signals(keras.callbacks.Callback):
         self.saving.raise_if_asked()
 
 
-def _end_with_kept_weights(trainee: Trainee, state: TrainingState, settings: Fit, model: keras.Model) -> None:
-    """Sets the weights of the best epoch where early stopping chose one, else the last's, in `trainee` and `model`."""
+def _end_with_kept_weights(
+    trainee: Trainee, state: TrainingState, settings: Fit, model: keras.Model, companion: keras.Model | None
+) -> None:
+    """Sets the weights of the best epoch where early stopping chose one, else the last's, in `trainee` and `model`; the
+    companion has the last's."""
     if state.kept_weights is None:
         with _averaged(trainee, settings):
             state.keep(len(state.history) - 1, math.inf, trainee.get_weights())
@@ -201,6 +195,8 @@ def _end_with_kept_weights(trainee: Trainee, state: TrainingState, settings: Fit
     for layer in model.layers:
         layer.trainable = trainee.get_layer(layer.name).trainable
     model.set_weights(state.kept_weights)
+    if companion is not None:
+        trainee.leave(companion)
 
 
 def _default_strategy() -> tf.distribute.Strategy:

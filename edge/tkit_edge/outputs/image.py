@@ -73,7 +73,7 @@ class Image(Output):
 
     def answers(self, outputs: Arrays, top: int) -> Sequence[Picture | str]:
         """The images."""
-        finite = np.isfinite(outputs["image"].reshape(len(outputs["image"]), -1)).all(axis=1)
+        finite = [bool(np.isfinite(image).all()) for image in outputs["image"]]
         pixels = self.pixels({"image": np.nan_to_num(outputs["image"])})
         return [Picture(image) if known else NOT_FINITE for image, known in zip(pixels, finite)]
 
