@@ -27,6 +27,7 @@ from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.inputs import Input
 from tkit_edge.inputs.image import Image
+from tkit_edge.inputs.noise import Noise
 from tkit_edge.inputs.text import Text
 from tkit_edge.outputs import Output
 from tkit_edge.outputs.classes import Classes
@@ -120,16 +121,16 @@ def _measured(
     network: Inception | None = None,
 ) -> Measured:
     """The figures and the plots; of made images by `ruler`, and where there is one by Inception's network."""
-    output = subject.model.output
+    output, input = subject.model.output, subject.model.input
+    labels = output.names if isinstance(output, Classes) else input.classes if isinstance(input, Noise) else ()
+    if labels and (len(labels) != len(splits.class_names) or (subject.named and labels != splits.class_names)):
+        raise InputError(
+            f"The classes of data {source!r} are not those of {subject.file}: expected {named(labels)}, "
+            f"received {named(splits.class_names)}."
+        )
     if isinstance(output, Classes):
-        labels = output.names
-        if len(labels) != len(splits.class_names) or (subject.named and labels != splits.class_names):
-            raise InputError(
-                f"The classes of data {source!r} are not those of {subject.file}: expected {named(labels)}, "
-                f"received {named(splits.class_names)}."
-            )
         output = replace(output, names=splits.class_names)
-    if mirror and not isinstance(subject.model.input, Image):
+    if mirror and not isinstance(input, Image):
         raise InputError(f"mirror averages an image and its mirror image; {subject.file} takes no images.")
     evaluation = task_for(output).evaluation(output, ruler)
     examples: Examples = getattr(splits, split)
@@ -142,7 +143,7 @@ def _measured(
         "version": 1,
         "model": {"file": str(subject.file), "format": subject.format, "sha256": files.sha256(subject.file)},
         "output": output.kind,
-        "example": subject.model.input.example,
+        "example": input.example,
         "data": source,
         "split": split,
         "mirror": mirror,

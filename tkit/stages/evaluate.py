@@ -33,8 +33,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Accuracy with its interval, figures a class, confusion matrix, calibration and the most confident mistakes.
 
-    Of a run that makes images the distance to the held-out ones, beside that of real images, precision, recall and the
-    classes covered, in the feature space of the run's judge.
+    Of a run that makes images: their distance to real ones, precision, recall and classes covered, by the run's judge.
 
     Args:
         subject: a run or its folder, a bundle, a .tflite file, or a .keras file.
@@ -44,16 +43,14 @@ def evaluate(
         format: of a run "keras" (the default) or an exported format; of a bundle a format, int8 by default.
         pixels: what pixels a .keras or .tflite file takes, where it doesn't show it.
         mirror: average the scores of each image and its mirror image (test-time flip): twice the work on the device.
-        inception: of a run that makes images classify_image_graph_def.pb, the Inception network of 2015, for its FID
-            against the held-out images and its Inception Score.
+        inception: of a run that makes images: the file of `tkit.evaluation.inception`, for FID and Inception Score.
         output: a folder for the JSON and the images; a run's results on its own data lie in <variant>/evaluate/.
         runs_dir: where a run's name is looked up, and where the run of a .keras file is made.
         overrides: of the data, such as "data.skip_bad=true" or "data.resize=keras-crop".
 
     Returns:
         What `metrics.figures` gives, with model, data, split, mistakes (file, true and predicted class, confidence) and
-        `folder`, where it was written; of made images what `tkit.evaluation.reference.Reference.figures` gives instead,
-        and `inception`.
+        `folder`, where it was written; of made images what `Reference.figures` gives instead, and `inception`.
 
     Raises:
         InputError: something that can't be evaluated, or data whose classes aren't the model's.
