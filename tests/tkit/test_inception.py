@@ -16,7 +16,7 @@ FEATURES, CLASSES = 8, 12
 
 
 def graph(extra=lambda: None, features="pool_3"):
-    """As Inception's: a JPEG's bytes become one image, which is resized, scaled and pooled; the reshape takes no more."""
+    """As Inception's: a JPEG's bytes become one image, which is resized, scaled and pooled; the reshape takes one."""
     random = np.random.default_rng(0)
     with tf.Graph().as_default() as made:
         encoded = tf.constant(b"", name="DecodeJpeg/contents")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -64,10 +64,12 @@ def of_exported(
         return _measured(opened, data, load_data(settings, 0, opened.model.input), split, mirror)
 
 
-def check_bundle(folder: Path) -> None:
-    """Raises InputError where a bundle's outputs can't be evaluated, whatever the data."""
-    output = Bundle.read(folder).output
-    task_for(output).evaluation(output)
+def refuse_without_data(path: Path) -> NoReturn:
+    """Raises InputError for a bundle or a model file that no data was given for."""
+    if path.is_dir():
+        output = Bundle.read(path).output
+        task_for(output).evaluation(output)  # which raises where no data would help
+    raise InputError(f"{path} needs labelled images: --data DATA (a folder with one folder a class).")
 
 
 def _data_for(input: Input, output: Output, source: str) -> Data:
@@ -91,13 +93,13 @@ def of_variant(
     data: str | None,
     split: str,
     mirror: bool,
-    inception: Path | None,
+    inception: str | Path | None,
 ) -> Measured:
     """The same for a run's Keras model or exported file, on `data` or the run's own; `inception` is a file's path."""
     judge = network = None
     if isinstance(run.output, MadeImage):
         judge = Judge.read(run.folder / JUDGE)
-        network = Inception(inception) if inception is not None else None
+        network = Inception(Path(inception)) if inception is not None else None
     else:
         refuse_unused(f"{run.folder}, which makes no images,", inception=inception)
         run.recipe.task.evaluation(run.output)  # before anything is read

@@ -33,8 +33,6 @@ def evaluate(
 ) -> dict[str, Any]:
     """Accuracy with its interval, figures a class, confusion matrix, calibration and the most confident mistakes.
 
-    Of a run that makes images: their distance to real ones, precision, recall and classes covered, by the run's judge.
-
     Args:
         subject: a run or its folder, a bundle, a .tflite file, or a .keras file.
         data: labelled images as `data.source` takes them; a run has its own.
@@ -50,7 +48,7 @@ def evaluate(
 
     Returns:
         What `metrics.figures` gives, with model, data, split, mistakes (file, true and predicted class, confidence) and
-        `folder`, where it was written; of made images what `Reference.figures` gives instead, and `inception`.
+        `folder`, where it was written; of made images what `Reference.figures` gives, their distances, and `inception`.
 
     Raises:
         InputError: something that can't be evaluated, or data whose classes aren't the model's.
@@ -64,9 +62,7 @@ def evaluate(
         if path is not None:
             refuse_unused(f"{run.folder}, a run,", pixels=pixels)
     elif data is None:
-        if (path / "bundle.json").is_file():
-            _evaluate.check_bundle(path)
-        raise InputError(f"{path} needs labelled images: --data DATA (a folder with one folder a class).")
+        _evaluate.refuse_without_data(path)
     elif is_model(path):
         run, data = adopt(path, data=data, pixels=pixels, runs_dir=runs_dir, overrides=overrides), None
     else:
@@ -76,8 +72,7 @@ def evaluate(
         return _evaluate.write(result, plots, Path(output)) if output is not None else result
     run = run.with_overrides(overrides)
     variant = variant or run.variant
-    network = None if inception is None else Path(inception)
-    result, plots = _evaluate.of_variant(run, variant, format, data, split, mirror, network)
+    result, plots = _evaluate.of_variant(run, variant, format, data, split, mirror, inception)
     if output is not None or data is not None:
         return result if output is None else _evaluate.write(result, plots, Path(output))
     return _evaluate.record(run, variant, result, plots, began)
