@@ -16,7 +16,7 @@ FEATURES, CLASSES = 8, 12
 
 
 def graph(extra=lambda: None, features="pool_3"):
-    """As Inception's: a JPEG's bytes become an image, which is resized, scaled and pooled; a reshape takes one."""
+    """As Inception's: a JPEG's bytes become one image, which is resized, scaled and pooled; the reshape takes one."""
     random = np.random.default_rng(0)
     with tf.Graph().as_default() as made:
         encoded = tf.constant(b"", name="DecodeJpeg/contents")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.inputs import Input
 from tkit_edge.inputs.image import Image
+from tkit_edge.inputs.noise import Noise
 from tkit_edge.inputs.text import Text
 from tkit_edge.outputs import Output
 from tkit_edge.outputs.classes import Classes
@@ -63,11 +64,12 @@ def of_exported(
         return _measured(opened, data, load_data(settings, 0, opened.model.input), split, mirror)
 
 
-def check_bundle(folder: Path) -> None:
-    """Raises InputError where a bundle's outputs can't be evaluated, whatever the data; other files are left alone."""
-    if (folder / "bundle.json").is_file():
-        output = Bundle.read(folder).output
-        task_for(output).evaluation(output)
+def refuse_without_data(path: Path) -> NoReturn:
+    """Raises InputError for a bundle or a model file that no data was given for."""
+    if path.is_dir():
+        output = Bundle.read(path).output
+        task_for(output).evaluation(output)  # which raises where no data would help
+    raise InputError(f"{path} needs labelled images: --data DATA (a folder with one folder a class).")
 
 
 def _data_for(input: Input, output: Output, source: str) -> Data:
@@ -122,16 +124,16 @@ def _measured(
     network: Inception | None = None,
 ) -> Measured:
     """The figures and the plots; of made images by `ruler`, and where there is one by Inception's network."""
-    output = subject.model.output
+    output, input = subject.model.output, subject.model.input
+    labels = output.names if isinstance(output, Classes) else input.classes if isinstance(input, Noise) else ()
+    if labels and (len(labels) != len(splits.class_names) or (subject.named and labels != splits.class_names)):
+        raise InputError(
+            f"The classes of data {source!r} are not those of {subject.file}: expected {named(labels)}, "
+            f"received {named(splits.class_names)}."
+        )
     if isinstance(output, Classes):
-        labels = output.names
-        if len(labels) != len(splits.class_names) or (subject.named and labels != splits.class_names):
-            raise InputError(
-                f"The classes of data {source!r} are not those of {subject.file}: expected {named(labels)}, "
-                f"received {named(splits.class_names)}."
-            )
         output = replace(output, names=splits.class_names)
-    if mirror and not isinstance(subject.model.input, Image):
+    if mirror and not isinstance(input, Image):
         raise InputError(f"mirror averages an image and its mirror image; {subject.file} takes no images.")
     evaluation = task_for(output).evaluation(output, ruler)
     examples: Examples = getattr(splits, split)
@@ -144,7 +146,7 @@ def _measured(
         "version": 1,
         "model": {"file": str(subject.file), "format": subject.format, "sha256": files.sha256(subject.file)},
         "output": output.kind,
-        "example": subject.model.input.example,
+        "example": input.example,
         "data": source,
         "split": split,
         "mirror": mirror,

@@ -31,7 +31,7 @@ def evaluate(
     runs_dir: str | Path | None = None,
     overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What a model gets right and wrong; of a run that makes images, how far they are from real ones.
+    """Accuracy with its interval, figures a class, confusion matrix, calibration and the most confident mistakes.
 
     Args:
         subject: a run or its folder, a bundle, a .tflite file, or a .keras file.
@@ -41,14 +41,14 @@ def evaluate(
         format: of a run "keras" (the default) or an exported format; of a bundle a format, int8 by default.
         pixels: what pixels a .keras or .tflite file takes, where it doesn't show it.
         mirror: average the scores of each image and its mirror image (test-time flip): twice the work on the device.
-        inception: of a run that makes images classify_image_graph_def.pb, for FID and Inception Score.
+        inception: of a run that makes images: the file of `tkit.evaluation.inception`, for FID and Inception Score.
         output: a folder for the JSON and the images; a run's results on its own data lie in <variant>/evaluate/.
         runs_dir: where a run's name is looked up, and where the run of a .keras file is made.
         overrides: of the data, such as "data.skip_bad=true" or "data.resize=keras-crop".
 
     Returns:
         What `metrics.figures` gives, with model, data, split, mistakes (file, true and predicted class, confidence) and
-        `folder`, where it was written; of made images what `Reference.figures` gives instead, and `inception`.
+        `folder`, where it was written; of made images what `Reference.figures` gives, their distances, and `inception`.
 
     Raises:
         InputError: something that can't be evaluated, or data whose classes aren't the model's.
@@ -62,8 +62,7 @@ def evaluate(
         if path is not None:
             refuse_unused(f"{run.folder}, a run,", pixels=pixels)
     elif data is None:
-        _evaluate.check_bundle(path)
-        raise InputError(f"{path} needs labelled images: --data DATA (a folder with one folder a class).")
+        _evaluate.refuse_without_data(path)
     elif is_model(path):
         run, data = adopt(path, data=data, pixels=pixels, runs_dir=runs_dir, overrides=overrides), None
     else:
