@@ -15,8 +15,11 @@ class Ruler(Protocol):
 
     measure: Measure
 
+    def value(self, outputs: Arrays) -> float:
+        """The score of outputs, by name [n, ...], alone."""
+
     def score(self, outputs: Arrays) -> Score:
-        """The score of outputs, by name [n, ...], with its 95 % interval by bootstrap."""
+        """The same with its 95 % interval by bootstrap."""
 
     def drop(self, before: Arrays, after: Arrays) -> tuple[float, Interval]:
         """How much worse `after` is than `before`, as a share of what always giving the mean output costs.

@@ -16,7 +16,6 @@ from PIL import Image
 from tkit import files
 from tkit.arrays import count, fed, named, part
 from tkit.contract import Contract
-from tkit.ruler import Ruler
 from tkit.training.collapse import Collapse
 from tkit_edge.grid import grid
 from tkit_edge.inputs.noise import Noise
@@ -42,37 +41,22 @@ class Samples:
 
     Args:
         folder: the run's.
-        contract: what the generator takes and gives.
-        ruler: measures samples; None: they aren't measured.
+        contract: what the generator takes and gives, and what measures it, if anything does.
         real: images of the data, uint8 [n, height, width, channels].
         seed: of the latent vectors.
-        measured: samples that the ruler gets.
-        every: epochs from one measurement to the next.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        contract: Contract,
-        *,
-        ruler: Ruler | None,
-        real: np.ndarray,
-        seed: int,
-        measured: int = MEASURED,
-        every: int = 1,
-    ) -> None:
+    def __init__(self, folder: Path, contract: Contract, real: np.ndarray, seed: int) -> None:
         assert isinstance(contract.input, Noise) and isinstance(contract.output, ImageOutput)
         self.folder = folder / FOLDER
-        self._output, self._ruler, self._every = contract.output, ruler, every
-        self._inputs = contract.input.drawn(max(SHOWN, measured), seed)
+        self._output, self._ruler = contract.output, contract.ruler
+        self._inputs = contract.input.drawn(SHOWN if self._ruler is None else MEASURED, seed)
         self._collapse = Collapse(np.asarray(real[:SHOWN]))
         self._log = tf.summary.create_file_writer(str(folder / "logs" / FOLDER))
 
     def __call__(self, model: keras.Model, epoch: int) -> dict[str, float]:
         """Writes the epoch's grid; returns `diversity` (see `Collapse.seen`) and, where it is measured, `distance`."""
-        ruler = self._ruler if epoch % self._every == 0 else None
-        inputs = self._inputs if ruler is not None else part(self._inputs, slice(SHOWN))
-        outputs = self._made(model, inputs)
+        outputs = self._made(model, self._inputs)
         pixels = self._output.pixels(part(outputs, slice(SHOWN)))
         shown = grid(pixels)
         files.write_bytes(self.folder / f"epoch-{epoch + 1:04d}.png", png(shown))
@@ -80,7 +64,7 @@ class Samples:
             tf.summary.image("samples of the same noise", shown[None])
         self._log.flush()
         figures = {"diversity": self._collapse.seen(pixels, epoch)}
-        return figures if ruler is None else {**figures, "distance": ruler.score(outputs).value}
+        return figures if self._ruler is None else {**figures, "distance": self._ruler.value(outputs)}
 
     def _made(self, model: keras.Model, inputs: Arrays) -> Arrays:
         """The outputs; in batches, because `predict` would take ten times as long for the few."""
