@@ -56,13 +56,14 @@ def images(folder, count=24, size=16):
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory):
-    """A folder with all that the documentation names: images, runs, an exported folder, a model file, a recipe."""
+def workshop(tmp_path_factory, generators):
+    """A folder with all that the documentation names: images, runs, exported folders, a model file, a recipe."""
     top = tmp_path_factory.mktemp("workshop")
     images(top / "images")
     shutil.copytree(top / "images" / "cat", top / "more-images")
     for name in ("cat.jpg", "seven.png"):
         Image.open(top / "images" / "cat" / "0.png").save(top / name)
+    shutil.copytree(generators / "plain", top / "generator")
     (mine,) = (code for page, code in programs() if "def recipe()" in code)
     (top / "mine.py").write_text(mine)
     with pytest.MonkeyPatch.context() as patch:

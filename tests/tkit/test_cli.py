@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 COMMANDS = ["bench", "cache", "compress", "data", "doctor", "evaluate", "export", "fit", "inspect", "list"]
-COMMANDS += ["predict", "run", "show", "tensorboard", "why-int8"]
+COMMANDS += ["predict", "run", "sample", "show", "tensorboard", "why-int8"]
 
 
 def tkit(*arguments, cwd=None, **variables):

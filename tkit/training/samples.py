@@ -29,7 +29,7 @@ SHOWN = 64
 """Images of a grid."""
 MEASURED = 1000
 """Images that are made for a distance."""
-FRAMES = 240
+FRAMES = 120
 """Of a film at most: a longer training's leaves out epochs, evenly."""
 _FRAME_MS, _LAST_FRAME_MS = 100, 2000
 
@@ -78,7 +78,7 @@ class Samples:
         chosen = [paths[index] for index in np.unique(np.linspace(0, len(paths) - 1, FRAMES).astype(int))]
         frames = [Image.open(path) for path in chosen]
         buffer, durations = io.BytesIO(), [_FRAME_MS] * (len(frames) - 1) + [_LAST_FRAME_MS]
-        frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+        frames[0].save(buffer, "WEBP", method=0, save_all=True, append_images=frames[1:], duration=durations, loop=0)
         path = self.folder / "film.webp"
         files.write_bytes(path, buffer.getvalue())
         return path
