@@ -1,7 +1,8 @@
 """Normalizations folded into layers with kernels, as the device's runtime has none.
 
-Batch normalization is folded into the layer before it, through a Reshape too that makes channels of its units. Layer normalization depends on its input: only its gain and
-offset are folded, into the dense layers after it or into a depthwise convolution.
+Batch normalization is folded into the layer before it, through a Reshape too that makes channels of its units. Layer
+normalization depends on its input: only its gain and offset are folded, into the dense layers after it or into a
+depthwise convolution.
 
 Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference", section 3.2.
