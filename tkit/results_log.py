@@ -22,8 +22,8 @@ SECTIONS = ("task", "data", "model", "fit", "compress")
 """The parts of a recipe that the figures depend on."""
 ALWAYS = ("fit.epochs", "fit.optimizer", "fit.optimizer.learning_rate", "data.batch_size")
 """Settings that are shown even if they have the default value."""
-SCORES = ("accuracy", "mean_absolute_error")
-"""Keys of the measures that outputs have."""
+SCORES = ("accuracy", "mean_absolute_error", "distance")
+"""Keys of the measures that outputs and rulers have."""
 FORMATS = ("float32", "int8")
 """The files whose figures are compared."""
 

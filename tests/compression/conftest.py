@@ -35,6 +35,9 @@ class Digits:
     def epochs(self, step, asked, usual):
         return asked or usual
 
+    def optimizer(self, asked, default):
+        return asked or default()
+
     def calibration(self, samples):
         return stratified(self.splits.train, samples, 0, self.contract.input.tensors)
 

@@ -46,12 +46,20 @@ def dense():
     return keras.Model(inputs, layers.Dense(2)(layers.ReLU()(x)))
 
 
+def projected():
+    inputs = keras.Input((5,))
+    x = layers.Reshape((2, 2, 3))(layers.Dense(12, use_bias=False)(inputs))
+    x = layers.Conv2DTranspose(4, 4, strides=2, padding="same")(layers.ReLU()(layers.BatchNormalization()(x)))
+    return keras.Model(inputs, layers.BatchNormalization()(x))
+
+
 MODELS = {
     "resnet": lambda: ResNet(depth=8).build(Spec.of_images((16, 16, 3), 5, STATISTICS)),
     "mobilenet": lambda: MobileNet().build(Spec.of_images((32, 32, 3), 5, STATISTICS)),
     "concatenated": concatenated,
     "transposed": transposed,
     "dense": dense,
+    "projected": projected,
 }
 
 

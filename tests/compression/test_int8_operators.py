@@ -41,6 +41,13 @@ OPERATORS = {
     "depthwise": lambda x: layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2)(x),
     "transposed": lambda x: layers.Conv2DTranspose(5, 3, strides=2, padding="same")(x),
     "transposed + relu": lambda x: layers.Conv2DTranspose(5, 3, strides=2, activation="relu")(x),
+    "transposed + normalization + relu": lambda x: layers.ReLU()(
+        layers.BatchNormalization()(layers.Conv2DTranspose(5, 4, strides=2, padding="same", use_bias=False)(x))
+    ),
+    "transposed + tokens + relu": lambda x: layers.ReLU()(layers.Reshape((64, 20))(layers.Conv2DTranspose(5, 2, 2)(x))),
+    "dense + maps + relu": lambda x: layers.ReLU()(
+        layers.Reshape((2, 2, 3))(layers.Dense(12, use_bias=False)(layers.Flatten()(x)))
+    ),
     "dense": lambda x: layers.Dense(7)(layers.Flatten()(x)),
     "dense + softmax": lambda x: layers.Dense(7, activation="softmax")(layers.Flatten()(x)),
     "add": lambda x: layers.Add()([x, layers.MaxPooling2D(3, 1, padding="same")(x)]),
@@ -78,7 +85,7 @@ OPERATORS = {
     "layer normalization": lambda x: layers.LayerNormalization(scale=False, center=False)(tokens(x)),
     "attention": lambda x: attention(layers.LayerNormalization()(tokens(x))),
 }
-APART = {"conv + tanh": 2, "transposed + relu": 2, "dense + softmax": 2, "products": 2, "attention": 2}
+APART = {"conv + tanh": 2, "dense + softmax": 2, "products": 2, "attention": 2}
 """Several operators one after the other on the device: codes that they are apart at most."""
 
 

@@ -13,15 +13,10 @@ from tkit.compression.batch_statistics import at_once
 from tkit.compression.step import State, Step
 from tkit.compression.workbench import Workbench
 from tkit.conversion.calibration import stratified_places
-from tkit.conversion.statistics import paired_drop, scale_of
 from tkit.quantization.graph import quantized
-from tkit_edge.accuracy import Interval
 from tkit_edge.errors import DivergedError
-from tkit_edge.outputs import Measure
 from tkit_edge.tensors import Arrays
 
-AGREEMENT = Measure("agreement", share=True, higher_is_better=True)
-"""What a model is measured by of which nothing is known to be right."""
 ALLOWED = 0.02
 """Accuracy that a step may cost before smaller learning rates are tried."""
 RATES = (1.0, 0.3, 0.1)
@@ -54,8 +49,7 @@ def applied(step: Step, state: State, work: Callable[[int, float], Workbench]) -
             diverged, reason = diverged or error, "its training diverged"
             continue
         lost = cost(state, made, own)
-        measure = own.contract.output.measure or AGREEMENT
-        reason = f"it costs {measure.cost(lost)}"
+        reason = f"it costs {own.scoring.measure.cost(lost)}"
         if best is None or lost < best[1]:
             best = made, lost
         if lost <= ALLOWED or not own.repeatable:
@@ -67,7 +61,7 @@ def applied(step: Step, state: State, work: Callable[[int, float], Workbench]) -
 
 
 def cost(before: State, after: State, work: Workbench) -> float:
-    """How much worse the model's score is: the drop in accuracy, or the rise of errors as `paired_drop` has it.
+    """How much worse the model's score is: the drop in accuracy, or the rise of errors or of a distance.
 
     It is the drop among the training examples or, if larger, the lower end of the 95 % interval of the drop among the
     validation examples, which are often few. A model without targets is compared with itself: the share of examples
@@ -77,18 +71,9 @@ def cost(before: State, after: State, work: Workbench) -> float:
     for examples in (work.splits.train, work.splits.validation):
         judged = examples.take(stratified_places(examples, JUDGED, work.seed))
         was, now = (_outputs(state, work.inputs(judged), work) for state in (before, after))
-        drops.append(_drop(work, was, now, work.targets(judged)))
+        drops.append(work.scoring.drop(was, now, work.targets(judged)))
     (training, _), (_, validation) = drops
     return max(training, validation.low)
-
-
-def _drop(work: Workbench, was: Arrays, now: Arrays, targets: Arrays) -> tuple[float, Interval]:
-    output = work.contract.output
-    if output.measure is None:
-        _, near = output.agreement(was, now)
-        return paired_drop(np.ones(len(near), bool), near)
-    (right,) = targets.values()
-    return paired_drop(output.graded(was, targets), output.graded(now, targets), scale_of(right))
 
 
 def _outputs(state: State, examples: Arrays, work: Workbench) -> Arrays:

@@ -135,7 +135,7 @@ def distil(
     objective = Distillation(
         teacher or SELF, state.model, work, temperature=temperature, weight=weight, features=features
     )
-    chosen = None if as_run else optimizer or default_optimizer(state.model, RATE)
+    chosen = None if as_run else work.optimizer(optimizer, lambda: default_optimizer(state.model, RATE))
     work.train(masked, epochs=epochs, optimizer=chosen, objective=objective, l2=work.fit.l2)
     return State(stock(masked), state.kept)
 

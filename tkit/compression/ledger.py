@@ -11,18 +11,16 @@ from typing import Any
 import numpy as np
 
 from tkit._quiet import chatter_dropped
-from tkit.compression.cost import AGREEMENT, ALLOWED
+from tkit.compression.cost import ALLOWED
 from tkit.compression.step import State
 from tkit.compression.workbench import Workbench
 from tkit.conversion.converter import Converter, file_outputs
 from tkit.conversion.quantized import converted
-from tkit.conversion.statistics import paired_drop, scale_of
 from tkit.kernels.exported import kernels
 from tkit.kernels.viewed import kernel_of, with_kernels
 from tkit_edge import anatomy, flatbuffer
 from tkit_edge.outputs import Measure
 from tkit_edge.runtime import Model
-from tkit_edge.score import scored
 from tkit_edge.table import aligned
 from tkit_edge.tensors import Arrays, bound
 from tkit_edge.worker import Worker
@@ -38,17 +36,16 @@ class Ledger:
     """One row for the model before compression, and one per step.
 
     The score is the int8 file's on validation data: rows are used to choose, and the test data measures once, in
-    `bench`. Where nothing is known to be right, it is the share of answers that are as good as the first row's.
+    `bench`. It is the run's `Workbench.scoring`: where nothing is known to be right and no ruler measures a set, the
+    share of answers that are as good as the first row's.
     """
 
     def __init__(self, work: Workbench) -> None:
         self.work = work
         self.rows: list[dict[str, Any]] = []
         self._files: list[bytes] = []
-        self._grades: list[np.ndarray] = []
         self._first: Arrays = {}
-        output = work.contract.output
-        self._measure = output.measure or AGREEMENT
+        self._measure = work.scoring.measure
 
     def add(self, label: str, state: State, cost: float = 0.0) -> None:
         """Exports a step's model, and records the files' contents and the int8 file's accuracy.
@@ -63,12 +60,13 @@ class Ledger:
         with Converter(state.model, examples, io="int8", outputs=file_outputs(output)) as convert:
             sparse = self.work.export.sparse
             int8, float32 = (converted(convert, fmt, state.kept, sparse=sparse) for fmt in ("int8", "float32"))
-        grades, scale = self._graded(int8)
-        score = scored(self._measure, grades)
+        outputs, targets = self._outputs(int8), self.work.targets(self.work.splits.validation)
+        self._first = self._first or outputs
+        score = self.work.scoring.score(outputs, self._first, targets)
+        drop, interval = self.work.scoring.drop(self._first, outputs, targets)
         found = anatomy.dissect(int8)
         parts = kernels(flatbuffer.read(int8), state.model)
         weights = [np.asarray(kernel_of(layer)) for layer in with_kernels(state.model)]
-        drop, interval = paired_drop(self._grades[0] if self._grades else grades, grades, scale)
         self.rows.append(
             {
                 "step": label,
@@ -90,20 +88,13 @@ class Ledger:
             }
         )
         self._files.append(int8)
-        self._grades.append(grades)
 
-    def _graded(self, int8: bytes) -> tuple[np.ndarray, float]:
-        """The grades of an int8 file on validation data, and what errors are a share of."""
-        work, output = self.work, self.work.contract.output
-        held_out = work.splits.validation
+    def _outputs(self, int8: bytes) -> Arrays:
+        """What an int8 file gives for validation data."""
+        contract = self.work.contract
         with chatter_dropped():
-            outputs = bound(Model(int8), work.contract.input.tensors, output.tensors)(work.inputs(held_out))
-        if output.measure is None:
-            self._first = self._first or outputs
-            return output.agreement(self._first, outputs)[1], 1.0
-        targets = work.targets(held_out)
-        (right,) = targets.values()
-        return output.graded(outputs, targets), scale_of(right)
+            run = bound(Model(int8), contract.input.tensors, contract.output.tensors)
+            return run(self.work.inputs(self.work.splits.validation))
 
     def measure(self) -> None:
         """Each int8 file's latency, in interleaved rounds: one thread, XNNPACK; the median of the rounds' medians in

@@ -62,7 +62,7 @@ def prune(
     work.train(
         masked,
         epochs=epochs,
-        optimizer=optimizer or default_optimizer(state.model, rate),
+        optimizer=work.optimizer(optimizer, lambda: default_optimizer(state.model, rate)),
         callbacks=[schedule],
         objective=Distillation(teacher, state.model, work) if teacher else None,
         l2=work.fit.l2,

@@ -16,6 +16,7 @@ from tkit.compression.batch_statistics import estimate, lagging
 from tkit.contract import Contract
 from tkit.conversion import calibration
 from tkit.conversion.config import Export
+from tkit.conversion.scoring import Agreement, Scoring, scoring
 from tkit.training.config import Fit
 from tkit.training.engine import Outcome, train
 from tkit.training.optimizers import Optimizer
@@ -54,6 +55,7 @@ class Workbench:
         seed: the run's.
         splits: the run's data.
         contract: what the run's model takes, gives and learns.
+        companion: makes the network that the run's model is trained against, as it was at the end of training, anew.
         teacher: the folder of the model that `teacher=` names; `self` is the model before all compression.
         saving: the checkpoints of the current step.
         remember: the JSON stored under a name before the interruption, or the function's result now.
@@ -71,6 +73,7 @@ class Workbench:
         seed: int,
         splits: Splits,
         contract: Contract,
+        companion: Callable[[], keras.Model] | None = None,
         teacher: Callable[[str], Path] = _no_teacher,
         saving: Callable[[], Saving] = Saving.nowhere,
         remember: Callable[[str, Callable[[], Any]], Any] = lambda name, find: find(),
@@ -79,11 +82,17 @@ class Workbench:
         max_steps: int | None = None,
     ) -> None:
         self.data, self.fit, self.export, self.seed = data, fit, export, seed
-        self.splits, self.contract = splits, contract
+        self.splits, self.contract, self.companion = splits, contract, companion
         self.teacher, self.remember = teacher, remember
         self._saving, self._callbacks, self._rate, self._max_steps = saving, callbacks, rate, max_steps
         self.steps_trained = 0
         """Training steps so far."""
+
+    @property
+    def scoring(self) -> Scoring:
+        """How outputs are scored and compared."""
+        output = self.contract.output
+        return scoring(output, self.contract.ruler) or Agreement(output)
 
     @cached_property
     def batches(self) -> Batches:
@@ -111,6 +120,12 @@ class Workbench:
     def repeatable(self) -> bool:
         """Whether it has trained, with so few steps that they may be repeated; those of a dry run are not."""
         return self._max_steps is None and 0 < self.steps_trained <= LONGEST
+
+    def optimizer(self, asked: Optimizer | None, default: Callable[[], Optimizer]) -> Optimizer:
+        """The optimizer of a fine-tuning: the one asked for; the run's own where two networks, which it holds in
+        balance, are trained against each other; else the default.
+        """
+        return asked or (default() if self.companion is None else self.fit.optimizer)
 
     def scaled(self, optimizer: Optimizer) -> Optimizer:
         """The optimizer at the learning rate of this attempt."""
@@ -157,29 +172,24 @@ class Workbench:
             objective: the loss instead of the task's.
             l2: penalty on the kernels.
         """
-        self.contract.loss()  # which a model that can't be trained refuses
-        own = self.fit
-        settings = Fit(
-            epochs=epochs,
-            optimizer=self.scaled(optimizer or own.optimizer),
-            schedule=OneCycle(warmup=0.1) if optimizer else own.schedule,
-            lookahead=0.0 if optimizer else own.lookahead,
-            l2=l2,
-            precision=own.precision,
-            steps_per_execution=own.steps_per_execution,
-        )
-        validation = in_order(self.splits.validation, self.data, self.contract.encoded)
+        companion = None if self.companion is None else self.companion()
+        if companion is None:
+            self.contract.loss()  # which a model that can't be trained refuses
+        settings = self._settings(epochs, optimizer, l2)
+        encoded, validated = self.contract.encoded, self.contract.task.validated
         try:
             outcome = train(
                 model,
                 self.batches,
-                validation,
+                in_order(self.splits.validation, self.data, encoded) if validated else None,
                 settings,
                 self.contract,
                 callbacks=(*callbacks, *self._callbacks(self.batches)),
                 max_steps=self._max_steps,
                 saving=self._saving(),
                 objective=objective,
+                companion=companion,
+                seed=self.seed,
             )
         except DivergedError as error:
             rate = settings.optimizer.learning_rate
@@ -194,3 +204,16 @@ class Workbench:
             what = f"{count(examples):,} training {self.contract.input.example}s"
             console.say(f"batch normalization: statistics estimated anew on {what}")
         return outcome
+
+    def _settings(self, epochs: int, optimizer: Optimizer | None, l2: float) -> Fit:
+        """Those of a training; arguments as of `train`."""
+        own = self.fit
+        return Fit(
+            epochs=epochs,
+            optimizer=self.scaled(optimizer or own.optimizer),
+            schedule=OneCycle(warmup=0.1) if optimizer else own.schedule,
+            lookahead=0.0 if optimizer else own.lookahead,
+            l2=l2,
+            precision=own.precision,
+            steps_per_execution=own.steps_per_execution,
+        )

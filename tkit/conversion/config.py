@@ -38,6 +38,11 @@ class Parity(Config):
     """Largest mean difference of a quantized file's outputs, as the same share."""
     drop: float = Field(0.01, ge=0, le=1)
     """Largest accuracy drop of a quantized file; it fails when the drop's whole 95 % interval is above."""
+    psnr: float = Field(30.0, ge=0)
+    """Of generated images: the least mean ratio of signal and noise of a quantized file's, in dB."""
+    distance: float = Field(0.1, ge=0)
+    """How much larger the distance of a quantized file's generated images from real ones may be, as a share of that of
+    the Keras model's; it fails when the whole 95 % interval is above."""
 
 
 class Export(Config):

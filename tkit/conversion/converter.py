@@ -25,6 +25,7 @@ from tkit.conversion.symmetric_products import symmetric_products
 from tkit.graph import names
 from tkit.keras_internals import functional, has_graph
 from tkit.passes.attention import by_head, masks
+from tkit.passes.folding import fold_reshaped
 from tkit_edge.child import CrashError
 from tkit_edge.errors import InputError
 from tkit_edge.outputs import Output
@@ -95,14 +96,21 @@ class Converter:
         return symmetric_products(data) if calibrated and fmt == "int8" else data
 
     @cached_property
+    def _plain(self) -> keras.Model:
+        """The model without normalizations that the converter would leave as products and sums."""
+        model = functional(self.model)
+        folded = fold_reshaped(model) if has_graph(model) else model
+        return self.model if folded is model else folded
+
+    @cached_property
     def _as_built(self) -> Saved:
-        return Saved(self.model, self._folder / "as-built", self.outputs)
+        return Saved(self._plain, self._folder / "as-built", self.outputs)
 
     @cached_property
     def _heads_apart(self) -> Saved:
         """The model with masked attention head by head: a quarter faster in float, where nothing broadcasts the mask;
         slower with int8 weights (docs/log.md)."""
-        model = functional(self.model)
+        model = functional(self._plain)
         if not has_graph(model) or not masks(model):
             return self._as_built
         return Saved(by_head(model), self._folder / "heads-apart", self.outputs)
@@ -111,8 +119,8 @@ class Converter:
     def _integers(self) -> Saved:
         """The model that is calibrated."""
         assert self.calibration is not None
-        copy = integer_copy(self.model, self.calibration)
-        return self._as_built if copy is self.model else Saved(copy, self._folder / "integers", self.outputs)
+        copy = integer_copy(self._plain, self.calibration)
+        return self._as_built if copy is self._plain else Saved(copy, self._folder / "integers", self.outputs)
 
     @cached_property
     def _samples(self) -> dict[str, str] | None:

@@ -14,6 +14,7 @@ from tkit.conversion import process
 from tkit.conversion.config import Format
 from tkit.conversion.converter import ONE_OUTPUT, Converter
 from tkit.conversion.explanation import float_operators
+from tkit.conversion.fusible_relus import with_fusible_relus
 from tkit.conversion.int4 import packed
 from tkit.graph import Part, calls, clone, fresh, loaded, names, rewritten
 from tkit.kernels.viewed import LARGEST_CODE, kernel_of, scale_shape, view, with_kernels
@@ -43,7 +44,7 @@ def convert_quantized(model: keras.Model, kept: Kept, io: str, outputs: Sequence
     """
     settings = kept.quantized
     assert settings is not None
-    graph = _with_scales(quantized(model, settings), settings)
+    graph = with_fusible_relus(_with_scales(quantized(model, settings), settings))
     with Converter(graph, None, io=io, outputs=outputs) as convert:
         data = convert("int8")
     if settings.int4:

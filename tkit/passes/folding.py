@@ -1,7 +1,8 @@
 """Normalizations folded into layers with kernels, as the device's runtime has none.
 
-Batch normalization is folded into the layer before it. Layer normalization depends on its input: only its gain and
-offset are folded, into the dense layers after it or into a depthwise convolution.
+Batch normalization is folded into the layer before it, through a Reshape too that makes channels of its units. Layer
+normalization depends on its input: only its gain and offset are folded, into the dense layers after it or into a
+depthwise convolution.
 
 Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference", section 3.2.
@@ -9,13 +10,14 @@ Inference", section 3.2.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
 import numpy as np
 
 from tkit.graph import Part, calls, chained, clone, copied, fresh, loaded, names, rewritten, users
-from tkit.keras_internals import nodes
+from tkit.keras_internals import nodes, producer
 from tkit.kernels.viewed import scale_shape
 
 _LINEAR = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Conv2DTranspose, keras.layers.Dense)
@@ -29,11 +31,21 @@ def fold(model: keras.Model) -> keras.Model:
     and offset of layer normalizations move to the dense layers after them or, where other layers follow, to a 1x1
     depthwise convolution `<name>_affine`.
     """
-    return _batch_folded(_layer_folded(model))
+    plain = _layer_folded(model)
+    return _batch_folded(plain, _pairs(plain))
 
 
-def _batch_folded(model: keras.Model) -> keras.Model:
-    folded = _pairs(model)
+def fold_reshaped(model: keras.Model) -> keras.Model:
+    """A copy without the batch normalizations that are folded through a Reshape; `model` itself if there are none.
+
+    TensorFlow's converter folds all others itself.
+    """
+    pairs = _pairs(model)
+    reshaped = {name: norm for name, norm in pairs.items() if type(producer(norm.input)) is keras.layers.Reshape}
+    return _batch_folded(model, reshaped) if reshaped else model
+
+
+def _batch_folded(model: keras.Model, folded: dict[str, keras.layers.BatchNormalization]) -> keras.Model:
     norms = {id(norm) for norm in folded.values()}
 
     def replace(node: Any) -> Part | None:
@@ -42,7 +54,7 @@ def _batch_folded(model: keras.Model) -> keras.Model:
             return lambda tensor, **_: tensor
         if layer.name not in folded:
             return copied(layer)
-        factor, offset = affine(folded[layer.name])
+        factor, offset = _affine_of(layer, folded[layer.name])
         kernel = layer.kernel.numpy()
         bias = layer.bias.numpy() if layer.use_bias else 0.0
         weights = [kernel * factor.reshape(scale_shape(layer, kernel.shape)), bias * factor + offset]
@@ -115,7 +127,7 @@ def _gain(norm: keras.layers.LayerNormalization) -> tuple[np.ndarray, np.ndarray
 def factors(model: keras.Model) -> dict[str, np.ndarray]:
     """The factors by which `fold` multiplies each output channel's kernel: by layer, float32 [channels]; some may be
     negative."""
-    return {name: affine(norm)[0] for name, norm in _pairs(model).items()}
+    return {name: _affine_of(model.get_layer(name), norm)[0] for name, norm in _pairs(model).items()}
 
 
 def _pairs(model: keras.Model) -> dict[str, keras.layers.BatchNormalization]:
@@ -123,18 +135,41 @@ def _pairs(model: keras.Model) -> dict[str, keras.layers.BatchNormalization]:
     taken, count = users(model), calls(model)
     found = {}
     for node in nodes(model):
-        layer, after = node.operation, [user for tensor in node.outputs for user in taken.get(id(tensor), [])]
-        if type(layer) not in _LINEAR or layer.activation is not keras.activations.linear or len(after) != 1:
+        layer, user = node.operation, _only_user(node, taken)
+        if type(layer) not in _LINEAR or layer.activation is not keras.activations.linear:
             continue
-        norm = after[0] and after[0].operation
+        if user is not None and _makes_channels(user):
+            user = _only_user(user, taken)
+        norm = user and user.operation
         once = norm and count[layer.name] == count[norm.name] == 1
         if once and type(norm) is keras.layers.BatchNormalization and _last_axis(norm):
             found[layer.name] = norm
     return found
 
 
+def _only_user(node: Any, taken: dict[int, list[Any]]) -> Any:
+    """The one node that consumes a node's outputs, if there is one and they aren't the model's."""
+    after = [user for tensor in node.outputs for user in taken.get(id(tensor), [])]
+    return after[0] if len(after) == 1 else None
+
+
+def _makes_channels(node: Any) -> bool:
+    """Whether a node is a Reshape after which unit i is of channel i modulo their number."""
+    (before, *_), (after, *_) = node.input_tensors, node.outputs
+    if type(node.operation) is not keras.layers.Reshape or None in (before.shape[-1], after.shape[-1]):
+        return False
+    return before.shape[-1] % after.shape[-1] == 0
+
+
 def _last_axis(norm: keras.layers.BatchNormalization) -> bool:
     return norm.axis in (-1, len(norm.input.shape) - 1)
+
+
+def _affine_of(layer: keras.layers.Layer, norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
+    """`affine` for each of the layer's channels, of which several may be one of the normalization's."""
+    factor, offset = affine(norm)
+    times = math.prod(scale_shape(layer, tuple(layer.kernel.shape))) // len(factor)
+    return np.tile(factor, times), np.tile(offset, times)
 
 
 def affine(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:

@@ -187,10 +187,9 @@ class Rules:
 
     def _linear(self, layer: Any, node: Any, name: str) -> Rule:
         function = function_of(layer) if hasattr(layer, "activation") else "linear"
-        fuses = not isinstance(layer, layers.Conv2DTranspose)  # with it, the converter fuses nothing
         if function == "linear":
-            return Rule((name,), not (fuses and self._before_relu(node)))
-        if function in FUSED and fuses:
+            return Rule((name,), not self._before_relu(node))
+        if function in FUSED:
             return Rule((name,), True)
         parts = activation(layer, BOUNDED.get(str(function))) if function else function_parts(layer)
         if parts is None:
@@ -226,11 +225,16 @@ class Rules:
         return (*parts, self._site(name, function.fixed.get("")))
 
     def _before_relu(self, node: Any) -> bool:
-        """Whether the node's only consumer is a ReLU, which the runtime fuses."""
+        """Whether the node's only consumer is a ReLU, which the runtime fuses.
+
+        The converter puts it before a Reshape, but not of a transposed convolution.
+        """
         after = self._users[id(node.outputs[0])]
         if len(after) != 1 or after[0] is None or self._is_float(after[0]):
             return False
         layer = after[0].operation
+        if isinstance(layer, layers.Reshape) and not isinstance(node.operation, layers.Conv2DTranspose):
+            return self._before_relu(after[0])
         return isinstance(layer, (layers.ReLU, layers.Activation)) and function_of(layer) in ("relu", "relu6")
 
     def _only_multiplied(self, tensors: Sequence[Any]) -> bool:

@@ -123,7 +123,7 @@ def dry(recipe: Recipe) -> Recipe:
         console.say(f"dry run: {data.source} is not read; {what} instead")
         data = data.model_copy(update={"source": source})
     fit = recipe.fit.model_copy(update={"epochs": 1, "steps_per_execution": 1})
-    loose = {"agreement": 0.0, "drop": 1.0, "difference": 1e9, "mean_difference": 1e9}
+    loose = {"agreement": 0.0, "drop": 1.0, "difference": 1e9, "mean_difference": 1e9, "psnr": 0.0, "distance": 1e9}
     parity = recipe.export.parity.model_copy(update={"samples": DRY_RUN_STEPS, **loose})
     export = recipe.export.model_copy(update={"calibration_samples": DRY_RUN_STEPS, "parity": parity})
     bench = recipe.bench.model_copy(update={"seconds": 0.05})

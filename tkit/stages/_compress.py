@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from tkit import console, files, model_files
-from tkit.compression.cost import AGREEMENT, applied
+from tkit.compression.cost import applied
 from tkit.compression.distillation import SELF
 from tkit.compression.ledger import Ledger
 from tkit.compression.step import State, Step
@@ -24,6 +24,7 @@ from tkit.graph import of_size
 from tkit.passes.decomposition import decomposed
 from tkit.promises import Kept
 from tkit.run_folder import Run
+from tkit.stages import _companion
 from tkit.stages import _setup as setup
 from tkit.stages._common import DRY_RUN_STEPS, data_of
 from tkit.stages._withdraw import withdraw_export
@@ -71,7 +72,7 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> di
         console.say(f"{folder}: {' -> '.join([variant, *(step.label for step in chosen)])}")
         inputs = [source / "architecture.json", source / "weights.npz"]
         identity = _identity(described, [files.sha256(path) for path in inputs])
-        progress = TrainingProgress(len(splits.validation), run.output.measure or AGREEMENT, run.input.example)
+        progress = TrainingProgress(len(splits.validation), run.output.measure, run.input.example)
         try:
             policy = choose(run.recipe.fit.precision, state.model).policy
             state, ledger = _Steps(run, splits, folder, identity, policy, progress, again).all(state, chosen, variant)
@@ -112,6 +113,7 @@ def settings_of(run: Run, splits: Splits) -> dict[str, Any]:
         "seed": recipe.seed,
         "splits": splits,
         "contract": run.contract(splits),
+        "companion": _companion.load(run),
         "teacher": lambda name: _teacher(run, name),
     }
 

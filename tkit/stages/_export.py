@@ -24,6 +24,7 @@ from tkit.conversion.quantized import converted
 from tkit.graph import names, of_size
 from tkit.promises import Kept
 from tkit.recipe import Recipe
+from tkit.ruler import Ruler
 from tkit.run_folder import Run
 from tkit.stages._common import data_of
 from tkit.stages._withdraw import withdraw_export
@@ -127,14 +128,14 @@ class _Files:
                 raise
             self._leave_out(fmt, str(error))
             return
-        output = self.reference.contract.output
-        figures = parity.compare(output, outputs, self.reference.outputs, self.reference.targets)
+        reference, contract = self.reference, self.reference.contract
+        figures = parity.compare(contract.output, outputs, reference.outputs, reference.targets, contract.ruler)
         self.figures[fmt] = {**figures, "bytes": len(data), "float_operators": floats}
-        problems = parity.failures(fmt, figures, self.settings.parity, output)
+        problems = parity.failures(fmt, figures, self.settings.parity, contract.output, contract.ruler)
         broken = [proof for proof in proofs(data, fmt, self.kept, convert.model) if not proof.holds]
         problems += [f"{fmt}: {item.layer}: promised {item.promise}, found {item.found}" for item in broken]
         verdict = f"ok, but {_named(floats)} in float" if floats else "ok"
-        console.say(_line(fmt, self.figures[fmt], output, "FAILED" if problems else verdict))
+        console.say(_line(fmt, self.figures[fmt], contract.output, "FAILED" if problems else verdict, contract.ruler))
         spare = (fmt in SPARE or _recurrent(convert.model)) and not self._asked(fmt) and not broken
         if not spare:
             self._failed += problems
@@ -199,7 +200,10 @@ def _reference(model: Any, splits: Splits, settings: Export, seed: int, contract
 
 
 def _check_score(run: Run, variant: str, reference: _Reference) -> None:
-    """Raises BoundError where the Keras model is far worse than when it was made; warns of one at chance."""
+    """Raises BoundError where the Keras model is far worse than when it was made; warns of one at chance.
+
+    A ruler's score depends on the number of samples: nothing that was recorded says what it should be.
+    """
     output = reference.contract.output
     if output.measure is None:
         return
@@ -253,17 +257,22 @@ def _named(operators: dict[str, list[str]]) -> str:
     )
 
 
-def _line(fmt: str, figures: dict[str, Any], output: Output, verdict: str) -> str:
+def _line(fmt: str, figures: dict[str, Any], output: Output, verdict: str, ruler: Ruler | None = None) -> str:
+    measure = output.measure if ruler is None else ruler.measure
+    if measure is not None and measure.key not in figures:
+        measure = None  # a ruler has no score for outputs that aren't finite
     parts = [f"{fmt:<8} {figures['bytes']:>10,} bytes"]
-    if output.measure is not None:
-        name, samples = output.measure.name, figures[f"{output.measure.key}_samples"]
-        parts.append(f"validation {name} {output.measure.text(figures[output.measure.key])} of {samples:,}")
+    if measure is not None:
+        value, samples = measure.text(figures[measure.key]), figures[f"{measure.key}_samples"]
+        parts.append(f"validation {measure.name} {value} of {samples:,}")
     parts.append(f"same {output.answer} {figures[output.same_key]:.1%} of {figures['samples']:,}")
-    if output.measure is not None:
-        low, high = figures["drop_interval"]
-        parts.append(
-            f"drop {100 * figures['drop']:+.2f} {output.measure.points} (95 % {100 * low:+.2f} to {100 * high:+.2f})"
-        )
-    else:
+    parts += [f"PSNR {figures['psnr']:.1f} dB"] if "psnr" in figures else []
+    if measure is None:
         parts.append(f"mean difference {figures['mean_difference']:.1e}")
+    elif ruler is None:
+        low, high = figures["drop_interval"]
+        parts.append(f"drop {100 * figures['drop']:+.2f} {measure.points} (95 % {100 * low:+.2f} to {100 * high:+.2f})")
+    else:
+        low, high = (100 * (side - 1) for side in figures["ratio_interval"])
+        parts.append(f"{measure.name} {100 * (figures['ratio'] - 1):+.1f} % (95 % {low:+.1f} to {high:+.1f})")
     return "  ".join([*parts, f"largest difference {figures['max_difference']:.1e}", verdict])

@@ -168,6 +168,10 @@ class Output(ABC):
     def divergence(self, reference: Arrays, outputs: Arrays) -> float:
         """How far outputs are from the reference, from 0, on average."""
 
+    def quality(self, reference: Arrays, outputs: Arrays) -> dict[str, float]:
+        """Figures of how near outputs are to the reference that only this kind has, by name: `psnr` of images."""
+        return {}
+
     @abstractmethod
     def as_json(self) -> dict[str, Any]:
         """What `from_json` reads, without the kind."""

@@ -98,10 +98,19 @@ class Image(Output):
         return ""
 
     def psnr(self, reference: Arrays, outputs: Arrays) -> np.ndarray:
-        """The peak signal-to-noise ratio of each image in dB, float64 [n]; the peak is the range, from -1 to 1."""
+        """The peak signal-to-noise ratio of each image in dB, float64 [n]; the peak is the range, from -1 to 1.
+
+        106 at most, and -inf for an image that isn't finite.
+        """
         apart = (outputs["image"].astype(np.float64) - reference["image"]).reshape(len(outputs["image"]), -1)
-        found: np.ndarray = 10 * np.log10(4.0 / np.maximum(np.mean(apart**2, axis=1), 1e-10))
+        noise = np.maximum(np.mean(np.nan_to_num(apart, nan=np.inf) ** 2, axis=1), 1e-10)
+        with np.errstate(divide="ignore"):
+            found: np.ndarray = 10 * np.log10(4.0 / noise)
         return found
+
+    def quality(self, reference: Arrays, outputs: Arrays) -> dict[str, float]:
+        """The mean of `psnr`."""
+        return {"psnr": float(np.mean(self.psnr(reference, outputs)))}
 
     def agreement(self, reference: Arrays, outputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
         """By the ratio of signal and noise."""

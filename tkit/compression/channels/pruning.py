@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tkit import console
 from tkit.compression.channels import ranking
@@ -15,6 +16,7 @@ from tkit.compression.channels.narrowing import narrow
 from tkit.compression.default_optimizer import default_optimizer
 from tkit.compression.step import State
 from tkit.compression.workbench import Workbench
+from tkit.graph import one_or_all
 from tkit.kernels.viewed import kernel_of, with_kernels
 from tkit.training.optimizers import Optimizer
 from tkit_edge.errors import InputError
@@ -66,7 +68,7 @@ def prune_channels(
 
     left = widths if widths is not None else work.remember("widths", measured)
     model = narrow(state.model, kept(importance, left))
-    chosen = None if as_run else optimizer or default_optimizer(model, RATE)
+    chosen = None if as_run else work.optimizer(optimizer, lambda: default_optimizer(model, RATE))
     work.train(model, epochs=epochs, optimizer=chosen, l2=work.fit.l2)
     shapes = {layer.name: tuple(kernel_of(layer).shape) for layer in with_kernels(model)}
     return State(model, state.kept.model_copy(update={"shapes": shapes}))
@@ -76,13 +78,34 @@ def _importance(model: keras.Model, work: Workbench, by: Ranking, samples: int) 
     if by != "taylor":
         return {"l1": ranking.l1, "bn_scale": ranking.bn_scale}[by](model)
     chosen, output = work.chosen(samples), work.contract.output
-    if isinstance(output, Classes):  # of the labels as they are, without smoothing
+    inputs = work.inputs(chosen)
+    loss: Callable[[Any, Any], Any]
+    if work.companion is not None:
+        loss = _Deception(work.companion())
+        targets = inputs.get("label", np.zeros(len(chosen), np.int32))
+    elif isinstance(output, Classes):  # of the labels as they are, without smoothing
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=not output.saturated)
         targets = chosen.labels
     else:
         loss = work.contract.loss()
         targets = work.contract.encoded(work.targets(chosen))
-    return ranking.taylor(model, work.inputs(chosen), targets, loss, batch_size=RANKED_AT_ONCE)
+    return ranking.taylor(model, inputs, targets, loss, batch_size=RANKED_AT_ONCE)
+
+
+class _Deception:
+    """How well a discriminator recognizes a batch of a generator's outputs, in the place of a loss: minus its logits.
+
+    Args:
+        discriminator: takes images, and labels where there are classes.
+    """
+
+    def __init__(self, discriminator: keras.Model) -> None:
+        self.discriminator = discriminator
+
+    def __call__(self, labels: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+        """The batch's mean."""
+        given = [images, labels][: len(self.discriminator.inputs)]
+        return -tf.reduce_mean(self.discriminator(one_or_all(given), training=False))
 
 
 def _listed(widths: Mapping[str, int]) -> str:

@@ -55,7 +55,7 @@ def bn_scale(model: keras.Model) -> Importance:
 
 
 def taylor(
-    model: keras.Model, examples: Arrays, targets: np.ndarray, loss: keras.losses.Loss, *, batch_size: int
+    model: keras.Model, examples: Arrays, targets: np.ndarray, loss: Callable[[Any, Any], Any], *, batch_size: int
 ) -> Importance:
     """How much the loss changes, to first order, when a channel is set to 0, summed over batches.
 
@@ -67,7 +67,7 @@ def taylor(
         model: float32 functional model.
         examples: training examples.
         targets: what is right of them, as the loss takes it, [n, ...].
-        loss: the task's.
+        loss: the task's, from targets and outputs.
         batch_size: examples per step. Within a batch, changes of opposite sign cancel, so small batches reveal more.
 
     Source: Molchanov et al. 2019, "Importance Estimation for Neural Network Pruning".

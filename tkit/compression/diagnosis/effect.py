@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tkit.conversion.statistics import paired_drop, scale_of
+from tkit.conversion.scoring import scoring
 from tkit_edge.outputs import Output
 from tkit_edge.tensors import Arrays
 
@@ -41,11 +41,9 @@ def compared(output: Output, reference: Arrays, outputs: Arrays, targets: Arrays
     signal = sum(float(np.sum(wanted.astype(np.float64) ** 2)) for wanted in reference.values())
     same, _ = output.agreement(reference, outputs)
     score = drop = interval = None
-    if output.measure is not None:
-        was, now = output.graded(reference, targets), output.graded(outputs, targets)
-        (right,) = targets.values()
-        score = float(np.mean(now))
-        drop, found = paired_drop(was, now, scale_of(right))
+    if (judge := scoring(output)) is not None:
+        score = judge.score(outputs, reference, targets).value
+        drop, found = judge.drop(reference, outputs, targets)
         interval = (float(found[0]), float(found[1]))
     return Effect(
         divergence=output.divergence(reference, outputs),

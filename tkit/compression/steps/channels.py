@@ -35,7 +35,8 @@ class Channels(Step):
     epochs: int | None = Field(None, ge=1)
     """Passes over the training split; null: 20, more where the set is small."""
     optimizer: Annotated[Optimizer, OneOf("tkit.training.optimizers")] | None = None
-    """Of the training; null: SGD at 0.2, or AdamW where batch normalization doesn't follow nearly all kernels."""
+    """Of the training; null: SGD at 0.2, or AdamW where batch normalization doesn't follow nearly all kernels; against
+    a discriminator the run's own."""
     as_run: bool = False
     """Whether training has the run's own optimizer, schedule and lookahead, which suits a long one."""
 

@@ -25,6 +25,7 @@ class Cluster(Step):
     """Has each kernel's weights share `clusters` values, and fine-tunes values and assignments."""
 
     usual_epochs: ClassVar[int] = 5
+    usual_optimizer: ClassVar[Optimizer] = AdamW(learning_rate=1e-3, weight_decay=0)
     kind: Literal["cluster"] = "cluster"
     clusters: int = Field(16, ge=2, le=256)
     """Distinct values of a kernel, the 0 of pruned weights among them; a kernel that has fewer keeps those it has."""
@@ -36,8 +37,8 @@ class Cluster(Step):
     """Layers that stay as they are, by name or by kind; as text `one+another` or `dense+depthwiseconv2d`."""
     epochs: int | None = Field(None, ge=1)
     """Passes over the training split; null: 5, more where the set is small."""
-    optimizer: Annotated[Optimizer, OneOf("tkit.training.optimizers")] = AdamW(learning_rate=1e-3, weight_decay=0)
-    """Of the fine-tuning."""
+    optimizer: Annotated[Optimizer, OneOf("tkit.training.optimizers")] | None = None
+    """Of the fine-tuning; null: AdamW at 0.001; against a discriminator the run's own."""
     teacher: str | None = None
     """A run whose logits are nine tenths of the loss, or `self`, the model as it was before all compression."""
 
@@ -64,6 +65,6 @@ class Cluster(Step):
             start=self.start,
             skip=self.skip,
             epochs=work.epochs(self.kind, self.epochs, self.usual_epochs),
-            optimizer=self.optimizer,
+            optimizer=work.optimizer(self.optimizer, lambda: self.usual_optimizer),
             teacher=self.teacher,
         )

@@ -46,7 +46,8 @@ class Prune(Step):
     epochs: int | None = Field(None, ge=1)
     """Passes over the training split; null: 10, more where the set is small."""
     optimizer: Annotated[Optimizer, OneOf("tkit.training.optimizers")] | None = None
-    """Of the fine-tuning; null: SGD at 0.1, or AdamW where batch normalization doesn't follow nearly all kernels."""
+    """Of the fine-tuning; null: SGD at 0.1, or AdamW where batch normalization doesn't follow nearly all kernels;
+    against a discriminator the run's own."""
     teacher: str | None = None
     """A run whose logits are nine tenths of the loss, or `self`, the model as it was before all compression."""
 

@@ -29,6 +29,7 @@ class Quantize(Step):
     """
 
     usual_epochs: ClassVar[int] = 3
+    usual_optimizer: ClassVar[Optimizer] = AdamW(learning_rate=3e-4, weight_decay=0.0)
     kind: Literal["quantize"] = "quantize"
     mode: Literal["int8"] = "int8"
     """Weights and activations in 8 bits."""
@@ -40,8 +41,9 @@ class Quantize(Step):
     """Training images, stratified by class, that activations are observed on."""
     epochs: int | None = Field(None, ge=1)
     """Epochs of training, where `aware`; null: 3, more where the set is small."""
-    optimizer: Annotated[Optimizer, OneOf("tkit.training.optimizers")] = AdamW(learning_rate=3e-4, weight_decay=0.0)
-    """Of that training; it begins at what the weights were trained to, so its steps are small."""
+    optimizer: Annotated[Optimizer, OneOf("tkit.training.optimizers")] | None = None
+    """Of that training; it begins at what the weights were trained to, so its steps are small. null: AdamW at 0.0003;
+    against a discriminator the run's own."""
     teacher: str | None = None
     """Of that training: a run whose logits are nine tenths of the loss, or `self`, the model as it was."""
     float_layers: Names = ()
@@ -78,6 +80,6 @@ class Quantize(Step):
             float_layers=self.float_layers,
             int4=self.int4,
             epochs=work.epochs(self.kind, self.epochs, self.usual_epochs) if self.aware else None,
-            optimizer=self.optimizer,
+            optimizer=work.optimizer(self.optimizer, lambda: self.usual_optimizer),
             teacher=self.teacher,
         )

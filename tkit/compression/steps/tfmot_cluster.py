@@ -29,7 +29,7 @@ class TfmotCluster(Step):
     """Layers that stay as they are, by name or by kind; as text `one+another` or `dense+depthwiseconv2d`."""
     epochs: int | None = Field(None, ge=1)
     """Passes over the training split; null: 5, more where the set is small."""
-    optimizer: Annotated[Optimizer, OneOf("tkit.training.optimizers")] = Cluster().optimizer
+    optimizer: Annotated[Optimizer, OneOf("tkit.training.optimizers")] = Cluster.usual_optimizer
     """Of the fine-tuning: `sgd` or `adamw`."""
 
     @property

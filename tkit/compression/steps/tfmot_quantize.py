@@ -33,7 +33,7 @@ class TfmotQuantize(Step):
     """Training images that those tensors are observed on."""
     epochs: int | None = Field(None, ge=1)
     """Passes over the training split; null: 3, more where the set is small."""
-    optimizer: Annotated[Optimizer, OneOf("tkit.training.optimizers")] = Quantize().optimizer
+    optimizer: Annotated[Optimizer, OneOf("tkit.training.optimizers")] = Quantize.usual_optimizer
     """Of the training: `sgd` or `adamw`."""
 
     @property
