@@ -35,9 +35,7 @@ def parts(labels="none", task=None, model=None, seed=0):
 def trained(fit=FIT, seed=0, max_steps=None, look=None, **settings):
     contract, batches, generator, discriminator = parts(seed=seed, **settings)
     before = [np.concatenate([w.ravel() for w in item.get_weights()]) for item in (generator, discriminator)]
-    outcome = train(
-        generator, batches, None, fit, contract, companion=discriminator, max_steps=max_steps, look=look
-    )
+    outcome = train(generator, batches, None, fit, contract, companion=discriminator, max_steps=max_steps, look=look)
     after = [np.concatenate([w.ravel() for w in item.get_weights()]) for item in (generator, discriminator)]
     return outcome, before, after
 

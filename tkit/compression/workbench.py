@@ -189,7 +189,6 @@ class Workbench:
                 saving=self._saving(),
                 objective=objective,
                 companion=companion,
-                seed=self.seed,
             )
         except DivergedError as error:
             rate = settings.optimizer.learning_rate
