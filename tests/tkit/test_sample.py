@@ -157,6 +157,6 @@ def test_classes_and_formats_complete(conditional, tmp_path):
     assert [item.value for item in _complete.formats(context, None, "k")] == ["keras"]
 
 
-def test_doctor_takes_samples_for_a_part_of_the_run(digits):
+def test_doctor_takes_samples_and_the_judge_for_parts_of_the_run(digits):
     assert (digits[0].folder / "samples" / "epoch-0001.png").is_file()
-    assert not [note for note in tkit.doctor(digits[0]).notes if "samples/" in note.what]
+    assert "0 left over" in tkit.doctor(digits[0]).facts["run"]["outputs"]
