@@ -56,14 +56,13 @@ def images(folder, count=24, size=16):
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory, generators):
+def workshop(tmp_path_factory):
     """A folder with all that the documentation names: images, runs, exported folders, a model file, a recipe."""
     top = tmp_path_factory.mktemp("workshop")
     images(top / "images")
     shutil.copytree(top / "images" / "cat", top / "more-images")
     for name in ("cat.jpg", "seven.png"):
         Image.open(top / "images" / "cat" / "0.png").save(top / name)
-    shutil.copytree(generators / "plain", top / "generator")
     (mine,) = (code for page, code in programs() if "def recipe()" in code)
     (top / "mine.py").write_text(mine)
     with pytest.MonkeyPatch.context() as patch:
@@ -91,7 +90,15 @@ def workshop(tmp_path_factory, generators):
         model.save("model.keras")
         arrays()
         texts()
+        generator()
     return top
+
+
+def generator():
+    """A run of a generator, and its bundle."""
+    run = tkit.run("dcgan_digits", dry_run=True, runs_dir="runs")
+    shutil.copytree(run.folder, "runs/dcgan_digits-1")
+    shutil.copytree(run.folder / "float" / "export", "generator")
 
 
 def texts():

@@ -10,49 +10,37 @@ from click.testing import CliRunner
 from PIL import Image
 
 import tkit
-from tkit import model_files
 from tkit.cli import _complete
 from tkit.cli import main as cli
 from tkit.cli._group import Group, group
-from tkit.contract import Contract
 from tkit.evaluation.nearest import Memorization, Nearest
-from tkit.models import Spec
 from tkit.recipe_loading import load
-from tkit.run_folder import Run
-from tkit.stages._common import identity
+from tkit.stages._common import data_of
 from tkit_edge.__main__ import main as edge
 from tkit_edge.errors import InputError
 
 PAGE = Path(__file__).parents[2] / "docs" / "json.md"
 
 
-def made(folder, overrides=()):
-    """A run whose generator of digits is as it was built, as fit would have left it."""
-    loaded = load("dcgan_digits", ["model.width=8", "task.latent=6", *overrides])
-    recipe = loaded.recipe
-    splits = recipe.task.prepared(recipe.data.load(recipe.seed), recipe.seed)
-    contract = Contract.of(recipe.task, splits)
-    model = recipe.model.build(Spec(contract.input.tensors, contract.output.tensors, {}, contract.input.sizes))
-    run = Run.create(loaded, folder)
-    outputs, facts = model_files.save(model, run.folder / "float"), contract.as_json()
-    run.finish("fit", "float", outputs=outputs, metrics={}, seconds=0.0, data=identity(recipe.data, splits), **facts)
-    return run, splits
-
-
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    """A run, its data, and the folder of runs that it is in."""
-    folder = tmp_path_factory.mktemp("runs")
-    return *made(folder), folder
+    """A run whose generator of digits was trained for two steps, and its data."""
+    run = trained(tmp_path_factory)
+    return run, data_of(run)
 
 
 @pytest.fixture(scope="module")
 def conditional(tmp_path_factory):
-    return made(tmp_path_factory.mktemp("conditional"), ["data.labels=classes"])[0]
+    return trained(tmp_path_factory, "data.labels=classes")
+
+
+def trained(tmp_path_factory, *overrides):
+    recipe = load("dcgan_digits", ["model.width=8", "task.latent=6", *overrides])
+    return tkit.fit(recipe, runs_dir=tmp_path_factory.mktemp("runs"), dry_run=True)
 
 
 def test_the_exported_file_makes_the_images_of_the_keras_model_and_the_device_makes_the_same_grid(digits, tmp_path):
-    run, _, _ = digits
+    run, _ = digits
     keras = tkit.sample(run, 9, seed=3)
     assert (keras.pixels.dtype, keras.pixels.shape) == (np.uint8, (9, 8, 8, 1))
     assert keras.model.name == "model.keras" and keras.path is None and keras.nearest is None
@@ -78,7 +66,7 @@ def test_a_class_is_made_alone_where_it_is_asked_for(conditional):
 
 
 def test_the_nearest_training_image_stands_beside_each_sample(digits, tmp_path):
-    run, splits, _ = digits
+    run, splits = digits
     found = tkit.sample(run, 6, seed=1, nearest=True, out=tmp_path / "pairs.png")
     training = np.asarray(splits.train.images).reshape(len(splits.train), -1).astype(float)
     apart = np.sqrt(np.mean((training - found.pixels[2].reshape(-1)) ** 2, axis=1))
@@ -91,7 +79,7 @@ def test_the_nearest_training_image_stands_beside_each_sample(digits, tmp_path):
 
 
 def test_copies_of_training_images_are_told_and_images_of_the_same_kind_are_not(digits):
-    _, splits, _ = digits
+    _, splits = digits
     train, held_out, test = (part.images for part in (splits.train, splits.validation, splits.test))
     near = np.clip(train[:16].astype(int) + np.random.default_rng(0).integers(-9, 10, train[:16].shape), 0, 255)
     copies = Memorization.of(near.astype(np.uint8), held_out, train, splits.train.file)
@@ -112,7 +100,7 @@ def test_nearest_images_are_found_past_the_first_chunk_and_copies_are_at_distanc
 
 
 def test_the_command_prints_where_the_grid_is_and_its_json_has_the_keys_of_the_page(digits, tmp_path, monkeypatch):
-    run, _, _ = digits
+    run, _ = digits
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(Group(), ["sample", str(run.folder), "--num", "4", "--format", "keras", "--nearest"])
     first, second = done.stdout.splitlines()
@@ -169,8 +157,6 @@ def test_classes_and_formats_complete(conditional, tmp_path):
     assert [item.value for item in _complete.formats(context, None, "k")] == ["keras"]
 
 
-def test_doctor_takes_samples_for_a_part_of_the_run(digits):
-    run, _, _ = digits
-    (run.folder / "samples").mkdir()
-    (run.folder / "samples" / "epoch-0001.png").write_bytes(b"")
-    assert "0 left over" in tkit.doctor(run).facts["run"]["outputs"]
+def test_doctor_takes_samples_and_the_judge_for_parts_of_the_run(digits):
+    assert (digits[0].folder / "samples" / "epoch-0001.png").is_file()
+    assert "0 left over" in tkit.doctor(digits[0]).facts["run"]["outputs"]

@@ -30,7 +30,7 @@ NEEDED = {
 }
 """Distributions that tkit needs, and what they are imported as."""
 # What the run's own stages leave beside the outputs that the manifest lists.
-_KEPT = {"recipe.json", "manifest.json", "history.csv", "logs", "samples", CHECKPOINTS, ".lock"}
+_KEPT = {"recipe.json", "manifest.json", "history.csv", "logs", "samples", "judge", CHECKPOINTS, ".lock"}
 
 
 class Finding(NamedTuple):
