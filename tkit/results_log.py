@@ -22,8 +22,12 @@ SECTIONS = ("task", "data", "model", "fit", "compress")
 """The parts of a recipe that the figures depend on."""
 ALWAYS = ("fit.epochs", "fit.optimizer", "fit.optimizer.learning_rate", "data.batch_size")
 """Settings that are shown even if they have the default value."""
-SCORES = ("accuracy", "mean_absolute_error", "distance")
-"""Keys of the measures that outputs and rulers have."""
+SCORES = {
+    "accuracy": "val_accuracy",
+    "mean_absolute_error": "val_mean_absolute_error",
+    "distance": "distance",
+}
+"""By the keys of the measures that outputs and rulers have: what training calls it on validation data."""
 FORMATS = ("float32", "int8")
 """The files whose figures are compared."""
 
@@ -59,9 +63,9 @@ def figures(folder: Path, stages: Mapping[str, Any], variant: str) -> Iterator[t
     """Scores, sizes in KB and median latencies in ms (one thread), by tag."""
     keys = {name: f"{variant}/{name}" for name in ("fit", "export", "bench")}
     metrics = {name: stages[key]["metrics"] if counts(folder, stages, key) else {} for name, key in keys.items()}
-    for key in SCORES:
-        if f"val_{key}" in metrics["fit"]:
-            yield f"validation_{key}", metrics["fit"][f"val_{key}"]
+    for key, name in SCORES.items():
+        if name in metrics["fit"]:
+            yield f"validation_{key}", metrics["fit"][name]
     for fmt in FORMATS:
         if fmt in metrics["export"]:
             for key in SCORES:

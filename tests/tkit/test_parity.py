@@ -6,10 +6,14 @@ import pytest
 from tkit.conversion import parity
 from tkit.conversion.config import FORMATS, Parity
 from tkit.conversion.statistics import paired_drop
-from tkit_edge.accuracy import wilson
+from tkit.stages._export import _line
+from tkit_edge.accuracy import Interval, wilson
+from tkit_edge.outputs import Measure
 from tkit_edge.outputs.classes import Classes
+from tkit_edge.outputs.image import Image
 from tkit_edge.outputs.number import Number
 from tkit_edge.outputs.tensors import Tensors
+from tkit_edge.score import Score
 from tkit_edge.tensors import TensorSpec
 
 OUTPUT = Classes(("a", "b", "c"))
@@ -97,3 +101,67 @@ def test_without_targets_the_gate_is_agreement_alone():
     found = parity.compare(output, other, reference, {})
     assert found["agreement"] < 0.2
     assert any("agrees (output) on" in problem for problem in parity.failures("int8", found, Parity(), output))
+
+
+class Spread:
+    """A ruler: the variance of all values, whose multiple it knows to 2 %."""
+
+    measure = Measure("distance", share=False, higher_is_better=False)
+
+    def score(self, outputs):
+        value = float(np.var(outputs["image"]))
+        return Score("distance", False, value, (value, value), len(outputs["image"]))
+
+    def drop(self, before, after):
+        found = self.score(after).value - self.score(before).value
+        return found, Interval(found, found)
+
+    def ratio(self, before, after):
+        found = self.score(after).value / self.score(before).value
+        return found, Interval(found - 0.02, found + 0.02)
+
+
+IMAGES = Image(4, 4, 1)
+
+
+def painted(factor=1.0, noise=0.0):
+    """Images of values up to 0.5, and the same stretched and with noise."""
+    random = np.random.default_rng(0)
+    images = random.uniform(-0.5, 0.5, (60, 4, 4, 1)).astype(np.float32)
+    return {"image": images}, {"image": factor * images + noise * random.standard_normal(images.shape)}
+
+
+@pytest.mark.parametrize(("noise", "missed"), [(0.05, False), (0.07, True)])  # 32.0 and 29.1 dB
+def test_generated_images_of_a_quantized_file_are_judged_by_their_psnr(noise, missed):
+    reference, outputs = painted(noise=noise)
+    found = parity.compare(IMAGES, outputs, reference, {})
+    assert found["psnr"] == pytest.approx(20 * np.log10(2 / noise), abs=0.3)
+    problems = parity.failures("int8", found, Parity(mean_difference=1), IMAGES)
+    assert [problem.startswith("int8: PSNR 29") for problem in problems] == [True] * missed
+    assert parity.failures("int8", found, Parity(mean_difference=1, psnr=20), IMAGES) == []
+    assert parity.failures("float16", found, Parity(float16=1), IMAGES) == []
+
+
+def test_a_distance_fails_when_the_whole_interval_of_its_rise_is_past_the_bound():
+    reference, within = painted(factor=1.11**0.5)  # 9 to 13 % farther
+    loose = Parity(psnr=0, mean_difference=1)
+    found = parity.compare(IMAGES, within, reference, {}, Spread())
+    assert (found["distance_samples"], found["ratio"]) == (60, pytest.approx(1.11, abs=1e-4))
+    assert found["drop"] == pytest.approx(found["distance"] - found["keras_distance"])
+    assert parity.failures("int8", found, loose, IMAGES, Spread()) == []
+    assert "PSNR 42.5 dB" in _line("int8", {**found, "bytes": 9}, IMAGES, "ok", Spread())
+    assert "distance +11.0 % (95 % +9.0 to +13.0)" in _line("int8", {**found, "bytes": 9}, IMAGES, "ok", Spread())
+    _, past = painted(factor=1.13**0.5)
+    problems = parity.failures("int8", parity.compare(IMAGES, past, reference, {}, Spread()), loose, IMAGES, Spread())
+    assert problems == ["int8: distance rises by 13.0 % on 60 samples (95 % interval 11.0 to 15.0), bound 10.0"]
+
+
+def test_images_that_are_not_finite_have_no_distance_and_fail():
+    reference, outputs = painted()
+    outputs["image"][0, 0, 0] = np.nan
+    found = parity.compare(IMAGES, outputs, reference, {}, Spread())
+    assert "distance" not in found
+    assert parity.failures("int8", found, Parity(), IMAGES, Spread()) == [
+        "int8: the file outputs values that are not finite"
+    ]
+    assert "FAILED" in _line("int8", {**found, "bytes": 9}, IMAGES, "FAILED", Spread())

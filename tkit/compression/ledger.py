@@ -20,6 +20,7 @@ from tkit.kernels.exported import kernels
 from tkit.kernels.viewed import kernel_of, with_kernels
 from tkit_edge import anatomy, flatbuffer
 from tkit_edge.outputs import Measure
+from tkit_edge.outputs.classes import Classes
 from tkit_edge.runtime import Model
 from tkit_edge.table import aligned
 from tkit_edge.tensors import Arrays, bound
@@ -165,9 +166,10 @@ class Ledger:
         return lines
 
     def _too_much(self, row: dict[str, Any]) -> str:
+        teacher = " or teacher=self" if isinstance(self.work.contract.output, Classes) else ""
         return (
             f"Warning: {row['step']} costs {self._measure.cost(row['cost'])} on training and "
-            f"validation data, more than {100 * ALLOWED:g}. Ask less of it, give it more epochs or teacher=self, or "
+            f"validation data, more than {100 * ALLOWED:g}. Ask less of it, give it more epochs{teacher}, or "
             "more training data."
         )
 
