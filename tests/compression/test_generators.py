@@ -56,19 +56,19 @@ class Brightness:
     def __init__(self, real):
         self.real = float(np.mean(real / 127.5 - 1))
 
-    def of(self, outputs):
+    def value(self, outputs):
         return abs(float(np.mean(outputs["image"])) - self.real)
 
     def score(self, outputs):
-        value = self.of(outputs)
+        value = self.value(outputs)
         return Score("distance", False, value, (0.9 * value, 1.1 * value), len(outputs["image"]))
 
     def drop(self, before, after):
-        found = self.of(after) - self.of(before)
+        found = self.value(after) - self.value(before)
         return found, Interval(found - 0.001, found + 0.001)
 
     def ratio(self, before, after):
-        found = self.of(after) / self.of(before)
+        found = self.value(after) / self.value(before)
         return found, Interval(found - 0.001, found + 0.001)
 
 
@@ -77,10 +77,8 @@ class Made:
 
     def __init__(self, labels):
         keras.utils.set_random_seed(0)
-        data, task = (
-            Images(source="digits", image_size=(8, 8), channels=1, batch_size=64, labels=labels),
-            Generation(latent=8),
-        )
+        data = Images(source="digits", image_size=(8, 8), channels=1, batch_size=64, labels=labels)
+        task = Generation(latent=8)
         splits = task.prepared(data.load(0), 0)
         contract = Contract.of(task, splits)._replace(ruler=Brightness(splits.validation.images))
         spec = Spec(contract.input.tensors, contract.output.tensors, {}, contract.input.sizes)

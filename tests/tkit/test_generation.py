@@ -9,6 +9,7 @@ import PIL.Image
 import pytest
 
 import tkit
+from tests.tkit.test_json_documents import OF_IMAGES
 from tests.tkit.test_resume import Stop, assert_same, dying
 from tkit.recipe_loading import load
 from tkit.run_folder import Run
@@ -52,6 +53,7 @@ def test_a_run_that_died_goes_on_as_if_it_had_not(whole, tmp_path):
 
 def test_evaluate_says_the_distance_beside_its_floor(whole):
     found = tkit.evaluate(whole)
+    assert OF_IMAGES <= found.keys()
     assert found["distance"] > found["floor"] > 0
     assert 0 <= found["precision"] <= 1
     assert 0 <= found["recall"] <= 1

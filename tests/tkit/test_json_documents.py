@@ -29,6 +29,20 @@ ENTRY = {
 VERSIONS = {"bench": 2}
 OF_TEXTS = {"tokenizer", "lengths", "unknown", "label_errors"}
 """Keys of `data` that only texts have."""
+OF_IMAGES = {
+    *(
+        "distance",
+        "floor",
+        "floor_samples",
+        "distance_to_floor",
+        "kernel_distance",
+        "kernel_floor",
+        "precision",
+        "recall",
+    ),
+    *("real_precision", "real_recall", "real_samples", "modes", "judge"),
+}
+"""Keys of `evaluate` that only made images have."""
 FACTS = {  # of the stages, beside what every entry has
     "fit": {"start", "precision", "devices", "input", "output", "data", "parameters"},
     "compress": {"source", "steps", "parameters"},
@@ -88,7 +102,10 @@ def nested(kind):
         "predictions": {"image", "example", "classes", "label", "probability", "number", "unit", "outputs", "error"},
         "bench": {"accuracy", "score"},  # of a row, by version
         "data": OF_TEXTS | {"text", "labels", "looked_at", "found", "most_suspicious"},
-        "evaluate": {"mean_absolute_error", "root_mean_squared_error", "r2", "bias", "unit"},  # of numbers
+        "evaluate": OF_IMAGES
+        | {"mean_absolute_error", "root_mean_squared_error", "r2", "bias", "unit"}  # of numbers
+        | {"covered", "of", "name", "kind", "sha256", "--inception", "inception", "fid", "inception_score", "deviation"}
+        | {"file"},
     }.get(kind, set())
 
 
