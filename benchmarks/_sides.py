@@ -72,17 +72,20 @@ def epoch_a_turn(keras: Any, turns: Turns, steps: int, batch: int, figure: str =
     return EpochATurn()
 
 
-def compare(name: str, sides: Mapping[str, Side], repeats: int) -> dict[str, list[dict[str, float]]]:
+def compare(
+    name: str, sides: Mapping[str, Side], repeats: int, folder: Path | None = None
+) -> dict[str, list[dict[str, float]]]:
     """Every side's figures of every repeat, measured in turns, or read from the results where they are whole.
 
     Args:
         name: names the results file.
         sides: the sides, by name; this script is started again with a side's name for each of them.
         repeats: measured rounds, after one that only warms up.
+        folder: where the results file is; `RESULTS` by default.
     """
     if len(sys.argv) == 3 and sys.argv[1] == "--side" and sys.argv[2] in sides:
         sides[sys.argv[2]](Turns())
-    path = RESULTS / f"{name}.jsonl"
+    path = (folder or RESULTS) / f"{name}.jsonl"
     rows = read(path)
     # A round counts when every side has it: a ratio is of one round.
     done = min(sum(row["side"] == side for row in rows) for side in sides)
