@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,8 +28,8 @@ FOLDER = "samples"
 """In a run's, for the images of each epoch and the film; TensorBoard's logs of them have the same name."""
 SHOWN = 64
 """Images of a grid."""
-MEASURED = 1000
-"""Images that are made for a distance."""
+MEASURED, _BATCH = 1000, 250
+"""Images that are made for a distance, and those that are made at once."""
 FRAMES = 120
 """Of a film at most: a longer training's leaves out epochs, evenly."""
 _FRAME_MS, _LAST_FRAME_MS = 100, 2000
@@ -51,6 +52,7 @@ class Samples:
         self.folder = folder / FOLDER
         self._output, self._ruler = contract.output, contract.ruler
         self._inputs = contract.input.drawn(SHOWN if self._ruler is None else MEASURED, seed)
+        self._traced: Any = None
         self._collapse = Collapse(np.asarray(real[:SHOWN]))
         self._log = tf.summary.create_file_writer(str(folder / "logs" / FOLDER))
 
@@ -67,10 +69,21 @@ class Samples:
         return figures if self._ruler is None else {**figures, "distance": self._ruler.value(outputs)}
 
     def _made(self, model: keras.Model, inputs: Arrays) -> Arrays:
-        """The outputs; in batches, because `predict` would take ten times as long for the few."""
-        rows = (slice(start, start + SHOWN) for start in range(0, count(inputs), SHOWN))
-        found = [model.predict_on_batch(fed(model, part(inputs, some))) for some in rows]
+        """The outputs, batch normalization by each batch's own statistics: the moving ones are of other weights than
+        averages of weights, above all early."""
+        moving = [variable for variable in model.non_trainable_variables if "seed" not in variable.path]
+        kept = [variable.numpy() for variable in moving]
+        rows = (slice(start, start + _BATCH) for start in range(0, count(inputs), _BATCH))
+        found = [self._run(model)(fed(model, part(inputs, some))) for some in rows]
+        for variable, value in zip(moving, kept, strict=True):
+            variable.assign(value)
         return named(np.concatenate(found).astype(np.float32), self._output.tensors)
+
+    def _run(self, model: keras.Model) -> Any:
+        """The model as it trains, traced once."""
+        if self._traced is None:
+            self._traced = tf.function(lambda inputs: model(inputs, training=True), autograph=False)
+        return self._traced
 
     def film(self) -> Path:
         """Writes samples/film.webp, which shows the grids of all epochs, those before a resumption too; its path."""
