@@ -65,7 +65,8 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> di
         tf.config.experimental.enable_op_determinism()
         splits = data_of(run)
         state = _state(source, run.input)
-        checked = Workbench(**settings_of(run, splits))
+        settings = settings_of(run, splits)
+        checked = Workbench(**settings)
         for step in chosen:
             step.check(state.model, checked)
         folder = run.folder / name
@@ -75,7 +76,7 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> di
         progress = TrainingProgress(len(splits.validation), run.output.measure, run.input.example)
         try:
             policy = choose(run.recipe.fit.precision, state.model).policy
-            state, ledger = _Steps(run, splits, folder, identity, policy, progress, again).all(state, chosen, variant)
+            state, ledger = _Steps(run, settings, folder, identity, policy, progress, again).all(state, chosen, variant)
         finally:
             progress.stop()
         outputs = [*model_files.save(state.model, folder), state.kept.write(folder)]
@@ -160,13 +161,20 @@ class _Steps:
     """One compression, step by step."""
 
     def __init__(
-        self, run: Run, splits: Splits, folder: Path, identity: str, policy: str, progress: TrainingProgress, again: str
+        self,
+        run: Run,
+        settings: dict[str, Any],
+        folder: Path,
+        identity: str,
+        policy: str,
+        progress: TrainingProgress,
+        again: str,
     ) -> None:
-        self.run, self.splits, self.folder = run, splits, folder
+        self.run, self.settings, self.folder = run, settings, folder
         self.progress, self.again = progress, again
         # Those of other steps, or of another model, lie elsewhere.
         self.checkpoints = folder / "checkpoints" / identity
-        self.setup = setup.of(run.recipe, splits, policy)
+        self.setup = setup.of(run.recipe, settings["splits"], policy)
 
     def all(self, state: State, steps: Sequence[Step], name: str) -> tuple[State, Ledger]:
         """The compressed model, and the ledger."""
@@ -185,7 +193,7 @@ class _Steps:
         """What an attempt at a step works with; what one attempt remembers the next ones know."""
         place = f"{step}-{attempt + 1}" if attempt else step
         return Workbench(
-            **settings_of(self.run, self.splits),
+            **self.settings,
             saving=lambda: self._saving(self.checkpoints / place),
             remember=lambda name, find: self._remember(self.checkpoints / step / f"{name}.json", find),
             callbacks=lambda batches: self._callbacks(place, batches),
@@ -218,5 +226,5 @@ class _Steps:
 
     def _callbacks(self, place: str, batches: Batches) -> list[keras.callbacks.Callback]:
         folder = self.run.folder / "logs" / self.folder.name / place
-        log = TensorBoardLog(folder, batches, self.splits.validation, self.run.contract(self.splits))
+        log = TensorBoardLog(folder, batches, self.settings["splits"].validation, self.settings["contract"])
         return [log, self.progress]
