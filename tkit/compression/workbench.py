@@ -212,6 +212,7 @@ class Workbench:
             optimizer=self.scaled(optimizer or own.optimizer),
             schedule=OneCycle(warmup=0.1) if optimizer else own.schedule,
             lookahead=0.0 if optimizer else own.lookahead,
+            ema=own.ema if self.companion is not None else 0.0,  # single steps of a generator are far apart
             l2=l2,
             precision=own.precision,
             steps_per_execution=own.steps_per_execution,
