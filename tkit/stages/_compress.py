@@ -73,7 +73,7 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> di
         console.say(f"{folder}: {' -> '.join([variant, *(step.label for step in chosen)])}")
         inputs = [source / "architecture.json", source / "weights.npz"]
         identity = _identity(described, [files.sha256(path) for path in inputs])
-        progress = TrainingProgress(len(splits.validation), run.output.measure, run.input.example)
+        progress = TrainingProgress(len(splits.validation), run.output.measure, splits.input.example)
         try:
             policy = choose(run.recipe.fit.precision, state.model).policy
             state, ledger = _Steps(run, settings, folder, identity, policy, progress, again).all(state, chosen, variant)
