@@ -64,8 +64,10 @@ def test_show_prints_lines_that_are_overrides_of_the_same_recipe():
     from tkit.recipes import names
 
     for name in names():
-        texts = load(name).recipe.data.kind == "texts"
-        model = "fasttext:width=8" if texts else "resnet:depth=14"
+        recipe = load(name).recipe
+        makes_images = recipe.task.gives == "image"
+        model = "dcgan:width=16" if makes_images else "resnet:depth=14"
+        model = "fasttext:width=8" if recipe.data.kind == "texts" else model
         changed = load(name, ["fit.epochs=7", f"model={model}", "export.formats=int8", "fit.clip_norm=2"])
         overrides = [line.split("  # ")[0].rstrip() for line in lines(changed.recipe)]
         assert "fit.epochs=7" in overrides
