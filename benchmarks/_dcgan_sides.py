@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tkit.contract import Contract
 
-BATCH, STEPS = 128, 16
+BATCH, STEPS = 128, 8
 """Of an epoch, which is a turn."""
 LATENT, RATE, BETA_1 = 128, 2e-4, 0.5
 
