@@ -53,7 +53,7 @@ def test_the_check_sees_a_heavy_import():
 
 
 def test_commands_options_and_recipes_are_completed_without_heavy_imports():
-    assert completions("tkit", "s") == (set(), ["show"])
+    assert completions("tkit", "s") == (set(), ["sample", "show"])
     assert completions("tkit", "fit", "--rec") == (set(), ["--recipe"])
     assert completions("tkit", "fit", "--recipe", "cifar10_r") == (
         set(),
