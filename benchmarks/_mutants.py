@@ -26,7 +26,8 @@ from tkit_edge.errors import TkitError
 from tkit_edge.worker import peak_memory
 
 MEMORY, GROWTH = 2**30, 2**28
-"""Bytes that a reading process may have resident, with TensorFlow where it needs that."""
+"""Bytes that a reading process may have resident, with TensorFlow where it needs that; and those that one which is larger
+already may grow by."""
 LIMITS = {"read": 10.0, "bench": 60.0}
 """Seconds that one mutant may take to be read, and to be benched."""
 
