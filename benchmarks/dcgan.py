@@ -48,7 +48,7 @@ EXPORTED = (
 
 def main() -> None:
     if sys.argv[1:2] == ["--side"]:
-        SIDES[sys.argv[2]](Turns())
+        SIDES[sys.argv[2]](Turns())  # ends the process when there are no more turns
     if sys.argv[1:2] == ["--networks"]:
         print(json.dumps(trained(sys.argv[2], sys.argv[3], int(sys.argv[4]))))
         return
