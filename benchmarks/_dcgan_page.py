@@ -22,13 +22,15 @@ class Goal(NamedTuple):
     what: str
     figure: str
     wanted: str
-    met: bool
+    met: bool | None
+    """None: nothing is asked of it."""
 
 
 def page(speeds: dict[str, list[Row]], rows: list[Row]) -> tuple[str, list[Goal]]:
     """The page's section, and the figures with what they are to be."""
     goals = [*speed_goals(speeds), *digits_goals(rows), *cifar10_goals(rows), *int8_goals(rows)]
-    lines = [f"| {what} | {figure} | {wanted} | {'yes' if met else 'no'} |" for what, figure, wanted, met in goals]
+    verdicts = {True: "yes", False: "no", None: ""}
+    lines = [f"| {what} | {figure} | {wanted} | {verdicts[met]} |" for what, figure, wanted, met in goals]
     summary = "\n".join(["| what | measured | wanted | met |", "| --- | --- | --- | --- |", *lines])
     body = f"""{summary}
 
@@ -74,7 +76,7 @@ def speed_goals(speeds: dict[str, list[Row]]) -> list[Goal]:
 
 
 def digits_goals(rows: list[Row]) -> list[Goal]:
-    """Of all seeds."""
+    """The mean of the seeds; each has to reach the bounds."""
     own = [row for row in rows if row["run"].startswith(DIGITS)]
     if not own:
         return []
@@ -82,7 +84,7 @@ def digits_goals(rows: list[Row]) -> list[Goal]:
     what = f"`{DIGITS}`, {mean(row['training'] for row in own):.0f} s with its judge"
     figure = f"{mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
     return [
-        Goal(f"{what}, distance / floor, mean of {len(own)} seeds (range)", figure, "at most 8", mean(values) <= 8),
+        Goal(f"{what}, distance / floor, mean of {len(own)} seeds (range)", figure, "at most 8", max(values) <= 8),
         Goal(f"{what}, digits covered, fewest of the seeds", f"{fewest} of 10", "10 of 10", fewest == 10),
     ]
 
@@ -96,8 +98,7 @@ def cifar10_goals(rows: list[Row]) -> list[Goal]:
         ratio = row["distance_to_floor"]
         if "epochs" in row:
             what = f"`{row['run'].replace(',', '`,', 1)} ({row['epochs']} epochs), distance / floor"
-            theirs = [item["distance_to_floor"] for item in own if item["run"].endswith(TUTORIAL)]
-            goals.append(Goal(what, f"{ratio:.1f}", "less than the tutorial's", all(ratio < item for item in theirs)))
+            goals.append(Goal(what, f"{ratio:.1f}", "", None))
         other = by_name.get(row["run"].replace(OWN, TUTORIAL))
         if row["run"].endswith(OWN) and other is not None:
             steps = row["run"].split(", ")[1].partition(" of ")[0]
@@ -108,16 +109,19 @@ def cifar10_goals(rows: list[Row]) -> list[Goal]:
 
 
 def int8_goals(rows: list[Row]) -> list[Goal]:
-    """Of each recipe's int8 files the means."""
+    """Of each recipe's int8 files the means; each has to reach the bounds."""
     goals = []
     for recipe in (DIGITS, CIFAR10):
         files = [row["int8"] for row in rows if row["run"].startswith(recipe) and "int8" in row]
         if files:
             psnr, ratio, speedup = (mean(item[key] for item in files) for key in ("psnr", "ratio", "speedup"))
+            clear = all(item["psnr"] >= 30 for item in files)
+            near = all(abs(item["ratio"] - 1) <= 0.1 for item in files)
+            fast = all(item["speedup"] >= 2 for item in files)
             what = f"`{recipe}`, int8 file of {files[0]['bytes']:,} bytes"
             goals += [
-                Goal(f"{what}, PSNR against float", f"{psnr:.1f} dB", "at least 30 dB", psnr >= 30),
-                Goal(f"{what}, distance", f"{100 * (ratio - 1):+.1f} %", "within 10 %", ratio <= 1.1),
-                Goal(f"{what}, latency float32 / int8, one thread", f"{speedup:.1f} x", "at least 2 x", speedup >= 2),
+                Goal(f"{what}, PSNR against float", f"{psnr:.1f} dB", "at least 30 dB", clear),
+                Goal(f"{what}, distance", f"{100 * (ratio - 1):+.1f} %", "within 10 %", near),
+                Goal(f"{what}, latency float32 / int8, one thread", f"{speedup:.1f} x", "at least 2 x", fast),
             ]
     return goals

@@ -41,6 +41,7 @@ def test_each_figure_stands_beside_what_it_is_to_be(dcgan):
     }
     int8 = {"psnr": 29.0, "ratio": 0.98, "ratio_interval": [0.9, 1.1], "bytes": 52_888, "speedup": 3.0}
     rows = [
+        run_row("dcgan_cifar10, 30 minutes", 4.0, epochs=28),
         run_row("dcgan_cifar10, 400 steps of the networks of Keras's DCGAN tutorial", 30.0),
         run_row("dcgan_cifar10, 400 steps of the recipe's networks", 20.0),
         run_row("dcgan_digits, seed 0", 9.0, epochs=300, training=150.0, int8=int8),
@@ -51,8 +52,9 @@ def test_each_figure_stands_beside_what_it_is_to_be(dcgan):
     assert said == {
         ("1.60 x", "at least 1.5 x", True),
         ("1.60 x", "at least 1.0 x", True),
-        ("7.00 (5.00 to 9.00)", "at most 8", True),
+        ("7.00 (5.00 to 9.00)", "at most 8", False),
         ("9 of 10", "10 of 10", False),
+        ("4.0", "", None),
         ("20.0 and 30.0", "the first lower", True),
         ("29.0 dB", "at least 30 dB", False),
         ("-2.0 %", "within 10 %", True),
