@@ -26,7 +26,7 @@ from tkit_edge.errors import TkitError
 from tkit_edge.worker import peak_memory
 
 MEMORY, GROWTH = 2**30, 2**28
-"""Bytes that a reading process may have resident, with TensorFlow where it needs that; those that a larger one may grow."""
+"""Bytes that a reading process may have resident, with TensorFlow where it needs that; a larger one may grow."""
 LIMITS = {"read": 10.0, "bench": 60.0}
 """Seconds that one mutant may take to be read, and to be benched."""
 
