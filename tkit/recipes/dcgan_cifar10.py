@@ -14,14 +14,14 @@ from tkit_pipelines.ops.flip import Flip
 
 
 def recipe() -> Recipe:
-    """A generator of three stages, 64-128-256 filters."""
+    """A generator of three stages, 32-64-128 filters."""
     return Recipe(
         name="dcgan_cifar10",
         task=Generation(latent=128),
         data=Images(source="tfds:cifar10", labels="none", image_size=(32, 32), channels=3, augment=(Flip(),)),
-        model=DCGAN(width=64),
+        model=DCGAN(width=32),
         fit=Fit(
-            epochs=16,
+            epochs=40,
             optimizer=AdamW(learning_rate=4e-4, weight_decay=0.0, beta_1=0.5),
             schedule=OneCycle(warmup=0.05),
             ema=0.999,
