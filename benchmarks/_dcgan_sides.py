@@ -120,12 +120,14 @@ def keras_fit(turns: Turns, policy: str) -> None:
     def scaled(pixels: tf.Tensor) -> tf.Tensor:
         return tf.cast(pixels, tf.float32) / 127.5 - 1
 
-    fed = tf.data.Dataset.from_tensor_slices(images()).shuffle(STEPS * BATCH).batch(BATCH, drop_remainder=True)
+    # Repeated: at the end of an iterator its autotuning thread may sleep for longer than such a short epoch takes.
+    fed = tf.data.Dataset.from_tensor_slices(images()).shuffle(STEPS * BATCH).repeat().batch(BATCH)
     optimizers = [keras.optimizers.Adam(RATE, BETA_1) for _ in range(2)]
     gan = GAN()
     gan.compile(*optimizers, keras.losses.BinaryCrossentropy(from_logits=True))
     callbacks = [epoch_a_turn(keras, turns, STEPS, BATCH)]
-    gan.fit(fed.map(scaled, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE), epochs=1000, verbose=0, callbacks=callbacks)
+    fed = fed.map(scaled, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    gan.fit(fed, epochs=1000, steps_per_epoch=STEPS, verbose=0, callbacks=callbacks)
 
 
 def pytorch(turns: Turns, half: bool, compiled: bool) -> None:

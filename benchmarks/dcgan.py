@@ -9,7 +9,7 @@ Speed: `_dcgan_sides.py`. Runs are whole commands, `tkit run` and `tkit evaluate
 the feature space of the run's judge, beside the floor that as many real training images get; int8 files by the figures
 of their gate, which lets all pass here, and by `tkit bench`, one thread. `dcgan_cifar10` gets as many epochs as this
 machine makes in `--minutes`. Beside it `--steps` of its networks and of those of Keras's DCGAN tutorial
-(`_tutorial_dcgan.py`; one step of them takes as long as thirty): the same engine, batches and judge, each with its own
+(`_tutorial_dcgan.py`; one step of them takes about five seconds): the same engine, batches and judge, each with its own
 optimizer. What is measured stays in benchmarks/results/dcgan.jsonl, and a run that is there is not made again.
 """
 

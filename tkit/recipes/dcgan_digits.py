@@ -1,4 +1,4 @@
-"""Handwritten digits out of noise (scikit-learn's 1,797 scans, 8x8, grey): a DCGAN, offline, in about two minutes.
+"""Handwritten digits out of noise (scikit-learn's 1,797 scans, 8x8, grey): a DCGAN, offline, in a few minutes.
 
 tkit run --recipe dcgan_digits
 """

@@ -16,9 +16,9 @@ from tkit.evaluation import Evaluation
 from tkit.evaluation.inception import Inception
 from tkit.evaluation.judge import FOLDER as JUDGE
 from tkit.evaluation.judge import Judge
-from tkit.evaluation.reference import Reference
 from tkit.keras_files.formats import Pixels
 from tkit.recipe_loading import data_with_overrides
+from tkit.ruler import Ruler
 from tkit.run_folder import Run
 from tkit.stages._common import data_of, load_data, named, refuse_unused
 from tkit.stages._subjects import KERAS, Subject, of_bundle, of_run, of_tflite
@@ -96,22 +96,19 @@ def of_variant(
     inception: str | Path | None,
 ) -> Measured:
     """The same for a run's Keras model or exported file, on `data` or the run's own; `inception` is a file's path."""
-    judge = network = None
+    network = None
     if isinstance(run.output, MadeImage):
-        judge = Judge.read(run.folder / JUDGE)
+        Judge.read(run.folder / JUDGE)  # before anything else is read, as below
         network = Inception(Path(inception)) if inception is not None else None
     else:
         refuse_unused(f"{run.folder}, which makes no images,", inception=inception)
-        run.recipe.task.evaluation(run.output)  # before anything is read
+        run.recipe.task.evaluation(run.output)
     other = None if data is None else run.recipe.data.model_copy(update={"source": data})
     seed, task = run.recipe.seed, run.recipe.task
     splits = data_of(run) if other is None else task.prepared(load_data(other, seed, run.input), seed)
     with of_run(run, variant, format or KERAS) as opened:
-        source = data or run.recipe.data.source
-        if judge is None:
-            return _measured(opened, source, splits, split, mirror)
-        ruler = Reference(judge, splits.validation.images, splits.train.images, run.recipe.seed)
-        return _measured(opened, source, splits, split, mirror, ruler, network)
+        ruler = task.ruler(run.folder, splits)
+        return _measured(opened, data or run.recipe.data.source, splits, split, mirror, ruler, network)
 
 
 def _measured(
@@ -120,7 +117,7 @@ def _measured(
     splits: Splits,
     split: str,
     mirror: bool,
-    ruler: Reference | None = None,
+    ruler: Ruler | None = None,
     network: Inception | None = None,
 ) -> Measured:
     """The figures and the plots; of made images by `ruler`, and where there is one by Inception's network."""
