@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tkit.stages.bench import bench as bench
     from tkit.stages.bench_file import bench_file as bench_file
     from tkit.stages.cache import cache as cache
+    from tkit.stages.compare import compare as compare
     from tkit.stages.compress import compress as compress
     from tkit.stages.data import data as data
     from tkit.stages.doctor import doctor as doctor
@@ -41,6 +42,7 @@ _SOURCES = {
     "bench": ("tkit.stages.bench", "bench"),
     "bench_file": ("tkit.stages.bench_file", "bench_file"),
     "cache": ("tkit.stages.cache", "cache"),
+    "compare": ("tkit.stages.compare", "compare"),
     "compress": ("tkit.stages.compress", "compress"),
     "data": ("tkit.stages.data", "data"),
     "doctor": ("tkit.stages.doctor", "doctor"),
@@ -63,6 +65,7 @@ __all__ = [
     "bench",
     "bench_file",
     "cache",
+    "compare",
     "compress",
     "data",
     "doctor",
