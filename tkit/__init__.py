@@ -9,6 +9,7 @@ Names are imported when they are first used, so that `import tkit` costs nothing
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -95,3 +96,9 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, "__version__"})
+
+
+if "ipykernel" in sys.modules:  # in a notebook TensorFlow is often imported by hand, after this
+    from tkit import _quiet
+
+    _quiet.silence_import()

@@ -29,8 +29,8 @@ def document_table(report: dict[str, Any], width: int | None = None) -> str:
         width: of the terminal; the least important columns are left out until the others fit, by default none.
     """
     lines = aligned(cells(report), left=(0, 4), width=width, spare=[_COLUMNS.index(name) for name in _SPARE])
-    remarks = notes(report)
-    below = ["", *(fitted(note, width) for note in remarks)] if remarks else []
+    found = [*remarks(report), *_scores(report)]
+    below = ["", *(fitted(note, width) for note in found)] if found else []
     return "\n".join([fitted(heading(report), width), "", *lines, *below])
 
 
@@ -114,8 +114,8 @@ def _text(score: dict[str, Any], value: float | None) -> str:
     return f"{value:.2%}" if score["share"] else figure(value)
 
 
-def notes(report: dict[str, Any]) -> list[str]:
-    """What was noticed, and each file's score with its interval."""
+def remarks(report: dict[str, Any]) -> list[str]:
+    """What else was noticed: a busy machine, and how long an example takes to be read."""
     found = []
     warning = busy(report["machine"])
     if warning:
@@ -124,6 +124,12 @@ def notes(report: dict[str, Any]) -> list[str]:
         found.append(
             f"{reading['example']}s are read in {figure(reading['p50_ms'])} ms each, which isn't in the times above"
         )
+    return found
+
+
+def _scores(report: dict[str, Any]) -> list[str]:
+    """Each file's score, with its interval."""
+    found = []
     for result in {item["file"]: item for item in report["results"]}.values():
         score = result["score"]
         if score is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tkit.results.display import Display
 from tkit.results.result import Result
-from tkit_edge.table import cells, document_table, heading, notes
+from tkit_edge.table import cells, document_table, heading, remarks
 from tkit_edge.text import counted
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _HIDDEN = ("MACs M", "load ms", "first ms", "p99")
 """Columns that only the whole table has."""
+_BARS = 10
+"""Rows up to which each has a bar."""
 
 
 class BenchResult(Result):
@@ -46,12 +48,14 @@ class BenchResult(Result):
             header=[head[column] for column in kept],
             rows=[[row[column] for column in kept] for row in rows],
             left=(0, 3),
-            notes=[*notes(self.metrics), "p50 and p90 in ms"],
+            notes=[*remarks(self.metrics), "p50 and p90 in ms"],
         )
 
     def draw(self, axes: Axes) -> None:
-        """A bar for the median latency of each row, with its 90th percentile."""
+        """A bar for the median latency of each row, with its 90th percentile; of many, those on one thread."""
         rows = self.metrics["results"][::-1]
+        if len(rows) > _BARS:
+            rows = [row for row in rows if row["threads"] == min(item["threads"] for item in rows)]
         names = [
             f"{row['format'] or row['file']}, {counted(row['threads'], 'thread')}, {row['kernels']}" for row in rows
         ]
@@ -66,7 +70,8 @@ class BenchResult(Result):
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     score = row["score"] or {}
-    return {
-        **{key: value for key, value in row.items() if key != "score"},
-        **({score["name"].replace(" ", "_"): score["value"], "samples": score["samples"]} if score else {}),
-    }
+    flat = {key: value for key, value in row.items() if key != "score"}
+    if score:
+        flat |= {score["name"].replace(" ", "_"): score["value"]}
+        flat |= {key: score[key] for key in ("interval", "samples")}
+    return flat

@@ -11,9 +11,6 @@ from tkit_edge.text import figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_NAMED = 12
-"""Points up to which each one is named."""
-
 
 class Comparison(Result):
     """`["rows"]` are those of `tkit.results.variants`: one per exported file, and one for a variant without any."""
@@ -52,21 +49,23 @@ class Comparison(Result):
         )
 
     def draw(self, axes: Axes) -> None:
-        """The score of each file against its size after deflate."""
+        """The score of each file against its size after deflate, in the colour of its variant."""
         known = [
-            (row, label)
-            for row, label in zip(self["rows"], self._labels(), strict=True)
+            (label, row)
+            for label, row in zip(self._labels(), self["rows"], strict=True)
             if row["zip_bytes"] is not None and row["score"] and row["score"]["value"] is not None
         ]
-        measure = known[0][0]["score"]["name"] if known else "score"
-        for row, label in known:
-            if row["score"]["name"] == measure:
-                point = row["zip_bytes"] / 1e3, row["score"]["value"]
-                axes.scatter(*point, color="tab:blue")
-                if len(known) <= _NAMED:
-                    name = f"{label} {row['format']}".replace("$", r"\$")
-                    axes.annotate(name, point, (4, 4), textcoords="offset points", fontsize=7)
-        axes.margins(x=0.3, y=0.15)
+        measure = known[0][1]["score"]["name"] if known else "score"
+        for label in dict.fromkeys(label for label, _ in known):
+            own = [row for name, row in known if name == label and row["score"]["name"] == measure]
+            points = [(row["zip_bytes"] / 1e3, row["score"]["value"]) for row in own]
+            sizes, scores = zip(*points, strict=True) if points else ((), ())
+            axes.scatter(sizes, scores, s=14, label=label.replace("$", r"\$"))
+            for row, point in zip(own, points, strict=True):
+                axes.annotate(row["format"], point, (3, 3), textcoords="offset points", fontsize=7)
+        if known:
+            axes.legend(frameon=False, fontsize=7)
+        axes.margins(x=0.15, y=0.15)
         axes.set(xlabel="zip, KB", ylabel=measure)
         axes.spines[["top", "right"]].set_visible(False)
 

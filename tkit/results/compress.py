@@ -38,8 +38,8 @@ class CompressResult(Result):
         ends = list(zip(*(row["interval"] for row in rows), strict=True))
         spread = [[abs(score - end) for score, end in zip(scores, side, strict=True)] for side in ends]
         axes.errorbar(sizes, scores, spread, fmt="o-", color="tab:blue", ecolor="lightgrey", capsize=2)
-        for row, *point in zip(rows, sizes, scores, strict=True):
-            axes.annotate(row["step"], point, (4, 4), textcoords="offset points", fontsize=8)
+        for row, size, score in zip(rows, sizes, scores, strict=True):
+            axes.annotate(row["step"], (size, score), (4, 4), textcoords="offset points", fontsize=8)
         axes.set_xlim(left=0)
         axes.margins(x=0.25)
         axes.set(xlabel="zip of the int8 file, KB", ylabel=measure.name)

@@ -66,7 +66,9 @@ class History(Result):
             panel.plot(self["epoch"], self[name], style, label=label, color=colour, alpha=0.4 if pale else 1.0)
         axes.set(xlabel="epoch", ylabel="loss")
         handles = [*axes.get_lines(), *(scores.get_lines() if scores is not axes else ())]
-        scores.legend(handles=handles, frameon=False, fontsize=8)
+        scores.legend(
+            handles=handles, frameon=False, fontsize=8, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0)
+        )
 
     def _curves(self) -> list[str]:
         return [name for name in self if name not in ("epoch", *_OTHERS)]

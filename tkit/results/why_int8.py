@@ -28,8 +28,9 @@ class WhyInt8Result(Result):
             *([] if suggested is None else [_file(f"int8 by {suggested}", self["with_exceptions"])]),
             *(f"{item['layer']} {item['part']}: {item['why']}" for item in self.records() if item["suspect"]),
         ]
+        examples = counted(self["samples"], "validation example")
         return Display(
-            title=f"{self['run']}, {self['variant']}: {self['step']} on {counted(self['samples'], 'validation example')}",
+            title=f"{self['run']}, {self['variant']}: {self['step']} on {examples}",
             header=["layer", "part", "divergence", "same answer", "drop", "cause"],
             rows=[
                 [

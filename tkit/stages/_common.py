@@ -27,8 +27,8 @@ DRY_RUN_STEPS = 2
 
 @contextmanager
 def stage() -> Iterator[None]:
-    """The decorator of every stage: TensorFlow's chatter stays away, a full disk is one clear message, and progress in a
-    notebook one line."""
+    """The decorator of every stage: TensorFlow's chatter stays away, a full disk is one clear message, and a notebook
+    shows one line of progress."""
     with _quiet.silenced(), files.writing(), notebook.one_line():
         yield
 

@@ -26,7 +26,8 @@ def export(
         overrides: changes to the recipe's `export` for this time, such as "export.io=uint8".
 
     Returns:
-        The stage's manifest entry, the run and the variant; `metrics` has one entry a format, `left_out` the reason of each that is missing.
+        The stage's manifest entry, the run and the variant; `metrics` has one entry a format, `left_out` the reason of
+        each that is missing.
 
     Raises:
         InputError: the model can't be had in a format that was asked for, or in any; the layer is named.

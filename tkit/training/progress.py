@@ -1,5 +1,5 @@
-"""The progress of training: a bar with rate and ETA in a terminal, a line that is replaced in a notebook, one line an epoch
-in a log file."""
+"""The progress of training: a bar with rate and ETA in a terminal, a line that is replaced in a notebook, in a log file
+one line an epoch."""
 
 from __future__ import annotations
 
