@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tkit.compressible.schedule import Schedule as Schedule
-    from tkit.compressible.stripping import strip as strip
     from tkit.library.clusterable import clusterable as clusterable
     from tkit.library.load_model import load_model as load_model
     from tkit.library.narrow import narrow as narrow
     from tkit.library.prunable import prunable as prunable
     from tkit.library.quantize_aware import quantize_aware as quantize_aware
     from tkit.library.report_on import report_on as report_on
+    from tkit.library.strip import strip as strip
     from tkit.library.to_tflite import to_tflite as to_tflite
     from tkit.recipe import Recipe as Recipe
     from tkit.recipe_loading import load as load_recipe
@@ -76,7 +76,7 @@ _SOURCES = {
     "report_on": ("tkit.library.report_on", "report_on"),
     "run": ("tkit.stages.run", "run"),
     "sample": ("tkit.stages.sample", "sample"),
-    "strip": ("tkit.compressible.stripping", "strip"),
+    "strip": ("tkit.library.strip", "strip"),
     "to_tflite": ("tkit.library.to_tflite", "to_tflite"),
     "why_int8": ("tkit.stages.why_int8", "why_int8"),
 }

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
-
-import keras
+from typing import TYPE_CHECKING, Literal
 
 from tkit._quiet import silenced
-from tkit.compressible.clustered import clustered
-from tkit.compressible.opening import opened, trainable
 from tkit.compression.steps.cluster import Cluster
-from tkit.kernels.centroids import Start
 from tkit.library._settings import validated
+
+if TYPE_CHECKING:
+    import keras
+
+    from tkit.kernels.centroids import Start
 
 _DEFAULT = Cluster()
 
@@ -55,6 +55,9 @@ def clusterable(
         >>> model.compile("adam", loss)
         >>> model.fit(x, y, epochs=3, callbacks=[tkit.Schedule()])
     """
+    from tkit.compressible.clustered import clustered
+    from tkit.compressible.opening import opened, trainable
+
     step = validated(Cluster, "clusterable", clusters=clusters, scope=scope, start=start, skip=skip)
     together = step.scope == "global"
     state = opened(model)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
+if TYPE_CHECKING:
+    import keras
 
 
 def load_model(path: str | Path, **keywords: Any) -> keras.Model:
@@ -22,6 +23,8 @@ def load_model(path: str | Path, **keywords: Any) -> keras.Model:
         >>> model = tkit.load_model("checkpoint.keras")
         >>> model.fit(x, y, initial_epoch=3, epochs=5, callbacks=[tkit.Schedule()])
     """
+    import keras
+
     import tkit.layers  # noqa: F401  # which registers them
 
     return keras.saving.load_model(path, **keywords)

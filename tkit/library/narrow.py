@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
-
-import keras
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from tkit._quiet import silenced
-from tkit.compressible.opening import opened
-from tkit.compressible.stripping import remember
-from tkit.compression.channels import ranking
-from tkit.compression.channels.pruning import RANKED_AT_ONCE, check_dense, measured, narrowed
 from tkit.compression.steps.channels import Channels
-from tkit.library.inputs import calibration_arrays
 from tkit_edge.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
 
 _DEFAULT = Channels()
 
@@ -51,6 +46,15 @@ def narrow(
     Example:
         >>> model = tkit.narrow(model, 1.5, data=(x_train, y_train), loss="sparse_categorical_crossentropy")
     """
+    import keras
+    import numpy as np
+
+    from tkit.compressible.opening import opened
+    from tkit.compressible.stripping import remember
+    from tkit.compression.channels import ranking
+    from tkit.compression.channels.pruning import RANKED_AT_ONCE, check_dense, measured, narrowed
+    from tkit.library.inputs import calibration_arrays
+
     if (data is None) != (loss is None):
         raise InputError("tkit.narrow: data and loss rank channels together: give both, or neither.")
     state = opened(model)

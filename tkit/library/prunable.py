@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
-
-import keras
+from typing import TYPE_CHECKING, Any, Literal
 
 from tkit._quiet import silenced
-from tkit.compressible.opening import opened, trainable
-from tkit.compressible.pruned import pruned
 from tkit.compression.steps.prune import Prune
 from tkit.library._settings import validated
+
+if TYPE_CHECKING:
+    import keras
 
 _DEFAULT = Prune()
 
@@ -55,6 +54,9 @@ def prunable(
         >>> model.fit(x, y, epochs=5, callbacks=[tkit.Schedule()])
         >>> tkit.strip(model).save("pruned.keras")
     """
+    from tkit.compressible.opening import opened, trainable
+    from tkit.compressible.pruned import pruned
+
     settings: dict[str, Any] = {"sparsity": sparsity, "schedule": schedule, "scope": scope, "pattern": pattern}
     step = validated(Prune, "prunable", **settings, block=block, skip=skip)
     gradual = step.schedule == "polynomial"

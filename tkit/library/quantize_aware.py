@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from tkit import console
 from tkit._quiet import silenced
-from tkit.compressible.opening import opened, trainable
-from tkit.compressible.quantized import Calibrated
 from tkit.compression.steps.quantize import Quantize
 from tkit.library._settings import validated
-from tkit.library.inputs import calibration_arrays
-from tkit.promises import Kept
-from tkit.quantization.ranges import Method
-from tkit.quantization.rules import Rules
+
+if TYPE_CHECKING:
+    import keras
+
+    from tkit.quantization.ranges import Method
 
 _DEFAULT = Quantize()
 
@@ -65,11 +62,16 @@ def quantize_aware(
         >>> model.fit(x_train, y_train, epochs=3, callbacks=[tkit.Schedule()])
         >>> Path("model.tflite").write_bytes(tkit.to_tflite(model, "int8"))
     """
+    from tkit.compressible.opening import opened, trainable
+    from tkit.compressible.quantized import Calibrated
+    from tkit.library.inputs import calibration_arrays
+    from tkit.quantization.rules import Rules
+
     names = {"float_layers": float_layers, "int4": int4}
     step = validated(Quantize, "quantize_aware", calibration=method, **names)
     state = opened(model)
     if state.kept.quantized is not None:  # trained on: codes and ranges are found anew
-        state = state._replace(kept=Kept(**{**dict(state.kept), "quantized": None}))
+        state = state._replace(kept=state.kept.model_copy(update={"quantized": None}))
     calibrated = Calibrated.of(
         state,
         calibration_arrays(state.model, calibration),
