@@ -26,11 +26,10 @@ def whole(turns: Turns, step: str) -> None:
     import keras
 
     from tkit import load_recipe
-    from tkit.compression.step import State
     from tkit.compression.workbench import Workbench
     from tkit.contract import Contract
     from tkit.models import Spec, Statistics
-    from tkit.promises import Kept
+    from tkit.promises import Kept, State
     from tkit.stages.compress import parse
     from tkit_edge.inputs.image import Image
     from tkit_pipelines.dataset import labelled

@@ -2,6 +2,10 @@
 
     run = tkit.run("digits_cnn")
 
+or a Keras script of one's own, with its own training loop:
+
+    model = tkit.quantize_aware(model, calibration=x[:500])
+
 Names are imported when they are first used, so that `import tkit` costs nothing. The functions are verbs (`tkit.fit`,
 `tkit.export`), the packages nouns (`tkit.training`, `tkit.conversion`).
 """
@@ -12,6 +16,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tkit.compressible.schedule import Schedule as Schedule
+    from tkit.compressible.stripping import strip as strip
+    from tkit.library.clusterable import clusterable as clusterable
+    from tkit.library.load_model import load_model as load_model
+    from tkit.library.narrow import narrow as narrow
+    from tkit.library.prunable import prunable as prunable
+    from tkit.library.quantize_aware import quantize_aware as quantize_aware
+    from tkit.library.report_on import report_on as report_on
+    from tkit.library.to_tflite import to_tflite as to_tflite
     from tkit.recipe import Recipe as Recipe
     from tkit.recipe_loading import load as load_recipe
     from tkit.recipes import names as list_recipes
@@ -37,10 +50,12 @@ if TYPE_CHECKING:
 _SOURCES = {
     "Recipe": ("tkit.recipe", "Recipe"),
     "Run": ("tkit.run_folder", "Run"),
+    "Schedule": ("tkit.compressible.schedule", "Schedule"),
     "adopt": ("tkit.stages.adopt", "adopt"),
     "bench": ("tkit.stages.bench", "bench"),
     "bench_file": ("tkit.stages.bench_file", "bench_file"),
     "cache": ("tkit.stages.cache", "cache"),
+    "clusterable": ("tkit.library.clusterable", "clusterable"),
     "compress": ("tkit.stages.compress", "compress"),
     "data": ("tkit.stages.data", "data"),
     "doctor": ("tkit.stages.doctor", "doctor"),
@@ -49,20 +64,29 @@ _SOURCES = {
     "fit": ("tkit.stages.fit", "fit"),
     "inspect": ("tkit.stages.inspect", "inspect"),
     "list_recipes": ("tkit.recipes", "names"),
+    "load_model": ("tkit.library.load_model", "load_model"),
     "load_recipe": ("tkit.recipe_loading", "load"),
+    "narrow": ("tkit.library.narrow", "narrow"),
     "predict": ("tkit.stages.predict", "predict"),
+    "prunable": ("tkit.library.prunable", "prunable"),
+    "quantize_aware": ("tkit.library.quantize_aware", "quantize_aware"),
+    "report_on": ("tkit.library.report_on", "report_on"),
     "run": ("tkit.stages.run", "run"),
     "sample": ("tkit.stages.sample", "sample"),
+    "strip": ("tkit.compressible.stripping", "strip"),
+    "to_tflite": ("tkit.library.to_tflite", "to_tflite"),
     "why_int8": ("tkit.stages.why_int8", "why_int8"),
 }
 
 __all__ = [
     "Recipe",
     "Run",
+    "Schedule",
     "adopt",
     "bench",
     "bench_file",
     "cache",
+    "clusterable",
     "compress",
     "data",
     "doctor",
@@ -71,10 +95,17 @@ __all__ = [
     "fit",
     "inspect",
     "list_recipes",
+    "load_model",
     "load_recipe",
+    "narrow",
     "predict",
+    "prunable",
+    "quantize_aware",
+    "report_on",
     "run",
     "sample",
+    "strip",
+    "to_tflite",
     "why_int8",
 ]
 

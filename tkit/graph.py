@@ -49,6 +49,11 @@ def one_or_all(tensors: list[Any]) -> Any:
     return tensors[0] if len(tensors) == 1 else tensors
 
 
+def flattened(model: keras.Model) -> keras.Model:
+    """The same layers with a list of inputs and of outputs, or the only one alone, whatever structures these had."""
+    return keras.Model(one_or_all(model.inputs), one_or_all(model.outputs), name=model.name)
+
+
 def of_size(model: keras.Model, specs: Sequence[TensorSpec]) -> keras.Model:
     """The model for inputs of these very shapes; itself where none of its own has an open size."""
     if not any(None in tensor.shape[1:] for tensor in model.inputs):

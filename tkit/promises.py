@@ -7,6 +7,7 @@ file can be checked against it.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import Field, ValidationError
 
@@ -15,6 +16,9 @@ from tkit_edge.files import write_atomically
 from tkit_edge.inputs.image import Image
 from tkit_edge.json_file import read_json
 from tkit_pipelines.config import Config
+
+if TYPE_CHECKING:
+    import keras
 
 KEPT_FILE = "compress.json"
 MAX_KEPT_BYTES = 64 * 2**20
@@ -78,3 +82,10 @@ class Kept(Config):
         path = folder / KEPT_FILE
         write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
         return path
+
+
+class State(NamedTuple):
+    """A compressed model: a stock float32 functional model, and its promises."""
+
+    model: keras.Model
+    kept: Kept

@@ -9,7 +9,8 @@ import tkit
 from tkit import model_files
 from tkit.compression.proofs import proofs
 from tkit.kernels.masks import as_matrix, sparsity_of
-from tkit.kernels.viewed import kernel_of, scale_shape, stock, view, with_kernels
+from tkit.kernels.scales import scale_shape
+from tkit.kernels.viewed import kernel_of, stock, view, with_kernels
 from tkit.passes.attention import MASKED, by_head
 from tkit.promises import Kept
 from tkit.quantization.rules import Rules

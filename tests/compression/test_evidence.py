@@ -9,8 +9,8 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 import tkit
 from tkit import model_files
+from tkit.compressible.rounding import Rounding, fixed_scales, rounded
 from tkit.compression.proofs import proofs
-from tkit.compression.quantization import Rounding, fixed_scales, rounded
 from tkit.conversion.converter import Converter
 from tkit.conversion.edited import _Builder
 from tkit.conversion.quantized import convert_quantized, converted

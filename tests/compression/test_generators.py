@@ -10,7 +10,6 @@ from tkit.compression.channels.narrowing import mask, narrow
 from tkit.compression.cost import cost
 from tkit.compression.ledger import Ledger
 from tkit.compression.proofs import proofs
-from tkit.compression.step import State
 from tkit.compression.steps.channels import Channels
 from tkit.compression.steps.cluster import Cluster
 from tkit.compression.steps.prune import Prune
@@ -24,7 +23,7 @@ from tkit.conversion.golden import golden_samples
 from tkit.conversion.quantized import convert_quantized, converted
 from tkit.models import Spec
 from tkit.models.dcgan import DCGAN
-from tkit.promises import Kept
+from tkit.promises import Kept, State
 from tkit.quantization.graph import quantized
 from tkit.tasks.generation import Generation
 from tkit.training.config import Fit

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from tkit.compression.proofs import proofs
-from tkit.compression.step import State
 from tkit.compression.steps.quantize import Quantize
 from tkit.conversion.quantized import convert_quantized
 from tkit.integer.model import IntegerModel
 from tkit.kernels.exported import kernels
-from tkit.kernels.viewed import code_scales, int4_scales, scale_shape
-from tkit.promises import Clusters, Kept
+from tkit.kernels.scales import code_scales, int4_scales, scale_shape
+from tkit.promises import Clusters, Kept, State
 from tkit.quantization.graph import quantized
 from tkit_edge import anatomy, flatbuffer
 from tkit_edge.errors import InputError

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
-from tkit.compression.quantization import Rounding, rounded
+from tkit.compressible.rounding import Rounding, rounded
 from tkit.conversion.quantized import convert_quantized
 from tkit.kernels.viewed import stock, view
 from tkit.passes.decomposition import decomposed

@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 from keras import layers
 
+from tkit.compressible.quantized import Calibrated
+from tkit.compressible.schedule import ScheduleOfCopy
 from tkit.compression.proofs import proofs
-from tkit.compression.step import State
 from tkit.compression.steps.quantize import Quantize
 from tkit.conversion.quantized import convert_quantized
-from tkit.kernels.viewed import scale_shape, with_kernels
+from tkit.kernels.scales import scale_shape
+from tkit.kernels.viewed import with_kernels
 from tkit.passes.folding import fold
-from tkit.promises import Clusters, Kept
-from tkit.quantization.graph import int8_graph, quantized, quantizers
-from tkit.quantization.ranges import ranges
+from tkit.promises import Clusters, Kept, State
+from tkit.quantization.graph import quantized, quantizers
 from tkit.training.checkpoint import Checkpoints
 from tkit.training.optimizers.adamw import AdamW
 from tkit.training.saving import Saving
@@ -142,30 +143,22 @@ def test_training_wins_back_what_coarse_weights_lose(trained, work, images, accu
 
 
 def test_ranges_move_in_training_and_then_stay(trained, work):
-    from tkit.quantization.fake_quant import FreezeRanges
-
-    model = fold(trained)
-    found = ranges(model, work.calibration(50), "minmax")
     seen = []
 
     class Watch(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             made = quantizers(self.model)
-            seen.append((batch, float(made["stem_relu"].high.numpy()), float(made["image"].high.numpy())))
+            seen.append((float(made["stem_relu"].high.numpy()), float(made["image"].high.numpy())))
 
-    graph = int8_graph(model, found, moving=True)
-    until = work.steps_per_epoch // 2
-    work.train(
-        graph,
-        epochs=1,
-        optimizer=AdamW(learning_rate=1e-3),
-        callbacks=[FreezeRanges(work.steps_per_epoch, until), Watch()],
-    )
-    moving = [high for batch, high, _ in seen if batch < until]
-    after = [high for batch, high, _ in seen if batch >= until + 4]  # a call into TensorFlow makes five steps
-    assert len(set(moving)) == len(moving)
-    assert len(after) > 1 and len(set(after)) == 1
-    assert {pixels for _, _, pixels in seen} == {255.0}
+    state = State(trained, Kept())
+    settings = {"method": "minmax", "input_range": (0.0, 255.0), "float_layers": (), "int4": ()}
+    aware = Calibrated.of(state, work.calibration(50), **settings).aware()
+    work.train(aware, epochs=2, optimizer=AdamW(learning_rate=1e-3), callbacks=[ScheduleOfCopy(aware), Watch()])
+    highs = [high for high, _ in seen]
+    until = len(seen) * 3 // 4
+    assert len(set(highs[:until])) == until
+    assert len(set(highs[until:])) == 1 < len(highs[until:])
+    assert {pixels for _, pixels in seen} == {255.0}
 
 
 def test_interrupted_training_goes_on_as_if_it_had_not_been(trained, work, tmp_path):

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from tkit.compression.selection import chosen, say_what_stays
+from tkit.compressible.selection import chosen, say_what_stays
 
 
 def test_layers_of_other_kinds_and_frozen_ones_are_named(capsys):

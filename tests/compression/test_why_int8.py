@@ -17,13 +17,12 @@ from tkit.compression.diagnosis.remedies import written
 from tkit.compression.diagnosis.sensitivity import sensitivity_analysis
 from tkit.compression.diagnosis.sites import Site, Switches
 from tkit.compression.proofs import proofs
-from tkit.compression.step import State
 from tkit.compression.steps.quantize import Quantize
 from tkit.compression.workbench import Workbench
 from tkit.conversion.quantized import convert_quantized
 from tkit.kernels.exported import kernels
 from tkit.passes.folding import fold
-from tkit.promises import Kept
+from tkit.promises import Kept, State
 from tkit.quantization.graph import quantized
 from tkit.recipe_loading import load
 from tkit.stages._common import load_data

@@ -10,9 +10,10 @@ import numpy as np
 from tkit import console
 from tkit.arrays import count, fed, named, part
 from tkit.compression.batch_statistics import at_once
-from tkit.compression.step import State, Step
+from tkit.compression.step import Step
 from tkit.compression.workbench import Workbench
 from tkit.conversion.calibration import stratified_places
+from tkit.promises import State
 from tkit.quantization.graph import quantized
 from tkit_edge.errors import DivergedError
 from tkit_edge.tensors import Arrays

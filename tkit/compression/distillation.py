@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from tkit import model_files
 from tkit.compression.default_optimizer import default_optimizer
-from tkit.compression.step import State
 from tkit.compression.workbench import Workbench
 from tkit.graph import of_size
 from tkit.keras_internals import producer
 from tkit.kernels.viewed import stock, view
+from tkit.promises import State
 from tkit.training.optimizers import Optimizer
 from tkit.training.precision import choose
 from tkit.training.twin import training_twin

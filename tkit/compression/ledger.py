@@ -12,12 +12,12 @@ import numpy as np
 
 from tkit._quiet import chatter_dropped
 from tkit.compression.cost import ALLOWED
-from tkit.compression.step import State
 from tkit.compression.workbench import Workbench
 from tkit.conversion.converter import Converter, file_outputs
 from tkit.conversion.quantized import converted
 from tkit.kernels.exported import kernels
 from tkit.kernels.viewed import kernel_of, with_kernels
+from tkit.promises import State
 from tkit_edge import anatomy, flatbuffer
 from tkit_edge.outputs import Measure
 from tkit_edge.outputs.classes import Classes

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import keras
-
-from tkit import console
+from tkit.compressible.pruned import pruned
+from tkit.compressible.schedule import ScheduleOfCopy
+from tkit.compressible.stripping import stripped
 from tkit.compression.default_optimizer import default_optimizer
 from tkit.compression.distillation import Distillation
-from tkit.compression.selection import chosen, say_what_stays
-from tkit.compression.step import State
 from tkit.compression.workbench import Workbench
-from tkit.kernels.masks import Masks, MaskSchedule, sparsity_of
-from tkit.kernels.viewed import kernel_of, stock, view
+from tkit.kernels.masks import Masks
+from tkit.promises import State
 from tkit.training.optimizers import Optimizer
-from tkit_edge.errors import InputError
 
 
 def prune(
@@ -44,41 +41,15 @@ def prune(
         teacher: the run to distil from.
 
     Raises:
-        InputError: as `prunable`.
+        InputError: as `prunable_layers`.
     """
-    layers = prunable(state.model, masks, skip)
-    names = [layer.name for layer in layers]
-    say_what_stays(state.model, layers, "prune")
-    dense = [layer.name for layer in chosen(state.model, skip, "prune") if layer.name not in names]
-    if dense:
-        console.say(f"prune: {masks.size} doesn't divide the kernels of {', '.join(dense)}: they stay dense")
-    masked = view(state.model, {name: [("masked", {})] for name in dict.fromkeys([*state.kept.pruned, *names])})
-    schedule = MaskSchedule(
-        masks,
-        {layer.name: kernel_of(layer).numpy() != 0 for layer in layers},
-        total=epochs * work.steps_per_epoch,
-        gradual=gradual,
-    )
+    masked = pruned(state, masks, skip=skip, gradual=gradual)
     work.train(
         masked,
         epochs=epochs,
         optimizer=work.optimizer(optimizer, lambda: default_optimizer(state.model, rate)),
-        callbacks=[schedule],
+        callbacks=[ScheduleOfCopy(masked)],
         objective=Distillation(teacher, state.model, work) if teacher else None,
         l2=work.fit.l2,
     )
-    model = stock(masked)
-    pruned = {name: sparsity_of(model.get_layer(name)) for name in names}
-    return State(model, state.kept.model_copy(update={"pruned": {**state.kept.pruned, **pruned}}))
-
-
-def prunable(model: keras.Model, masks: Masks, skip: Sequence[str]) -> list[keras.layers.Layer]:
-    """The layers whose kernels `masks` fit, less those that `skip` names.
-
-    Raises:
-        InputError: there are none, or `skip` names a layer that isn't there.
-    """
-    layers = [layer for layer in chosen(model, skip, "prune") if masks.fits(layer)]
-    if not layers:
-        raise InputError(f"prune: {masks.size} divides the kernel of no layer. Choose another size.")
-    return layers
+    return stripped(masked)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator
 
-from tkit.promises import Kept
+from tkit.promises import State
 from tkit_pipelines.config import Component
 
 if TYPE_CHECKING:
@@ -22,13 +22,6 @@ def _split(value: Any) -> Any:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 """Names of layers; as text `one+another`."""
-
-
-class State(NamedTuple):
-    """A step's input and output: a stock float32 functional model, and its promises."""
-
-    model: keras.Model
-    kept: Kept
 
 
 class Step(Component):

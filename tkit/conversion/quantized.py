@@ -17,7 +17,8 @@ from tkit.conversion.explanation import float_operators
 from tkit.conversion.fusible_relus import with_fusible_relus
 from tkit.conversion.int4 import packed
 from tkit.graph import Part, calls, clone, fresh, loaded, names, rewritten
-from tkit.kernels.viewed import LARGEST_CODE, kernel_of, scale_shape, view, with_kernels
+from tkit.kernels.scales import LARGEST_CODE, scale_shape
+from tkit.kernels.viewed import kernel_of, view, with_kernels
 from tkit.promises import Kept, Quantized
 from tkit.quantization.graph import quantized
 from tkit.quantization.rules import Rules

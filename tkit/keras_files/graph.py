@@ -28,13 +28,18 @@ _PASSING = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Dropout, ke
 _PASSING_OPERATIONS = ("Reshape", "Squeeze", "Cast", "Copy")
 
 
-def flat(model: keras.Model, front: Sequence[Operation] = ()) -> keras.Model:
+def flat(model: keras.Model, front: Sequence[Operation] = (), names: Sequence[str] | None = None) -> keras.Model:
     """A functional model of `model`'s own layers, nested models flattened, with the operations of `front` before it.
 
-    Each layer and operation gets a unique name; the input of a model of one image is called `image`. The result shares
-    the layers and their weights with `model`; `float32` returns one with separate weights.
+    Each layer and operation gets a unique name. The result shares the layers and their weights with `model`; `float32`
+    returns one with separate weights.
+
+    Args:
+        model: functional or Sequential.
+        front: operations on the only input.
+        names: of the inputs; by default their own, and `image` for a model of one image.
     """
-    names = input_names(model)
+    names = names or input_names(model)
     inputs = [
         keras.Input(tensor.shape[1:], dtype=None if "float" in tensor.dtype else tensor.dtype, name=name)
         for tensor, name in zip(model.inputs, names, strict=True)

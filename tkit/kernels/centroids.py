@@ -8,7 +8,8 @@ from typing import Literal
 import keras
 import numpy as np
 
-from tkit.kernels.viewed import LARGEST_CODE, code_scales, kernel_of, rounded_up
+from tkit.kernels.scales import LARGEST_CODE, code_scales, rounded_up
+from tkit.kernels.viewed import kernel_of
 from tkit.promises import Clusters
 
 ITERATIONS = 100

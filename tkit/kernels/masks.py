@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 
 from tkit.kernels.viewed import kernel_of
+from tkit.plan import Plan
 
 FREQUENCY = 100
 """Minimum number of training steps between two updates of the masks."""
@@ -61,34 +62,36 @@ class Masks:
         return [from_matrix(layer, mask).astype(np.float32) for layer, mask in zip(layers, masks, strict=True)]
 
 
-class MaskSchedule(keras.callbacks.Callback):
-    """Updates the masks as sparsity rises; a pure function of the weights, the epoch and the step.
+class MaskPlan(Plan):
+    """Updates the masks as sparsity rises; a pure function of the weights and the step.
 
     Args:
         masks: the rule.
-        before: by layer, where the weights are not yet 0; zeros stay zeros.
+        layers: those that are trained.
+        nonzero: of each, where the weights are not yet 0; zeros stay zeros.
         total: steps of the fine-tuning.
         gradual: whether sparsity rises, or is at its target from the start.
     """
 
-    def __init__(self, masks: Masks, before: Mapping[str, np.ndarray], *, total: int, gradual: bool) -> None:
-        super().__init__()
-        self.masks, self.before, self.gradual = masks, before, gradual
+    def __init__(
+        self,
+        masks: Masks,
+        layers: Sequence[keras.layers.Layer],
+        nonzero: Sequence[np.ndarray],
+        *,
+        total: int,
+        gradual: bool,
+    ) -> None:
+        self.masks, self.layers, self.nonzero = masks, layers, nonzero
         self.last = int(total * RISE) if gradual else 0
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+    def epoch_begins(self, step: int) -> None:
         """Sets the initial masks in the first epoch."""
-        self.first = epoch * self.params["steps"]
-        if epoch == 0 and int(self.model.optimizer.iterations.numpy()) == 0:
+        if step == 0:
             self._update(0)
 
-    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Records the first step of a call into TensorFlow."""
-        self.began = batch
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+    def after(self, begun: int, done: int) -> None:
         """Updates the masks when they are due."""
-        begun, done = self.first + self.began, self.first + batch + 1
         every = max(1, min(FREQUENCY, self.last // 10))
         if begun < self.last and (begun // every < done // every or done >= self.last):
             self._update(done)
@@ -96,9 +99,13 @@ class MaskSchedule(keras.callbacks.Callback):
     def _update(self, step: int) -> None:
         progress = min(step / self.last, 1.0) if self.last else 1.0
         share = 1.0 - (1.0 - progress) ** 3
-        layers = [self.model.get_layer(name) for name in self.before]
-        for layer, mask in zip(layers, self.masks.make(layers, share), strict=True):
-            layer.views["masked"].mask.assign(mask * self.before[layer.name])
+        made = self.masks.make(self.layers, share)
+        new = [mask * nonzero for mask, nonzero in zip(made, self.nonzero, strict=True)]
+        now = [layer.views["masked"].mask for layer in self.layers]
+        # A model that is trained again, after a schedule that has ended, keeps its zeros.
+        if sum(map(np.count_nonzero, new)) <= sum(np.count_nonzero(mask.numpy()) for mask in now):
+            for mask, value in zip(now, new, strict=True):
+                mask.assign(value)
 
 
 def as_matrix(layer: keras.layers.Layer, kernel: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 
 from tkit.graph import Part, calls, chained, clone, copied, fresh, loaded, names, rewritten, users
 from tkit.keras_internals import nodes, producer
-from tkit.kernels.viewed import scale_shape
+from tkit.kernels.scales import scale_shape
 
 _LINEAR = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Conv2DTranspose, keras.layers.Dense)
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tkit.graph import Part, chained, clone, copied, fresh, loaded, names, rewritten
-from tkit.kernels.viewed import scale_shape
+from tkit.kernels.scales import scale_shape
 from tkit.promises import Clusters
 from tkit_edge.errors import InputError
 

@@ -6,16 +6,20 @@ Inference", section 3.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tkit.plan import Plan
+
 CODES = 255
 """Steps between the smallest and the largest int8 code."""
 
 
+@keras.saving.register_keras_serializable("tkit.layers")
 class FakeQuant(keras.layers.Layer):
     """Rounds float32 activations to the nearest of 256 values in a range; the gradient passes within the range.
 
@@ -84,6 +88,7 @@ class FakeQuant(keras.layers.Layer):
         return {**super().get_config(), **own}
 
 
+@keras.saving.register_keras_serializable("tkit.layers")
 class StaysFloat(keras.layers.Layer):
     """The identity, after a layer that computes in float: without it the converter would convert that layer to int8
     too.
@@ -115,31 +120,24 @@ def _straight_through(values: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> Any
     return tf.quantization.fake_quant_with_min_max_vars(values, low, high), gradient
 
 
-class FreezeRanges(keras.callbacks.Callback):
-    """Ranges move until a given step of training, then are frozen: a function of epoch and step only.
+class FreezeRanges(Plan):
+    """Ranges move until a given step of training, then are frozen.
 
     Args:
-        steps_per_epoch: of the training.
-        until: the step, counted from the training's first.
+        quantizers: the layers whose ranges they are.
+        until: the step.
     """
 
-    def __init__(self, steps_per_epoch: int, until: int) -> None:
-        super().__init__()
-        self.steps_per_epoch, self.until = steps_per_epoch, until
-        self._epoch = 0
+    def __init__(self, quantizers: Sequence[FakeQuant], until: int) -> None:
+        self.quantizers, self.until = quantizers, until
         self._moves: float | None = None
 
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Records the epoch."""
-        self._epoch = epoch
-
-    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+    def before(self, step: int) -> None:
         """Starts and stops the ranges."""
-        moves = float(self._epoch * self.steps_per_epoch + batch < self.until)
+        moves = float(step < self.until)
         if moves != self._moves:
-            for layer in self.model.layers:
-                if isinstance(layer, FakeQuant):
-                    layer.moves.assign(moves)
+            for layer in self.quantizers:
+                layer.moves.assign(moves)
             self._moves = moves
 
 

@@ -32,6 +32,7 @@ JUST_ABOVE_1 = float(np.nextafter(np.float32(1), np.float32(2)))
 """Multiplying by this requantizes a tensor; the converter would remove a multiplication by 1."""
 
 
+@keras.saving.register_keras_serializable("tkit.layers")
 class Operator(layers.Layer):
     """One operator of the runtime, with a number or an array.
 

@@ -14,7 +14,8 @@ from keras import layers
 
 from tkit.graph import fresh, names, users
 from tkit.keras_internals import nodes, producer
-from tkit.kernels.viewed import LARGEST_CODE, code_scales, scale_shape, with_kernels
+from tkit.kernels.scales import LARGEST_CODE, code_scales, scale_shape
+from tkit.kernels.viewed import with_kernels
 from tkit.quantization.fake_quant import CODES
 from tkit.quantization.functions import Function, Tensors, activation, function_parts
 from tkit.quantization.kinds import BOUNDED, FUSED, affine_of, function_of, kind_of

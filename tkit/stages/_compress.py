@@ -18,11 +18,11 @@ from tkit import console, files, model_files
 from tkit.compression.cost import applied
 from tkit.compression.distillation import SELF
 from tkit.compression.ledger import Ledger
-from tkit.compression.step import State, Step
+from tkit.compression.step import Step
 from tkit.compression.workbench import Workbench
 from tkit.graph import of_size
 from tkit.passes.decomposition import decomposed
-from tkit.promises import Kept
+from tkit.promises import Kept, State
 from tkit.run_folder import Run
 from tkit.stages import _companion
 from tkit.stages import _setup as setup

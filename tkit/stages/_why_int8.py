@@ -14,14 +14,13 @@ from tkit.compression.diagnosis.effect import compared
 from tkit.compression.diagnosis.remedies import written
 from tkit.compression.diagnosis.sensitivity import Sensitivity, sensitivity_analysis
 from tkit.compression.diagnosis.sensitivity_plot import sensitivity_png
-from tkit.compression.step import State
 from tkit.compression.steps.quantize import Quantize
 from tkit.compression.workbench import Workbench
 from tkit.conversion.converter import file_outputs
 from tkit.conversion.quantized import convert_quantized
 from tkit.graph import of_size
 from tkit.passes.decomposition import decomposed
-from tkit.promises import Kept
+from tkit.promises import Kept, State
 from tkit.run_folder import Run
 from tkit.stages._common import data_of
 from tkit.stages._compress import settings_of

@@ -22,6 +22,7 @@ _PIXEL = 4
 """Channels of pixels at most."""
 
 
+@keras.saving.register_keras_serializable("tkit.layers")
 class StridedConv2D(keras.layers.Conv2D):
     """As `keras.layers.Conv2D` up to rounding, for layers that `faster` names."""
 
@@ -30,6 +31,7 @@ class StridedConv2D(keras.layers.Conv2D):
         return _down(inputs, tf.convert_to_tensor(kernel))
 
 
+@keras.saving.register_keras_serializable("tkit.layers")
 class StridedConv2DTranspose(keras.layers.Conv2DTranspose):
     """As `keras.layers.Conv2DTranspose` up to rounding, for layers that `faster` names."""
 

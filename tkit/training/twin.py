@@ -13,11 +13,12 @@ import tensorflow as tf
 
 from tkit.graph import clone, cloned
 from tkit.keras_internals import producer
-from tkit.training.strided import faster
+from tkit.training.strided import StridedConv2D, StridedConv2DTranspose, faster
 
 _KERNELS = ("kernel_regularizer", "depthwise_regularizer", "pointwise_regularizer")
 
 
+@keras.saving.register_keras_serializable("tkit.layers")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalization whose training branch is TensorFlow's one fused kernel instead of a dozen small ones.
 
@@ -65,6 +66,26 @@ def training_twin(model: keras.Model, policy: str, l2: float) -> keras.Model:
         return clone(layer, other, **changes)
 
     return cloned(model, made)
+
+
+def untwinned(model: keras.Model) -> keras.Model:
+    """The inverse of `training_twin`: stock layers in float32; `model` itself where nothing has to change.
+
+    Layers with a view keep it.
+    """
+    stock = {
+        FusedBatchNormalization: keras.layers.BatchNormalization,
+        StridedConv2D: keras.layers.Conv2D,
+        StridedConv2DTranspose: keras.layers.Conv2DTranspose,
+    }
+
+    def changed(layer: Any) -> bool:
+        return type(layer) in stock or getattr(layer, "compute_dtype", "float32") != "float32"
+
+    def made(layer: Any) -> Any:
+        return clone(layer, stock.get(type(layer)), dtype="float32") if changed(layer) else clone(layer)
+
+    return cloned(model, made) if any(map(changed, model.operations)) else model
 
 
 def _fusable(layer: keras.layers.Layer) -> bool:

@@ -14,10 +14,10 @@ from tkit.compression.channels import ranking
 from tkit.compression.channels.latency import choose, kept
 from tkit.compression.channels.narrowing import narrow
 from tkit.compression.default_optimizer import default_optimizer
-from tkit.compression.step import State
 from tkit.compression.workbench import Workbench
 from tkit.graph import one_or_all
 from tkit.kernels.viewed import kernel_of, with_kernels
+from tkit.promises import State
 from tkit.training.optimizers import Optimizer
 from tkit_edge.errors import InputError
 from tkit_edge.outputs.classes import Classes
@@ -57,19 +57,36 @@ def prune_channels(
     Raises:
         InputError: the model is pruned, clustered or quantized, or the widths can't be.
     """
+    check_dense(state)
+    importance = _importance(state.model, work, by, samples)
+    if widths is None:
+        widths = work.remember("widths", lambda: measured(state.model, importance, speedup))
+    made = narrowed(state, importance, widths)
+    chosen = None if as_run else work.optimizer(optimizer, lambda: default_optimizer(made.model, RATE))
+    work.train(made.model, epochs=epochs, optimizer=chosen, l2=work.fit.l2)
+    return made
+
+
+def check_dense(state: State) -> None:
+    """Raises InputError for a model whose weights hold promises that narrowing would break."""
     if state.kept.pruned or state.kept.clustered or state.kept.quantized:
         raise InputError("channels: the model is pruned, clustered or quantized already. Put channels before.")
-    importance = _importance(state.model, work, by, samples)
 
-    def measured() -> dict[str, int]:
-        choice = choose(state.model, importance, speedup)
-        console.say(f"channels: {choice.timing.ratio:.2f} times as fast: {_listed(choice.widths)}")
-        return dict(choice.widths)
 
-    left = widths if widths is not None else work.remember("widths", measured)
-    model = narrow(state.model, kept(importance, left))
-    chosen = None if as_run else work.optimizer(optimizer, lambda: default_optimizer(model, RATE))
-    work.train(model, epochs=epochs, optimizer=chosen, l2=work.fit.l2)
+def measured(model: keras.Model, importance: ranking.Importance, speedup: float) -> dict[str, int]:
+    """The widths at which the model's int8 file is `speedup` times as fast; raises like `latency.choose`."""
+    choice = choose(model, importance, speedup)
+    console.say(f"channels: {choice.timing.ratio:.2f} times as fast: {_listed(choice.widths)}")
+    return dict(choice.widths)
+
+
+def narrowed(state: State, importance: ranking.Importance, widths: Mapping[str, int]) -> State:
+    """A smaller model of the same layers, with the most important channels of each group that `widths` names.
+
+    Raises:
+        InputError: an unknown group or an impossible width.
+    """
+    model = narrow(state.model, kept(importance, widths))
     shapes = {layer.name: tuple(kernel_of(layer).shape) for layer in with_kernels(model)}
     return State(model, state.kept.model_copy(update={"shapes": shapes}))
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from tkit.compression.diagnosis.observations import Seen
-from tkit.kernels.viewed import LARGEST_CODE
+from tkit.kernels.scales import LARGEST_CODE
 from tkit.quantization.fake_quant import CODES
 
 Name = Literal[

@@ -14,11 +14,11 @@ from tkit.compression.diagnosis.effect import Effect, compared
 from tkit.compression.diagnosis.observations import Seen, observe
 from tkit.compression.diagnosis.remedies import MORE, Remedies
 from tkit.compression.diagnosis.sites import Site, Switches
-from tkit.compression.step import State
 from tkit.compression.steps.quantize import Quantize
 from tkit.compression.workbench import Workbench
-from tkit.kernels.viewed import scale_shape
+from tkit.kernels.scales import scale_shape
 from tkit.passes.folding import fold
+from tkit.promises import State
 from tkit_edge.tensors import Arrays
 from tkit_pipelines.dataset import Examples
 from tkit_pipelines.progress import progress

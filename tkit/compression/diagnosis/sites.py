@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from tkit.arrays import count, fed, named, part
-from tkit.compression.step import State
 from tkit.graph import clone, cloned, one_or_all
 from tkit.keras_internals import nodes
 from tkit.kernels.viewed import kernel_of, with_kernels
+from tkit.promises import State
 from tkit.quantization.fake_quant import FakeQuant
 from tkit.quantization.graph import quantized, quantizers
 from tkit_edge.tensors import Arrays, TensorSpec

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from tkit.compression.step import Names, State, Step
+from tkit.compression.step import Names, Step
+from tkit.promises import State
 from tkit.training.optimizers import Optimizer
 from tkit.training.optimizers.adamw import AdamW
 from tkit_pipelines.config import OneOf
@@ -49,9 +50,10 @@ class Cluster(Step):
 
     def check(self, model: keras.Model, work: Workbench) -> None:
         """Raises InputError where no kernel has two weights to share, or `skip` names what isn't there."""
-        from tkit.compression import clustering
+        from tkit.compressible.clustered import clusterable_layers
+        from tkit.passes.folding import fold
 
-        clustering.check(model, self.skip)
+        clusterable_layers(fold(model), self.skip)
 
     def apply(self, state: State, work: Workbench) -> State:
         """Batch normalization is folded in first: it would scale shared values apart."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from tkit.compression.step import Names, State, Step
+from tkit.compression.step import Names, Step
+from tkit.promises import State
 from tkit.training.optimizers import Optimizer
 from tkit_pipelines.config import OneOf
 
@@ -81,9 +82,9 @@ class Prune(Step):
 
     def check(self, model: keras.Model, work: Workbench) -> None:
         """Raises InputError where no kernel can be pruned so, or `skip` names a layer that isn't there."""
-        from tkit.compression import pruning
+        from tkit.compressible.pruned import prunable_layers
 
-        pruning.prunable(model, self._masks, self.skip)
+        prunable_layers(model, self.masks, self.skip)
 
     def apply(self, state: State, work: Workbench) -> State:
         """Masked fine-tuning; zeros of before stay zeros."""
@@ -92,7 +93,7 @@ class Prune(Step):
         return pruning.prune(
             state,
             work,
-            self._masks,
+            self.masks,
             skip=self.skip,
             gradual=self.schedule == "polynomial",
             rate=RATE,
@@ -102,7 +103,8 @@ class Prune(Step):
         )
 
     @property
-    def _masks(self) -> Masks:
+    def masks(self) -> Masks:
+        """The rule for its masks."""
         from tkit.kernels.masks import Masks
 
         kept, _, of = (self.pattern or "").partition(":")

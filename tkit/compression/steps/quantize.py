@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from tkit.compression.step import Names, State, Step
+from tkit.compression.step import Names, Step
+from tkit.promises import State
 from tkit.training.optimizers import Optimizer
 from tkit.training.optimizers.adamw import AdamW
 from tkit_pipelines.config import OneOf

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from tkit.compression.step import Names, State, Step
+from tkit.compression.step import Names, Step
 from tkit.compression.steps.cluster import Cluster
+from tkit.promises import State
 from tkit.training.optimizers import Optimizer
 from tkit_pipelines.config import OneOf
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from tkit.compression.step import Names, State, Step
+from tkit.compression.step import Names, Step
 from tkit.compression.steps.prune import RATE, Prune
+from tkit.promises import State
 from tkit.training.optimizers import Optimizer
 from tkit.training.optimizers.sgd import SGD
 from tkit_pipelines.config import OneOf

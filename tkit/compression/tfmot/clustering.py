@@ -8,12 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from tkit.compression.step import State
 from tkit.compression.tfmot.fine_tuning import chosen_for_tfmot, fit, refuse, tfmot
 from tkit.compression.workbench import Workbench
-from tkit.kernels.viewed import scale_shape
+from tkit.kernels.scales import scale_shape
 from tkit.passes.folding import factors, fold
-from tkit.promises import Clusters
+from tkit.promises import Clusters, State
 from tkit.training.optimizers import Optimizer
 from tkit_edge.errors import InputError
 

@@ -18,10 +18,10 @@ import tensorflow as tf
 
 from tkit import console
 from tkit._quiet import chatter_dropped
-from tkit.compression.selection import chosen
-from tkit.compression.step import State
+from tkit.compressible.selection import chosen
 from tkit.compression.workbench import Workbench
 from tkit.kernels.viewed import with_kernels
+from tkit.promises import State
 from tkit.tasks.classification import Classification
 from tkit.training.optimizers import Optimizer
 from tkit.training.optimizers.adamw import AdamW

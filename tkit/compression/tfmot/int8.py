@@ -14,7 +14,8 @@ from tkit.compression.tfmot.fine_tuning import tfmot
 from tkit.compression.tfmot.keras2 import affine_layer
 from tkit.graph import cloned
 from tkit.keras_internals import nodes, producer
-from tkit.kernels.viewed import LARGEST_CODE, scale_shape, with_kernels
+from tkit.kernels.scales import LARGEST_CODE, scale_shape
+from tkit.kernels.viewed import with_kernels
 from tkit.passes.folding import factors, fold
 from tkit.promises import Clusters, Quantized
 from tkit.quantization.fake_quant import nudged

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tkit.compression.step import State
 from tkit.compression.tfmot.fine_tuning import chosen_for_tfmot, fit, refuse, tfmot
 from tkit.compression.workbench import Workbench
 from tkit.kernels.masks import FREQUENCY, RISE, sparsity_of
+from tkit.promises import State
 from tkit.training.optimizers import Optimizer
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import keras
 
-from tkit.compression.step import State
 from tkit.compression.tfmot.fine_tuning import fit, refuse, tfmot
 from tkit.compression.workbench import Workbench
 from tkit.passes.folding import fold
 from tkit.passes.unfolding import unfold
+from tkit.promises import State
 from tkit.quantization.ranges import ranges
 from tkit.training.optimizers import Optimizer
 from tkit_edge.errors import InputError

@@ -1,0 +1,1 @@
+"""tkit's functions for training loops of one's own: they take and give `keras.Model`s."""
