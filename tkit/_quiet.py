@@ -23,14 +23,13 @@ from types import ModuleType
 
 from tkit import console
 
-CHATTER = re.compile(
+_CHATTER = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog\(\)"
     rb"|[IWE]\d{4} .*\b(port|cudart_stub|cuda_platform|cpu_feature_guard|computation_placer|util)\.cc:\d+\]"
     rb"|[IWE]\d{4} .*Unable to register cu\w+ factory"
     rb"|To enable the following instructions: .* rebuild TensorFlow"
     rb"|INFO: Created TensorFlow Lite XNNPACK delegate"
 )
-"""Lines of TensorFlow that say nothing about the program."""
 
 _LOGGERS = ("tensorflow", "absl", "h5py")
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
@@ -114,7 +113,7 @@ def chatter_dropped(everything: bool = False) -> Iterator[None]:
             os.close(saved)
             caught.seek(0)
             for line in caught:
-                if not everything and not CHATTER.match(line):
+                if not everything and not _CHATTER.match(line):
                     console.rest()
                     os.write(2, line)
 
