@@ -13,6 +13,7 @@ Names are imported when they are first used, so that `import tkit` costs nothing
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tkit.stages.bench import bench as bench
     from tkit.stages.bench_file import bench_file as bench_file
     from tkit.stages.cache import cache as cache
+    from tkit.stages.compare import compare as compare
     from tkit.stages.compress import compress as compress
     from tkit.stages.data import data as data
     from tkit.stages.doctor import doctor as doctor
@@ -56,6 +58,7 @@ _SOURCES = {
     "bench_file": ("tkit.stages.bench_file", "bench_file"),
     "cache": ("tkit.stages.cache", "cache"),
     "clusterable": ("tkit.library.clusterable", "clusterable"),
+    "compare": ("tkit.stages.compare", "compare"),
     "compress": ("tkit.stages.compress", "compress"),
     "data": ("tkit.stages.data", "data"),
     "doctor": ("tkit.stages.doctor", "doctor"),
@@ -87,6 +90,7 @@ __all__ = [
     "bench_file",
     "cache",
     "clusterable",
+    "compare",
     "compress",
     "data",
     "doctor",
@@ -123,3 +127,9 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, "__version__"})
+
+
+if "ipykernel" in sys.modules:  # in a notebook TensorFlow is often imported by hand, after this
+    from tkit import _quiet
+
+    _quiet.silence_import()

@@ -16,16 +16,17 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from tkit import console
+from tkit_pipelines import notebook
 
 _CHATTER = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog\(\)"
-    rb"|[IWE]\d{4} .*\b(port|cudart_stub|cuda_platform|cpu_feature_guard|computation_placer|util)\.cc:\d+\]"
+    rb"|[IWE]\d{4} .*\b(port|cudart_stub|cuda_platform|cpu_feature_guard|computation_placer|util|node_def_util)\.cc:\d+\]"
     rb"|[IWE]\d{4} .*Unable to register cu\w+ factory"
     rb"|To enable the following instructions: .* rebuild TensorFlow"
     rb"|INFO: Created TensorFlow Lite XNNPACK delegate"
@@ -48,12 +49,17 @@ def silence() -> None:
     """
     global _silent
     _silent = True
-    os.environ.setdefault(_LEVEL, "3")
+    silence_import()
     warnings.filterwarnings("ignore", module=r"(tensorflow|keras|h5py|google)\.")
     _errors_only("matplotlib")  # where it may not write its cache
     if "tensorflow" in sys.modules:
         _errors_only(*_LOGGERS)
-    elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+
+
+def silence_import() -> None:
+    """TensorFlow's native lines stay away from its import on; its loggers and all warnings are left alone."""
+    os.environ.setdefault(_LEVEL, "3")
+    if "tensorflow" not in sys.modules and not _finders():
         sys.meta_path.insert(0, _Finder())
 
 
@@ -62,25 +68,30 @@ def silenced() -> Iterator[None]:
     """`silence` for a block: what it has changed is as before when the block ends. With -v all is printed.
 
     TensorFlow reads the level of its native lines once, while it is imported: of a TensorFlow that is imported inside
-    they stay away for good, of one that was there before they stay as they are.
+    they stay away for good, of one that was there before they stay as they are; in a notebook, where Python's own lines
+    take another way, the known ones are dropped.
     """
     global _silent
     if _silent or console.level() == "verbose":
         yield
         return
-    variable = os.environ.get(_LEVEL)
+    variable, kept = os.environ.get(_LEVEL), _finders()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), chatter_dropped() if notebook.running() else nullcontext():
             silence()
             yield
     finally:
         _silent = False
-        sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
+        sys.meta_path[:] = [finder for finder in sys.meta_path if finder in kept or finder not in _finders()]
         for name, level in _levels.items():
             logging.getLogger(name).setLevel(level)
         _levels.clear()
         if variable is None:
             os.environ.pop(_LEVEL, None)
+
+
+def _finders() -> list[MetaPathFinder]:
+    return [finder for finder in sys.meta_path if isinstance(finder, _Finder)]
 
 
 def _errors_only(*names: str) -> None:
@@ -135,7 +146,8 @@ class _Finder(MetaPathFinder):
                 with chatter_dropped():
                     execute(module)
                 import_seconds = time.perf_counter() - began
-                _errors_only(*_LOGGERS)
+                if _silent:
+                    _errors_only(*_LOGGERS)
 
             spec.loader.exec_module = quietly  # type: ignore[method-assign]
         return spec

@@ -1,4 +1,7 @@
-"""What tkit reports while it works: to standard error, quiet, normal or verbose; standard output is for results."""
+"""What tkit reports while it works: to standard error, quiet, normal or verbose; standard output is for results.
+
+In a notebook all of it is in the cell's output, its progress as one line.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from tkit_edge.text import fitted, terminal_width
-from tkit_pipelines import spinner
+from tkit_pipelines import notebook, spinner
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,7 +49,7 @@ def console() -> Console:
 
 def live() -> bool:
     """Whether a bar that redraws itself reads well here: a terminal, not a log file, a pipe or a notebook."""
-    return _level != "quiet" and sys.stderr.isatty() and not console().is_jupyter
+    return _level != "quiet" and sys.stderr.isatty() and not notebook.running()
 
 
 def busy(doing: str) -> None:
@@ -78,9 +81,17 @@ def laid_out(text: str, stream: TextIO) -> str:
 
 
 def say(message: str) -> None:
-    """One line of progress, unless quiet."""
+    """One line about what is done, unless quiet."""
     if _level != "quiet":
         _write(laid_out(message, sys.stderr))
+
+
+def progress(message: str) -> None:
+    """The same of what a later line makes worthless: in a notebook, that one replaces it."""
+    if _level != "quiet" and notebook.running():
+        notebook.show(message)
+    else:
+        say(message)
 
 
 def detail(message: str) -> None:
@@ -90,6 +101,9 @@ def detail(message: str) -> None:
 
 
 def _write(text: str, style: str | None = None) -> None:
+    if notebook.running():  # where standard error is red, and rich writes HTML
+        print(text)
+        return
     from rich.text import Text
 
     rest()

@@ -1,4 +1,4 @@
-"""Stage outputs made from a file that has changed since: every reader refuses them."""
+"""Stage outputs that have changed since, or that were made from a file that has: every reader refuses them."""
 
 from __future__ import annotations
 
@@ -37,3 +37,33 @@ def outdated(folder: Path, stages: Mapping[str, Any], key: str) -> Iterator[Path
 def counts(folder: Path, stages: Mapping[str, Any], key: str) -> bool:
     """Whether the stage `key` is finished, and the files that it read are unchanged."""
     return key in stages and not any(outdated(folder, stages, key))
+
+
+def damage(folder: Path, stages: Mapping[str, Any], key: str) -> Iterator[tuple[Path, str]]:
+    """The outputs of the finished stage `key` that are missing or not what it wrote, and which of the two."""
+    for name, digest in stages[key]["outputs"].items():
+        path = folder / name
+        if not path.is_file():
+            yield path, "missing"
+        elif files.sha256(path) != digest:
+            yield path, "damaged: its sha256 is not the manifest's"
+
+
+def remedy(folder: Path, model: str, newest: str | None, key: str) -> str:
+    """What makes the outputs of the stage `key` again.
+
+    Args:
+        folder: the run's.
+        model: the name of its recipe.
+        newest: its newest variant; None where there is none.
+        key: the stage's.
+    """
+    variant, _, stage = key.rpartition("/")
+    if stage == "fit":
+        return f"Train again: tkit fit --recipe {folder / 'recipe.json'}"
+    if stage == "adopt":
+        return f"Adopt the model file again: tkit export {model}.keras --data DATA"
+    if stage == "compress":
+        return f"Make it again: tkit compress {folder} and the steps of {variant}"
+    chosen = f" --variant {variant}" if variant != newest else ""
+    return f"Make it again: tkit {stage} {folder}{chosen}"

@@ -83,10 +83,10 @@ def ending(text: str, width: int) -> str:
     return text if columns(text) <= width else _ELLIPSIS + _head(text[::-1], width - 1)[::-1]
 
 
-def png(figure: Figure) -> bytes:
+def png(figure: Figure, dpi: int = DPI) -> bytes:
     """The figure with everything drawn in it, including beyond its edges, as a PNG file."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.15)
+    figure.savefig(buffer, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.15)
     return buffer.getvalue()
 
 

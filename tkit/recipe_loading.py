@@ -21,6 +21,9 @@ from tkit_pipelines.config import Config, did_you_mean, kinds, parse_value
 from tkit_pipelines.data import Data
 
 Kind = TypeVar("Kind", bound=Data)
+CHANGEABLE = ("compress", "export.", "bench.", "fit.checkpoint.", "data.source")
+"""What may be changed of the recipe of a run whose training has begun; other images are refused when they are
+read."""
 MAX_JSON_BYTES = 2**20  # of a recipe
 _SHOWN = 200  # characters of a wrong value, in a message
 
@@ -137,6 +140,22 @@ def _from_file(path: Path) -> tuple[Recipe, Origin, Kinds]:
             "of your own a kind that tkit doesn't have, and fields that JSON can hold."
         )
     return made, origin, own
+
+
+def with_late_overrides(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
+    """The recipe with overrides of what a training that has begun doesn't depend on.
+
+    Raises:
+        InputError: an override of anything else.
+    """
+    for override in overrides:
+        key = override.partition("=")[0]
+        if not key.startswith(CHANGEABLE):
+            raise InputError(
+                f"{key} can't be changed in a run that has begun: it would be another run. Only these can: "
+                f"{', '.join(CHANGEABLE)}."
+            )
+    return with_overrides(recipe, overrides)
 
 
 def replace(config: Any, key: str, value: str, path: str = "", own: Kinds | None = None) -> Any:

@@ -21,6 +21,11 @@ from tkit.contract import Contract, input_of, output_of
 from tkit.lock import PATIENCE, locked
 from tkit.recipe import Recipe
 from tkit.recipe_loading import Loaded, load, with_overrides
+from tkit.results import run as shown
+from tkit.results.comparison import Comparison
+from tkit.results.display import Display
+from tkit.results.history import History
+from tkit.results.showable import Showable
 from tkit.run_location import existing_folder, new_folder, runs_folder
 from tkit_edge.errors import InputError
 from tkit_edge.inputs import Input
@@ -28,16 +33,15 @@ from tkit_edge.outputs import Output
 from tkit_pipelines.config import did_you_mean
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from tkit_pipelines.splits import Splits
 
 MAKING = ("fit", "adopt", "compress")
 """The stages that make a variant's model."""
-CHANGEABLE = ("compress", "export.", "bench.", "fit.checkpoint.", "data.source")
-"""What may be changed of the recipe of a run whose training has begun; other images are refused when they are
-read."""
 
 
-class Run:
+class Run(Showable):
     """One run folder. `Run.create` makes a new one, `Run.open` reads one that is there."""
 
     def __init__(self, folder: Path, recipe: Recipe, content: dict[str, Any]) -> None:
@@ -120,6 +124,28 @@ class Run:
         """What the model gives."""
         return output_of(self._origin, str(self.folder / manifest.NAME))
 
+    @property
+    def history(self) -> History:
+        """What each epoch of its training reached; InputError where none was recorded."""
+        return History.read(self.folder / "history.csv")
+
+    @property
+    def comparison(self) -> Comparison:
+        """Its variants and their exported files side by side; `tkit.compare` takes several runs."""
+        return shown.comparison(self.folder, self.manifest["stages"], self.variants)
+
+    def display(self) -> Display:
+        """Its recipe and training, over its variants' files."""
+        return shown.display(self.folder, self.recipe, self.manifest["stages"], self.variants)
+
+    def records(self) -> list[dict[str, Any]]:
+        """`comparison`'s."""
+        return self.comparison.records()
+
+    def draw(self, axes: Axes) -> None:
+        """`comparison`'s."""
+        self.comparison.draw(axes)
+
     def contract(self, splits: Splits) -> Contract:
         """What the model takes, gives and learns.
 
@@ -180,24 +206,11 @@ class Run:
 
     def damage(self, key: str) -> Iterator[tuple[Path, str]]:
         """The outputs of the finished stage `key` ("float/fit") that are missing or not what it wrote, and which."""
-        for name, digest in self.manifest["stages"][key]["outputs"].items():
-            path = self.folder / name
-            if not path.is_file():
-                yield path, "missing"
-            elif files.sha256(path) != digest:
-                yield path, "damaged: its sha256 is not the manifest's"
+        return outdated.damage(self.folder, self.manifest["stages"], key)
 
     def remedy(self, key: str) -> str:
         """What makes the outputs of the stage `key` ("float/export") again."""
-        variant, _, stage = key.rpartition("/")
-        if stage == "fit":
-            return f"Train again: tkit fit --recipe {self.folder / 'recipe.json'}"
-        if stage == "adopt":
-            return f"Adopt the model file again: tkit export {self.recipe.name}.keras --data DATA"
-        if stage == "compress":
-            return f"Make it again: tkit compress {self.folder} and the steps of {variant}"
-        chosen = f" --variant {variant}" if [variant] != self.variants[-1:] else ""
-        return f"Make it again: tkit {stage} {self.folder}{chosen}"
+        return outdated.remedy(self.folder, self.recipe.name, next(reversed(self.variants), None), key)
 
     def model_folder(self, variant: str | None = None) -> Path:
         """The folder of a variant's trained model, its files whole; InputError as from `whole`."""
@@ -248,21 +261,6 @@ class Run:
             InputError: an unknown key, or a value of the wrong type.
         """
         return Run(self.folder, with_overrides(self.recipe, overrides), self.manifest) if overrides else self
-
-    def changed(self, overrides: Sequence[str]) -> Recipe:
-        """The recipe with overrides of what a training that has begun doesn't depend on.
-
-        Raises:
-            InputError: an override of anything else.
-        """
-        for override in overrides:
-            key = override.partition("=")[0]
-            if not key.startswith(CHANGEABLE):
-                raise InputError(
-                    f"{key} can't be changed in a run that has begun: it would be another run. Only these can: "
-                    f"{', '.join(CHANGEABLE)}."
-                )
-        return with_overrides(self.recipe, overrides)
 
     def keep_recipe(self, recipe: Recipe) -> None:
         """Makes `recipe` the run's."""

@@ -119,7 +119,7 @@ def dissect(data: bytes, name: str = "the data") -> Anatomy:
     arithmetic = _arithmetic(graph, list(stored.values()))
     return Anatomy(
         bytes=len(data),
-        zip_bytes=_zip_bytes(data),
+        zip_bytes=zip_bytes(data),
         description=storage.description,
         arithmetic=arithmetic,
         graphs=storage.graphs,
@@ -201,7 +201,8 @@ def _bytes_by_kind(total: int, stored: dict[int, Stored], storage: flatbuffer.St
     return found
 
 
-def _zip_bytes(data: bytes) -> int:
+def zip_bytes(data: bytes) -> int:
+    """The size of a file after deflate, as in an app's package or a download."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("model.tflite", data)

@@ -28,15 +28,25 @@ def document_table(report: dict[str, Any], width: int | None = None) -> str:
         report: what `Report.as_dict` gives.
         width: of the terminal; the least important columns are left out until the others fit, by default none.
     """
-    scores = [result["score"]["name"] for result in report["results"] if result["score"] is not None]
-    rows = [(*_COLUMNS, *scores[:1]), *(_row(result, bool(scores)) for result in report["results"])]
-    lines = aligned(rows, left=(0, 4), width=width, spare=[_COLUMNS.index(name) for name in _SPARE])
+    lines = aligned(cells(report), left=(0, 4), width=width, spare=[_COLUMNS.index(name) for name in _SPARE])
+    found = [*remarks(report), *_scores(report)]
+    below = ["", *(fitted(note, width) for note in found)] if found else []
+    return "\n".join([fitted(heading(report), width), "", *lines, *below])
+
+
+def heading(report: dict[str, Any]) -> str:
+    """On what was measured, and with which runtime."""
     machine, runtime = report["machine"], report["runtime"]
     governor = f", governor {machine['governor']}" if machine["governor"] else ""
     cores = counted(machine["cores"], "core")
     where = f"{machine['board'] or machine['cpu']}, {cores}, {machine['arch']}{governor}"
-    head = f"{where}; {runtime['name']} {runtime['version']}, Python {report['python']}"
-    return "\n".join([fitted(head, width), "", *lines, *(fitted(note, width) for note in _notes(report))])
+    return f"{where}; {runtime['name']} {runtime['version']}, Python {report['python']}"
+
+
+def cells(report: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The table's header, and a row per configuration."""
+    scores = [result["score"]["name"] for result in report["results"] if result["score"] is not None]
+    return [(*_COLUMNS, *scores[:1]), *(_row(result, bool(scores)) for result in report["results"])]
 
 
 def aligned(
@@ -104,23 +114,30 @@ def _text(score: dict[str, Any], value: float | None) -> str:
     return f"{value:.2%}" if score["share"] else figure(value)
 
 
-def _notes(report: dict[str, Any]) -> list[str]:
-    notes = []
+def remarks(report: dict[str, Any]) -> list[str]:
+    """What else was noticed: a busy machine, and how long an example takes to be read."""
+    found = []
     warning = busy(report["machine"])
     if warning:
-        notes.append(warning)
+        found.append(warning)
     if reading := report.get("reading"):
-        notes.append(
+        found.append(
             f"{reading['example']}s are read in {figure(reading['p50_ms'])} ms each, which isn't in the times above"
         )
+    return found
+
+
+def _scores(report: dict[str, Any]) -> list[str]:
+    """Each file's score, with its interval."""
+    found = []
     for result in {item["file"]: item for item in report["results"]}.values():
         score = result["score"]
         if score is not None:
             value, low, high = (_text(score, number) for number in (score["value"], *score["interval"]))
             interval = "" if None in score["interval"] else f" (95 % {low} to {high})"
-            notes.append(
+            found.append(
                 f"{result['file']}: {score['name']} {value} {'of' if score['share'] else 'on'} "
                 f"{counted(score['samples'], 'test example')}{interval}; {score['kernels']}, "
                 f"{counted(score['threads'], 'thread')}"
             )
-    return ["", *notes] if notes else []
+    return found

@@ -1,4 +1,4 @@
-"""A progress bar on standard error for work that takes long; quick work shows nothing."""
+"""A progress bar on standard error, in a notebook a line, for work that takes long; quick work shows nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
+
+from tkit_pipelines import notebook
 
 PATIENCE = 2.0  # seconds of work before the bar appears
 
@@ -25,6 +27,10 @@ def progress(description: str, total: int) -> Iterator[Advance]:
         >>> with progress("decoding", 1000) as advance:
         ...     advance(64)
     """
+    if notebook.running():
+        with notebook.one_line():
+            yield _counting(description, total)
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -46,3 +52,16 @@ def progress(description: str, total: int) -> Iterator[Advance]:
     finally:
         if bar.live.is_started:
             bar.stop()
+
+
+def _counting(description: str, total: int) -> Advance:
+    """Counts in a notebook's line."""
+    start, done = time.monotonic(), 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        if time.monotonic() - start > PATIENCE:
+            notebook.show(f"{description} {done:,} of {total:,}")
+
+    return advance

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import tkit
-from tkit.recipe_loading import load
+from tkit.recipe_loading import load, with_late_overrides
 from tkit.run_folder import Run
 from tkit_edge.errors import InputError
 
@@ -64,7 +64,7 @@ def test_the_manifest_has_the_datas_absolute_place_and_digest(made, tmp_path, mo
 def test_a_renamed_class_is_refused_with_both_lists_by_every_stage(made, tmp_path):
     run, moved = copy_of(made, tmp_path)
     tkit.export(run, overrides=moved)
-    run.keep_recipe(run.changed(moved))
+    run.keep_recipe(with_late_overrides(run.recipe, moved))
     (tmp_path / "images" / "a").rename(tmp_path / "images" / "z")
     before = json.loads((run.folder / "manifest.json").read_text())
     stages = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tkit.measures import drop_text
 from tkit.run_folder import Run
 from tkit_edge.outputs import Measure, Output
 from tkit_edge.table import aligned
@@ -27,7 +28,7 @@ def text(result: dict[str, Any], run: Run, width: int | None = None) -> str:
             f"{item['divergence']:.2e}",
             "-" if item["sqnr_db"] is None else f"{item['sqnr_db']:.1f}",
             f"{item['agreement']:.1%}",
-            _drop(item),
+            drop_text(item),
             item["cause"],
         ]
         for item in sites[:_SHOWN]
@@ -63,16 +64,9 @@ def text(result: dict[str, Any], run: Run, width: int | None = None) -> str:
 
 def _file(name: str, figures: dict[str, Any], output: Output) -> str:
     measure = output.measure
-    score = "" if measure is None else f"{_score(figures, measure)}, drop {_drop(figures)} {measure.points}, "
+    score = "" if measure is None else f"{_score(figures, measure)}, drop {drop_text(figures)} {measure.points}, "
     return f"{name}: {score}same {output.answer} {figures['agreement']:.1%}, {figures['bytes']:,} bytes"
 
 
 def _score(figures: dict[str, Any], measure: Measure) -> str:
     return f"{measure.name} {measure.text(figures[measure.key])}"
-
-
-def _drop(figures: dict[str, Any]) -> str:
-    if figures["drop"] is None:
-        return "-"
-    low, high = figures["drop_interval"]
-    return f"{100 * figures['drop']:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"

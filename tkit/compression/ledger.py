@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tkit._quiet import chatter_dropped
+from tkit.compression import ledger_table
 from tkit.compression.cost import ALLOWED
 from tkit.compression.workbench import Workbench
 from tkit.conversion.converter import Converter, file_outputs
@@ -119,28 +120,8 @@ class Ledger:
 
     def text(self, width: int | None = None) -> str:
         """The rows as a table, with the columns that fit `width`, and a sentence per step on what it gained."""
-        score = self._measure.name
-        header = ["step", "weights", "non-zero", "MACs M", "int8 KB", "zip KB", "codes", "p50 ms", score, "drop"]
-        lines = []
-        for row in self.rows:
-            low, high = row["drop_interval"]
-            codes = row["codes"].values()
-            lines.append(
-                [
-                    row["step"],
-                    f"{row['weights']:,}",
-                    f"{row['nonzero'] / row['weights']:.0%}",
-                    "-" if row["macs"] is None else f"{row['macs'] / 1e6:.3f}",
-                    f"{row['bytes'] / 1e3:.1f}",
-                    f"{row['zip_bytes'] / 1e3:.1f}",
-                    f"{max(codes, default=0)}",
-                    f"{row['p50_ms']:.3f}",
-                    self._measure.text(row[self._measure.key]),
-                    f"{100 * row['drop']:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})",
-                ]
-            )
-        spare = [header.index(name) for name in ("codes", "weights", "MACs M", "zip KB")]
-        return "\n".join([*aligned([header, *lines], width=width, spare=spare), "", *self.verdicts()])
+        rows = ledger_table.table(self.rows, self._measure)
+        return "\n".join([*aligned(rows, width=width, spare=ledger_table.SPARE), "", *self.verdicts()])
 
     def verdicts(self) -> list[str]:
         """One sentence per step, compared with the row before it."""
@@ -154,16 +135,21 @@ class Ledger:
                 _smaller(before["float32_bytes"], row["float32_bytes"], "float32 file"),
             ]
             lines.append(f"{row['step']}: {', '.join(parts)}.")
-        first, last = self.rows[0], self.rows[-1]
-        lines += [self._too_much(row) for row in self.rows[1:] if row["cost"] > ALLOWED]
-        if max(last["drop"], last["drop_interval"][1]) > LARGE:
-            lines.append(_large(last, self._measure))
+        first = self.rows[0]
+        lines += self.warnings()
         lines.append(
             f"{self._measure.name.capitalize()}: the int8 file's on {first['samples']} validation "
             f"{self.work.contract.input.example}s; drop in {self._measure.points} against {first['step']}, with its "
             "95 % interval."
         )
         return lines
+
+    def warnings(self) -> list[str]:
+        """One sentence per step that costs too much, and one where the whole drop is, or may be, large."""
+        last = self.rows[-1]
+        found = [self._too_much(row) for row in self.rows[1:] if row["cost"] > ALLOWED]
+        large = max(last["drop"], last["drop_interval"][1]) > LARGE
+        return [*found, *([_large(last, self._measure)] if large else [])]
 
     def _too_much(self, row: dict[str, Any]) -> str:
         teacher = " or teacher=self" if isinstance(self.work.contract.output, Classes) else ""

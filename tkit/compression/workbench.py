@@ -201,7 +201,7 @@ class Workbench:
             examples = self.calibration(ESTIMATED)
             estimate(model, examples, self.seed)
             what = f"{count(examples):,} training {self.contract.input.example}s"
-            console.say(f"batch normalization: statistics estimated anew on {what}")
+            console.progress(f"batch normalization: statistics estimated anew on {what}")
         return outcome
 
     def _settings(self, epochs: int, optimizer: Optimizer | None, l2: float) -> Fit:

@@ -7,13 +7,12 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from tkit.conversion.statistics import paired_drop, scale_of
+from tkit.measures import AGREEMENT
 from tkit.ruler import Ruler
 from tkit_edge.accuracy import Interval
 from tkit_edge.outputs import Measure, Output
 from tkit_edge.score import Score, scored
 from tkit_edge.tensors import Arrays
-
-AGREEMENT = Measure("agreement", share=True, higher_is_better=True)
 
 
 class Scoring(Protocol):

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from tkit.plotting import all_shortened, ending, lettering, png, wrapped
 from tkit_edge.accuracy import wilson
@@ -32,7 +34,6 @@ def confusion_png(matrix: np.ndarray, class_names: Sequence[str], split: str) ->
         split: of the images that were classified, for the title.
     """
     classes, total = len(class_names), int(matrix.sum())
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     cell = float(np.interp(classes, (2, COUNTED, 60, NAMED), (1.2, 0.5, 0.22, 0.11)))
     side = cell * min(classes, NAMED)
     every = -(-classes // NAMED)
@@ -40,7 +41,7 @@ def confusion_png(matrix: np.ndarray, class_names: Sequence[str], split: str) ->
     with lettering(class_names) as (names, _):
         figure = Figure(figsize=(side, side))
         axes = figure.add_axes((0, 0, 1, 1))
-        shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+        shown = draw_confusion(axes, matrix)
         labels = all_shortened(names, NAME_COLUMNS)[::every]
         font = min(9.0, 60 * cell)
         axes.set_xticks(ticks, labels, rotation=90, fontsize=font)
@@ -54,11 +55,21 @@ def confusion_png(matrix: np.ndarray, class_names: Sequence[str], split: str) ->
         title += f"; of {classes:,} classes 1 in {every} is named" if every > 1 else ""
         axes.set_title(title, fontsize=10 + side / 4)
         if classes <= COUNTED:
-            _count_cells(axes, matrix, share)
+            _count_cells(axes, matrix)
         return png(figure)
 
 
-def _count_cells(axes: Any, matrix: np.ndarray, share: np.ndarray) -> None:
+def draw_confusion(axes: Axes, matrix: np.ndarray) -> AxesImage:
+    """The cells of a confusion matrix, int [classes, classes]: each as a share of its row, the true class."""
+    return axes.imshow(_share(matrix), cmap="Blues", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+
+
+def _share(matrix: np.ndarray) -> np.ndarray:
+    return matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+
+
+def _count_cells(axes: Axes, matrix: np.ndarray) -> None:
+    share = _share(matrix)
     for (row, column), count in np.ndenumerate(matrix):
         colour = "white" if share[row, column] > 0.5 else "black" if count else "lightgrey"
         size = 9 if count < 10_000 else 6

@@ -11,8 +11,8 @@ import numpy as np
 from tkit.evaluation import distances
 from tkit.evaluation.distances import Gaussian, frechet, gaussian
 from tkit.evaluation.judge import Judge, Seen
+from tkit.measures import DISTANCE
 from tkit_edge.accuracy import Z95, Interval
-from tkit_edge.outputs import Measure
 from tkit_edge.outputs.image import Image
 from tkit_edge.score import Score
 from tkit_edge.tensors import Arrays
@@ -34,7 +34,7 @@ class Reference:
         seed: of what is drawn of each and of the bootstrap.
     """
 
-    measure = Measure("distance", share=False, higher_is_better=False)
+    measure = DISTANCE
 
     def __init__(self, judge: Judge, held_out: np.ndarray, training: np.ndarray, seed: int) -> None:
         self.judge = judge

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tkit.plotting import all_shortened, lettering, png
@@ -30,9 +31,17 @@ def grids_png(panels: Mapping[str, np.ndarray]) -> bytes:
 
 
 def shares_png(classes: Sequence[Mapping[str, Any]], samples: int, split: str) -> bytes:
+    """`draw_shares` as a PNG."""
+    figure = Figure(figsize=(max(4.0, 0.45 * min(len(classes), CLASSES)), 3.6), layout="constrained")
+    draw_shares(figure.subplots(), classes, samples, split)
+    return png(figure)
+
+
+def draw_shares(axes: Axes, classes: Sequence[Mapping[str, Any]], samples: int, split: str) -> None:
     """A bar for the share of each class in made and in real images, as the judge sees them.
 
     Args:
+        axes: where it is drawn.
         classes: name, share and real_share of each; of more than `CLASSES` those that differ most.
         samples: how many were made.
         split: of the real images.
@@ -40,8 +49,7 @@ def shares_png(classes: Sequence[Mapping[str, Any]], samples: int, split: str) -
     chosen = sorted(classes, key=lambda item: -abs(item["share"] - item["real_share"]))[:CLASSES]
     shown = [item for item in classes if item in chosen]
     with lettering([item["name"] for item in shown]) as (names, _):
-        figure = Figure(figsize=(max(4.0, 0.45 * len(shown)), 3.6), layout="constrained")
-        axes, places = figure.subplots(), np.arange(len(shown))
+        places = np.arange(len(shown))
         axes.bar(places - 0.2, [item["real_share"] for item in shown], 0.4, color="lightgrey", label=f"{split} images")
         axes.bar(places + 0.2, [item["share"] for item in shown], 0.4, color="tab:blue", label="samples")
         axes.set_xticks(places, all_shortened(names, _NAME_COLUMNS), rotation=90 if len(shown) > 10 else 0)
@@ -49,7 +57,6 @@ def shares_png(classes: Sequence[Mapping[str, Any]], samples: int, split: str) -
         axes.set_title(f"Classes of {counted(samples, 'sample')}, by the judge", fontsize=10)
         axes.legend(frameon=False, fontsize=8)
         axes.spines[["top", "right"]].set_visible(False)
-        return png(figure)
 
 
 def _tiled(images: np.ndarray) -> np.ndarray:

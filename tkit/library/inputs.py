@@ -72,7 +72,8 @@ class Labels(NamedTuple):
         values = values.reshape(len(values), -1)
         if values.shape[1] == self.classes:
             return values
-        return np.concatenate([(1.0 - values) if self.form == "probabilities" else -values, values], axis=1)
+        first, second = (1.0 - values, values) if self.form == "probabilities" else (-values / 2, values / 2)
+        return np.concatenate([first, second], axis=1)
 
 
 def labels_for(y: Any, model: keras.Model) -> Labels | None:
@@ -91,7 +92,7 @@ def labels_for(y: Any, model: keras.Model) -> Labels | None:
     if labels.ndim == 2 and labels.shape[1] == row > 1 and _one_hot(labels):
         labels = labels.argmax(axis=1)
     labels = labels.reshape(len(labels), -1)
-    if labels.shape[1] != 1 or labels.dtype.kind not in "iub" and not np.array_equal(labels, np.round(labels)):
+    if labels.shape[1] != 1 or (labels.dtype.kind not in "iub" and not np.array_equal(labels, np.round(labels))):
         return None
     numbers = labels.ravel().astype(np.int32)
     classes = max(row, 2)

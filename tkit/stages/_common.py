@@ -16,6 +16,7 @@ from tkit_edge.errors import InputError
 from tkit_edge.inputs import Input
 from tkit_edge.inputs.noise import Noise
 from tkit_edge.outputs.classes import Classes
+from tkit_pipelines import notebook
 from tkit_pipelines.data import Data
 from tkit_pipelines.dataset import digest
 from tkit_pipelines.resolve import stamp
@@ -26,8 +27,9 @@ DRY_RUN_STEPS = 2
 
 @contextmanager
 def stage() -> Iterator[None]:
-    """The decorator of every stage: TensorFlow's chatter stays away, and a full disk is one clear message."""
-    with _quiet.silenced(), files.writing():
+    """The decorator of every stage: TensorFlow's chatter stays away, a full disk is one clear message, and a notebook
+    shows one line of progress."""
+    with _quiet.silenced(), files.writing(), notebook.one_line():
         yield
 
 

@@ -23,6 +23,7 @@ from tkit.compression.workbench import Workbench
 from tkit.graph import of_size
 from tkit.passes.decomposition import decomposed
 from tkit.promises import Kept, State
+from tkit.results.compress import CompressResult
 from tkit.run_folder import Run
 from tkit.stages import _companion
 from tkit.stages import _setup as setup
@@ -37,13 +38,14 @@ from tkit_edge.errors import InputError
 from tkit_edge.inputs import Input
 from tkit_edge.json_file import read_json
 from tkit_edge.outputs.classes import Classes
+from tkit_pipelines import notebook
 from tkit_pipelines.batches import Batches
 from tkit_pipelines.splits import Splits
 
 MAX_NOTE_BYTES = 2**20
 
 
-def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> dict[str, Any]:
+def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> CompressResult:
     """Takes a variant's model through the steps, or finds that done; gives what `tkit.compress` returns.
 
     Args:
@@ -59,7 +61,7 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> di
         name, done = _place(run, variant, chosen, described)
         if done:
             console.say(f"{run.folder / name}: these steps are done.")
-            return run.summary("compress", name)
+            return CompressResult(run.summary("compress", name))
         setup.use_threads(run.recipe.fit.threads)
         keras.utils.set_random_seed(run.recipe.seed)
         tf.config.experimental.enable_op_determinism()
@@ -70,7 +72,7 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> di
         for step in chosen:
             step.check(state.model, checked)
         folder = run.folder / name
-        console.say(f"{folder}: {' -> '.join([variant, *(step.label for step in chosen)])}")
+        console.progress(f"{folder}: {' -> '.join([variant, *(step.label for step in chosen)])}")
         inputs = [source / "architecture.json", source / "weights.npz"]
         identity = _identity(described, [files.sha256(path) for path in inputs])
         progress = TrainingProgress(len(splits.validation), run.output.measure, splits.input.example)
@@ -98,10 +100,14 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> di
             withdraw_export(run, name)
             console.say(f"{folder / 'export'} was taken away: it was made of an earlier model.")
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    console.say(ledger.text(console.width()))
+    if notebook.running():  # which shows what is returned
+        for warning in ledger.warnings():
+            console.say(warning)
+    else:
+        console.say(ledger.text(console.width()))
     if not run.recipe.compress:
         console.say(f"Its files: tkit export {run.folder}")
-    return run.summary("compress", name)
+    return CompressResult(run.summary("compress", name))
 
 
 def settings_of(run: Run, splits: Splits) -> dict[str, Any]:
@@ -183,7 +189,7 @@ class _Steps:
             ledger.add("float", _state(self.run.model_folder("float"), self.run.input))
         ledger.add(name, state)
         for number, step in enumerate(steps, 1):
-            console.say(f"step {number} of {len(steps)}: {step.label}")
+            console.progress(f"step {number} of {len(steps)}: {step.label}")
             state, cost = applied(step, state, partial(self._work, f"{number}-{step.label}"))
             ledger.add(step.label, state, cost)
         ledger.measure()

@@ -24,6 +24,7 @@ from tkit.conversion.quantized import converted
 from tkit.graph import names, of_size
 from tkit.promises import Kept
 from tkit.recipe import Recipe
+from tkit.results.export import ExportResult
 from tkit.ruler import Ruler
 from tkit.run_folder import Run
 from tkit.stages._common import data_of
@@ -58,7 +59,7 @@ class _Reference:
         return f"{held_out} validation {self.contract.input.example}s"
 
 
-def exported(run: Run, recipe: Recipe, variant: str, skip_failed: bool) -> dict[str, Any]:
+def exported(run: Run, recipe: Recipe, variant: str, skip_failed: bool) -> ExportResult:
     """What `tkit.export` returns, for a variant and the recipe with its overrides."""
     began = time.perf_counter()
     folder = run.model_folder(variant)
@@ -91,7 +92,7 @@ def exported(run: Run, recipe: Recipe, variant: str, skip_failed: bool) -> dict[
             targets=golden.targets,
             encoded=golden.encoded,
         )
-    return run.finish(
+    run.finish(
         "export",
         variant,
         inputs=[folder / "architecture.json", folder / "weights.npz"],
@@ -101,6 +102,7 @@ def exported(run: Run, recipe: Recipe, variant: str, skip_failed: bool) -> dict[
         settings=settings.model_dump(mode="json"),
         left_out=made.left_out,
     )
+    return ExportResult(run.summary("export", variant))
 
 
 class _Files:
@@ -135,7 +137,9 @@ class _Files:
         broken = [proof for proof in proofs(data, fmt, self.kept, convert.model) if not proof.holds]
         problems += [f"{fmt}: {item.layer}: promised {item.promise}, found {item.found}" for item in broken]
         verdict = f"ok, but {_named(floats)} in float" if floats else "ok"
-        console.say(_line(fmt, self.figures[fmt], contract.output, "FAILED" if problems else verdict, contract.ruler))
+        console.progress(
+            _line(fmt, self.figures[fmt], contract.output, "FAILED" if problems else verdict, contract.ruler)
+        )
         spare = (fmt in SPARE or _recurrent(convert.model)) and not self._asked(fmt) and not broken
         if not spare:
             self._failed += problems

@@ -20,7 +20,7 @@ from tkit.evaluation.judge import FOLDER as JUDGE
 from tkit.models import Model, Spec, Statistics
 from tkit.models._own import plain
 from tkit.recipe import Recipe
-from tkit.recipe_loading import Loaded
+from tkit.recipe_loading import Loaded, with_late_overrides
 from tkit.run_folder import Run
 from tkit.stages import _companion, _judge
 from tkit.stages import _setup as setup
@@ -66,7 +66,7 @@ def resume(run: Run, overrides: Sequence[str], own: tuple[keras.callbacks.Callba
         if "float/fit" in run.manifest["stages"]:
             console.say(f"{run.folder}: training is finished.")
             return run
-        recipe = run.changed(overrides)
+        recipe = with_late_overrides(run.recipe, overrides)
         start = Checkpoints(run.folder / CHECKPOINTS, recipe.fit.checkpoint.keep).newest()
         splits = _data(recipe, clock, quiet=False, threads=start and start.facts["setup"]["threads"])
         contract = Contract.of(recipe.task, splits)
@@ -110,7 +110,7 @@ def _train(
     precision = choose(settings.fit.precision, model)
     here = setup.of(settings, splits, precision.policy)
     _report(run, settings, model, splits, contract, batches)
-    console.say(f"precision: {precision.policy} ({precision.reason}); {counted(here['threads'], 'thread')}")
+    console.progress(f"precision: {precision.policy} ({precision.reason}); {counted(here['threads'], 'thread')}")
     done = _done(start, here, settings)
     run.keep_recipe(settings)
     vectors = _begin(settings, model, contract)

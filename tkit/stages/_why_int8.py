@@ -21,6 +21,7 @@ from tkit.conversion.quantized import convert_quantized
 from tkit.graph import of_size
 from tkit.passes.decomposition import decomposed
 from tkit.promises import Kept, State
+from tkit.results.why_int8 import WhyInt8Result
 from tkit.run_folder import Run
 from tkit.stages._common import data_of
 from tkit.stages._compress import settings_of
@@ -32,7 +33,7 @@ from tkit_edge.tensors import Arrays, bound
 STAGE = "why-int8"
 
 
-def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[str, Any]:
+def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> WhyInt8Result:
     """What `tkit.why_int8` returns, for a checked step and number of validation images."""
     began = time.perf_counter()
     source = run.model_folder(variant)
@@ -50,7 +51,7 @@ def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[st
     reference = predicted(state.model, inputs, output.tensors, 128)
 
     def measured(step: Quantize) -> dict[str, Any]:
-        console.say(f"converting {written(step)}")
+        console.progress(f"converting {written(step)}")
         made = step.apply(state, work)
         data = convert_quantized(made.model, made.kept, run.recipe.export.io, file_outputs(output))
         with chatter_dropped():
@@ -59,7 +60,7 @@ def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[st
 
     exceptions = findings.exceptions
     folder = run.folder / variant / STAGE
-    result = {
+    result: dict[str, Any] = {
         "kind": STAGE,
         "version": 1,
         "run": str(run.folder),
@@ -75,7 +76,7 @@ def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[st
         "folder": str(folder),
     }
     files.write_json(folder / "why-int8.json", result)
-    files.write_bytes(folder / "why-int8.png", sensitivity_png(findings, output))
+    files.write_bytes(folder / "why-int8.png", sensitivity_png(result["places"], findings, output))
     run.finish(
         STAGE,
         variant,
@@ -86,7 +87,7 @@ def diagnosed(run: Run, chosen: Quantize, variant: str, samples: int) -> dict[st
         step=chosen.model_dump(mode="json"),
         samples=len(held_out),
     )
-    return result
+    return WhyInt8Result(result)
 
 
 def _score(output: Output, outputs: Arrays, targets: Arrays) -> dict[str, float]:

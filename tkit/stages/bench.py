@@ -6,21 +6,22 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tkit import files
 from tkit.recipe_loading import with_overrides
+from tkit.results.bench import BenchResult
 from tkit.run_folder import Run
 from tkit.stages._common import as_run, data_of, stage
 from tkit.stages.bench_file import keep, measure
 from tkit_edge.files import npz_bytes
 from tkit_edge.judge import array_name
+from tkit_edge.table import document_table
 
 DRY_RUN_TEST_EXAMPLES = 16
 
 
 @stage()
-def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:
+def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Sequence[str] = ()) -> BenchResult:
     """Measures each exported file: load, first run, latency, throughput, memory, and accuracy on the test split.
 
     Args:
@@ -29,7 +30,8 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
         overrides: changes to the recipe's `bench` for this time, such as "bench.seconds=5".
 
     Returns:
-        The stage's manifest entry; `metrics` is what tkit_edge reports. The same as a table is in `bench/bench.txt`.
+        The stage's manifest entry, the run and the variant; `metrics` is what tkit_edge reports. `bench/bench.txt` has it
+        as a table.
 
     Raises:
         InputError: no whole export, or other data than the run was made with.
@@ -50,10 +52,10 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
             path, specs = Path(scratch) / "test.npz", (*run.input.tensors, *output.targets)
             path.write_bytes(npz_bytes({array_name(spec.name): test.columns[spec.name][:limit] for spec in specs}))
             arguments = ["--test", str(path)]
-        metrics, text = measure(folder / "export", recipe.bench, *arguments)
+        metrics = measure(folder / "export", recipe.bench, *arguments)
     files.write_json(report, metrics)
-    files.write_bytes(table, text.encode())
-    entry = run.finish(
+    files.write_bytes(table, f"{document_table(metrics)}\n".encode())
+    run.finish(
         "bench",
         variant,
         inputs=sorted((folder / "export").glob("*.tflite")),
@@ -62,4 +64,4 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
         seconds=time.perf_counter() - began,
     )
     keep(recipe.bench, metrics["results"])
-    return entry
+    return BenchResult(run.summary("bench", variant))

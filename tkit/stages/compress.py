@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from tkit.compression.step import Step
 from tkit.recipe import Recipe
 from tkit.recipe_loading import describe
+from tkit.results.compress import CompressResult
 from tkit.run_folder import Run
 from tkit.stages._common import as_run, dry_steps, stage
 from tkit_edge.errors import InputError
@@ -19,7 +19,7 @@ from tkit_edge.errors import InputError
 @stage()
 def compress(
     run: Run | str | Path, steps: Sequence[Step | str] | None = None, *, variant: str = "float"
-) -> dict[str, Any]:
+) -> CompressResult:
     """Compresses a variant's model by one step after the other; each keeps what those before it have made.
 
     An interrupted compression goes on where it was when it is asked for again.

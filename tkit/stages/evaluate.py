@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tkit.keras_files.formats import Pixels, is_model
+from tkit.results.evaluate import EvaluateResult
 from tkit.run_folder import Run
 from tkit.stages._common import as_run, refuse_unused, stage
 from tkit.stages.adopt import adopt
@@ -30,7 +31,7 @@ def evaluate(
     output: str | Path | None = None,
     runs_dir: str | Path | None = None,
     overrides: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> EvaluateResult:
     """Accuracy with its interval, figures a class, confusion matrix, calibration and the most confident mistakes.
 
     Args:
@@ -69,13 +70,13 @@ def evaluate(
         unused = {"format": format} if path.suffix == ".tflite" else {"pixels": pixels}
         refuse_unused(f"{path}, an exported file,", variant=variant, runs_dir=runs_dir, inception=inception, **unused)
         result, plots = _evaluate.of_exported(path, format, pixels, data, split, mirror, overrides)
-        return _evaluate.write(result, plots, Path(output)) if output is not None else result
+        return EvaluateResult(_evaluate.write(result, plots, Path(output)) if output is not None else result)
     run = run.with_overrides(overrides)
     variant = variant or run.variant
     result, plots = _evaluate.of_variant(run, variant, format, data, split, mirror, inception)
     if output is not None or data is not None:
-        return result if output is None else _evaluate.write(result, plots, Path(output))
-    return _evaluate.record(run, variant, result, plots, began)
+        return EvaluateResult(result if output is None else _evaluate.write(result, plots, Path(output)))
+    return EvaluateResult(_evaluate.record(run, variant, result, plots, began))
 
 
 def _is_exported(path: Path) -> bool:

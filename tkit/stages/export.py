@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tkit.conversion import process
 from tkit.recipe_loading import with_overrides
+from tkit.results.export import ExportResult
 from tkit.run_folder import Run
 from tkit.stages._common import as_run, stage
 
@@ -15,7 +15,7 @@ from tkit.stages._common import as_run, stage
 @stage()
 def export(
     run: Run | str | Path, *, variant: str | None = None, skip_failed: bool = False, overrides: Sequence[str] = ()
-) -> dict[str, Any]:
+) -> ExportResult:
     """Exports a variant's model in the recipe's formats and checks each file against the Keras model.
 
     Args:
@@ -26,7 +26,8 @@ def export(
         overrides: changes to the recipe's `export` for this time, such as "export.io=uint8".
 
     Returns:
-        The stage's manifest entry; `metrics` has one entry a format, `left_out` the reason of each that is missing.
+        The stage's manifest entry, the run and the variant; `metrics` has one entry a format, `left_out` the reason of
+        each that is missing.
 
     Raises:
         InputError: the model can't be had in a format that was asked for, or in any; the layer is named.

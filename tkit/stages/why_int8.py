@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from tkit.compression.steps.quantize import Quantize
 from tkit.recipe_loading import describe
+from tkit.results.why_int8 import WhyInt8Result
 from tkit.run_folder import Run
 from tkit.stages._common import as_run, stage
 from tkit_edge.errors import InputError
@@ -18,7 +18,7 @@ from tkit_pipelines.config import parse_component
 @stage()
 def why_int8(
     run: Run | str | Path, step: Quantize | str = "quantize", *, variant: str = "float", samples: int = 500
-) -> dict[str, Any]:
+) -> WhyInt8Result:
     """Which layers cost an int8 model its accuracy, the worst first, with the cause and what to do about it.
 
     Every kernel and every layer's activations are rounded alone, in a model else in float. Then the whole model is

@@ -1,4 +1,5 @@
-"""The progress of training: a bar with rate and ETA in a terminal, one line an epoch in a log file or a notebook."""
+"""The progress of training: a bar with rate and ETA in a terminal, a line that is replaced in a notebook, in a log file
+one line an epoch."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tkit import console
 from tkit_edge.outputs import Measure
 from tkit_edge.text import columns
+from tkit_pipelines import notebook
 
 SECONDS_BETWEEN_LINES = 30.0
 
@@ -52,7 +54,7 @@ class TrainingProgress(keras.callbacks.Callback):
         self.epoch_began = self.said = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Moves the bar; without one, a line every half minute."""
+        """Moves the bar; without one, a line every half minute, in a notebook always."""
         now = time.perf_counter()
         done = batch + 1
         rate = done * self.params["batch_size"] / (now - self.epoch_began)
@@ -63,10 +65,10 @@ class TrainingProgress(keras.callbacks.Callback):
                 description=f"epoch {self.epoch + 1}/{self.params['epochs']}",
                 figures="  ".join([*self._running(logs or {}), f"{rate:,.0f} {self.example}s/s"]),
             )
-        elif now - self.said > SECONDS_BETWEEN_LINES:
+        elif notebook.running() or now - self.said > SECONDS_BETWEEN_LINES:
             self.said = now
-            step = f"  step {done}/{self.params['steps']}"
-            console.say("  ".join([step, *self._running(logs or {}), f"{rate:,.0f} {self.example}s/s"]))
+            step = f"epoch {self.epoch + 1}/{self.params['epochs']}  step {done}/{self.params['steps']}"
+            console.progress("  ".join([step, *self._running(logs or {}), f"{rate:,.0f} {self.example}s/s"]))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """One line with the epoch's figures and the time left."""
@@ -83,7 +85,7 @@ class TrainingProgress(keras.callbacks.Callback):
         width = console.width()
         while width is not None and columns("  ".join(parts)) > width:
             parts.pop()  # the bar shows the last ones too
-        console.say("  ".join(parts))
+        console.progress("  ".join(parts))
 
     def _figures(self, logs: dict) -> list[str]:
         """The epoch's scores, with the number of examples that each is of, and its losses."""
