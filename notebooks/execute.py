@@ -3,8 +3,7 @@
 make notebooks
 python notebooks/execute.py 1-first-model.ipynb    # one of them
 
-What is kept of the outputs doesn't depend on the machine's folders or on when it was executed. TensorFlow's start-up
-lines are left out where a notebook itself imports Keras, and nowhere else: tkit keeps them away.
+What is kept of the outputs doesn't depend on the machine's folders or on when it was executed.
 """
 
 import argparse
@@ -20,8 +19,6 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
-
-from tkit._quiet import CHATTER
 
 FOLDER = Path(__file__).parent
 NOTEBOOKS = sorted(FOLDER.glob("[0-9]*.ipynb"))
@@ -89,21 +86,16 @@ def _cleaned(notebook: NotebookNode, folders: dict[str, str]) -> NotebookNode:
             if "execution_count" in output:
                 output.execution_count = number
             if output.output_type == "stream":
-                imports = output.name == "stderr" and re.search("^import keras", cell.source, re.M)
-                output.text = _shortened(_neutral(_without_chatter(output.text) if imports else output.text, folders))
+                output.text = _shortened(_neutral(output.text, folders))
             for kind, value in output.get("data", {}).items():
                 if isinstance(value, str) and not kind.startswith("image/"):
                     output.data[kind] = _neutral(value, folders)
         cell.outputs = [
             output
             for output in cell.outputs
-            if output.get("text") != "" and "application/vnd.jupyter.widget-view+json" not in output.get("data", ())
+            if "application/vnd.jupyter.widget-view+json" not in output.get("data", ())
         ]
     return notebook
-
-
-def _without_chatter(text: str) -> str:
-    return "".join(line for line in text.splitlines(keepends=True) if line.strip() and not CHATTER.match(line.encode()))
 
 
 def _neutral(text: str, folders: dict[str, str]) -> str:
