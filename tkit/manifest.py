@@ -52,6 +52,8 @@ def _check(top: Fields, folder: Path) -> None:
         _require(_is_path(part.get("path", str)), part, "path", "a path")
     if "dry_run" in top.value:
         top.get("dry_run", bool)
+    if "data_note" in top.value:
+        top.get("data_note", str)
     stages = top.part("stages")
     for key in stages.value:
         variant, _, stage = key.rpartition("/")

@@ -96,7 +96,7 @@ def module_of(name: str, *, layer: bool) -> str | None:
     return next((module for module in kinds if name in _MODULES[module]), None)
 
 
-def check_classes(config: Any, path: Path) -> None:
+def check_classes(config: Any, path: Path | str) -> None:
     """Raises InputError where a Keras JSON config names a class that isn't stock Keras and free of code."""
     waiting = [config]
     while waiting:  # not by recursion: a hostile file may nest deeper than Python's stack goes
@@ -109,7 +109,7 @@ def check_classes(config: Any, path: Path) -> None:
             waiting += value
 
 
-def _check_class(value: dict[str, Any], path: Path) -> None:
+def _check_class(value: dict[str, Any], path: Path | str) -> None:
     name, module, registered = value["class_name"], value.get("module"), value.get("registered_name")
     known = isinstance(name, str) and (module is None or isinstance(module, str)) and name in _MODULES.get(module, ())
     # A registered name would be looked up before the module is.
@@ -125,7 +125,7 @@ def _check_class(value: dict[str, Any], path: Path) -> None:
         raise InputError(f"{path}: the build_config of a {name} is no shape, which Keras's own always is.")
 
 
-def _check_constant(constant: Any, path: Path) -> None:
+def _check_constant(constant: Any, path: Path | str) -> None:
     """A constant is nested lists of numbers of a known type: numpy would make others of any size out of a few bytes."""
     known = isinstance(constant, dict) and set(constant) == {"value", "dtype"}
     if known and isinstance(constant["dtype"], str) and _NUMBERS.fullmatch(constant["dtype"]):
@@ -141,7 +141,7 @@ def _check_constant(constant: Any, path: Path) -> None:
     raise InputError(f"{path} holds a constant that is no array of numbers, which Keras's own always are.")
 
 
-def _check_operation(value: dict[str, Any], path: Path) -> None:
+def _check_operation(value: dict[str, Any], path: Path | str) -> None:
     """Each call of a bare operation takes a tensor of the graph: without one, Keras would compute it while it loads."""
     for call in value.get("inbound_nodes") or ():
         if "__keras_tensor__" not in _class_names(call):

@@ -51,11 +51,10 @@ class Run(Showable):
         self._locked = False
 
     @classmethod
-    def create(cls, loaded: Loaded, runs_dir: str | Path | None = None, *, dry_run: bool = False) -> Run:
-        """A new folder <runs>/<name>-<n> with the next free n; never one that exists.
-
-        The path of the recipe's data is made absolute.
-        """
+    def create(
+        cls, loaded: Loaded, runs_dir: str | Path | None = None, *, dry_run: bool = False, note: str | None = None
+    ) -> Run:
+        """A new folder <runs>/<name>-<n> with the next free n, its data's path absolute; `note` is the manifest's."""
         parent = runs_folder(runs_dir)
         recipe = loaded.recipe.model_copy(update={"data": loaded.recipe.data.located()})
         try:
@@ -66,6 +65,7 @@ class Run(Showable):
                 "created": _now(),
                 "recipe_origin": loaded.origin._asdict() if loaded.origin else None,
                 "dry_run": dry_run,
+                **({} if note is None else {"data_note": note}),
                 "stages": {},
             }
             files.write_bytes(folder / "recipe.json", _json(recipe))

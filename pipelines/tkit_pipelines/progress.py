@@ -20,8 +20,8 @@ class Advance(Protocol):
 
 
 @contextmanager
-def progress(description: str, total: int) -> Iterator[Advance]:
-    """A bar with rate and remaining time, shown once the work has lasted `PATIENCE` seconds.
+def progress(description: str, total: int | None) -> Iterator[Advance]:
+    """A bar with rate and remaining time, shown once the work has lasted `PATIENCE` seconds; `total` None: not known.
 
     Example:
         >>> with progress("decoding", 1000) as advance:

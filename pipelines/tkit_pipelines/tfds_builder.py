@@ -15,7 +15,7 @@ def prepared(name: str, own: str) -> Any:
     """The TFDS builder of the set `name`, its data prepared: downloaded where they weren't before.
 
     Args:
-        name: as TFDS knows it, `imagenette/160px`.
+        name: as TFDS knows it, `imagenette/160px`; or the folder of a prepared set.
         own: what else a user can give, for the message where the data can't be had.
 
     Raises:
@@ -51,9 +51,11 @@ def known(name: str) -> Any:
         raise InputError(f"data 'tfds:{name}' needs TensorFlow Datasets: pip install 'keras-tkit[tfds]'") from error
 
     try:
+        if os.path.isabs(name):
+            return tfds.builder_from_directory(name)
         # TFDS reads the variable once, at its import; here it counts whenever it is set.
         return tfds.builder(name, data_dir=os.environ.get("TFDS_DATA_DIR"))
-    except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
+    except (tfds.core.DatasetNotFoundError, FileNotFoundError, ValueError, AssertionError) as error:
         raise InputError(f"data 'tfds:{name}': TFDS knows no such set. {_head(error)}") from error
 
 

@@ -34,7 +34,7 @@ def opened(model: keras.Model) -> State:
         return State(flattened(model), kept)
     graph = functional(model)
     try:
-        copy = type(graph).from_config(graph.get_config())
+        copy = type(graph).from_config({**graph.get_config(), "name": model.name})
     except (TypeError, ValueError, NotImplementedError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(

@@ -47,7 +47,7 @@ class ClassesEvaluation(Evaluation):
             figures["by_length"] = texts.by_length(examples, shares.argmax(axis=1) == labels)
             for item in mistakes:
                 item["text"] = texts.text(examples, item["index"])
-        if "image" in examples.columns:
+        if "image" in examples.columns and examples.images.dtype == np.uint8:  # else numbers that nobody can see
             shown = [examples.images[item["index"]] for item in mistakes]
             images = np.stack(shown) if shown else examples.images[:0]
             drawn["mistakes.png"] = plots.mistakes_png(images, mistakes, names, split)

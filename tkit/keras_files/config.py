@@ -20,7 +20,7 @@ _ACTIVATIONS = """
 _ACTIVATION_KEYS = ("activation", "recurrent_activation")
 
 
-def checked(config: dict[str, Any], path: Path) -> dict[str, Any]:
+def checked(config: dict[str, Any], path: Path | str) -> dict[str, Any]:
     """The JSON without losses and metrics, and with Keras's names for activations.
 
     Raises:
@@ -31,7 +31,7 @@ def checked(config: dict[str, Any], path: Path) -> dict[str, Any]:
     if ".engine." in f"{config.get('module')}.":
         raise InputError(
             f"{path} was saved by Keras 2, whose .keras files Keras 3 can't read. Make an .h5 file of it, which tkit "
-            f"reads: import tf_keras; tf_keras.models.load_model('{path.name}').save('model.h5')"
+            f"reads: import tf_keras; tf_keras.models.load_model('{Path(path).name}').save('model.h5')"
         )
     if top not in _MODELS:
         raise InputError(
@@ -57,7 +57,7 @@ def _forget_training(config: Any) -> None:
             waiting += value
 
 
-def _check_layer(layer: dict[str, Any], path: Path) -> None:
+def _check_layer(layer: dict[str, Any], path: Path | str) -> None:
     kind, module, settings = layer.get("class_name"), layer.get("module"), layer.get("config")
     settings = settings if isinstance(settings, dict) else {}
     name = layer.get("name") or settings.get("name")

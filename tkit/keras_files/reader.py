@@ -16,6 +16,7 @@ import numpy as np
 from tkit import console, model_files
 from tkit.graph import fresh, takes_image
 from tkit.keras_files import archive
+from tkit.keras_files.normal_form import NormalForm, normal_form
 from tkit.keras_files.two_classes import two_classes
 from tkit.keras_internals import producer
 from tkit_edge.child import Child
@@ -56,12 +57,13 @@ class Found(NamedTuple):
         return Classes(tuple(names), self.form)
 
 
-def read(path: Path, pixels: str | None) -> Found:
+def read(path: Path, pixels: str | None, *, images: bool = True) -> Found:
     """The model in a .keras file; one of images on raw 0-255 float32 pixels.
 
     Args:
         path: the file.
         pixels: one of `tkit_edge.runtime.PIXELS`, or None where the model's own first layer shows it.
+        images: whether a model of one image is read as such; otherwise it takes its own tensor, as in the file.
 
     Raises:
         InputError: no complete .keras file, code or classes that aren't stock Keras, tensors of unknown size, or
@@ -71,6 +73,7 @@ def read(path: Path, pixels: str | None) -> Found:
         answer, data = child.ask(
             "read",
             pixels=pixels,
+            images=images,
             answer_limit=2 * archive.MAX_CONFIG_BYTES,
             payload_limit=2 * archive.MAX_BYTES,  # half precision is twice as large here
         )
@@ -81,14 +84,27 @@ def read(path: Path, pixels: str | None) -> Found:
             raise child.nonsense("read") from error
         if activation not in (None, "softmax", "sigmoid") or taken not in PIXELS or not isinstance(raw, bool):
             raise child.nonsense("read")
+    model = model_files.rebuild(architecture, weights, path)
+    return _found(NormalForm(model, activation, taken, raw), str(path), images)
+
+
+def found_in(model: keras.Model, pixels: str | None, where: str, *, images: bool = True) -> Found:
+    """As `read`, of a model of this process, of stock layers; its operations may get other names.
+
+    `where` is what messages call it.
+    """
+    return _found(normal_form(model, pixels, where, images=images), where, images)
+
+
+def _found(form: NormalForm, where: str, images: bool) -> Found:
+    model, activation, taken, raw = form
     if raw and taken != "0-255":
         console.say(
-            f"Warning: {path} begins with its own scaling of raw 0-255 pixels; --pixels {taken} scales them once more "
+            f"Warning: {where} begins with its own scaling of raw 0-255 pixels; --pixels {taken} scales them once more "
             "before it. Leave --pixels out unless it was trained on that."
         )
-    model = model_files.rebuild(architecture, weights, path)
     outputs = tuple(_specs(model.outputs))
-    if takes_image(model):
+    if images and takes_image(model):
         height, width, channels = model.inputs[0].shape[1:]
         return Found(model, Image(height, width, channels, "keras"), outputs, activation, taken)
     return Found(model, Tensors.of(tuple(_specs(model.inputs))), outputs, activation, None)

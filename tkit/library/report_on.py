@@ -12,6 +12,7 @@ from tkit.arrays import predicted
 from tkit.compressible.opening import opened
 from tkit.compression.proofs import proofs
 from tkit.conversion import parity, process
+from tkit.conversion.config import Format
 from tkit.graph import flattened, input_names, of_size
 from tkit.library.inputs import calibration_arrays, labels_for
 from tkit.library.to_tflite import file_of, output_names
@@ -50,10 +51,10 @@ def report_on(model: keras.Model, file: bytes | None = None, *, data: tuple[Any,
     """
     state = opened(model)
     if file is None:
-        fmt = "float32" if state.kept.quantized is None else "int8"
-        file = file_of(state, fmt, calibration=None if data is None else data[0], io="int8", sparse=True)
+        wanted: Format = "float32" if state.kept.quantized is None else "int8"
+        file = file_of(state, wanted, calibration=None if data is None else data[0], io="int8", sparse=True)
     found = anatomy.dissect(file)
-    fmt = "int8" if found.arithmetic == "int8" or found.arithmetic.startswith("mixed") else "float32"
+    fmt: Format = "int8" if found.arithmetic == "int8" or found.arithmetic.startswith("mixed") else "float32"
     facts = {"bytes": found.bytes, "zip_bytes": found.zip_bytes, "arithmetic": found.arithmetic, "macs": found.macs}
     figures = {} if data is None else _figures(state, file, *data)
     return ProofReport(model.name, proofs(file, fmt, state.kept, state.model), facts, figures)

@@ -42,7 +42,8 @@ class KerasFile(Model):
         path = Path(self.path)
         if self.sha256 and path.is_file() and files.sha256(path) != self.sha256:
             raise InputError(f"{path} has changed since the recipe was made (other sha256).")
-        found = read(path, self.pixels)
+        # Pixels of images are bytes; what other numbers a model of images takes is its own affair.
+        found = read(path, self.pixels, images=[item.dtype for item in spec.inputs] == ["uint8"])
         if [item.shape for item in found.input.tensors] != [item.shape for item in spec.inputs]:
             size = found.input.tensors[0].shape
             remedy = f" Set data.image_size={size[0]},{size[1]} and data.channels={size[2]}." if found.pixels else ""

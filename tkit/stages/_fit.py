@@ -46,15 +46,21 @@ from tkit_pipelines.splits import Splits
 _COUNTED_AT_ONCE = 4096
 
 
-def start(loaded: Loaded, runs_dir: str | Path | None, dry_run: bool, own: tuple[keras.callbacks.Callback, ...]) -> Run:
-    """Trains a recipe's model in a new run."""
+def start(
+    loaded: Loaded,
+    runs_dir: str | Path | None,
+    dry_run: bool,
+    own: tuple[keras.callbacks.Callback, ...],
+    note: str | None = None,
+) -> Run:
+    """Trains a recipe's model in a new run; `note` says what of its data couldn't be recorded."""
     began, clock = time.perf_counter(), StartClock()
     splits = _data(loaded.recipe, clock, quiet=dry_run)
     contract = Contract.of(loaded.recipe.task, splits)
     model = build(loaded.recipe.model, splits, contract)
     batches = _batches(model, splits, contract, loaded.recipe)
     clock.mark("model")
-    run = Run.create(loaded, runs_dir, dry_run=dry_run)
+    run = Run.create(loaded, runs_dir, dry_run=dry_run, note=note)
     with run.lock():
         return _train(run, run.recipe, model, splits, contract, batches, clock, began, own=own)
 

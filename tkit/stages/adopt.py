@@ -1,237 +1,62 @@
-"""Adopting a model of the user's own: a .keras file and data become a run folder like any other."""
+"""Adopting a model of the user's own: a `keras.Model` or a .keras file and data become a run folder like any other."""
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tkit import console, files
-from tkit.contract import Contract
-from tkit.conversion import held_out
 from tkit.keras_files.formats import Pixels
-from tkit.models.keras_file import KerasFile
-from tkit.recipe import Recipe, check
-from tkit.recipe_loading import Loaded, overridden
 from tkit.run_folder import Run
-from tkit.run_location import runs_folder
-from tkit.stages._common import identity, load_data, stage
-from tkit.tasks import Task
-from tkit.tasks.classification import Classification
-from tkit.tasks.inference import Inference
-from tkit.tasks.regression import Regression
-from tkit_edge.errors import InputError
-from tkit_edge.inputs.image import Image
-from tkit_edge.inputs.tensors import Tensors as AnyInput
-from tkit_edge.outputs.classes import Classes
-from tkit_edge.outputs.tensors import Tensors
-from tkit_edge.tensors import listed, matched
-from tkit_pipelines.data import Data, Labels
-from tkit_pipelines.data.arrays import Arrays
-from tkit_pipelines.data.images import Images
-from tkit_pipelines.splits import Splits
+from tkit.stages._common import stage
 
 if TYPE_CHECKING:
-    from tkit.keras_files.reader import Found
-
-TASKS: dict[Labels, Task] = {"classes": Classification(), "numbers": Regression(), "none": Inference()}
-"""By what the data's labels are, what a model is for."""
-SHOWN = 20
-"""Classes named when a model is adopted."""
-_LOADER = "data: images as keras.utils.image_dataset_from_directory loads them"
-_RULES = {
-    "keras": f"{_LOADER} (data.resize=keras); where training did otherwise: data.resize=keras-crop, keras-pad, crop or "
-    "stretch",
-    "keras-crop": f"{_LOADER} with crop_to_aspect_ratio=True (data.resize=keras-crop)",
-    "keras-pad": f"{_LOADER} with pad_to_aspect_ratio=True (data.resize=keras-pad)",
-    "crop": "data: images turned upright, scaled with averaging and cropped (data.resize=crop)",
-    "stretch": "data: images turned upright and stretched with averaging (data.resize=stretch)",
-}
+    import keras
 
 
 @stage()
 def adopt(
-    path: str | Path,
+    model: keras.Model | str | Path,
+    data: Any,
     *,
-    data: str,
     pixels: Pixels | None = None,
+    class_names: Sequence[str] | None = None,
     runs_dir: str | Path | None = None,
     overrides: Sequence[str] = (),
 ) -> Run:
-    """A run whose `float` variant is the model in a .keras file; every command works on it like on any other.
+    """A run whose `float` variant is a model of your own; every command works on it like on any other.
 
     A row of outputs is a classifier, or, with `data.labels=numbers`, one number; other outputs are taken as they are
-    and judged by agreement. Images are decoded and resized as `keras.utils.image_dataset_from_directory` does
-    (`data.resize=keras`). The run that an earlier call made of the same file, data, pixels and overrides is used again.
+    and judged by agreement. Files of images are decoded and resized as `keras.utils.image_dataset_from_directory` does
+    (`data.resize=keras`). The run that an earlier call made of the same model, data, pixels and overrides is used
+    again.
+
+    What is in memory is recorded in <runs>/objects, so that every later stage can read it in any process. x is what the
+    model itself takes: where it takes an image and x are exactly 8-bit pixels, of 0-255, 0-1 or -1-1, the run is one of
+    images; otherwise it takes the tensors as they are. y are numbers of classes, one-hot rows or texts; floats for a
+    single output without a sigmoid are numbers to be predicted.
 
     Args:
-        path: the .keras file: a functional or Sequential model of stock layers.
-        data: where the examples are, as `data.source` takes it (classes in the order of the outputs); for inputs other
-            than one image an .npz file with an array for each, named like it.
-        pixels: what a model of images was trained on: "0-255", "0-1" or "-1-1"; needed unless it shows it.
+        model: a functional or Sequential model of stock layers, built, which isn't changed; or the path of a .keras
+            file.
+        data: where the examples are, as `data.source` takes it (classes in the order of the outputs; for inputs other
+            than one image an .npz file with an array for each, named like it), or the examples: arrays `(x, y)` or `x`,
+            with a dict or list as x for several inputs; `(train, test)` or `(train, validation, test)` of such pairs; a
+            `tf.data.Dataset` or `keras.utils.PyDataset`, or such a tuple of them; a pandas DataFrame of files and
+            labels; a TFDS builder.
+        pixels: what a model of images was trained on: "0-255", "0-1" or "-1-1"; needed for files of images unless the
+            model shows it.
+        class_names: of labels in memory, in the order of the outputs.
         runs_dir: where run folders live; $TKIT_RUNS or ./runs by default.
         overrides: of the run's recipe, such as "data.resize=keras-crop" or "data.skip_bad=true".
 
     Raises:
-        InputError: the file can't be taken, with what to do; or the data doesn't fit it.
+        InputError: the model can't be taken, with what to do; or the data can't be read or doesn't fit it.
 
     Example:
-        >>> run = tkit.adopt("model.keras", data="./images", pixels="0-1")
+        >>> run = tkit.adopt(model, data=(x, y))
         >>> tkit.export(run)
     """
-    from tkit import model_files
-    from tkit.keras_files.reader import read
+    from tkit.stages import _adopt
 
-    began = time.perf_counter()
-    path = Path(path)
-    found = read(path, pixels)
-    sha256 = files.sha256(path)
-    recipe = _recipe(path, sha256, found, data, pixels, overrides)
-    splits = load_data(recipe.data, recipe.seed)
-    data_found = identity(recipe.data, splits)
-    if existing := _existing(recipe, data_found, runs_dir):
-        console.say(f"{existing.folder}: made of this file and data before")
-        return existing
-    found, contract = _contract(found, recipe, splits, path)
-    run = Run.create(Loaded(recipe, None), runs_dir)
-    score = _score(found, contract, splits, recipe.seed)
-    run.finish(
-        "adopt",
-        "float",
-        inputs=[run.folder / "recipe.json"],
-        outputs=model_files.save(found.model, run.folder / "float"),
-        metrics=score,
-        seconds=time.perf_counter() - began,
-        source={"path": str(path.resolve()), "sha256": sha256},
-        pixels=found.pixels,
-        **contract.as_json(),
-        data=data_found,
-        parameters=found.model.count_params(),
-    )
-    _report(run, path.name, found, contract, splits, score)
-    return run
-
-
-def _recipe(
-    path: Path, sha256: str, found: Found, source: str, pixels: Pixels | None, overrides: Sequence[str]
-) -> Recipe:
-    """The recipe of a model file.
-
-    Raises:
-        InputError: an override of the images' size, or labels that don't fit the outputs.
-    """
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).lstrip("_.-") or "model"
-    labels: Labels = "none" if found.row is None else "classes"
-    data: Data
-    if isinstance(found.input, Image):
-        height, width, channels = found.input.shape
-        size = {"image_size": (height, width), "channels": channels, "resize": found.input.resize}
-        data = Images.model_validate({"source": source, "labels": labels, **size})
-    elif not source.lower().endswith(".npz"):
-        raise InputError(
-            f"{path} takes {listed(found.input.tensors)}: expected --data FILE.npz with an array [n, ...] for each, "
-            f"named like it, received {source!r}. (A model of images takes one, [height, width, 1 or 3].)"
-        )
-    else:
-        data = Arrays(source=source)
-    model = KerasFile(path=str(path.resolve()), sha256=sha256, pixels=pixels)
-    recipe = Recipe(name=name, task=Inference(), data=data.located(), model=model)
-    recipe = overridden(recipe, overrides)
-    data = recipe.data
-    if isinstance(found.input, Image) and isinstance(data, Images):
-        height, width, channels = found.input.shape
-        if (*data.image_size, data.channels) != found.input.shape:
-            raise InputError(
-                f"{path} takes images of {height}x{width}x{channels}: data.image_size and data.channels are the "
-                "model's and can't be changed. data.resize says how images are brought to that size."
-            )
-    if data.labels != "none" and found.row is None:
-        raise InputError(
-            f"{path} gives {listed(found.outputs)}: data.labels={data.labels} is for one row of outputs. Leave it out: "
-            "the model is judged by agreement."
-        )
-    if not any(item.startswith("task") for item in overrides):
-        recipe = recipe.model_copy(update={"task": TASKS[data.labels]})
-    check(recipe)
-    return recipe
-
-
-def _contract(found: Found, recipe: Recipe, splits: Splits, path: Path) -> tuple[Found, Contract]:
-    """The model with the outputs that its task means, and what it takes and gives.
-
-    Raises:
-        InputError: the data has other tensors, or another number of classes.
-    """
-    from tkit.keras_files.reader import with_outputs
-
-    for wanted, given in matched(found.input.tensors, splits.input.tensors, f"data {splits.name!r}", "gives"):
-        if isinstance(found.input, AnyInput) and given.dtype != wanted.dtype:
-            raise InputError(
-                f"data {splits.name!r} has {given.name} as {given.dtype}, {path} takes {wanted.dtype}: convert it."
-            )
-    input = found.input if isinstance(found.input, AnyInput) else splits.input
-    task = recipe.task
-    if task.gives == "classes":
-        found = with_outputs(found, len(splits.class_names), str(path))
-        return found, Contract(task, input, found.classes(splits.class_names))
-    if task.gives == "number":
-        if found.row != 1:
-            raise InputError(f"{path} has {found.row} outputs; data.labels=numbers is for models with one.")
-        return found, Contract.of(task, splits)._replace(input=input)
-    return found, Contract(task, input, Tensors.of(found.outputs))
-
-
-def _score(found: Found, contract: Contract, splits: Splits, seed: int) -> dict[str, Any]:
-    from tkit.arrays import predicted
-
-    if contract.output.measure is None:
-        return {}
-    examples = held_out.drawn(splits.validation, held_out.SAMPLES, seed)
-    inputs, targets = (
-        examples.arrays([spec.name for spec in side]) for side in (contract.input.tensors, contract.output.targets)
-    )
-    return held_out.figures(contract.output, predicted(found.model, inputs, contract.output.tensors, 32), targets)
-
-
-def _report(run: Run, name: str, found: Found, contract: Contract, splits: Splits, score: dict[str, Any]) -> None:
-    """Says what was adopted, how its images are resized, and what a person can compare with their training."""
-    output, data = contract.output, run.recipe.data
-    takes, gives = listed(contract.input.tensors), output.line()
-    if isinstance(contract.input, Image):
-        takes = f"images of {contract.input.height}x{contract.input.width}, pixels {found.pixels}"
-    if isinstance(output, Classes):
-        gives = f"{output.form} of {output.line()}"
-    console.say(f"{run.folder}: {name}, {found.model.count_params():,} parameters; takes {takes}; gives {gives}")
-    if isinstance(data, Images):
-        console.say(_RULES[data.resize])
-    if score and (warning := held_out.warning(output, score)):
-        console.say(warning)
-    if isinstance(output, Classes):
-        console.say(f"data: {_order(splits.class_names)}")
-    for line in splits.remarks():
-        console.say(f"data: {line}")
-
-
-def _order(names: Sequence[str]) -> str:
-    """Which output is which class: what a person can compare with their training."""
-    shown = [f"{number} {name}" for number, name in enumerate(names)]
-    shown = shown if len(shown) <= SHOWN else [*shown[: SHOWN - 2], "...", shown[-1]]
-    return f"classes in the order of the outputs: {', '.join(shown)}"
-
-
-def _existing(recipe: Recipe, data: dict[str, str], runs_dir: str | Path | None) -> Run | None:
-    """The newest run that an earlier call made of the same file, data and pixels."""
-    for manifest in sorted(runs_folder(runs_dir).glob(f"{recipe.name}-*/manifest.json"), key=_changed, reverse=True):
-        try:
-            run = Run.open(manifest.parent)
-        except InputError:
-            continue
-        if run.recipe == recipe and "float/adopt" in run.manifest["stages"] and run.data == data:
-            return run
-    return None
-
-
-def _changed(path: Path) -> Any:
-    return path.stat().st_mtime
+    return _adopt.adopted(model, data, pixels, class_names, runs_dir, overrides)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tkit.keras_files.formats import Pixels, is_model
 from tkit.results.evaluate import EvaluateResult
@@ -14,14 +14,17 @@ from tkit.stages._common import as_run, refuse_unused, stage
 from tkit.stages.adopt import adopt
 from tkit_edge.errors import BoundError, InputError
 
+if TYPE_CHECKING:
+    import keras
+
 Split = Literal["test", "validation", "train"]
 
 
 @stage()
 def evaluate(
-    subject: Run | str | Path,
+    subject: Run | keras.Model | str | Path,
     *,
-    data: str | None = None,
+    data: Any = None,
     split: Split = "test",
     variant: str | None = None,
     format: str | None = None,
@@ -35,8 +38,8 @@ def evaluate(
     """Accuracy with its interval, figures a class, confusion matrix, calibration and the most confident mistakes.
 
     Args:
-        subject: a run or its folder, a bundle, a .tflite file, or a .keras file.
-        data: labelled images as `data.source` takes them; a run has its own.
+        subject: a run or its folder, a bundle, a .tflite file, a .keras file, or a `keras.Model`.
+        data: labelled images as `data.source` takes them; of a model also what `tkit.adopt` takes. A run has its own.
         split: which part of them; "test" is the one that nothing was chosen by.
         variant: of a run; the newest by default.
         format: of a run "keras" (the default) or an exported format; of a bundle a format, int8 by default.
@@ -57,15 +60,17 @@ def evaluate(
     from tkit.stages import _evaluate
 
     began = time.perf_counter()
-    path = None if isinstance(subject, Run) else Path(subject)
-    if path is None or not (is_model(path) or _is_exported(path)):
+    path = Path(subject) if isinstance(subject, (str, Path)) else None
+    if not isinstance(subject, (Run, str, Path)):
+        run, data = adopt(subject, data, pixels=pixels, runs_dir=runs_dir, overrides=overrides), None
+    elif path is None or not (is_model(path) or _is_exported(path)):
         run = as_run(subject, runs_dir)
         if path is not None:
             refuse_unused(f"{run.folder}, a run,", pixels=pixels)
     elif data is None:
         _evaluate.refuse_without_data(path)
     elif is_model(path):
-        run, data = adopt(path, data=data, pixels=pixels, runs_dir=runs_dir, overrides=overrides), None
+        run, data = adopt(path, data, pixels=pixels, runs_dir=runs_dir, overrides=overrides), None
     else:
         unused = {"format": format} if path.suffix == ".tflite" else {"pixels": pixels}
         refuse_unused(f"{path}, an exported file,", variant=variant, runs_dir=runs_dir, inception=inception, **unused)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tkit import console
 from tkit.recipe import Recipe
@@ -21,6 +22,8 @@ from tkit_edge.errors import StoppedError
 def run(
     recipe: Recipe | Loaded | str | Path | None = None,
     *,
+    data: Any = None,
+    class_names: Sequence[str] | None = None,
     resume: Run | str | Path | None = None,
     overrides: Sequence[str] = (),
     runs_dir: str | Path | None = None,
@@ -35,7 +38,15 @@ def run(
         >>> done.entry("bench")["metrics"]
     """
     try:
-        made = fit(recipe, resume=resume, overrides=overrides, runs_dir=runs_dir, dry_run=dry_run)
+        made = fit(
+            recipe,
+            data=data,
+            class_names=class_names,
+            resume=resume,
+            overrides=overrides,
+            runs_dir=runs_dir,
+            dry_run=dry_run,
+        )
     except StoppedError as stopped:
         message = str(stopped).replace("tkit fit --resume", "tkit run --resume")
         raise StoppedError(message, stopped.exit_code - 128) from None

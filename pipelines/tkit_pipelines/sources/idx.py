@@ -62,7 +62,12 @@ class Idx(EncodedSource, PathSource):
                 f"{self.path}: expected one file of training images and at most one of test images (t10k or test "
                 f"in its name), found {', '.join(path.name for path in files)}. Keep one set a folder."
             )
-        return from_arrays([(_read(path, 3), _read(_labels(path), 1)) for path in (*train, *test)], str(self.path))
+        parts = {
+            name: (_read(path, 3), _read(_labels(path), 1))
+            for name, found in (("training", train), ("test", test))
+            for path in found
+        }
+        return from_arrays(parts, str(self.path))
 
 
 def _image_files(folder: Path) -> list[Path]:
