@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | clean; each makes the environment that it needs.
+# make demo | test | lint | bench | notebooks | clean; each makes the environment that it needs.
 #   PYTHON  the interpreter that the environment is made with (3.11 to 3.13)
 #   VENV    where the environment is
 #   JOBS    test processes
@@ -10,7 +10,7 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.tkit-installed
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench notebooks clean
 
 demo: $(STAMP)
 	$(BIN)/tkit run --recipe digits_cnn_edge
@@ -29,6 +29,9 @@ bench: $(STAMP)
 	set -e; for script in $(sort $(wildcard benchmarks/[a-z]*.py)); do \
 	  echo "== $$script"; $(BIN)/python $$script; \
 	done
+
+notebooks: $(STAMP)
+	$(BIN)/python notebooks/execute.py
 
 # Run folders stay.
 clean:
