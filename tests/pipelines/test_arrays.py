@@ -238,3 +238,33 @@ def test_a_changed_table_or_image_is_read_again(tmp_path, tree, write):
     (tmp_path / "set/train/cat/0.png").write_bytes(write["png"](3, 9))
     load(path, (4, 4, 1))
     assert len(list((cache_module.cache_dir() / "decoded").iterdir())) == before + 2
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test"),
+        ("images", "labels", "validation_images", "validation_labels", "test_images", "test_labels"),
+    ],
+)
+def test_a_validation_part_of_the_files_own_is_the_validation_part(tmp_path, keys):
+    values = [value for count in (20, 8, 6) for value in arrays(count)]
+    path = npz(tmp_path, **dict(zip(keys, values, strict=True)))
+    for _ in range(2):  # decoded, and out of the cache
+        splits = Images(source=str(path), image_size=(6, 5)).load(seed=0)
+        for part, (pixels, labels) in zip(
+            (splits.train, splits.validation, splits.test), zip(values[::2], values[1::2], strict=True), strict=True
+        ):
+            np.testing.assert_array_equal(part.images, pixels)
+            np.testing.assert_array_equal(part.labels, labels)
+    without = npz(tmp_path, **dict(zip(keys[:4], values[:4], strict=True)))
+    splits = Images(source=str(without), image_size=(6, 5)).load(seed=0)
+    assert [len(part) for part in (splits.train, splits.validation, splits.test)] == [16, 8, 4]
+
+
+def test_images_need_no_labels_where_none_are_wanted(tmp_path):
+    path = npz(tmp_path, x_train=PIXELS, x_test=PIXELS[:4])
+    splits = Images(source=str(path), image_size=(6, 5), labels="none").load(seed=0)
+    assert (len(splits.train), len(splits.test), list(splits.test.columns)) == (18, 4, ["image"])
+    with pytest.raises(InputError, match="expected x_train and y_train"):
+        Images(source=str(path), image_size=(6, 5)).load(seed=0)

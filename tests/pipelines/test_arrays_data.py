@@ -151,3 +151,40 @@ def test_the_json_round_trip_keeps_the_settings(arrays):
     data = arrays(HOUSES, targets="price", labels="numbers")
     assert Arrays.model_validate_json(data.model_dump_json()) == data
     assert data.located() == data
+
+
+def test_parts_of_the_files_own_are_the_parts(arrays):
+    own = {
+        "validation/rooms": ROOMS[:7],
+        "test/rooms": ROOMS[:9],
+        "validation/price": ROOMS[:7],
+        "test/price": ROOMS[:9],
+    }
+    splits = arrays({"rooms": ROOMS, "price": ROOMS, **own}, targets="price", labels="numbers").load(0)
+    assert [len(part) for part in parts(splits)] == [50, 7, 9]
+    for part in parts(splits):
+        np.testing.assert_array_equal(part.columns["rooms"], part.columns["number"])
+    validation = {"rooms": ROOMS, "validation/rooms": ROOMS[:7]}
+    assert [len(part) for part in parts(arrays(validation).load(0))] == [40, 7, 10]
+
+
+def test_class_names_name_what_targets_count(arrays):
+    kind, names = ROOMS % 2, np.array(["small", "large"])
+    splits = arrays({"rooms": ROOMS, "kind": kind, "class_names": names}, targets="kind", labels="classes").load(0)
+    assert splits.class_names == ("small", "large")
+    np.testing.assert_array_equal(splits.test.labels, splits.test.columns["rooms"] % 2)
+    with pytest.raises(InputError, match="'kind' must be whole numbers from 0 to 1, as there are 2 class_names"):
+        arrays({"rooms": ROOMS, "kind": kind + 1, "class_names": names}, targets="kind", labels="classes").load(0)
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"test/place": PLACE[:9]}, "The test and the training part must have the same arrays; only one has 'rooms'"),
+        ({"test/rooms": PLACE[:9], "test/place": PLACE[:9]}, r"'rooms' is \[9, 2\] in the test part and \[50\]"),
+        ({"test/rooms": ROOMS[:9], "test/place": PLACE[:8]}, "'rooms' has 9 rows and 'place' has 8"),
+    ],
+)
+def test_parts_have_the_same_arrays(arrays, own, message):
+    with pytest.raises(InputError, match=message):
+        arrays({"rooms": ROOMS, "place": PLACE, **own}).load(0)

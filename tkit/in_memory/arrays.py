@@ -50,6 +50,15 @@ def array(value: Any, what: str) -> np.ndarray:
     return made
 
 
+def finite(values: np.ndarray, what: str) -> None:
+    """Raises InputError for numbers that are NaN or infinite."""
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        row = int(np.argwhere(~np.isfinite(values))[0, 0])
+        raise InputError(
+            f"{what} has NaN or infinite values, the first in row {row}. Fill them in, or remove the rows."
+        )
+
+
 _DENSE = "Make it dense, all rows of one shape: tensor.to_tensor(), array.toarray(), keras.utils.pad_sequences(...)."
 
 

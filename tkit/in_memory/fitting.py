@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from tkit.graph import input_names
-from tkit.in_memory.arrays import Inputs
+from tkit.in_memory.arrays import Inputs, finite
 from tkit_edge.errors import InputError
 from tkit_edge.tensors import TensorSpec, listed
 
@@ -54,6 +54,7 @@ def _as(values: np.ndarray, spec: TensorSpec, where: str) -> np.ndarray:
         raise InputError(f"x is {values.dtype} {_batch(shape)}; {where} takes {spec.name} {_batch(spec.shape)}.")
     if values.dtype.kind not in "biuf":
         raise InputError(f"x is {values.dtype}; {where} takes {spec.name} as {spec.dtype}. Convert it to numbers.")
+    finite(values, f"x[{spec.name!r}]")
     values = values.reshape(len(values), *spec.shape)
     if spec.dtype == "float32" or values.dtype == spec.dtype:
         return values

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tkit.in_memory.arrays import finite
 from tkit_edge.errors import InputError
 from tkit_pipelines.class_names import ordered
 from tkit_pipelines.data import Labels
@@ -59,6 +60,8 @@ def targets(
         return _named([part.astype(str) for part in single], wanted, names, outputs)
     if any(part.dtype.kind not in "biuf" for part in single):
         raise InputError(f"y must be numbers or texts; received {single[0].dtype}. Convert it.")
+    for part in single:
+        finite(part, "y")
     wanted = wanted or ("classes" if names is not None else _meaning(single, outputs))
     if wanted == "numbers":
         return Targets("numbers", [part.astype(np.float32) for part in single])
@@ -112,7 +115,7 @@ def _named(
 ) -> Targets:
     if wanted == "numbers":
         raise InputError("y are texts, and data.labels=numbers expects numbers. Convert them.")
-    occurring = np.unique(np.concatenate(parts))
+    occurring = np.unique(np.concatenate(parts)).tolist()
     count = _count(names, outputs)
     found = ordered(occurring)[1] if names is None else tuple(map(str, names))
     unknown = [] if names is None else sorted(set(occurring) - set(found))

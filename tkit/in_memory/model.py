@@ -84,6 +84,12 @@ def _check_graph(model: keras.Model, where: str) -> None:
 
 def _check_layer(layer: keras.layers.Layer, where: str) -> None:
     cls = type(layer)
+    for setting in ("activation", "recurrent_activation"):
+        if getattr(getattr(layer, setting, None), "__name__", None) == "<lambda>":
+            raise InputError(
+                f"{where}: layer {layer.name!r} has a lambda as its {setting}, Python code that no device runs. Use "
+                "one of Keras's own (activation='relu', 'silu', 'gelu' ...) or operations of keras.ops."
+            )
     if cls.__module__.startswith("keras."):
         return
     if cls.__module__.startswith("tkit."):

@@ -97,6 +97,6 @@ def _pair(data: Any) -> Part:
 def _unknown(data: Any) -> InputError:
     return InputError(
         f"data is a {type(data).__name__}: expected a path or name, arrays (x, y), (train, test) or (train, "
-        "validation, test) of such pairs, a tf.data.Dataset, a keras.utils.PyDataset, a pandas DataFrame of files and labels, or a "
-        "TFDS builder."
+        "validation, test) of such pairs, a tf.data.Dataset, a keras.utils.PyDataset, a pandas DataFrame of files and "
+        "labels, or a TFDS builder."
     )

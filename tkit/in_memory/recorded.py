@@ -26,7 +26,7 @@ class Recorded(NamedTuple):
 
 def images(parts: Mapping[str, np.ndarray], targets: Targets, runs_dir: str | Path | None) -> dict[str, Any]:
     """The settings of `Images` for uint8 images by part."""
-    x_keys, y_keys = (dict(zip(("train", "test", "validation"), KEYS[0][start::2], strict=True)) for start in (0, 1))
+    x_keys, y_keys = (dict(zip(("train", "validation", "test"), KEYS[0][start::2], strict=True)) for start in (0, 1))
     arrays = {x_keys[name]: values for name, values in parts.items()}
     values, names = _as_classes(targets)
     arrays |= {y_keys[name]: labels for name, labels in zip(parts, values, strict=False)}

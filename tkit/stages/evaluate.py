@@ -61,27 +61,34 @@ def evaluate(
 
     began = time.perf_counter()
     path = Path(subject) if isinstance(subject, (str, Path)) else None
-    if not isinstance(subject, (Run, str, Path)):
-        run, data = adopt(subject, data, pixels=pixels, runs_dir=runs_dir, overrides=overrides), None
-    elif path is None or not (is_model(path) or _is_exported(path)):
-        run = as_run(subject, runs_dir)
-        if path is not None:
-            refuse_unused(f"{run.folder}, a run,", pixels=pixels)
-    elif data is None:
+    if path is not None and data is None and (is_model(path) or _is_exported(path)):
         _evaluate.refuse_without_data(path)
-    elif is_model(path):
-        run, data = adopt(path, data, pixels=pixels, runs_dir=runs_dir, overrides=overrides), None
-    else:
+    if not isinstance(subject, Run) and (path is None or is_model(path)):
+        run, source = adopt(subject, data, pixels=pixels, runs_dir=runs_dir, overrides=overrides), None
+    elif path is not None and _is_exported(path):
         unused = {"format": format} if path.suffix == ".tflite" else {"pixels": pixels}
         refuse_unused(f"{path}, an exported file,", variant=variant, runs_dir=runs_dir, inception=inception, **unused)
-        result, plots = _evaluate.of_exported(path, format, pixels, data, split, mirror, overrides)
-        return EvaluateResult(_evaluate.write(result, plots, Path(output)) if output is not None else result)
+        result, plots = _evaluate.of_exported(path, format, pixels, _source(data), split, mirror, overrides)
+        return EvaluateResult(result if output is None else _evaluate.write(result, plots, Path(output)))
+    else:
+        run, source = as_run(subject, runs_dir), None if data is None else _source(data)
+        refuse_unused(f"{run.folder}, a run,", pixels=pixels)
     run = run.with_overrides(overrides)
     variant = variant or run.variant
-    result, plots = _evaluate.of_variant(run, variant, format, data, split, mirror, inception)
-    if output is not None or data is not None:
+    result, plots = _evaluate.of_variant(run, variant, format, source, split, mirror, inception)
+    if output is not None or source is not None:
         return EvaluateResult(result if output is None else _evaluate.write(result, plots, Path(output)))
     return EvaluateResult(_evaluate.record(run, variant, result, plots, began))
+
+
+def _source(data: Any) -> str:
+    """Where data for a run or an exported file is; InputError for data in memory."""
+    if isinstance(data, (str, Path)):
+        return str(data)
+    raise InputError(
+        f"data is a {type(data).__name__}; a run or an exported file is evaluated on a path or name of data. Data in "
+        "memory goes with the model: tkit.adopt(model, data)"
+    )
 
 
 def _is_exported(path: Path) -> bool:

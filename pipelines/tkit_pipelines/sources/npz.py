@@ -99,10 +99,9 @@ class Npz(EncodedSource, PathSource):
         """How many images the validation part has, by the headers alone."""
         try:
             with zipfile.ZipFile(self.path) as archive:
-                names = [
-                    f"{keys[2]}.npy" for keys in KEYS if {f"{keys[0]}.npy", f"{keys[2]}.npy"} <= {*archive.namelist()}
-                ]
-                return _rows(archive, names[0]) if names else 0
+                names = {name.removesuffix(".npy") for name in archive.namelist()}
+                keys = next((keys for keys in KEYS if keys[0] in names), KEYS[0])
+                return _rows(archive, f"{keys[2]}.npy") if keys[2] in names else 0
         except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError):
             return 0  # which reading the images will explain
 
