@@ -26,8 +26,8 @@ from tkit_pipelines import notebook
 
 _CHATTER = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog\(\)"
-    rb"|[IWE]\d{4} .*\b(port|cudart_stub|cuda_platform|cpu_feature_guard|computation_placer|util)\.cc:\d+\]"
-    rb"|[IWE]\d{4} .*\bnode_def_util\.cc:\d+\]"
+    rb"|[IWE]\d{4} .*\b(port|cudart_stub|cuda_platform|cpu_feature_guard|computation_placer)\.cc:\d+\]"
+    rb"|[IWE]\d{4} .*\b(util|node_def_util)\.cc:\d+\]"
     rb"|[IWE]\d{4} .*Unable to register cu\w+ factory"
     rb"|To enable the following instructions: .* rebuild TensorFlow"
     rb"|INFO: Created TensorFlow Lite XNNPACK delegate"

@@ -30,8 +30,8 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
         overrides: changes to the recipe's `bench` for this time, such as "bench.seconds=5".
 
     Returns:
-        The stage's manifest entry, the run and the variant; `metrics` is what tkit_edge reports. `bench/bench.txt` has
-        it as a table.
+        The stage's manifest entry, the run and the variant; `metrics` is what tkit_edge reports. The same is in
+        `bench/bench.txt`, as a table.
 
     Raises:
         InputError: no whole export, or other data than the run was made with.
