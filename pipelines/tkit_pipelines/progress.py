@@ -54,14 +54,14 @@ def progress(description: str, total: int | None) -> Iterator[Advance]:
             bar.stop()
 
 
-def _counting(description: str, total: int) -> Advance:
+def _counting(description: str, total: int | None) -> Advance:
     """Counts in a notebook's line."""
-    start, done = time.monotonic(), 0
+    start, done, of = time.monotonic(), 0, "" if total is None else f" of {total:,}"
 
     def advance(count: int) -> None:
         nonlocal done
         done += count
         if time.monotonic() - start > PATIENCE:
-            notebook.show(f"{description} {done:,} of {total:,}")
+            notebook.show(f"{description} {done:,}{of}")
 
     return advance

@@ -35,9 +35,9 @@ def called(model):
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (lambda: keras.Sequential([keras.layers.Dense(3)], name="unbuilt"), "'unbuilt' is not built.*keras.Input"),
-        (lambda: called(Subclass()), "'mine' is a subclass of keras.Model .Subclass.*functional"),
-        (lambda: "model.keras", "expected a keras.Model, received builtins.str"),
+        (lambda: keras.Sequential([keras.layers.Dense(3)], name="unbuilt"), "'unbuilt' isn't built.*keras.Input"),
+        (lambda: called(Subclass()), "'mine' is a Subclass, a subclass whose call is Python code.*functional"),
+        (lambda: "model.keras", "model is a str: expected a keras.Model"),
         (lambda: dense(keras.layers.Lambda(lambda x: x)), "can't recreate.*Lambda"),
         (lambda: dense(Scale()), "can't recreate.*register_keras_serializable"),
     ],
@@ -46,6 +46,15 @@ def called(model):
 def test_a_model_without_a_known_graph(model, words, take):
     with pytest.raises(InputError, match=f"(?s){words}"):
         take(model())
+
+
+def test_a_data_set_may_be_read_only_once(script, trained):
+    rows = iter(script.x[:64])
+    data = tf.data.Dataset.from_generator(lambda: rows, output_signature=tf.TensorSpec((8, 8, 1))).batch(16)
+    file = tkit.to_tflite(trained, "int8", calibration=data)
+    assert file == tkit.to_tflite(trained, "int8", calibration=script.x[:64])
+    with pytest.raises(InputError, match="gave nothing.*could be read only once"):
+        tkit.to_tflite(trained, "int8", calibration=data)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +68,8 @@ def test_a_model_without_a_known_graph(model, words, take):
         (lambda m, x: tkit.quantize_aware(m, x, method="mean"), "mse"),
         (lambda m, x: tkit.quantize_aware(m, x[..., 0]), r"'pixels' takes float32 \[n, 8, 8, 1\], received.*8, 8\]"),
         (lambda m, x: tkit.quantize_aware(m, x[:0]), "at least one"),
-        (lambda m, x: tkit.quantize_aware(m, {"image": x}), "no array for pixels; received image"),
+        (lambda m, x: tkit.quantize_aware(m, {"a": x, "b": x}), "no array for pixels; received a, b"),
+        (lambda m, x: tkit.quantize_aware(m, tf.data.Dataset.from_tensors(x).repeat()), "no end.*take"),
         (lambda m, x: tkit.quantize_aware(m, x, int4=["relu"]), "'relu' can't have weights of 4 bits"),
         (lambda m, x: tkit.to_tflite(m, "int4"), "float32, float16, dynamic, int8, int16x8, received 'int4'"),
         (lambda m, x: tkit.to_tflite(m, "int8"), "int8 needs examples.*calibration=.*quantize_aware"),

@@ -7,8 +7,9 @@ import keras
 from tkit.compressible.model import Compressible
 from tkit.compressible.stripping import promised, stripped
 from tkit.graph import flattened
+from tkit.in_memory.model import check_graph
 from tkit.keras_files.graph import flat, float32
-from tkit.keras_internals import functional, has_graph, producer
+from tkit.keras_internals import functional, producer
 from tkit.passes.decomposition import decomposed
 from tkit.promises import Kept, State
 from tkit.training.twin import training_twin
@@ -26,7 +27,7 @@ def opened(model: keras.Model) -> State:
     Raises:
         InputError: anything else; a layer that Keras can't recreate; or a schedule that didn't come to its end.
     """
-    check(model)
+    check_graph(model)
     if isinstance(model, Compressible):
         return stripped(model)
     kept = promised(model)
@@ -46,23 +47,6 @@ def opened(model: keras.Model) -> State:
         made.trainable = layer.trainable
     names = [str(producer(tensor).name) for tensor in graph.inputs]
     return State(decomposed(float32(flat(copy, names=names))), Kept())
-
-
-def check(model: keras.Model) -> None:
-    """Raises InputError for what isn't a model whose graph is known."""
-    if not isinstance(model, keras.Model):
-        raise InputError(f"expected a keras.Model, received {type(model).__module__}.{type(model).__name__}.")
-    if not model.built:
-        raise InputError(
-            f"{model.name!r} is not built: it doesn't know its input yet. Begin it with keras.Input(shape), or call it "
-            "on a batch."
-        )
-    if not has_graph(functional(model)):
-        raise InputError(
-            f"{model.name!r} is a subclass of keras.Model ({type(model).__name__}): what its call does is code, and "
-            "there is no graph of layers to work on. Build the same layers as a functional model: inputs = "
-            "keras.Input(shape); keras.Model(inputs, outputs); weights go over with set_weights(model.get_weights())."
-        )
 
 
 def trainable(made: Compressible, like: keras.Model) -> Compressible:

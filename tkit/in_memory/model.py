@@ -36,13 +36,7 @@ def copied(model: Any) -> Copy:
     Raises:
         InputError: another object, a model without a graph or that isn't built, or layers that aren't Keras's own.
     """
-    if not isinstance(model, keras.Model):
-        raise InputError(
-            f"model is a {type(model).__name__}: expected a keras.Model (Keras 3, functional or Sequential), or the "
-            "path of a .keras file."
-        )
-    where = f"the model {model.name!r}"
-    _check_graph(model, where)
+    where = check_graph(model)
     for layer in all_layers(model, include_self=False):
         _check_layer(layer, where)
     graph = functional(model)
@@ -66,7 +60,18 @@ def copied(model: Any) -> Copy:
     return Copy(copy, where, digest_of(json.dumps(config, sort_keys=True), values), content)
 
 
-def _check_graph(model: keras.Model, where: str) -> None:
+def check_graph(model: Any) -> str:
+    """What messages call a model whose graph is known.
+
+    Raises:
+        InputError: another object, a subclass with code of its own, or a model that isn't built.
+    """
+    if not isinstance(model, keras.Model):
+        raise InputError(
+            f"model is a {type(model).__name__}: expected a keras.Model (Keras 3, functional or Sequential), or, where "
+            "tkit reads files, the path of a .keras file."
+        )
+    where = f"the model {model.name!r}"
     kind = type(model).__name__
     own_call = any("call" in vars(cls) for cls in type(model).__mro__ if not cls.__module__.startswith("keras."))
     if own_call or not (isinstance(model, keras.Sequential) or has_graph(model)):
@@ -80,6 +85,7 @@ def _check_graph(model: keras.Model, where: str) -> None:
             f"{where} isn't built, so its shapes and weights aren't known: begin it with keras.Input(shape), or call "
             "it on an example, or model.build((None, ...))."
         )
+    return where
 
 
 def _check_layer(layer: keras.layers.Layer, where: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from tkit.in_memory.arrays import Inputs, inputs
+from tkit.in_memory.datasets import is_dataset, read
 from tkit.keras_files.graph import activation_of
 from tkit.keras_internals import producer
 from tkit_edge.errors import InputError
@@ -19,42 +20,46 @@ def calibration_arrays(model: keras.Model, data: Any) -> Arrays:
 
     Args:
         model: flat functional model.
-        data: an array [n, ...]; a list or dictionary of them for several inputs; a `tf.data.Dataset` or
-            `keras.utils.PyDataset` of batches, of which targets are left out.
+        data: an array [n, ...]; a list or dictionary of arrays for several inputs; a `tf.data.Dataset` or
+            `keras.utils.PyDataset` of x or (x, y), which is read once.
 
     Raises:
-        InputError: none, or arrays that don't fit the model.
+        InputError: none, a data set without end, or arrays that don't fit the model.
     """
     names = [str(producer(tensor).name) for tensor in model.inputs]
-    arrays = _by_name(data, names)
+    wanted = dict(zip(names, (tuple(tensor.shape[1:]) for tensor in model.inputs), strict=True))
+
+    def is_example(name: str | int, shape: tuple[int, ...]) -> bool:
+        return _fits(shape, wanted.get(str(name), wanted[names[0]]))
+
+    arrays = _by_name(read(data, is_example).x if is_dataset(data) else inputs(data), names)
     for name, tensor in zip(names, model.inputs, strict=True):
-        wanted, found = tuple(tensor.shape[1:]), arrays[name].shape[1:]
-        fits = len(wanted) == len(found) and all(a in (None, b) for a, b in zip(wanted, found, strict=True))
-        if not fits or arrays[name].dtype.kind not in "fiub":
-            shape = ", ".join("any" if size is None else str(size) for size in wanted)
+        if not _fits(arrays[name].shape[1:], wanted[name]) or arrays[name].dtype.kind not in "fiub":
+            shape = ", ".join("any" if size is None else str(size) for size in wanted[name])
             raise InputError(
-                f"calibration: the model's input {name!r} takes {tensor.dtype} [n, {shape}], received "
+                f"examples: the model's input {name!r} takes {tensor.dtype} [n, {shape}], received "
                 f"{arrays[name].dtype} {list(arrays[name].shape)}."
             )
     counts = {len(array) for array in arrays.values()}
     if len(counts) > 1 or 0 in counts:
-        raise InputError(f"calibration: expected as many examples of each input, at least one; received {counts}.")
+        raise InputError(f"examples: expected as many of each input, at least one; received {sorted(counts)}.")
     return arrays
 
 
-def _by_name(data: Any, names: list[str]) -> dict[str, np.ndarray]:
-    if isinstance(data, Mapping):
-        if missing := [name for name in names if name not in data]:
-            raise InputError(f"calibration: no array for {', '.join(missing)}; received {', '.join(map(str, data))}.")
-        return {name: np.asarray(data[name]) for name in names}
-    if len(names) == 1:
-        return {names[0]: np.asarray(data)}
-    if not isinstance(data, (list, tuple)) or len(data) != len(names):
+def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(wanted) and all(size in (None, found) for size, found in zip(wanted, shape, strict=True))
+
+
+def _by_name(x: Inputs, names: list[str]) -> dict[str, np.ndarray]:
+    if len(x) == len(names) and (0 in x or len(x) == 1):
+        return dict(zip(names, x.values(), strict=True))
+    if missing := [name for name in names if name not in x]:
+        given = f"{len(x)} arrays" if 0 in x else ", ".join(map(str, x))
         raise InputError(
-            f"calibration: the model takes {len(names)} inputs, {', '.join(names)}: expected an array for each, in a "
-            "dictionary or in this order in a list."
+            f"examples: no array for {', '.join(missing)}; received {given}. The model takes {', '.join(names)}: a "
+            "dictionary with these names, or a list in this order."
         )
-    return {name: np.asarray(array) for name, array in zip(names, data, strict=True)}
+    return {name: x[name] for name in names}
 
 
 class Labels(NamedTuple):

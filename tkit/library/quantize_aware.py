@@ -37,9 +37,9 @@ def quantize_aware(
 
     Args:
         model: functional or Sequential, trained; or what `prunable` or `clusterable` returned, trained: zeros and
-            shared weights stay so (PQAT, CQAT, PCQAT). It isn't changed.
+            shared weights stay so (PQAT, CQAT, PCQAT).
         calibration: some hundred training examples, as `model` takes them: an array [n, ...], a list or dictionary of
-            them for several inputs, or a data set of batches.
+            arrays for several inputs, or a data set.
         steps: of training; ranges stay as they are in the last quarter of them. None: of one `fit`.
         method: activation ranges from all values ("minmax"), all but 0.01 % ("percentile"), or by the least square
             error ("mse").
@@ -47,14 +47,12 @@ def quantize_aware(
         float_layers: layers that compute in float.
         int4: layers whose weights have 4 bits, by name or by kind such as "dense".
 
-    Returns:
-        An uncompiled `keras.Model` in the precision of `model`.
+    Returns: an uncompiled `keras.Model` in the precision of `model`.
 
     Raises:
         InputError: no model whose graph is known; examples that don't fit it; an unknown layer.
 
-    Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
-    Inference".
+    Source: Jacob et al. 2018, "Quantization and Training of Neural Networks".
 
     Example:
         >>> model = tkit.quantize_aware(model, calibration=x_train[:500])
@@ -67,11 +65,9 @@ def quantize_aware(
     from tkit.library.inputs import calibration_arrays
     from tkit.quantization.rules import Rules
 
-    names = {"float_layers": float_layers, "int4": int4}
-    step = validated(Quantize, "quantize_aware", calibration=method, **names)
+    step = validated(Quantize, "quantize_aware", calibration=method, float_layers=float_layers, int4=int4)
     state = opened(model)
-    if state.kept.quantized is not None:  # trained on: codes and ranges are found anew
-        state = state._replace(kept=state.kept.model_copy(update={"quantized": None}))
+    state = state._replace(kept=state.kept.model_copy(update={"quantized": None}))  # of a model in int8 anew
     calibrated = Calibrated.of(
         state,
         calibration_arrays(state.model, calibration),

@@ -100,14 +100,16 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> Co
             withdraw_export(run, name)
             console.say(f"{folder / 'export'} was taken away: it was made of an earlier model.")
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    if notebook.running():  # which shows what is returned
-        for warning in ledger.warnings():
-            console.say(warning)
-    else:
-        console.say(ledger.text(console.width()))
+    _say(ledger)
     if not run.recipe.compress:
         console.say(f"Its files: tkit export {run.folder}")
     return CompressResult(run.summary("compress", name))
+
+
+def _say(ledger: Ledger) -> None:
+    """Prints the ledger; in a notebook, which shows what is returned, its warnings alone."""
+    for text in ledger.warnings() if notebook.running() else [ledger.text(console.width())]:
+        console.say(text)
 
 
 def settings_of(run: Run, splits: Splits) -> dict[str, Any]:
