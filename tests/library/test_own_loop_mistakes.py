@@ -102,6 +102,14 @@ def test_a_model_in_training_is_not_exported_by_keras(pruned, tmp_path):
     assert not (tmp_path / "saved").exists()
 
 
+def test_a_file_of_a_model_in_training_is_no_file_of_a_model(pruned, tmp_path):
+    pruned.save(tmp_path / "pruned.keras")
+    with pytest.raises(InputError, match="in training.*tkit.load_model.'pruned.keras'.*tkit.strip"):
+        tkit.adopt(tmp_path / "pruned.keras", data="digits", pixels="0-1")
+    with pytest.raises(InputError, match="tkit.strip.model"):
+        tkit.adopt(pruned, data=np.zeros((4, 8, 8, 1), np.float32))
+
+
 def test_a_schedule_is_for_these_models(script, trained):
     with pytest.raises(InputError, match="expected the model that tkit.prunable.*received Sequential 'digits'"):
         script.fit(trained, 1, callbacks=[tkit.Schedule()])

@@ -33,6 +33,12 @@ def checked(config: dict[str, Any], path: Path | str) -> dict[str, Any]:
             f"{path} was saved by Keras 2, whose .keras files Keras 3 can't read. Make an .h5 file of it, which tkit "
             f"reads: import tf_keras; tf_keras.models.load_model('{Path(path).name}').save('model.h5')"
         )
+    if config.get("registered_name") == "tkit.layers>Compressible":
+        raise InputError(
+            f"{path} holds a model in training, as tkit.prunable and its kin return it. Export it in Python: model = "
+            f"tkit.load_model('{Path(path).name}'); tkit.to_tflite(model, ...). Or save what the device gets: "
+            "tkit.strip(model).save('stripped.keras')"
+        )
     if top not in _MODELS:
         raise InputError(
             f"{path} holds a {str(top)[:200]}, a model class of its own; tkit takes functional and Sequential models, "
