@@ -100,14 +100,19 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> Co
             withdraw_export(run, name)
             console.say(f"{folder / 'export'} was taken away: it was made of an earlier model.")
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    if notebook.running():  # which shows what is returned
-        for warning in ledger.warnings():
-            console.say(warning)
-    else:
-        console.say(ledger.text(console.width()))
+    _report(ledger)
     if not run.recipe.compress:
         console.say(f"Its files: tkit export {run.folder}")
     return CompressResult(run.summary("compress", name))
+
+
+def _report(ledger: Ledger) -> None:
+    """Says what the steps gained; in a notebook, which shows that of the returned result, the warnings alone."""
+    if not notebook.running():
+        console.say(ledger.text(console.width()))
+        return
+    for warning in ledger.warnings():
+        console.say(warning)
 
 
 def settings_of(run: Run, splits: Splits) -> dict[str, Any]:
