@@ -42,7 +42,7 @@ class Environments:
         if not packages:
             return Path(sys.executable)
         name = hashlib.sha256("\n".join([version or "", *packages]).encode()).hexdigest()[:12]
-        folder = self.folder / f"{re.split(r'[^\w-]', packages[0])[0]}-{name}"
+        folder = self.folder / f"{re.split('[^a-z-]', packages[0])[0]}-{name}"
         python = folder / "bin" / "python"
         if (folder / DONE).exists():
             return python

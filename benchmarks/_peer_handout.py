@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 
-_SAME_IN_KERAS_2 = ["name", "filters", "kernel_size", "strides", "padding", "dilation_rate", "use_bias", "activation", "units", "axis", "momentum", "epsilon", "center", "scale", "scale", "offset", "pool_size", "keepdims", "rate"]
+_SHARED = (
+    *("name", "filters", "units", "kernel_size", "strides", "padding", "dilation_rate", "use_bias", "activation"),
+    *("axis", "momentum", "epsilon", "center", "scale", "offset", "pool_size"),
+)
+"""Settings that mean the same in Keras 2 and in Keras 3."""
 CALIBRATION = 500
 """Training images, stratified by class: what tkit's own steps use."""
 
@@ -59,7 +63,7 @@ def described(model: Any) -> list[dict[str, Any]]:
     rows = [{"class": "InputLayer", "name": producer(start).name, "config": given, "inputs": [], "arrays": 0}]
     for node in nodes(model):
         layer = node.operation
-        config = {key: value for key, value in layer.get_config().items() if key in _SAME_IN_KERAS_2}
+        config = {key: value for key, value in layer.get_config().items() if key in _SHARED}
         inputs = [producer(tensor).name for tensor in node.input_tensors]
         rows.append(
             {

@@ -95,8 +95,8 @@ SIDES = {
     "mct-qat": Side("Sony MCT, QAT", "mct", ("qat",), MCT, "3.11"),
     "mct-channels": Side("Sony MCT, channels pruned, PTQ", "mct", ("channels",), MCT, "3.11"),
 }
-TKIT_PTQ = "tkit-ptq"
-"""Whose file the others' latency is compared with."""
+TKIT_PTQ, TKIT_QAT = "tkit-ptq", "tkit-qat"
+"""Whose files the others' latency and accuracy are compared with."""
 
 
 def main() -> None:
@@ -118,7 +118,7 @@ def main() -> None:
     if rows := read():
         from _peer_page import report
 
-        report(list(rows.values()))
+        report(list(rows.values()), {name: side.title for name, side in SIDES.items()})
 
 
 def chosen(quick: bool) -> dict[str, Base]:
@@ -165,7 +165,8 @@ def compare(name: str, base: Base, sides: Sequence[str] | None, environments: En
         try:
             file, versions = made(side, run, folder, base.epochs, environments)
             row |= {"versions": versions}
-            row |= measured(file, folder, run, made(TKIT_PTQ, run, folder, base.epochs, environments)[0])
+            own = {name: made(name, run, folder, base.epochs, environments)[0] for name in (TKIT_PTQ, TKIT_QAT)}
+            row |= measured(file, folder, run, own)
         except PeerError as error:
             row |= {"error": str(error)[:300]}
         keep(row)
@@ -220,8 +221,8 @@ def _by_tkit(spec: Side, run: Any, file: Path, epochs: int) -> None:
     file.with_suffix(".json").write_text(json.dumps({package: version(package) for package in packages}))
 
 
-def measured(file: Path, folder: Path, run: Any, ptq: Path) -> dict[str, Any]:
-    """A file's figures; `ptq` is the file that its latency is compared with.
+def measured(file: Path, folder: Path, run: Any, own: dict[str, Path]) -> dict[str, Any]:
+    """A file's figures; `own` are tkit's files that it is compared with, by side.
 
     Returns:
         Sizes and arithmetic, and, where LiteRT loads the file, accuracy and latency; else why it doesn't.
@@ -242,20 +243,22 @@ def measured(file: Path, folder: Path, run: Any, ptq: Path) -> dict[str, Any]:
         with IsolatedModel(path) as model:
             return top1(model.predict(test.images)) == test.labels
 
-    before = right(folder / "float32.tflite")
     try:
         after = right(file)
     except InputError as error:
         return row | {"error": f"LiteRT doesn't run its file: {error}"[:300]}
+    before = right(folder / "float32.tflite")
     drop, interval = paired_drop(before, after)
+    behind, behind_interval = paired_drop(right(own[TKIT_QAT]), after)
     return row | {
         "float": float(np.mean(before)),
         "accuracy": float(np.mean(after)),
         "drop": drop,
         "interval": list(interval),
+        "behind_qat": behind,
+        "behind_qat_interval": list(behind_interval),
         "images": len(test.labels),
-        "right": hashlib.sha256(after.tobytes()).hexdigest()[:12],
-        "latency": 1 / speedup(ptq.read_bytes(), file.read_bytes()),
+        "latency": 1 / speedup(own[TKIT_PTQ].read_bytes(), file.read_bytes()),
     }
 
 

@@ -89,6 +89,49 @@ def train(keras: Any, model: Any, given: Given, rate: float = RATE, callbacks: t
     model.fit(batches, epochs=given.epochs, steps_per_epoch=given.steps, callbacks=list(callbacks), verbose=0)
 
 
+def retrained(
+    keras: Any,
+    given: Given,
+    replaced: dict[str, Callable[[dict[str, Any]], Any]],
+    rounded: Callable[[Any], dict[str, Any]],
+    *,
+    rate: float = RATE,
+    callbacks: tuple[Any, ...] = (),
+    before: Callable[[Any], None] = lambda model: None,
+) -> bytes:
+    """The int8 file of the plain network with the weights that other layers were trained to in its place.
+
+    Args:
+        keras: Keras 3.
+        given: the network.
+        replaced: by class, what makes such a layer of a layer's settings.
+        rounded: the weights of a trained one by name, as its arithmetic has them.
+        rate: the peak learning rate.
+        callbacks: of the tool.
+        before: what is done to the network before it is trained.
+    """
+    plain = keras.saving.load_model(given.model, compile=False)
+    model = rebuild(keras, given, replaced)
+    for layer in plain.layers:
+        _fill(model.get_layer(layer.name), _named(layer))
+    before(model)
+    train(keras, model, given, rate, callbacks)
+    for layer in plain.layers:
+        trained = model.get_layer(layer.name)
+        _fill(layer, rounded(trained) if type(layer).__name__ in replaced else _named(trained))
+    return converted(plain, given)
+
+
+def _named(layer: Any) -> dict[str, Any]:
+    return {variable.name: variable for variable in layer.weights}
+
+
+def _fill(layer: Any, arrays: dict[str, Any]) -> None:
+    own = _named(layer)
+    for name, array in arrays.items():
+        own[name].assign(array)
+
+
 def converted(model: Any, given: Given) -> bytes:
     """An int8 file, calibrated by TensorFlow's converter."""
     import tensorflow as tf

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from _peers.given import Given, converted, rebuild, train
+from _peers.given import Given, retrained
 
 
 def make(given: Given, sparsity: str) -> bytes:
@@ -18,29 +18,20 @@ def make(given: Given, sparsity: str) -> bytes:
     from pquant.layers import PQConv2d, PQDense
 
     config = _config(pquant, given, float(sparsity))
-    plain = keras.saving.load_model(given.model, compile=False)
     replaced = {
         "Conv2D": lambda settings: PQConv2d(config, **_without_activation(settings)),
         "Dense": lambda settings: PQDense(config, **_without_activation(settings)),
     }
-    model = rebuild(keras, given, replaced)
-    for layer in given.layers:
-        target, source = model.get_layer(layer["name"]), plain.get_layer(layer["name"])
-        if layer["class"] in replaced:
-            target._kernel.assign(source.kernel)
-            if source.use_bias:
-                target._bias.assign(source.bias)
-        elif layer["arrays"]:
-            target.set_weights(source.get_weights())
-    train(keras, model, given, callbacks=(PQuantCallback(config, log_ebops=False),))
-    for layer in given.layers:
-        trained = model.get_layer(layer["name"])
-        if layer["class"] in replaced:
-            arrays = [trained.kernel] + ([trained.bias] if trained.use_bias else [])
-            plain.get_layer(layer["name"]).set_weights([keras.ops.convert_to_numpy(array) for array in arrays])
-        elif layer["arrays"]:
-            plain.get_layer(layer["name"]).set_weights(trained.get_weights())
-    return converted(plain, given)
+    return retrained(keras, given, replaced, _rounded, callbacks=(PQuantCallback(config, log_ebops=False),))
+
+
+def _rounded(layer: Any) -> dict[str, Any]:
+    return {"kernel": layer.kernel} | ({"bias": layer.bias} if layer.use_bias else {})
+
+
+def _without_activation(settings: dict[str, Any]) -> dict[str, Any]:
+    """Its layers have none; the network's own are linear."""
+    return {key: value for key, value in settings.items() if key != "activation"}
 
 
 def _config(pquant: Any, given: Given, sparsity: float) -> Any:
@@ -64,8 +55,3 @@ def _config(pquant: Any, given: Given, sparsity: float) -> Any:
     if sparsity:  # a sparsity of 0 fails, even where nothing is pruned
         settings["pruning_parameters"]["sparsity"] = sparsity
     return pquant.load_from_dictionary(settings)
-
-
-def _without_activation(settings: dict[str, Any]) -> dict[str, Any]:
-    """Its layers have none; the network's own are linear."""
-    return {key: value for key, value in settings.items() if key != "activation"}
