@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 CALLS = 2_000
 """A round's."""
+ROUNDS, SECONDS = 9, 0.2
 
 
 def litert(path: Path, example: np.ndarray) -> Callable[[], object]:
@@ -46,3 +48,21 @@ def latency(call: Callable[[], object]) -> dict[str, float]:
         call()
         times.append(time.perf_counter_ns() - began)
     return {"microseconds": median(times) / 1000}
+
+
+def speedup(before: bytes, after: bytes) -> float:
+    """How many times faster the second file is: one thread, XNNPACK, in turns; the median of the rounds' ratios."""
+    from tkit_edge.worker import Worker
+
+    with tempfile.TemporaryDirectory() as scratch:
+        paths = [Path(scratch) / name for name in ("before.tflite", "after.tflite")]
+        for path, data in zip(paths, (before, after), strict=True):
+            path.write_bytes(data)
+        with Worker(paths[0], 1, "xnnpack", 60.0) as first, Worker(paths[1], 1, "xnnpack", 60.0) as second:
+            ratios = []
+            for worker in (first, second):
+                worker.ask("load")
+            for _ in range(ROUNDS):
+                times = [median(worker.ask("run", seconds=SECONDS, runs=20)) for worker in (first, second)]
+                ratios.append(times[0] / times[1])
+    return median(ratios)

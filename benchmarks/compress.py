@@ -16,14 +16,14 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
+from _latency import speedup
 from _report import publish
 from _sides import RESULTS, append, machine, read
 
@@ -97,7 +97,6 @@ BASES = (
     ),
 )
 FORMATS = ("export.formats=float32,int8", "export.parity.drop=1", "export.parity.agreement=0")
-ROUNDS, SECONDS = 9, 0.2
 
 
 def main() -> None:
@@ -223,24 +222,6 @@ def measured(run: str, steps: tuple[str, ...]) -> dict[str, Any]:
         "speedup": speedup(files["float"]["int8"], files[variant]["int8"]),
         "minutes": minutes,
     }
-
-
-def speedup(before: bytes, after: bytes) -> float:
-    """How many times faster the second file is: one thread, XNNPACK, in turns; the median of the rounds' ratios."""
-    from tkit_edge.worker import Worker
-
-    with tempfile.TemporaryDirectory() as scratch:
-        paths = [Path(scratch) / name for name in ("before.tflite", "after.tflite")]
-        for path, data in zip(paths, (before, after), strict=True):
-            path.write_bytes(data)
-        with Worker(paths[0], 1, "xnnpack", 60.0) as first, Worker(paths[1], 1, "xnnpack", 60.0) as second:
-            ratios = []
-            for worker in (first, second):
-                worker.ask("load")
-            for _ in range(ROUNDS):
-                times = [median(worker.ask("run", seconds=SECONDS, runs=20)) for worker in (first, second)]
-                ratios.append(times[0] / times[1])
-    return median(ratios)
 
 
 def dropped(row: dict[str, Any]) -> str:
