@@ -143,8 +143,9 @@ class Run(Showable):
         return self.comparison.records()
 
     def draw(self, axes: Axes) -> None:
-        """`comparison`'s."""
-        self.comparison.draw(axes)
+        """`comparison`'s; before anything is exported the learning curves."""
+        curves = not self.comparison.has_files and (self.folder / "history.csv").is_file()
+        (self.history if curves else self.comparison).draw(axes)
 
     def contract(self, splits: Splits) -> Contract:
         """What the model takes, gives and learns.

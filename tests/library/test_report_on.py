@@ -28,6 +28,8 @@ def test_labels_may_be_one_hot_and_a_model_may_promise_nothing(script, trained):
     x, y = script.test
     figures = [tkit.report_on(trained, data=(x, labels)).figures for labels in (y, np.eye(10)[y], y[:, None])]
     assert figures[0] == figures[1] == figures[2]
+    report = tkit.report_on(tkit.quantize_aware(trained, script.calibration))
+    assert "1 of 1 promises" in repr(report) and "<img" not in report._repr_html_()  # integers, no zeros to draw
     assert "promises nothing" in repr(tkit.report_on(trained))
 
 

@@ -48,6 +48,11 @@ class Comparison(Result):
             spare=(4 + len(names), 3),
         )
 
+    @property
+    def has_files(self) -> bool:
+        """Whether any variant has an exported file."""
+        return any(row["zip_bytes"] is not None for row in self["rows"])
+
     def draw(self, axes: Axes) -> None:
         """The score of each file against its size after deflate, in the colour of its variant."""
         known = [

@@ -58,11 +58,13 @@ class Showable(ABC):
         shown = self.display()
         return shown.html(self._png() if shown.rows else None)
 
-    def _png(self) -> bytes:
+    def _png(self) -> bytes | None:
+        """The plot; None where there is nothing to draw."""
         from matplotlib.figure import Figure
 
         from tkit.plotting import png
 
         figure = Figure(figsize=_INCHES, layout="constrained")
-        self.draw(figure.subplots())
-        return png(figure, _DPI)
+        axes = figure.subplots()
+        self.draw(axes)
+        return png(figure, _DPI) if axes.has_data() else None

@@ -23,7 +23,14 @@ QUICK = ["fit.epochs=2", "model.width=8", "bench.seconds=0.05", "bench.threads=1
 def held(tmp_path_factory):
     """By name, a run and what each stage returned."""
     run = tkit.fit(load("digits_cnn", QUICK), runs_dir=tmp_path_factory.mktemp("runs"))
-    found = {"run": run, "export": tkit.export(run), "bench": tkit.bench(run), "evaluate": tkit.evaluate(run)}
+    curves = run.plot(Figure().subplots()).get_xlabel()
+    found = {
+        "trained run's plot": curves,
+        "run": run,
+        "export": tkit.export(run),
+        "bench": tkit.bench(run),
+        "evaluate": tkit.evaluate(run),
+    }
     found["why-int8"] = tkit.why_int8(run, samples=50)
     found["compress"] = tkit.compress(run, ["prune:sparsity=0.5,epochs=1"])
     found["file"] = tkit.bench_file(run.folder / "float" / "export" / "model-int8.tflite", run.recipe.bench)
@@ -97,6 +104,10 @@ def test_the_dataframe_of_a_bench_has_scores_as_columns(held):
     frame, results = held["bench"].to_dataframe(), held["bench"]["metrics"]["results"]
     assert list(frame.accuracy) == [row["score"]["value"] for row in results]
     assert list(frame.p50_ms) == [row["p50_ms"] for row in results]
+
+
+def test_a_run_without_files_draws_its_learning_curves(held):
+    assert held["trained run's plot"] == "epoch" and held["run"].plot(Figure().subplots()).get_xlabel() == "zip, KB"
 
 
 def test_a_run_tells_each_files_size_and_test_accuracy(held):
