@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 from keras import layers, ops
 
@@ -15,6 +16,7 @@ from tkit.keras_internals import calls_of
 from tkit.quantization.functions import Function, Tensors
 
 
+@keras.saving.register_keras_serializable("tkit.layers")
 class FeatureMean(layers.Layer):
     """The mean over some axes, which are kept: [..., features] to [..., 1].
 
@@ -36,6 +38,7 @@ class FeatureMean(layers.Layer):
         return {**super().get_config(), "axes": self.axes}
 
 
+@keras.saving.register_keras_serializable("tkit.layers")
 class InverseRoot(layers.Layer):
     """One over the square root.
 

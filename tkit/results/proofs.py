@@ -55,7 +55,7 @@ class ProofReport(Showable):
         measure, samples = measure_of(self.figures), self.figures["samples"]
         same = next(key for key in self.figures if key.startswith("same_"))
         lines = [f"Same {same[5:].replace('top1', 'top-1')} {self.figures[same]:.1%} of {samples:,} examples."]
-        if measure is not None:
+        if measure is not None and f"keras_{measure.key}" in self.figures:  # agreement has no other side
             was, now = (measure.text(self.figures[key]) for key in (f"keras_{measure.key}", measure.key))
             name = measure.name.capitalize()
             lines.insert(0, f"{name} {now}, of the Keras model {was}: drop {drop_text(self.figures)} (95 % interval).")
