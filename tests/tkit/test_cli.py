@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["bench", "cache", "compress", "data", "doctor", "evaluate", "export", "fit", "inspect", "list"]
+COMMANDS = ["bench", "cache", "compare", "compress", "data", "doctor", "evaluate", "export", "fit", "inspect", "list"]
 COMMANDS += ["predict", "run", "sample", "show", "tensorboard", "why-int8"]
 
 
