@@ -110,17 +110,23 @@ TKIT_PTQ, TKIT_QAT = "tkit-ptq", "tkit-qat"
 def main() -> None:
     parser = argparse.ArgumentParser(description="tkit beside its peers.", allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help="digits_cnn only")
-    parser.add_argument("--sides", type=lambda text: [name.strip() for name in text.split(",")], metavar="A,B")
+    parser.add_argument(
+        "--sides", type=lambda text: text.split(","), metavar="A,B", help="only these; failed ones anew"
+    )
     parser.add_argument("--epochs", type=int, help="that each side which trains adds; by default as `BASES` says")
     parser.add_argument("--report", action="store_true", help="measure nothing")
     parser.add_argument(
-        "--environments", type=Path, default=os.environ.get("TKIT_PEERS", RESULTS / "environments"), metavar="DIR"
+        "--environments",
+        type=Path,
+        default=os.environ.get("TKIT_PEERS", Path.home() / ".cache" / "tkit-peers"),
+        metavar="DIR",
+        help="where the peers' environments are, about 2 GB each [$TKIT_PEERS, else %(default)s]",
     )
     arguments = parser.parse_args()
     unknown = [name for name in arguments.sides or () if name not in SIDES]
     if unknown:
         sys.exit(f"No side is called {', '.join(unknown)}: {', '.join(SIDES)}.")
-    environments = Environments(Path(arguments.environments))
+    environments = Environments(Path(arguments.environments).expanduser())
     for name, base in () if arguments.report else chosen(arguments.quick).items():
         compare(name, base._replace(epochs=arguments.epochs or base.epochs), arguments.sides, environments)
     if rows := read():
