@@ -79,6 +79,14 @@ SIDES = {
             "quantize:aware=true,epochs={rest}",
         ),
     ),
+    "tkit-pcqat-taught": Side(
+        "tkit, 65 % pruned, 12 clusters for all layers, QAT, taught (PCQAT)",
+        steps=(
+            "prune:sparsity=0.65,scope=global,teacher=self,epochs={third}",
+            "cluster:clusters=12,scope=global,teacher=self,epochs={third}",
+            "quantize:aware=true,teacher=self,epochs={rest}",
+        ),
+    ),
     "converter": Side("TensorFlow's converter, PTQ", "converter"),
     "litert-quantizer": Side(
         "litert-quantizer, static int8", "litert_quantizer", packages=("litert-quantizer==0.11.0",)
@@ -102,17 +110,23 @@ TKIT_PTQ, TKIT_QAT = "tkit-ptq", "tkit-qat"
 def main() -> None:
     parser = argparse.ArgumentParser(description="tkit beside its peers.", allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help="digits_cnn only")
-    parser.add_argument("--sides", type=lambda text: [name.strip() for name in text.split(",")], metavar="A,B")
+    parser.add_argument(
+        "--sides", type=lambda text: text.split(","), metavar="A,B", help="only these; failed ones anew"
+    )
     parser.add_argument("--epochs", type=int, help="that each side which trains adds; by default as `BASES` says")
     parser.add_argument("--report", action="store_true", help="measure nothing")
     parser.add_argument(
-        "--environments", type=Path, default=os.environ.get("TKIT_PEERS", RESULTS / "environments"), metavar="DIR"
+        "--environments",
+        type=Path,
+        default=os.environ.get("TKIT_PEERS", Path.home() / ".cache" / "tkit-peers"),
+        metavar="DIR",
+        help="where the peers' environments are, about 2 GB each [$TKIT_PEERS, else %(default)s]",
     )
     arguments = parser.parse_args()
     unknown = [name for name in arguments.sides or () if name not in SIDES]
     if unknown:
         sys.exit(f"No side is called {', '.join(unknown)}: {', '.join(SIDES)}.")
-    environments = Environments(Path(arguments.environments))
+    environments = Environments(Path(arguments.environments).expanduser())
     for name, base in () if arguments.report else chosen(arguments.quick).items():
         compare(name, base._replace(epochs=arguments.epochs or base.epochs), arguments.sides, environments)
     if rows := read():
@@ -155,7 +169,7 @@ def compare(name: str, base: Base, sides: Sequence[str] | None, environments: En
     folder = RESULTS / "peers" / f"{name}-{weights[:12]}-{base.epochs}"
     rows = read()
     for side in sides or SIDES:
-        key = hashlib.sha256(json.dumps([weights, side, SIDES[side], base.epochs]).encode()).hexdigest()[:16]
+        key = digest(weights, side, SIDES[side], base.epochs)
         if key in rows and not (sides and "error" in rows[key]):
             continue
         print(f"{name}: {side} ...", file=sys.stderr, flush=True)
@@ -170,6 +184,11 @@ def compare(name: str, base: Base, sides: Sequence[str] | None, environments: En
         except PeerError as error:
             row |= {"error": str(error)[:300]}
         keep(row)
+
+
+def digest(*what: Any) -> str:
+    """Of things that have a JSON form."""
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
 
 
 def trained(base: Base) -> Any:
@@ -191,7 +210,7 @@ def made(side: str, run: Any, folder: Path, epochs: int, environments: Environme
         PeerError: the side failed.
     """
     spec = SIDES[side]
-    file = folder / f"{hashlib.sha256(side.encode()).hexdigest()[:8]}.tflite"
+    file = folder / f"{digest(side, spec)}.tflite"
     if not file.exists():
         if spec.module is None:
             _by_tkit(spec, run, file, epochs)

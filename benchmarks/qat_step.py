@@ -11,7 +11,7 @@ import numpy as np
 from _report import publish
 from _sides import Turns, compare, epoch_a_turn, ratios, table
 
-BATCH, STEPS, REPEATS = 128, 50, 9
+BATCH, STEPS, REPEATS = 128, 20, 9
 TARGET = 1.3
 
 
