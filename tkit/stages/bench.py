@@ -6,26 +6,39 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tkit import files
 from tkit.recipe_loading import with_overrides
 from tkit.results.bench import BenchResult
 from tkit.run_folder import Run
-from tkit.stages._common import as_run, data_of, stage
+from tkit.stages._common import data_of, stage
+from tkit.stages._models import run_of
 from tkit.stages.bench_file import keep, measure
+from tkit.stages.export import export
 from tkit_edge.files import npz_bytes
 from tkit_edge.judge import array_name
 from tkit_edge.table import document_table
+
+if TYPE_CHECKING:
+    import keras
 
 DRY_RUN_TEST_EXAMPLES = 16
 
 
 @stage()
-def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Sequence[str] = ()) -> BenchResult:
+def bench(
+    run: Run | keras.Model | str | Path,
+    *,
+    data: Any = None,
+    variant: str | None = None,
+    overrides: Sequence[str] = (),
+) -> BenchResult:
     """Measures each exported file: load, first run, latency, throughput, memory, and accuracy on the test split.
 
     Args:
-        run: a run or its folder.
+        run: a run or its folder; or, with `data`, a model as `tkit.adopt` takes it, which is exported first.
+        data: of that model, in memory or by name; see `tkit.adopt`.
         variant: `float` or one that compression made; the newest by default.
         overrides: changes to the recipe's `bench` for this time, such as "bench.seconds=5".
 
@@ -38,8 +51,10 @@ def bench(run: Run | str | Path, *, variant: str | None = None, overrides: Seque
         BoundError: a figure past `bench.budget`; what was measured is kept all the same.
     """
     began = time.perf_counter()
-    run = as_run(run)
+    run = run_of(run, data)
     variant = variant or run.variant
+    if data is not None and not run.counts(f"{variant}/export"):
+        export(run, variant=variant)
     folder = run.whole("export", variant)
     recipe = with_overrides(run.recipe, overrides)
     test, output = data_of(run, recipe).test, run.output

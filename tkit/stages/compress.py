@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -12,20 +13,29 @@ from tkit.recipe import Recipe
 from tkit.recipe_loading import describe
 from tkit.results.compress import CompressResult
 from tkit.run_folder import Run
-from tkit.stages._common import as_run, dry_steps, stage
+from tkit.stages._common import dry_steps, stage
+from tkit.stages._models import run_of
 from tkit_edge.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
 
 
 @stage()
 def compress(
-    run: Run | str | Path, steps: Sequence[Step | str] | None = None, *, variant: str = "float"
+    run: Run | keras.Model | str | Path,
+    steps: Sequence[Step | str] | None = None,
+    *,
+    data: Any = None,
+    variant: str = "float",
 ) -> CompressResult:
     """Compresses a variant's model by one step after the other; each keeps what those before it have made.
 
     An interrupted compression goes on where it was when it is asked for again.
 
     Args:
-        run: a run or its folder.
+        run: a run or its folder; or, with `data`, a model as `tkit.adopt` takes it.
+        data: of that model, in memory or by name; see `tkit.adopt`.
         steps: such as `Prune(sparsity=0.5)` or "cluster:clusters=16"; the recipe's `compress` by default.
         variant: the model that is compressed.
 
@@ -39,7 +49,7 @@ def compress(
     Example:
         >>> tkit.compress(run, ["prune:sparsity=0.5", "quantize:aware=true"])["metrics"]["ledger"][-1]["drop"]
     """
-    run = as_run(run)
+    run = run_of(run, data)
     chosen = parse(steps, run.recipe)
     chosen = dry_steps(chosen) if run.dry_run else chosen
     again = f"tkit compress {run.folder}" + "".join(f" {step}" for step in steps or () if isinstance(step, str))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -10,14 +11,23 @@ from tkit.compression.steps.quantize import Quantize
 from tkit.recipe_loading import describe
 from tkit.results.why_int8 import WhyInt8Result
 from tkit.run_folder import Run
-from tkit.stages._common import as_run, stage
+from tkit.stages._common import stage
+from tkit.stages._models import run_of
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import parse_component
+
+if TYPE_CHECKING:
+    import keras
 
 
 @stage()
 def why_int8(
-    run: Run | str | Path, step: Quantize | str = "quantize", *, variant: str = "float", samples: int = 500
+    run: Run | keras.Model | str | Path,
+    step: Quantize | str = "quantize",
+    *,
+    data: Any = None,
+    variant: str = "float",
+    samples: int = 500,
 ) -> WhyInt8Result:
     """Which layers cost an int8 model its accuracy, the worst first, with the cause and what to do about it.
 
@@ -25,7 +35,8 @@ def why_int8(
     quantized, without and with the suggested exceptions, and the two .tflite files are measured.
 
     Args:
-        run: a run or its folder.
+        run: a run or its folder; or, with `data`, a model as `tkit.adopt` takes it.
+        data: of that model, in memory or by name; see `tkit.adopt`.
         step: how it is quantized, such as "quantize:calibration=minmax,samples=100"; calibration alone, no training.
         variant: the float model that is quantized.
         samples: validation images, at most, that measure.
@@ -42,7 +53,7 @@ def why_int8(
     Example:
         >>> tkit.why_int8("runs/digits_cnn-1")["places"][0]["cause"]
     """
-    run = as_run(run)
+    run = run_of(run, data)
     chosen = _parsed(step)
     if samples < 1:
         raise InputError(f"samples={samples}: expected at least one validation image.")
