@@ -58,30 +58,33 @@ def test_the_accuracy_is_compared_with_the_best_peer_within_the_interval(benchma
     assert "-3.00 points (-4.00 to -2.00): lower within" in figure
 
 
-def test_a_side_that_fails_is_a_row_that_says_how(benchmarks, tmp_path, monkeypatch):
+@pytest.fixture
+def pages(benchmarks, tmp_path, monkeypatch):
+    """The page and the README that reports are written to, empty."""
     import _report
-    from _peer_page import report
 
     page, readme = tmp_path / "benchmarks.md", tmp_path / "README.md"
     page.write_text("# Benchmarks\n")
     readme.write_text(f"{_report.ROWS_END}\n")
     monkeypatch.setattr(_report, "DOCS", tmp_path)
     monkeypatch.setattr(_report, "README", readme)
+    return page, readme
+
+
+def test_a_side_that_fails_is_a_row_that_says_how(pages):
+    from _peer_page import report
+
+    page, _ = pages
     made = {"setup": "2 cores", "date": "2026-01-02"}
     failed = {"model": "m", "side": "b", "epochs": 3, "trained": 15, "error": "ValueError: a | b"}
     report([{**item, **made} for item in (failed, row("tkit-ptq", 1000, 0.9))], TITLES)
     assert "| Peer B | fails: ValueError: a / b |" in page.read_text()
 
 
-def test_nothing_is_compared_with_the_best_peer_before_all_are_measured(benchmarks, tmp_path, monkeypatch):
-    import _report
+def test_nothing_is_compared_with_the_best_peer_before_all_are_measured(pages):
     from _peer_page import report
 
-    page, readme = tmp_path / "benchmarks.md", tmp_path / "README.md"
-    page.write_text("# Benchmarks\n")
-    readme.write_text(f"{_report.ROWS_END}\n")
-    monkeypatch.setattr(_report, "DOCS", tmp_path)
-    monkeypatch.setattr(_report, "README", readme)
+    page, readme = pages
     made = {"setup": "2 cores", "date": "2026-01-02"}
     rows = [row(side, 1000, 0.9, **made) for side in TITLES]
     report(rows[:-1], TITLES)
