@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from tkit.compressible.model import PACKAGE, Compressible, Method
+from tkit.compressible.model import Compressible, Method
 from tkit.compressible.selection import chosen, say_what_stays
 from tkit.kernels.centroids import Start, channel_scales, clusters_of, codebook, kmeans
 from tkit.kernels.recentre import Recentre
@@ -16,10 +16,11 @@ from tkit.kernels.viewed import kernel_of, stock, view
 from tkit.passes.folding import fold
 from tkit.plan import Plan
 from tkit.promises import Kept, State
+from tkit.registered import registered
 from tkit_edge.errors import InputError
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
+@registered
 class Clustered(Method):
     """Training of centroids and of the weights that move among them."""
 

@@ -11,11 +11,9 @@ import keras
 from tkit.keras_internals import functional
 from tkit.plan import Plan
 from tkit.promises import Kept, State
+from tkit.registered import registered
 from tkit_edge.errors import InputError
 from tkit_pipelines.config import Config
-
-PACKAGE = "tkit.layers"
-"""What registered names of Keras begin with: importing it registers all of them."""
 
 
 class Method(Config):
@@ -58,7 +56,7 @@ class _Origin:
         self.model = model
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
+@registered
 class Compressible(keras.Model):
     """A functional model that is made smaller while it is trained. It compiles, fits, saves and loads like any other;
     `tkit.strip` gives its stock model, `tkit.to_tflite` its file.

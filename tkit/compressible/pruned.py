@@ -8,16 +8,17 @@ import keras
 import numpy as np
 
 from tkit import console
-from tkit.compressible.model import PACKAGE, Compressible, Method
+from tkit.compressible.model import Compressible, Method
 from tkit.compressible.selection import chosen, say_what_stays
 from tkit.kernels.masks import MaskPlan, Masks, sparsity_of
 from tkit.kernels.viewed import stock, view
 from tkit.plan import Plan
 from tkit.promises import Kept, State
+from tkit.registered import registered
 from tkit_edge.errors import InputError
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
+@registered
 class Pruned(Method):
     """Masked training."""
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from tkit.compressible.model import PACKAGE, Compressible, Method
+from tkit.compressible.model import Compressible, Method
 from tkit.compressible.rounding import Rounding, fixed_scales, four_bits, rounded, rounding_views, set_views
 from tkit.graph import cloned
 from tkit.keras_internals import nodes
@@ -22,13 +22,14 @@ from tkit.quantization import ranges as calibrated
 from tkit.quantization.fake_quant import FreezeRanges, nudged
 from tkit.quantization.graph import int8_graph, quantizers
 from tkit.quantization.rules import Rules
+from tkit.registered import registered
 from tkit_edge.tensors import Arrays
 
 FROZEN_SHARE = 0.25
 """Share of the steps, the last, in which ranges stay as they are."""
 
 
-@keras.saving.register_keras_serializable(PACKAGE)
+@registered
 class QuantizationAware(Method):
     """Training with weights and activations as the device has them."""
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 from tkit.graph import clone, cloned
 from tkit.keras_internals import own_variables, stop_autocast, table_of
 from tkit.kernels.scales import LARGEST_CODE, code_scales, scale_shape
+from tkit.registered import registered
 
 
 class View:
@@ -191,7 +192,7 @@ def _viewed(base: type[keras.layers.Layer]) -> type[keras.layers.Layer]:
             return {**super().get_config(), "views": views}
 
     Viewed.__name__ = Viewed.__qualname__ = f"Viewed{base.__name__}"
-    return keras.saving.register_keras_serializable("tkit.layers")(Viewed)
+    return registered(Viewed)
 
 
 _STOCK = (

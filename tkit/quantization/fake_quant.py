@@ -14,12 +14,13 @@ import numpy as np
 import tensorflow as tf
 
 from tkit.plan import Plan
+from tkit.registered import registered
 
 CODES = 255
 """Steps between the smallest and the largest int8 code."""
 
 
-@keras.saving.register_keras_serializable("tkit.layers")
+@registered
 class FakeQuant(keras.layers.Layer):
     """Rounds float32 activations to the nearest of 256 values in a range; the gradient passes within the range.
 
@@ -88,7 +89,7 @@ class FakeQuant(keras.layers.Layer):
         return {**super().get_config(), **own}
 
 
-@keras.saving.register_keras_serializable("tkit.layers")
+@registered
 class StaysFloat(keras.layers.Layer):
     """The identity, after a layer that computes in float: without it the converter would convert that layer to int8
     too.

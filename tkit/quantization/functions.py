@@ -15,6 +15,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from tkit.keras_internals import calls_of
+from tkit.registered import registered
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "add": lambda x, value: x + value,
@@ -32,7 +33,7 @@ JUST_ABOVE_1 = float(np.nextafter(np.float32(1), np.float32(2)))
 """Multiplying by this requantizes a tensor; the converter would remove a multiplication by 1."""
 
 
-@keras.saving.register_keras_serializable("tkit.layers")
+@registered
 class Operator(layers.Layer):
     """One operator of the runtime, with a number or an array.
 

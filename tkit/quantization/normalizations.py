@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 from keras import layers, ops
 
 from tkit.graph import Part, loaded
 from tkit.keras_internals import calls_of
 from tkit.quantization.functions import Function, Tensors
+from tkit.registered import registered
 
 
-@keras.saving.register_keras_serializable("tkit.layers")
+@registered
 class FeatureMean(layers.Layer):
     """The mean over some axes, which are kept: [..., features] to [..., 1].
 
@@ -38,7 +38,7 @@ class FeatureMean(layers.Layer):
         return {**super().get_config(), "axes": self.axes}
 
 
-@keras.saving.register_keras_serializable("tkit.layers")
+@registered
 class InverseRoot(layers.Layer):
     """One over the square root.
 

@@ -15,6 +15,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tkit.registered import registered
+
 KERNEL, STRIDE = 4, 2
 _FEWEST = 16
 """Channels on both sides from which the kernel's gradient is faster as a convolution."""
@@ -22,7 +24,7 @@ _PIXEL = 4
 """Channels of pixels at most."""
 
 
-@keras.saving.register_keras_serializable("tkit.layers")
+@registered
 class StridedConv2D(keras.layers.Conv2D):
     """As `keras.layers.Conv2D` up to rounding, for layers that `faster` names."""
 
@@ -31,7 +33,7 @@ class StridedConv2D(keras.layers.Conv2D):
         return _down(inputs, tf.convert_to_tensor(kernel))
 
 
-@keras.saving.register_keras_serializable("tkit.layers")
+@registered
 class StridedConv2DTranspose(keras.layers.Conv2DTranspose):
     """As `keras.layers.Conv2DTranspose` up to rounding, for layers that `faster` names."""
 

@@ -13,12 +13,13 @@ import tensorflow as tf
 
 from tkit.graph import clone, cloned
 from tkit.keras_internals import producer
+from tkit.registered import registered
 from tkit.training.strided import StridedConv2D, StridedConv2DTranspose, faster
 
 _KERNELS = ("kernel_regularizer", "depthwise_regularizer", "pointwise_regularizer")
 
 
-@keras.saving.register_keras_serializable("tkit.layers")
+@registered
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalization whose training branch is TensorFlow's one fused kernel instead of a dozen small ones.
 
