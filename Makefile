@@ -41,7 +41,7 @@ clean:
 $(STAMP): pyproject.toml edge/pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("tkit needs Python 3.11 to 3.13, this is %d.%d: make PYTHON=python3.12" % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e './edge[images,litert]' -e '.[dev,tfds]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e './edge[images,litert]' -e '.[dev,ethos-u,onnx,tfds,tflm]'
 # TFMOT asks for an absl-py that nothing else here does any more; it works with the newer one.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps tensorflow-model-optimization tf_keras mock
 	@touch $@
