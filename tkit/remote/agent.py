@@ -1,0 +1,185 @@
+"""What runs on the other machine while tkit is connected: it takes files, runs commands and cleans up after itself.
+
+`connection` sends this file's text to the Python there, 3.9 or newer, over the connection; it needs the standard library
+alone. Both ends send messages: a line of JSON, followed by as many raw bytes as its "bytes" tells. The argument is the
+number of seconds that the other end may be silent.
+
+All files are in one new temporary folder. When the connection ends, in whatever way, or has been silent for too long, the
+command that runs is killed and the folder is deleted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import selectors
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
+from typing import Any
+
+PACKAGES = ("numpy", "ai-edge-litert", "tflite-runtime", "pillow")
+CHUNK = 1 << 16
+
+
+class Gone(BaseException):
+    """The other end has gone or is silent, or a signal ends this process."""
+
+
+class Agent:
+    """This end of the connection: messages on descriptors 0 and 1."""
+
+    def __init__(self, silence: int) -> None:
+        self.silence = silence
+        self.folder = ""
+        self.buffer = b""
+        self.output = os.dup(1)
+        os.dup2(2, 1)  # so that nothing but messages is sent as messages
+
+    def serve(self) -> None:
+        """Answers until the other end goes."""
+        try:
+            self.folder = tempfile.mkdtemp(prefix="tkit-")
+            self.send(facts(self.folder))
+            while True:
+                message = json.loads(self.line())
+                if message["do"] == "put":
+                    self.put(**message)
+                elif message["do"] == "run":
+                    self.run(message["command"])
+        except OSError as error:
+            self.send({"error": error.strerror})
+        finally:
+            signal.alarm(0)
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def put(self, path: str, bytes: int, sha256: str, do: str) -> None:
+        """Writes a file whose content follows, and confirms that it is whole."""
+        target, digest, failed = os.path.join(self.folder, path), hashlib.sha256(), ""
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target, "wb", buffering=0) as file:
+            for part in self.content(bytes):
+                digest.update(part)
+                try:
+                    while part and not failed:
+                        part = part[file.write(part) :]
+                except OSError as error:  # a full disk; the rest is read all the same, as it is on its way
+                    failed = error.strerror
+        if failed:
+            self.send({"error": failed, "free": shutil.disk_usage(self.folder).free})
+        else:
+            self.send({"sha256": digest.hexdigest()})
+
+    def run(self, command: list[str]) -> None:
+        """Runs a command in an empty folder; sends what it prints as it comes, then its exit code."""
+        empty = tempfile.mkdtemp(dir=self.folder)
+        variables = {**os.environ, "TMPDIR": empty}
+        pipe = subprocess.PIPE
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, cwd=empty, env=variables,
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            return self.send({"error": error.strerror})
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(0, selectors.EVENT_READ)
+                selector.register(process.stdout, selectors.EVENT_READ, "output")  # type: ignore[arg-type]
+                selector.register(process.stderr, selectors.EVENT_READ, "errors")  # type: ignore[arg-type]
+                while len(selector.get_map()) > 1:
+                    for key, _ in selector.select():
+                        if key.data is None:
+                            self.hear()
+                        elif data := os.read(key.fd, CHUNK):
+                            self.send({"stream": key.data}, data)
+                        else:
+                            selector.unregister(key.fileobj)
+            self.send({"code": process.wait()})
+        finally:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            process.wait()
+
+    def send(self, message: dict[str, Any], content: bytes = b"") -> None:
+        """Sends a message."""
+        data = json.dumps({**message, "bytes": len(content)}).encode() + b"\n" + content
+        while data:
+            data = data[os.write(self.output, data) :]
+
+    def line(self) -> bytes:
+        """The next message's JSON."""
+        while b"\n" not in self.buffer:
+            self.hear()
+        line, self.buffer = self.buffer.split(b"\n", 1)
+        return line
+
+    def content(self, size: int) -> Iterator[bytes]:
+        """The bytes that follow a message, in parts."""
+        while size:
+            if not self.buffer:
+                self.hear()
+            part, self.buffer = self.buffer[:size], self.buffer[size:]
+            size -= len(part)
+            yield part
+
+    def hear(self) -> None:
+        """Waits for more; each time, the other end may be silent anew."""
+        data = os.read(0, CHUNK)
+        if not data:
+            raise Gone
+        signal.alarm(self.silence)
+        self.buffer += data
+
+
+def facts(folder: str) -> dict[str, Any]:
+    """This machine and this Python."""
+    return {
+        "folder": folder,
+        "home": os.path.expanduser("~"),
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "bits": 8 * struct.calcsize("P"),  # of Python: a 64-bit kernel may run a 32-bit system
+        "packages": {name: version for name in PACKAGES if (version := version_of(name))},
+        "pid": os.getpid(),
+    }
+
+
+def version_of(package: str) -> str | None:
+    """An installed package's version."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def gone(number: int, frame: Any) -> None:
+    """A signal's handler."""
+    raise Gone
+
+
+def main() -> None:
+    """Serves until the other end goes."""
+    agent = Agent(silence=int(sys.argv[1]))
+    for number in (signal.SIGALRM, signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, gone)
+    signal.alarm(agent.silence)
+    try:
+        agent.serve()
+    except (Gone, OSError):  # OSError: there is nobody to send to
+        pass
+
+
+if __name__ == "__main__":
+    main()
