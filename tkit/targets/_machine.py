@@ -9,8 +9,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+from tkit import console
 from tkit.bench_config import Bench
 from tkit.targets import Target
+from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError, InputError
 
 TIMES = ("load_ms", "first_ms", "p50_ms", "p90_ms", "p99_ms", "mean_ms", "runs_per_second")
@@ -29,6 +31,27 @@ class Ran(NamedTuple):
     """The end of its standard error, from tkit-edge's own error on; what came before it was shown as it came."""
 
 
+class Progress:
+    """tkit-edge's standard error as it comes: lines of progress are shown, its error isn't."""
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+        self._rest = b""
+
+    def read(self, data: bytes) -> None:
+        """Takes the next bytes."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if self._lines or line.startswith(ERROR.encode()):
+                self._lines.append(line)
+            else:
+                console.progress(line.decode(errors="replace"))
+
+    def errors(self) -> str:
+        """What came from tkit-edge's error on."""
+        return b"\n".join([*self._lines, self._rest]).decode(errors="replace")
+
+
 class Session(Protocol):
     """A machine that has been reached."""
 
@@ -37,8 +60,13 @@ class Session(Protocol):
         """What it is, for the document's `device`."""
         ...
 
-    def put(self, path: Path) -> str:
-        """Brings a file or a folder there; its path there."""
+    def put(self, path: Path, formats: Sequence[str] = ()) -> str:
+        """Brings a file or a bundle there; its path there.
+
+        Args:
+            path: the file, or the bundle's folder.
+            formats: of a bundle, the only models that are needed; all where none is named.
+        """
         ...
 
     def edge(self, arguments: Sequence[str]) -> Ran:
@@ -68,7 +96,7 @@ class Machine(Target):
     def bench(self, subject: Path, settings: Bench, test: Path | None = None) -> dict[str, Any]:
         """`Target.bench`."""
         with self.session() as there:
-            arguments = ["bench", there.put(subject), "--json", "--seconds", str(settings.seconds)]
+            arguments = ["bench", there.put(subject, settings.formats), "--json", "--seconds", str(settings.seconds)]
             arguments += ["--test", there.put(test)] if test is not None else []
             for option in ("formats", "threads", "kernels"):
                 if values := getattr(settings, option):
@@ -81,12 +109,14 @@ class Machine(Target):
         return found
 
     def predict(self, bundle: Path, items: Sequence[str], format: str | None, top: int | None) -> dict[str, Any]:
-        """`Target.predict`; items that are files or folders here are brought there."""
+        """`Target.predict`; items that are files here are brought there."""
+        read = Bundle.read(bundle)
+        format, found = format or read.default_format, list(read.input.items(items))
+        options = ["--format", format, *(["--top", str(top)] if top is not None else [])]
         with self.session() as there:
-            given = [there.put(Path(item)) if Path(item).exists() else item for item in items]
-            options = ["--format", format] if format is not None else []
-            options += ["--top", str(top)] if top is not None else []
-            return self._document(there, "predict", there.put(bundle), *options, "--json", "--", *given)
+            folder = there.put(bundle, [format])
+            given = [there.put(item) if isinstance(item, Path) else str(item) for item in found]
+            return self._document(there, "predict", folder, *options, "--json", "--", *given)
 
     def _document(self, there: Session, *arguments: str) -> dict[str, Any]:
         ran = there.edge(arguments)

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from tkit import console
-from tkit.targets._machine import ERROR, Machine, Ran
+from tkit.targets._machine import Machine, Progress, Ran
 
 
 class Local(Machine):
@@ -30,7 +29,7 @@ class _Here:
     def facts(self) -> dict[str, Any]:
         return {}
 
-    def put(self, path: Path) -> str:
+    def put(self, path: Path, formats: Sequence[str] = ()) -> str:
         return str(path)
 
     def edge(self, arguments: Sequence[str]) -> Ran:
@@ -40,10 +39,10 @@ class _Here:
 
 def run(command: Sequence[str]) -> Ran:
     """Runs a command of tkit-edge, here or by way of a client: its progress is shown as it comes, its error isn't."""
-    said: list[str] = []
-    with subprocess.Popen(list(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    progress = Progress()
+    with subprocess.Popen(list(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
-        watching = threading.Thread(target=_show, args=(process.stderr, said))
+        watching = threading.Thread(target=_read, args=(process.stderr, progress))
         watching.start()
         try:
             output = process.stdout.read()
@@ -52,13 +51,9 @@ def run(command: Sequence[str]) -> Ran:
             raise
         finally:
             watching.join()
-    return Ran(process.returncode, output, "".join(said))
+    return Ran(process.returncode, output.decode(errors="replace"), progress.errors())
 
 
-def _show(stream: IO[str], said: list[str]) -> None:
-    """Shows lines, and keeps those from tkit-edge's error on."""
+def _read(stream: IO[bytes], progress: Progress) -> None:
     for line in stream:
-        if said or line.startswith(ERROR):
-            said.append(line)
-        else:
-            console.progress(line.rstrip())
+        progress.read(line)
