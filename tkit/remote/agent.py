@@ -1,15 +1,16 @@
 """What runs on the other machine while tkit is connected: it takes files, runs commands and cleans up after itself.
 
-`connection` sends this file's text to the Python there, 3.9 or newer, over the connection; it needs the standard library
-alone. Both ends send messages: a line of JSON, followed by as many raw bytes as its "bytes" tells. The argument is the
-number of seconds that the other end may be silent.
+`connection` sends this file's text to the Python there, 3.9 or newer; it needs the standard library alone. Both ends
+send messages: a line of JSON, followed by as many raw bytes as its "bytes" tells. The argument is the number of seconds
+that the other end may be silent.
 
-All files are in one new temporary folder. When the connection ends, in whatever way, or has been silent for too long, the
-command that runs is killed and the folder is deleted.
+All files are in one new temporary folder. When the connection ends, in whatever way, or has been silent for too long,
+the command that runs is ended and the folder is deleted.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -27,6 +28,8 @@ from typing import Any
 
 PACKAGES = ("numpy", "ai-edge-litert", "tflite-runtime", "pillow")
 CHUNK = 1 << 16
+GRACE = 2.0
+"""Seconds in which a process that is told to end may clean up."""
 
 
 class Gone(BaseException):
@@ -71,7 +74,7 @@ class Agent:
                     while part and not failed:
                         part = part[file.write(part) :]
                 except OSError as error:  # a full disk; the rest is read all the same, as it is on its way
-                    failed = error.strerror
+                    failed = error.strerror or "it failed"
         if failed:
             self.send({"error": failed, "free": shutil.disk_usage(self.folder).free})
         else:
@@ -104,11 +107,7 @@ class Agent:
                             selector.unregister(key.fileobj)
             self.send({"code": process.wait()})
         finally:
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            process.wait()
+            end(process)
 
     def send(self, message: dict[str, Any], content: bytes = b"") -> None:
         """Sends a message."""
@@ -164,6 +163,16 @@ def version_of(package: str) -> str | None:
         return None
 
 
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process and those that it has started, which may clean up first."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 def gone(number: int, frame: Any) -> None:
     """A signal's handler."""
     raise Gone
@@ -175,10 +184,8 @@ def main() -> None:
     for number in (signal.SIGALRM, signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, gone)
     signal.alarm(agent.silence)
-    try:
+    with contextlib.suppress(Gone, OSError):  # OSError: there is nobody to send to
         agent.serve()
-    except (Gone, OSError):  # OSError: there is nobody to send to
-        pass
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A connection to another machine: OpenSSH's own client, and an agent at the other end.
 
-The client is the user's: with its configuration, keys, agent and known hosts. One connection serves everything, and what was
-brought there is gone when it ends.
+The client is the user's, with its configuration, keys, agent and known hosts. One connection serves everything, and
+what was brought there is gone when it ends.
 """
 
 from __future__ import annotations
@@ -129,9 +129,10 @@ class Connection:
         self._send({"do": "put", "path": path, "bytes": len(data), "sha256": digest}, data)
         answer, _ = self._receive()
         if "error" in answer:
+            free = f", {answer['free']:,} bytes are free" if "free" in answer else ""
             raise InputError(
-                f"{self.address.login}: {source.name} ({len(data):,} bytes) can't be written to {self.facts['folder']}: "
-                f"{answer['error']}" + (f", {answer['free']:,} bytes are free." if "free" in answer else ".")
+                f"{self.address.login}: {source.name} ({len(data):,} bytes) can't be written to "
+                f"{self.facts['folder']}: {answer['error']}{free}."
             )
         if answer["sha256"] != digest:
             raise InputError(f"{self.address.login}: {source.name} arrived damaged. Try again.")
@@ -172,8 +173,8 @@ class Connection:
             version = self._python_there()
             if version < MINIMUM_PYTHON:
                 raise InputError(
-                    f"{self.address.login} has Python {'.'.join(map(str, version))}; tkit-edge needs 3.9 or newer. Install one "
-                    'there, and name it in devices.toml: python = "/usr/local/bin/python3.11"'
+                    f"{self.address.login} has Python {'.'.join(map(str, version))}; tkit-edge needs 3.9 or newer. "
+                    'Install one there, and name it in devices.toml: python = "/usr/local/bin/python3.11"'
                 )
             program = Path(agent.__file__).read_bytes()
             with contextlib.suppress(BrokenPipeError):  # `_receive` finds out why
@@ -197,12 +198,14 @@ class Connection:
                 major, minor = line.removeprefix(_MARK).split(b".")
                 return int(major), int(minor)
             noise += line
-        self._process.kill() if len(noise) >= _NOISE_BYTES else None
+        if len(noise) >= _NOISE_BYTES:
+            self._process.kill()
         code, said = self._ended()
         if code == 127:
             raise InputError(
-                f"{self.address.login} has no Python ({', '.join(self._pythons)}). Install it there: "
-                f"{self.address.command()} sudo apt install python3; or name it in devices.toml: python = \"/path/python3\""
+                f"{self.address.login} has no Python ({' or '.join(self._pythons)}). Install it: "
+                f"{self.address.command()} sudo apt install python3; or name another in devices.toml: "
+                'python = "/path/python3"'
             )
         if code == 255:
             raise InputError(unreachable(said, self.address))
@@ -280,7 +283,8 @@ def _options() -> list[str]:
 
 def _start_command(pythons: Sequence[str]) -> str:
     """For any login shell: starts the first Python that there is, which then reads the agent from standard input."""
-    found = " ".join(f'"$HOME"/{shlex.quote(path[2:])}' if path.startswith("~/") else shlex.quote(path) for path in pythons)
-    start = f"exec $p -c {shlex.quote(_START)} {SILENCE_SECONDS}".replace("$p", '"$p"')
-    script = f"for p in {found}; do command -v \"$p\" >/dev/null 2>&1 && {start}; done; exit 127"
+    quoted = [(shlex.quote(path.removeprefix("~/")), path.startswith("~/")) for path in pythons]
+    found = " ".join(f'"$HOME"/{path}' if at_home else path for path, at_home in quoted)
+    start = f'exec "$p" -c {shlex.quote(_START)} {SILENCE_SECONDS}'
+    script = f'for p in {found}; do command -v "$p" >/dev/null 2>&1 && {start}; done; exit 127'
     return f"exec /bin/sh -c {shlex.quote(script)}"

@@ -1,7 +1,7 @@
 """What tkit-edge needs on another machine: numpy, a LiteRT runtime, and Pillow for image files.
 
-Nothing is installed there without being asked. What is asked for goes into an environment of tkit's own, which is used from
-then on; the machine's other Pythons stay as they are.
+Nothing is installed there without being asked. What is asked for goes into an environment of tkit's own, which is used
+from then on; the machine's other Pythons stay as they are.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from tkit_edge.errors import InputError
 FOLDER = f".local/share/tkit/env-{__version__}"
 """Of the environment, in the home folder there."""
 RUNTIMES = ("ai-edge-litert", "tflite-runtime")
-_ARM_32 = "32-bit ARM"
 _NEWEST_ARM_32 = (3, 11)
 """Python for which tflite-runtime has wheels for ARMv7; ai-edge-litert has none."""
 _INSTALL = (
@@ -28,7 +27,10 @@ _INSTALL = (
     '&& rm -rf "${new%.new}" && mv "$new" "${new%.new}"; } >&2'
 )
 _REASONS = (
-    (r"ensurepip is not\s+available|No module named '?(venv|ensurepip)", "Python there lacks venv: sudo apt install python3-venv"),
+    (
+        r"ensurepip is not\s+available|No module named '?(venv|ensurepip)",
+        "Python there lacks venv: sudo apt install python3-venv",
+    ),
     (r"No space left|Disk quota", "its disk is full"),
     (
         r"name resolution|new connection|[Nn]etwork is unreachable|timed out|connection error|not known",
@@ -37,14 +39,17 @@ _REASONS = (
 )
 
 
-def missing(facts: dict[str, Any]) -> str | None:
+def missing(facts: dict[str, Any], *, optional: bool) -> str | None:
     """What tkit-edge needs and isn't there; None where all is.
 
     Args:
         facts: of `Connection`.
+        optional: whether Pillow counts, which only image files need.
     """
-    lacking = [] if "numpy" in facts["packages"] else ["numpy"]
-    lacking += [] if any(name in facts["packages"] for name in RUNTIMES) else [f"a LiteRT runtime ({' or '.join(RUNTIMES)})"]
+    lacking = [name for name in ("numpy", "pillow") if name not in facts["packages"] and (optional or name == "numpy")]
+    lacking += (
+        [] if any(name in facts["packages"] for name in RUNTIMES) else [f"a LiteRT runtime ({' or '.join(RUNTIMES)})"]
+    )
     return " and ".join(lacking) or None
 
 
@@ -59,13 +64,14 @@ def requirements(facts: dict[str, Any]) -> list[str]:
     version = tuple(map(int, facts["python"].split(".")[:2]))
     if not facts["machine"].startswith(("arm", "aarch64")) or facts["machine"].startswith("armv6"):
         raise InputError(
-            f"There is no LiteRT runtime for its 32-bit processor ({facts['machine']}): tkit-edge runs on 64-bit systems, "
+            f"There is no LiteRT runtime for a 32-bit system on {facts['machine']}: tkit-edge runs on 64-bit systems "
             "and on ARMv7 (Raspberry Pi 2 and newer)."
         )
     if version > _NEWEST_ARM_32:
         raise InputError(
-            f"It runs a {_ARM_32} system with Python {facts['python']}: the only runtime for one, tflite-runtime, has wheels up to "
-            'Python 3.11. Install a 64-bit system, or name an older Python in devices.toml: python = "/path/python3.11"'
+            f"There is no LiteRT runtime for a 32-bit system with Python {facts['python']}: tflite-runtime has wheels "
+            "for ARMv7 up to Python 3.11. Install a 64-bit system, or an older Python, and name it in devices.toml: "
+            'python = "/path/python3.11"'
         )
     return ["numpy<2", "tflite-runtime", "pillow"]
 
@@ -86,7 +92,8 @@ def refuse(there: Connection, lacking: str, python: str | None) -> InputError:
         return InputError(f"{begin} {ssh} {python} -m pip install {wanted}")
     by_hand = f"python3 -m venv ~/{FOLDER} && ~/{FOLDER}/bin/pip install {wanted}"
     return InputError(
-        f"{begin} With --install, tkit makes an environment of its own there, ~/{FOLDER}; by hand: {ssh} {shlex.quote(by_hand)}"
+        f"{begin} With --install, tkit makes an environment of its own there, ~/{FOLDER}; by hand: "
+        f"{ssh} {shlex.quote(by_hand)}"
     )
 
 

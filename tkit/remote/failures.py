@@ -6,7 +6,6 @@ import re
 
 from tkit.remote.address import Address
 
-_LOST = "The connection to {login} was lost"
 _UNREACHABLE = (
     (r"Could not resolve hostname", "There is no host {host}: {said}"),
     (
@@ -17,18 +16,18 @@ _UNREACHABLE = (
     (r"timed out|No route to host|unreachable", "{host} can't be reached{on_port}: {said}"),
     (
         r"HOST IDENTIFICATION HAS CHANGED",
-        "The host key of {host} is another one than in your known_hosts file. If you know why (it was installed anew), remove "
-        "the old one: ssh-keygen -R {known}",
+        "The host key of {host} is another one than in your known_hosts file. If you know why (it was installed anew), "
+        "remove the old one: ssh-keygen -R {known}",
     ),
     (
         r"Host key verification failed|host key is known for",
-        "The host key of {host} isn't known on this machine. Connect once by hand, compare the fingerprint, and accept it: "
-        "{ssh}",
+        "The host key of {host} isn't known on this machine. Connect once by hand, compare the fingerprint, and accept "
+        "it: {ssh}",
     ),
     (
         r"Permission denied",
-        "{login} refuses your ssh keys. Give it one: ssh-copy-id{port} {login}; a key with a passphrase goes to the agent: "
-        "ssh-add. ({said})",
+        "{login} refuses your ssh keys. Give it one: ssh-copy-id{port} {login}; a key with a passphrase goes to the "
+        "agent: ssh-add. ({said})",
     ),
     (r"configuration option|open user config file", "Your ssh configuration: {said}"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -32,9 +32,14 @@ class Ran(NamedTuple):
 
 
 class Progress:
-    """tkit-edge's standard error as it comes: lines of progress are shown, its error isn't."""
+    """tkit-edge's standard error as it comes: lines of progress are shown, its error isn't.
 
-    def __init__(self) -> None:
+    Args:
+        named: from the text as it comes to the text for people.
+    """
+
+    def __init__(self, named: Callable[[str], str] = str) -> None:
+        self._named = named
         self._lines: list[bytes] = []
         self._rest = b""
 
@@ -45,11 +50,11 @@ class Progress:
             if self._lines or line.startswith(ERROR.encode()):
                 self._lines.append(line)
             else:
-                console.progress(line.decode(errors="replace"))
+                console.progress(self._named(line.decode(errors="replace")))
 
     def errors(self) -> str:
         """What came from tkit-edge's error on."""
-        return b"\n".join([*self._lines, self._rest]).decode(errors="replace")
+        return self._named(b"\n".join([*self._lines, self._rest]).decode(errors="replace"))
 
 
 class Session(Protocol):

@@ -1,4 +1,4 @@
-"""A machine that OpenSSH reaches, such as a Raspberry Pi: tkit-edge and the files are brought there for the time of a command."""
+"""A machine that OpenSSH reaches, such as a Raspberry Pi: tkit-edge and the files are brought there for a command."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Ssh(Machine):
             Connection(self.address, pythons, config) as there,
         ):
             python = there.facts["executable"]
-            if lacking := environment.missing(there.facts):
+            if lacking := environment.missing(there.facts, optional=self.install):
                 if not self.install or self.python is not None:
                     raise environment.refuse(there, lacking, self.python)
                 python = environment.install(there)
@@ -82,20 +82,23 @@ class _There:
     def put(self, path: Path, formats: Sequence[str] = ()) -> str:
         """Of a bundle, what it lists; of another folder nothing is asked."""
         name = f"{len(self._sent)}/{path.name}"
-        if path.is_dir():
-            found = self._put_bundle(path, formats, name)
-        else:
-            found = self._there.put(path, name)
+        found = self._put_bundle(path, formats, name) if path.is_dir() else self._there.put(path, name)
         self._sent[found] = str(path)
         return found
 
     def edge(self, arguments: Sequence[str]) -> Ran:
-        progress = Progress()
+        progress = Progress(self._named)
         ran = self._there.run([*self._program, *arguments], progress.read)
-        output, errors = ran.output.decode(errors="replace"), progress.errors()
+        output = ran.output.decode(errors="replace")
         for path, here in self._sent.items():
-            output, errors = output.replace(path, json.dumps(here)[1:-1]), errors.replace(path, here)
-        return Ran(ran.code, output, errors)
+            output = output.replace(path, json.dumps(here)[1:-1])
+        return Ran(ran.code, output, progress.errors())
+
+    def _named(self, text: str) -> str:
+        """A text with the paths here in the place of those there."""
+        for path, here in self._sent.items():
+            text = text.replace(path, here)
+        return text
 
     def _put_bundle(self, folder: Path, formats: Sequence[str], name: str) -> str:
         """Brings the bundle's files there, of the models only those of the formats."""

@@ -71,7 +71,8 @@ class Machine:
 
     def sessions(self):
         """The processes of connections."""
-        return [int(pid) for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()]
+        own = self.process.pid
+        return [int(pid) for pid in Path(f"/proc/{own}/task/{own}/children").read_text().split()]
 
     def left(self):
         """What is in the temporary folder there."""
