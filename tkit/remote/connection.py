@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
 import threading
@@ -34,6 +35,8 @@ SILENCE_SECONDS = 60
 CLOSE_SECONDS = 20
 MINIMUM_PYTHON = (3, 9)
 _MARK = b"tkit: python "
+_SSH_FAILED, _NOT_FOUND = 255, 127
+"""Exit codes: of ssh for its own errors and where a signal ended the command, and of a shell."""
 _NOISE_BYTES = 1 << 20  # that a login shell may print first
 _START = (
     "import sys;print('tkit: python %d.%d' % sys.version_info[:2]);sys.stdout.flush();"
@@ -201,13 +204,13 @@ class Connection:
         if len(noise) >= _NOISE_BYTES:
             self._process.kill()
         code, said = self._ended()
-        if code == 127:
+        if code == _NOT_FOUND:
             raise InputError(
                 f"{self.address.login} has no Python ({' or '.join(self._pythons)}). Install it: "
                 f"{self.address.command()} sudo apt install python3; or name another in devices.toml: "
                 'python = "/path/python3"'
             )
-        if code == 255:
+        if code == _SSH_FAILED:
             raise InputError(unreachable(said, self.address))
         if code < 0:
             raise InputError(f"{self.address.login} didn't start Python within {START_SECONDS} seconds.")
@@ -242,7 +245,10 @@ class Connection:
     def _lost(self) -> InputError:
         code, said = self._ended()
         when = self._doing or "before anything was sent"
-        if code in (255, -9):
+        if code == _SSH_FAILED and not said.strip():
+            killed = "or Python there was killed (out of memory?)"
+            return InputError(f"The connection to {self.address.login} was lost, {killed}, {when}.")
+        if code in (_SSH_FAILED, -signal.SIGKILL):
             return InputError(f"The connection to {self.address.login} was lost {when}: {last_line(said)}")
         return InputError(f"{self.address.login} ended Python (exit code {code}) {when}: {last_line(said)}")
 
@@ -276,7 +282,7 @@ def _options() -> list[str]:
         "PermitLocalCommand": "no",
         "RemoteCommand": "none",
         "ControlMaster": "no",
-        "LogLevel": "ERROR",
+        "LogLevel": "INFO",
     }
     return ["-T", *(f"-o{name}={value}" for name, value in options.items())]
 
@@ -286,5 +292,5 @@ def _start_command(pythons: Sequence[str]) -> str:
     quoted = [(shlex.quote(path.removeprefix("~/")), path.startswith("~/")) for path in pythons]
     found = " ".join(f'"$HOME"/{path}' if at_home else path for path, at_home in quoted)
     start = f'exec "$p" -c {shlex.quote(_START)} {SILENCE_SECONDS}'
-    script = f'for p in {found}; do command -v "$p" >/dev/null 2>&1 && {start}; done; exit 127'
+    script = f'for p in {found}; do command -v "$p" >/dev/null 2>&1 && {start}; done; exit {_NOT_FOUND}'
     return f"exec /bin/sh -c {shlex.quote(script)}"

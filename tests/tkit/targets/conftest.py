@@ -5,12 +5,17 @@ import select
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
+from tkit.remote.address import Address
+from tkit.remote.connection import Connection
+
 HOST, SSHD = "127.0.0.1", "/usr/sbin/sshd"
+FROZEN = Path(__file__).parents[2] / "frozen" / "runs-1" / "finished-1"
 SECONDS = 60  # until a process that should end has
 
 
@@ -27,11 +32,12 @@ class Machine:
         self.config, self.known = folder / "ssh_config", folder / "known_hosts"
         self.process, self.log = None, []
 
-    def start(self, environment=None):
-        """Starts sshd on a free port; `environment` changes that of its sessions."""
+    def start(self, **environment):
+        """Starts sshd on a free port, again if it runs; `environment` changes that of its sessions."""
+        self.stop()
         variables = {"HOME": "home", "PATH": "bin", "TMPDIR": "tmp"}
         variables = {name: str(self.folder / path) for name, path in variables.items()}
-        variables = {**variables, "PATH": f"{variables['PATH']}:/usr/bin:/bin", **(environment or {})}
+        variables = {**variables, "PATH": f"{variables['PATH']}:/usr/bin:/bin", **environment}
         with socket.socket() as free:
             free.bind((HOST, 0))
             self.port = free.getsockname()[1]
@@ -67,7 +73,19 @@ class Machine:
 
     @property
     def address(self):
+        """For `--device ssh://`."""
         return f"{HOST}:{self.port}"
+
+    def connect(self, *pythons):
+        """A connection to it, without what tkit-edge needs."""
+        return Connection(Address.parse(self.address), pythons or ["python3"], self.config)
+
+    def tool(self, name, script):
+        """Puts a program on the path there."""
+        path = self.folder / "bin" / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return path
 
     def sessions(self):
         """The processes of connections."""
@@ -85,16 +103,27 @@ class Machine:
             self.process = None
 
 
-def ended(pid):
-    """Waits until a process has ended; whether it did in time."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([descriptor], [], [], SECONDS)[0])
-    finally:
-        os.close(descriptor)
+@pytest.fixture
+def ended():
+    """A function that waits until a process has ended: whether it did in time."""
+
+    def wait(pid):
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return True
+        try:
+            return bool(select.select([descriptor], [], [], SECONDS)[0])
+        finally:
+            os.close(descriptor)
+
+    return wait
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    """A bundle of a small classifier of digits."""
+    return shutil.copytree(FROZEN / "float" / "export", tmp_path / "export")
 
 
 @pytest.fixture
@@ -103,8 +132,22 @@ def machine(tmp_path):
     if not Path(SSHD).exists() or shutil.which("ssh") is None:
         pytest.skip("no OpenSSH here: sudo apt install openssh-server")
     Path("/run/sshd").mkdir(exist_ok=True)  # where it separates privileges, which Debian makes at boot
-    made = Machine(tmp_path)
-    try:
-        yield made.start()
-    finally:
-        made.stop()
+    (tmp_path / "machine").mkdir()
+    made = Machine(tmp_path / "machine")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def devices(machine, tmp_path, monkeypatch):
+    """devices.toml with `pi`, that machine with this Python, and `bare`, the same with the Python that is found."""
+    path = tmp_path / "devices.toml"
+
+    def write():
+        common = f'device = "ssh://{machine.address}"\nssh_config = "{machine.config}"\n'
+        path.write_text(f'[pi]\n{common}python = "{sys.executable}"\n\n[bare]\n{common}')
+
+    write()
+    monkeypatch.setenv("TKIT_DEVICES", str(path))
+    return write
