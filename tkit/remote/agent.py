@@ -22,6 +22,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
@@ -65,20 +66,18 @@ class Agent:
 
     def put(self, path: str, bytes: int, sha256: str, do: str) -> None:
         """Writes a file whose content follows, and confirms that it is whole."""
-        target, digest, failed = os.path.join(self.folder, path), hashlib.sha256(), ""
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        with open(target, "wb", buffering=0) as file:
-            for part in self.content(bytes):
-                digest.update(part)
-                try:
-                    while part and not failed:
-                        part = part[file.write(part) :]
-                except OSError as error:  # a full disk; the rest is read all the same, as it is on its way
-                    failed = error.strerror or "it failed"
-        if failed:
-            self.send({"error": failed, "free": shutil.disk_usage(self.folder).free})
-        else:
-            self.send({"sha256": digest.hexdigest()})
+        digest, parts = hashlib.sha256(), self.content(bytes)
+        try:
+            target = os.path.join(self.folder, path)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            with open(target, "wb") as file:
+                for part in parts:
+                    digest.update(part)
+                    file.write(part)
+        except OSError as error:  # a full disk
+            deque(parts, 0)  # they are on their way
+            return self.send({"error": error.strerror, "free": shutil.disk_usage(self.folder).free})
+        self.send({"sha256": digest.hexdigest()})
 
     def run(self, command: list[str]) -> None:
         """Runs a command in an empty folder; sends what it prints as it comes, then its exit code."""

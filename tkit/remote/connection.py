@@ -83,6 +83,7 @@ class Connection:
                 start_new_session=True,
             )
         except FileNotFoundError as error:
+            self._errors.close()
             raise InputError("OpenSSH's client isn't installed here: sudo apt install openssh-client") from error
         self._sending, self._closed, self._doing = threading.Lock(), threading.Event(), ""
         self._heart = threading.Thread(target=self._beat, daemon=True)

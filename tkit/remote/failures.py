@@ -48,12 +48,11 @@ def unreachable(said: str, address: Address) -> str:
         "port": f" -p {port}" if port else "",
         "on_port": f" on port {port}" if port else "",
         "known": f"'[{address.host}]:{port}'" if port not in (None, 22) else address.host,
-        "said": last_line(said),
     }
     for pattern, message in _UNREACHABLE:
-        if re.search(pattern, said):
-            return message.format(**facts)
-    return "ssh can't connect to {login}: {said}".format(**facts)
+        if line := re.search(f".*(?:{pattern}).*", said):
+            return message.format(said=line[0].strip(), **facts)
+    return f"ssh can't connect to {address.login}: {last_line(said)}"
 
 
 def last_line(said: str) -> str:
