@@ -23,7 +23,7 @@ _STATES = {
     "unauthorized": "doesn't trust this computer yet: unlock it, and allow USB debugging from this computer",
     "authorizing": "is being asked to trust this computer: unlock it, and allow USB debugging",
     "offline": "doesn't answer: unplug it and plug it in again, or run adb kill-server",
-    "no permissions": "can't be opened by this user: sudo apt install android-sdk-platform-tools-common; plug it in anew",
+    "no permissions": "can't be opened by this user: sudo apt install android-sdk-platform-tools-common",
 }
 
 
