@@ -36,10 +36,11 @@ class Progress:
 
     Args:
         named: from the text as it comes to the text for people.
+        quiet: don't show progress.
     """
 
-    def __init__(self, named: Callable[[str], str] = str) -> None:
-        self._named = named
+    def __init__(self, named: Callable[[str], str] = str, *, quiet: bool = False) -> None:
+        self._named, self._quiet = named, quiet
         self._lines: list[bytes] = []
         self._rest = b""
 
@@ -49,7 +50,7 @@ class Progress:
         for line in lines:
             if self._lines or line.startswith(ERROR.encode()):
                 self._lines.append(line)
-            else:
+            elif not self._quiet:
                 console.progress(self._named(line.decode(errors="replace")))
 
     def errors(self) -> str:

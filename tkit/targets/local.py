@@ -37,9 +37,18 @@ class _Here:
         return run([sys.executable, "-P", "-m", "tkit_edge", *arguments])
 
 
-def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Ran:
-    """Runs a command of tkit-edge, here or by way of a client: its progress is shown as it comes, its error isn't."""
-    progress, pipe = Progress(), subprocess.PIPE
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None, *, quiet: bool = False) -> Ran:
+    """Runs a command of tkit-edge, here or by way of a client.
+
+    Args:
+        command: the program and its arguments.
+        environment: of the process; this one's by default.
+        quiet: don't show its progress.
+
+    Returns:
+        How it ended; its progress was shown as it came, its error wasn't.
+    """
+    progress, pipe = Progress(quiet=quiet), subprocess.PIPE
     with subprocess.Popen(list(command), stdout=pipe, stderr=pipe, env=environment) as process:
         assert process.stdout is not None and process.stderr is not None
         watching = threading.Thread(target=_read, args=(process.stderr, progress))

@@ -1,4 +1,4 @@
-"""A machine to reach by ssh: Debian's own sshd on this one, with keys, home and temporary folder of its own."""
+"""What the tests of devices share, with a machine to reach by ssh: Debian's own sshd on this one."""
 
 import os
 import select
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import tkit
+from tkit.cli import main
 from tkit.remote.address import Address
 from tkit.remote.connection import Connection
 
@@ -20,7 +22,7 @@ SECONDS = 60  # until a process that should end has
 
 
 class Machine:
-    """The far end: what is there, and the configuration that ssh reaches it by."""
+    """The far end, with keys, home and temporary folder of its own; and the configuration that ssh reaches it by."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -151,3 +153,28 @@ def devices(machine, tmp_path, monkeypatch):
     write()
     monkeypatch.setenv("TKIT_DEVICES", str(path))
     return write
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """The run of `make demo`, two steps long: two variants, in all formats."""
+    return tkit.run("digits_cnn_edge", dry_run=True, runs_dir=tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(autouse=True)
+def no_devices_of_the_user(tmp_path, monkeypatch):
+    """devices.toml is read from a folder of the test's own."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("TKIT_DEVICES", raising=False)
+
+
+@pytest.fixture
+def tkit_command():
+    """A function that runs a command line in this process, and gives its exit code."""
+
+    def run(arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        return ended.value.code
+
+    return run
