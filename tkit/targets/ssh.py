@@ -15,6 +15,7 @@ from tkit.remote import environment
 from tkit.remote.address import Address
 from tkit.remote.connection import Connection
 from tkit.remote.program import write
+from tkit.remote.subset import members
 from tkit.targets._machine import Machine, Progress, Ran
 from tkit_edge.bundle import Bundle
 
@@ -101,16 +102,8 @@ class _There:
         return text
 
     def _put_bundle(self, folder: Path, formats: Sequence[str], name: str) -> str:
-        """Brings the bundle's files there, of the models only those of the formats."""
-        bundle, described = Bundle.read(folder), folder / "bundle.json"
-        paths = [bundle.path(fmt) for fmt in formats or bundle.models]
-        paths += [folder / file for file in bundle.input.attached]
-        paths += [folder / bundle.golden_file.file, *map(bundle.encoded, range(bundle.golden_file.samples))]
-        for path in paths:
-            self._there.put(path, f"{name}/{path.relative_to(folder)}")
-        if formats:
-            document = json.loads(described.read_text(encoding="utf-8"))
-            document["models"] = {fmt: document["models"][fmt] for fmt in formats}
-            described = self._scratch / "bundle.json"
-            described.write_text(json.dumps(document), encoding="utf-8")
-        return self._there.put(described, f"{name}/bundle.json").removesuffix("/bundle.json")
+        """Brings the bundle's files there, of the models only those of the formats; bundle.json last."""
+        bundle = Bundle.read(folder)
+        for path, source in members(bundle, formats or bundle.models, self._scratch).items():
+            made = self._there.put(source, f"{name}/{path}")
+        return made.removesuffix("/bundle.json")

@@ -13,6 +13,8 @@ import tkit
 from tkit.bench_config import Bench
 from tkit.cli._group import Group
 from tkit.remote.connection import Connection
+from tkit.remote.subset import members
+from tkit_edge.bundle import Bundle
 from tkit_edge.bundle_writing import write
 from tkit_edge.errors import InputError
 from tkit_edge.inputs.text import Text
@@ -67,6 +69,18 @@ def test_only_what_a_command_needs_is_sent(bundle, machine, devices, monkeypatch
     assert not {"notes.txt", "model-int8.tflite"} & set(names)
 
 
+def test_a_bundle_of_fewer_models_is_whole(bundle, text_bundle, tmp_path):
+    for number, folder in enumerate((bundle, text_bundle)):  # of versions 1 and 2
+        whole, made = Bundle.read(folder), tmp_path / f"made-{number}"
+        for path, source in members(whole, ["int8"], tmp_path).items():
+            (made / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, made / path)
+        part = Bundle.read(made)
+        assert set(whole.models) == {"int8", "float32"} and set(part.models) == {"int8"} == set(part.golden().expected)
+        for name, expected in whole.golden().expected["int8"].items():
+            np.testing.assert_array_equal(part.golden().expected["int8"][name], expected)
+
+
 def test_images_are_predicted_there_and_named_as_here(bundle, machine, devices, tmp_path):
     images = tmp_path / "images"
     shutil.copytree(bundle / "golden", images)
@@ -97,7 +111,7 @@ def text_bundle(tmp_path):
         task="text-classification",
         input=made,
         output=Classes(("bad", "good")),
-        models={"float32": converter.convert()},
+        models=dict.fromkeys(("float32", "int8"), converter.convert()),  # the same: what counts is that there are two
         examples={"tokens": made.encoded_texts(["good"])},
         targets={"label": np.array([1], np.int32)},
         encoded=[b"good"],
