@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shlex
 import signal
 import subprocess
 import tempfile
@@ -20,28 +19,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from tkit.remote import agent
+from tkit import console
+from tkit.remote import agent, client
 from tkit.remote.address import Address
 from tkit.remote.failures import last_line, unreachable
 from tkit_edge.errors import InputError
 
-CONNECT_SECONDS = 15
-ALIVE_SECONDS, ALIVE_COUNT = 5, 3
-"""A connection on which nothing answers for as long as both multiplied is lost."""
 START_SECONDS = 90
 """For the connection, the login shell and Python there."""
 SILENCE_SECONDS = 60
 """After which the other end cleans up by itself."""
 CLOSE_SECONDS = 20
+SHOWN_BYTES = 1 << 20
+"""Of a file from which on its sending is shown."""
 MINIMUM_PYTHON = (3, 9)
-_MARK = b"tkit: python "
-_SSH_FAILED, _NOT_FOUND = 255, 127
-"""Exit codes: of ssh for its own errors and where a signal ended the command, and of a shell."""
 _NOISE_BYTES = 1 << 20  # that a login shell may print first
-_START = (
-    "import sys;print('tkit: python %d.%d' % sys.version_info[:2]);sys.stdout.flush();"
-    "b=sys.stdin.buffer;exec(b.read(int(b.readline())))"
-)
 
 
 class Ran(NamedTuple):
@@ -69,13 +61,11 @@ class Connection:
 
     def __init__(self, address: Address, pythons: Sequence[str], config: Path | None = None) -> None:
         self.address, self._pythons = address, pythons
-        command = ["ssh", *([] if config is None else ["-F", str(config)]), *_options(), *address.arguments]
-        command.append(_start_command(pythons))
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         try:
             # A session of its own: Ctrl-C is for this process, which then ends the connection in order.
             self._process = subprocess.Popen(
-                command,
+                client.command(address, pythons, config, SILENCE_SECONDS),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
@@ -129,6 +119,8 @@ class Connection:
         """
         data = source.read_bytes()
         digest = hashlib.sha256(data).hexdigest()
+        if len(data) > SHOWN_BYTES:
+            console.progress(f"{self.address.login}: sending {source.name}, {len(data) / 1e6:.1f} MB")
         self._doing = f"while {source.name} ({len(data):,} bytes) was sent"
         self._send({"do": "put", "path": path, "bytes": len(data), "sha256": digest}, data)
         answer, _ = self._receive()
@@ -198,20 +190,20 @@ class Connection:
             line = self._process.stdout.readline(_NOISE_BYTES)
             if not line:
                 break
-            if line.startswith(_MARK):
-                major, minor = line.removeprefix(_MARK).split(b".")
+            if line.startswith(client.MARK):
+                major, minor = line.removeprefix(client.MARK).split(b".")
                 return int(major), int(minor)
             noise += line
         if len(noise) >= _NOISE_BYTES:
             self._process.kill()
         code, said = self._ended()
-        if code == _NOT_FOUND:
+        if code == client.NOT_FOUND:
             raise InputError(
                 f"{self.address.login} has no Python ({' or '.join(self._pythons)}). Install it: "
                 f"{self.address.command()} sudo apt install python3; or name another in devices.toml: "
                 'python = "/path/python3"'
             )
-        if code == _SSH_FAILED:
+        if code == client.FAILED:
             raise InputError(unreachable(said, self.address))
         if code < 0:
             raise InputError(f"{self.address.login} didn't start Python within {START_SECONDS} seconds.")
@@ -246,10 +238,10 @@ class Connection:
     def _lost(self) -> InputError:
         code, said = self._ended()
         when = self._doing or "before anything was sent"
-        if code == _SSH_FAILED and not said.strip():
+        if code == client.FAILED and not said.strip():
             killed = "or Python there was killed (out of memory?)"
             return InputError(f"The connection to {self.address.login} was lost, {killed}, {when}.")
-        if code in (_SSH_FAILED, -signal.SIGKILL):
+        if code in (client.FAILED, -signal.SIGKILL):
             return InputError(f"The connection to {self.address.login} was lost {when}: {last_line(said)}")
         return InputError(f"{self.address.login} ended Python (exit code {code}) {when}: {last_line(said)}")
 
@@ -268,30 +260,3 @@ class Connection:
         with contextlib.suppress(OSError, ValueError):  # it has ended, or has been closed
             while not self._closed.wait(SILENCE_SECONDS / 4):
                 self._write(b'{"do": "alive"}\n')
-
-
-def _options() -> list[str]:
-    """ssh's: no questions, no forwarding, and an end in time where nothing answers."""
-    options = {
-        "BatchMode": "yes",
-        "ConnectTimeout": CONNECT_SECONDS,
-        "ServerAliveInterval": ALIVE_SECONDS,
-        "ServerAliveCountMax": ALIVE_COUNT,
-        "ClearAllForwardings": "yes",
-        "ForwardAgent": "no",
-        "ForwardX11": "no",
-        "PermitLocalCommand": "no",
-        "RemoteCommand": "none",
-        "ControlMaster": "no",
-        "LogLevel": "INFO",
-    }
-    return ["-T", *(f"-o{name}={value}" for name, value in options.items())]
-
-
-def _start_command(pythons: Sequence[str]) -> str:
-    """For any login shell: starts the first Python that there is, which then reads the agent from standard input."""
-    quoted = [(shlex.quote(path.removeprefix("~/")), path.startswith("~/")) for path in pythons]
-    found = " ".join(f'"$HOME"/{path}' if at_home else path for path, at_home in quoted)
-    start = f'exec "$p" -c {shlex.quote(_START)} {SILENCE_SECONDS}'
-    script = f'for p in {found}; do command -v "$p" >/dev/null 2>&1 && {start}; done; exit {_NOT_FOUND}'
-    return f"exec /bin/sh -c {shlex.quote(script)}"

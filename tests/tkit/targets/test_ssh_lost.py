@@ -10,7 +10,7 @@ import pytest
 import tkit
 from tkit import console
 from tkit.bench_config import Bench
-from tkit.remote import connection
+from tkit.remote import client, connection
 from tkit_edge.errors import InputError
 
 WORK = ["/bin/sh", "-c", "echo $$ >&2; exec sleep 600"]
@@ -86,8 +86,8 @@ def test_a_transfer_that_is_interrupted_names_the_file(machine, ended, tmp_path)
 
 
 def test_a_connection_that_falls_silent_ends_at_both_ends(machine, ended, monkeypatch):
-    monkeypatch.setattr(connection, "ALIVE_SECONDS", 1)
-    monkeypatch.setattr(connection, "ALIVE_COUNT", 2)
+    monkeypatch.setattr(client, "ALIVE_SECONDS", 1)
+    monkeypatch.setattr(client, "ALIVE_COUNT", 2)
     monkeypatch.setattr(connection, "SILENCE_SECONDS", 4)
     running = []
 
