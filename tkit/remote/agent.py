@@ -1,8 +1,8 @@
 """What runs on the other machine while tkit is connected: it takes files, runs commands and cleans up after itself.
 
 `connection` sends this file's text to the Python there, 3.9 or newer; it needs the standard library alone. Both ends
-send messages: a line of JSON, followed by as many raw bytes as its "bytes" tells. The argument is the number of seconds
-that the other end may be silent.
+send messages: a line of JSON, followed by as many raw bytes as its "bytes" tells. The arguments are the number of
+seconds that the other end may be silent, and the path by which this Python was started.
 
 All files are in one new temporary folder. When the connection ends, in whatever way, or has been silent for too long,
 the command that runs is ended and the folder is deleted.
@@ -145,7 +145,7 @@ def facts(folder: str) -> dict[str, Any]:
         "folder": folder,
         "home": os.path.expanduser("~"),
         "python": platform.python_version(),
-        "executable": sys.executable,
+        "executable": sys.argv[2],  # not sys.executable: it may be started by a script, which is to start it again
         "system": platform.system(),
         "machine": platform.machine(),
         "bits": 8 * struct.calcsize("P"),  # of Python: a 64-bit kernel may run a 32-bit system

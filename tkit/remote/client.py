@@ -28,7 +28,7 @@ def command(address: Address, pythons: Sequence[str], config: Path | None, silen
         address: where to.
         pythons: paths there, `~/` being the home folder.
         config: the ssh configuration file; the user's own by default.
-        silence: the program's argument.
+        silence: the program's first argument; the second is the path of that Python.
     """
     options = {
         "BatchMode": "yes",
@@ -57,6 +57,6 @@ def _start(pythons: Sequence[str], silence: int) -> str:
     """For any login shell there."""
     quoted = [(shlex.quote(path.removeprefix("~/")), path.startswith("~/")) for path in pythons]
     found = " ".join(f'"$HOME"/{path}' if at_home else path for path, at_home in quoted)
-    start = f'exec "$p" -c {shlex.quote(_START)} {silence}'
+    start = f'exec "$p" -c {shlex.quote(_START)} {silence} "$(command -v "$p")"'
     script = f'for p in {found}; do command -v "$p" >/dev/null 2>&1 && {start}; done; exit {NOT_FOUND}'
     return f"exec /bin/sh -c {shlex.quote(script)}"

@@ -8,9 +8,11 @@ import zipfile
 import pytest
 
 import tkit
+from tkit import console
 from tkit.remote.environment import FOLDER
 from tkit_edge.errors import InputError
 
+EMPTY = f'exec {sys.executable} -S "$@"'  # a Python without packages
 pytestmark = pytest.mark.slow
 
 
@@ -38,10 +40,11 @@ def wheels(tmp_path_factory):
 @pytest.fixture
 def offline(machine, devices, wheels):
     """The machine with a Python without packages, whose pip finds them in that folder alone."""
-    machine.tool("python3", f'exec {sys.executable} -S "$@"')
+    machine.tool("python3", EMPTY)
 
-    def start(folder=wheels, **more):
-        machine.start(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(folder), PIP_CONFIG_FILE="/dev/null", **more)
+    def start(**changes):
+        pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_CONFIG_FILE": "/dev/null"}
+        machine.start(**{**pip, **changes})
         devices()
         return machine
 
@@ -63,10 +66,41 @@ def test_it_is_made_when_asked_for_and_used_from_then_on(offline, bundle, capfd)
     assert machine.left() == []
 
 
-def test_what_cannot_be_installed_leaves_nothing(offline, bundle, tmp_path):
-    (tmp_path / "none").mkdir()
-    machine = offline(tmp_path / "none")
-    with pytest.raises(InputError, match="can't be installed: .*No matching distribution found for numpy"):
+def test_without_a_network_there_is_one_message_and_nothing_is_left(offline, bundle):
+    machine = offline(PIP_NO_INDEX="0", PIP_FIND_LINKS="/nowhere", PIP_INDEX_URL="http://127.0.0.1:9/", PIP_RETRIES="0")
+    with pytest.raises(InputError, match="pillow can't be installed: it can't reach its package index; connect it"):
         tkit.check(bundle, device="bare", install=True)
     assert list((machine.folder / "home" / FOLDER).parent.iterdir()) == []
+    assert machine.left() == []
+
+
+def test_a_disk_that_is_too_small_for_it(offline, bundle, tmpfs):
+    home = tmpfs("60m")
+    offline(HOME=str(home))
+    with pytest.raises(InputError, match="can't be installed: its disk is full"):
+        tkit.check(bundle, device="bare", install=True)
+    assert list((home / FOLDER).parent.iterdir()) == []
+
+
+def test_a_python_without_venv(offline, bundle):
+    machine = offline()
+    said = "The virtual environment was not created successfully because ensurepip is not available."
+    machine.tool("python3", f'[ "$2" = venv ] && echo "{said}" && exit 1; {EMPTY}')  # a stand-in for Debian's
+    with pytest.raises(InputError, match="sudo apt install python3-venv"):
+        tkit.check(bundle, device="bare", install=True)
+
+
+def test_an_interrupted_installation_leaves_nothing(offline, bundle, monkeypatch):
+    machine, environments = offline(), []
+    folder = (machine.folder / "home" / FOLDER).parent
+
+    def interrupt(line):
+        if line.startswith("Processing"):
+            environments.extend(path.name for path in folder.iterdir())
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(console, "progress", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        tkit.check(bundle, device="bare", install=True)
+    assert environments and list(folder.iterdir()) == []
     assert machine.left() == []
