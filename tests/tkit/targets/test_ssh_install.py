@@ -67,7 +67,7 @@ def test_it_is_made_when_asked_for_and_used_from_then_on(offline, bundle, capfd)
 
 
 def test_without_a_network_there_is_one_message_and_nothing_is_left(offline, bundle):
-    machine = offline(PIP_NO_INDEX="0", PIP_FIND_LINKS="/nowhere", PIP_INDEX_URL="http://127.0.0.1:9/", PIP_RETRIES="0")
+    machine = offline(PIP_NO_INDEX="0", PIP_FIND_LINKS="/nowhere", PIP_INDEX_URL="http://127.0.0.1:9/", PIP_RETRIES="1")
     with pytest.raises(InputError, match="pillow can't be installed: it can't reach its package index; connect it"):
         tkit.check(bundle, device="bare", install=True)
     assert list((machine.folder / "home" / FOLDER).parent.iterdir()) == []
