@@ -21,6 +21,10 @@ FROZEN = Path(__file__).parents[2] / "frozen" / "runs-1" / "finished-1"
 SECONDS = 60  # until a process that should end has
 
 
+def children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 class Machine:
     """The far end, with keys, home and temporary folder of its own; and the configuration that ssh reaches it by."""
 
@@ -91,8 +95,11 @@ class Machine:
 
     def sessions(self):
         """The processes of connections."""
-        own = self.process.pid
-        return [int(pid) for pid in Path(f"/proc/{own}/task/{own}/children").read_text().split()]
+        return children(self.process.pid)
+
+    def agents(self):
+        """What they have started."""
+        return [pid for session in self.sessions() for pid in children(session)]
 
     def left(self):
         """What is in the temporary folder there."""

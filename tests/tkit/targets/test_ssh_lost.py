@@ -1,9 +1,12 @@
 """A connection that ends in mid-work: one clean message here, and nothing is left there."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +59,19 @@ def test_what_runs_there_ends_with_the_connection(machine, ended, end):
     assert machine.left() == []
 
 
+def test_ctrl_c_ends_the_command_at_both_ends(bundle, machine, devices):
+    command = [sys.executable, "-m", "tkit", "bench", bundle, "--device", "pi", "--seconds", "600"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not machine.left() and process.poll() is None:
+            os.sched_yield()
+        [agent] = machine.agents()
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130 and "Traceback" not in said, said
+    assert not Path(f"/proc/{agent}").exists()
+    assert machine.left() == []
+
+
 def test_the_end_of_this_process_ends_the_one_there(machine, ended):
     code = (
         "import sys; from pathlib import Path; from tkit.remote.address import Address; "
@@ -71,17 +87,27 @@ def test_the_end_of_this_process_ends_the_one_there(machine, ended):
     assert machine.left() == []
 
 
-def test_a_transfer_that_is_interrupted_names_the_file(machine, ended, tmp_path):
-    (tmp_path / "model.tflite").write_bytes(bytes(8 << 20))
-    with (
-        pytest.raises(InputError, match=r"was lost while model.tflite \(8,388,608 bytes\) was sent"),
-        machine.connect() as there,
-    ):
-        sessions = machine.sessions()
-        end_sessions(machine)
-        assert all(map(ended, sessions))
-        there.put(tmp_path / "model.tflite", "model.tflite")
-    assert ended(there.facts["pid"])
+def end_after(session, size):
+    """Kills a session once it has received so many bytes."""
+    while int(re.search(r"rchar: (\d+)", Path(f"/proc/{session}/io").read_text())[1]) < size:
+        os.sched_yield()
+    os.kill(session, signal.SIGKILL)
+
+
+def test_a_transfer_that_is_cut_in_the_middle_names_the_file(machine, ended, tmp_path):
+    (tmp_path / "model.tflite").write_bytes(bytes(32 << 20))
+    lost = pytest.raises(InputError, match=r"was lost while model.tflite \(33,554,432 bytes\) was sent")
+    with lost, machine.connect() as there:
+        agent, [session] = there.facts["pid"], machine.sessions()
+        os.kill(agent, signal.SIGSTOP)  # so that the file can't arrive before the cut
+        cut = threading.Thread(target=end_after, args=(session, 1 << 20))
+        cut.start()
+        try:
+            there.put(tmp_path / "model.tflite", "model.tflite")
+        finally:
+            cut.join()
+            os.kill(agent, signal.SIGCONT)  # it finds the beginning of the file, and the end of the connection
+    assert ended(agent)
     assert machine.left() == []
 
 
