@@ -33,6 +33,7 @@ CLOSE_SECONDS = 20
 SHOWN_BYTES = 1 << 20
 """Of a file from which on its sending is shown."""
 MINIMUM_PYTHON = (3, 9)
+_LINE_BYTES = 1 << 16  # of a message without its content
 _NOISE_BYTES = 1 << 20  # that a login shell may print first
 
 
@@ -226,12 +227,16 @@ class Connection:
     def _receive(self) -> tuple[dict[str, Any], bytes]:
         """A message and its content."""
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line.endswith(b"\n"):
+        line = self._process.stdout.readline(_LINE_BYTES)
+        if not line.endswith(b"\n") and len(line) < _LINE_BYTES:
             raise self._lost()
-        message = json.loads(line)
-        content = self._process.stdout.read(message["bytes"])
-        if len(content) < message["bytes"]:
+        try:
+            message = json.loads(line)
+            size = message["bytes"]
+        except (ValueError, LookupError, TypeError) as error:
+            raise InputError(f"{self.address.login} sent what tkit's agent never sends: {line[:100]!r}") from error
+        content = self._process.stdout.read(min(size, agent.CHUNK))
+        if len(content) < size:
             raise self._lost()
         return message, content
 

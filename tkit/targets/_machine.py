@@ -122,6 +122,8 @@ class Machine(Target):
         read = Bundle.read(bundle)
         format, found = format or read.default_format, list(read.input.items(items))
         options = ["--format", format, *(["--top", str(top)] if top is not None else [])]
+        if not found:
+            raise InputError(f"Found no {read.input.example} in {', '.join(items)}.")
         with self.session() as there:
             folder = there.put(bundle, [format])
             given = [there.put(item) if isinstance(item, Path) else str(item) for item in found]

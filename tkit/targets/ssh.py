@@ -81,9 +81,11 @@ class _There:
         return {"interpreter": self._program[0]}
 
     def put(self, path: Path, formats: Sequence[str] = ()) -> str:
-        """Of a bundle, what it lists; of another folder nothing is asked."""
-        name = f"{len(self._sent)}/{path.name}"
-        found = self._put_bundle(path, formats, name) if path.is_dir() else self._there.put(path, name)
+        number = len(self._sent)
+        if path.is_dir():
+            found = self._put_bundle(path, formats, f"{number}/{path.resolve().name}")
+        else:
+            found = self._there.put(path, f"{number}/{path.name}")
         self._sent[found] = str(path)
         return found
 
@@ -92,7 +94,7 @@ class _There:
         ran = self._there.run([*self._program, *arguments], progress.read)
         output = ran.output.decode(errors="replace")
         for path, here in self._sent.items():
-            output = output.replace(path, json.dumps(here)[1:-1])
+            output = output.replace(json.dumps(path)[1:-1], json.dumps(here)[1:-1])
         return Ran(ran.code, output, progress.errors())
 
     def _named(self, text: str) -> str:

@@ -84,6 +84,7 @@ def test_a_bundle_of_fewer_models_is_whole(bundle, text_bundle, tmp_path):
 def test_images_are_predicted_there_and_named_as_here(bundle, machine, devices, tmp_path):
     images = tmp_path / "images"
     shutil.copytree(bundle / "golden", images)
+    (images / "0000.jpg").rename(images / "Käse 'n\" crème; $(reboot).jpg")
     here = call("predict", bundle, images).stdout
     assert here.count(str(images)) == 4
     assert call("predict", bundle, images, "--device", "pi").stdout == here
@@ -91,7 +92,19 @@ def test_images_are_predicted_there_and_named_as_here(bundle, machine, devices, 
     done = CliRunner().invoke(Group(), ["predict", str(bundle), str(images), "--device", "pi"])
     assert isinstance(done.exception, InputError) and str(images / "broken.png") in str(done.exception)
     assert done.stdout == here
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=f"Found no image in {tmp_path / 'empty'}"):
+        tkit.predict_on("pi", bundle, [tmp_path / "empty"])
     assert machine.left() == []
+
+
+def test_a_bundle_is_named_as_it_was(bundle, machine, devices, monkeypatch):
+    monkeypatch.chdir(bundle)
+    assert call("check", ".", "--device", "pi").stdout.startswith(". on pi\n")
+    assert (
+        json.loads(call("predict", ".", "golden/0001.png", "--device", "pi", "--json").stdout)["model"]
+        == "./model-int8.tflite"
+    )
 
 
 @pytest.fixture
