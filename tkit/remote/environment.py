@@ -23,7 +23,8 @@ _NEWEST_ARM_32 = (3, 11)
 """Python for which tflite-runtime has wheels for ARMv7; ai-edge-litert has none."""
 _INSTALL = (
     'new="$1.new"; python="$2"; shift 2; trap \'rm -rf "$new"\' EXIT; trap "exit 1" HUP INT TERM; '
-    '{ "$python" -m venv --clear "$new" && "$new/bin/python" -m pip install --disable-pip-version-check "$@" '
+    '{ "$python" -m venv --clear "$new" '
+    '&& "$new/bin/python" -m pip install --disable-pip-version-check --progress-bar off "$@" '
     '&& rm -rf "${new%.new}" && mv "$new" "${new%.new}"; } >&2'
 )
 _REASONS = (
@@ -113,7 +114,7 @@ def install(there: Connection) -> str:
 
     def show(data: bytes) -> None:
         said.append(data)
-        for line in data.decode(errors="replace").splitlines():
+        for line in filter(str.strip, data.decode(errors="replace").splitlines()):
             console.progress(line)
 
     ran = there.run(["/bin/sh", "-c", _INSTALL, "sh", folder, facts["executable"], *wanted], show)
