@@ -25,20 +25,18 @@ def end_sessions(machine, number=signal.SIGKILL):
 
 
 def test_a_session_that_is_killed_in_mid_measurement(bundle, machine, devices, ended, monkeypatch):
-    agents, killed = [], []
-    started = connection.Connection._started
-    monkeypatch.setattr(connection.Connection, "_started", lambda self: agents.append(started(self)) or agents[-1])
+    agents = []
 
     def kill(line):
-        if line.endswith(" ms") and not killed:
-            killed.extend(machine.sessions())
+        if line.endswith(" ms") and not agents:
+            agents.extend(machine.agents())
             end_sessions(machine)
 
     monkeypatch.setattr(console, "progress", kill)
     with pytest.raises(InputError, match="The connection to 127.0.0.1 was lost while .* ran there: "):
         tkit.bench_on(bundle, ["pi"], settings=Bench(seconds=1, formats=("int8",)))
-    assert killed
-    assert ended(agents[0]["pid"])
+    [agent] = agents
+    assert ended(agent)
     assert machine.left() == []
 
 
