@@ -25,10 +25,12 @@ import tempfile
 from collections import deque
 from collections.abc import Iterator
 from importlib import metadata
-from typing import Any
+from typing import Any, NoReturn
 
 PACKAGES = ("numpy", "ai-edge-litert", "tflite-runtime", "pillow")
 CHUNK = 1 << 16
+SIGNALS = (signal.SIGALRM, signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+"""Of too long a silence, and of whoever ends this process."""
 GRACE = 2.0
 """Seconds in which a process that is told to end may clean up."""
 
@@ -61,7 +63,6 @@ class Agent:
         except OSError as error:
             self.send({"error": error.strerror})
         finally:
-            signal.alarm(0)
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def put(self, path: str, bytes: int, sha256: str, do: str) -> None:
@@ -134,7 +135,7 @@ class Agent:
         """Waits for more; each time, the other end may be silent anew."""
         data = os.read(0, CHUNK)
         if not data:
-            raise Gone
+            leave()
         signal.alarm(self.silence)
         self.buffer += data
 
@@ -172,16 +173,18 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def gone(number: int, frame: Any) -> None:
-    """A signal's handler."""
+def leave(*signal_and_frame: Any) -> NoReturn:
+    """Begins to clean up, which no signal interrupts; a signal's handler."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     raise Gone
 
 
 def main() -> None:
     """Serves until the other end goes."""
     agent = Agent(silence=int(sys.argv[1]))
-    for number in (signal.SIGALRM, signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, gone)
+    for number in SIGNALS:
+        signal.signal(number, leave)
     signal.alarm(agent.silence)
     with contextlib.suppress(Gone, OSError):  # OSError: there is nobody to send to
         agent.serve()
