@@ -63,6 +63,7 @@ class Agent:
         except OSError as error:
             self.send({"error": error.strerror})
         finally:
+            ignore_signals()
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def put(self, path: str, bytes: int, sha256: str, do: str) -> None:
@@ -174,10 +175,15 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def leave(*signal_and_frame: Any) -> NoReturn:
-    """Begins to clean up, which no signal interrupts; a signal's handler."""
+    """Begins to clean up; a signal's handler."""
+    ignore_signals()
+    raise Gone
+
+
+def ignore_signals() -> None:
+    """From now on, so that nothing interrupts the cleaning up."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    raise Gone
 
 
 def main() -> None:
