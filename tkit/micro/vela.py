@@ -1,0 +1,167 @@
+"""Compiling a .tflite file for an Ethos-U NPU with Arm's own compiler, PyPI's `ethos-u-vela`, in a process of its own.
+
+What it tells is its estimate, for a system and a memory of which it has Arm's own descriptions; nothing runs.
+
+Source: pypi.org/project/ethos-u-vela, its PERFORMANCE.md and OPTIONS.md.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import importlib.util
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tkit_edge import files, flatbuffer
+from tkit_edge.errors import InputError
+
+ACCELERATORS = (
+    *("ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256"),
+    *("ethos-u65-256", "ethos-u65-512"),
+    *("ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024", "ethos-u85-2048"),
+)
+"""What vela compiles for: the NPU and its multiply-accumulates per cycle."""
+NPU = "CUSTOM:ethos-u"
+"""The operator that stands for everything that the NPU runs, in a compiled file."""
+TIMEOUT = 600.0  # seconds
+_KIB = 1024
+_UNSUPPORTED = re.compile(r"operator: (?P<name>\w+), ofm: '(?P<tensor>.*)'\n\s*Reason: (?P<reason>.*)")
+
+
+@dataclass(frozen=True)
+class CpuOperator:
+    """An operator that is left to the CPU."""
+
+    name: str
+    reason: str
+    """In vela's words; empty where it gives none."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A file that was compiled, and vela's estimate of it."""
+
+    data: bytes
+    """The compiled .tflite file: what runs on the device."""
+    summary: str
+    """vela's own table of figures, CSV."""
+    accelerator: str
+    system_config: str
+    memory_mode: str
+    clock_mhz: float
+    operators: int
+    """Of the file that was compiled."""
+    cpu: tuple[CpuOperator, ...]
+    """Those of them that are left to the CPU."""
+    cycles: int
+    """Of the NPU, for one run; waiting for memory counts, the CPU's operators don't."""
+    estimated_ms: float
+    """The same in ms, at the clock's frequency."""
+    sram_bytes: int
+    """Static RAM beside the NPU."""
+    flash_bytes: int
+    """Flash, on the chip and off it: weights as they are compressed for the NPU."""
+    dram_bytes: int
+    """Dynamic RAM; where a memory mode has it, weights are read from there."""
+
+    @property
+    def on_npu(self) -> int:
+        """Operators of the file that run on the NPU."""
+        return self.operators - len(self.cpu)
+
+    def cpu_line(self) -> str:
+        """The operators on the CPU with their numbers and reasons, or ""."""
+        counts: dict[CpuOperator, int] = {}
+        for item in self.cpu:
+            counts[item] = counts.get(item, 0) + 1
+        return ", ".join(
+            f"{f'{count} ' if count > 1 else ''}{item.name}{f' ({item.reason})' if item.reason else ''}"
+            for item, count in counts.items()
+        )
+
+
+def version() -> str:
+    """Of the installed package.
+
+    Raises:
+        InputError: it isn't installed.
+    """
+    if importlib.util.find_spec("ethosu") is None:
+        raise InputError("Arm's compiler for Ethos-U is not installed: pip install 'keras-tkit[ethos-u]'.")
+    return importlib.metadata.version("ethos-u-vela")
+
+
+def compiled(path: Path, accelerator: str, system_config: str | None = None, memory_mode: str | None = None) -> Compiled:
+    """A .tflite file as vela compiles it.
+
+    Args:
+        path: the file; what isn't quantized to integers stays on the CPU.
+        accelerator: of `ACCELERATORS`.
+        system_config: a section of vela's own vela.ini, such as "Ethos_U55_Deep_Embedded"; vela's choice by default.
+        memory_mode: the same, such as "Sram_Only".
+
+    Raises:
+        InputError: vela is not installed, doesn't know the system or the memory, or can't compile the file.
+
+    Example: `compiled(Path("model-int8.tflite"), "ethos-u55-128").flash_bytes`
+    """
+    version()
+    graph = flatbuffer.read(files.read_bytes(path), str(path))
+    with tempfile.TemporaryDirectory(prefix="tkit-vela-") as scratch:
+        # -P: nothing is imported from the working folder, which may have come with the file.
+        command = [sys.executable, "-P", "-m", "ethosu.vela", str(path), "--output-dir", scratch]
+        command += ["--accelerator-config", accelerator]
+        command += ["--system-config", system_config] if system_config else []
+        command += ["--memory-mode", memory_mode] if memory_mode else []
+        said = _run(command, path)
+        folder = Path(scratch)
+        data = (folder / f"{path.stem}_vela.tflite").read_bytes()
+        [report] = folder.glob(f"{path.stem}_summary_*.csv")
+        summary = report.read_text(encoding="utf-8")
+    [row] = csv.DictReader(summary.splitlines())
+    reasons = {item["tensor"]: item["reason"].strip() for item in _UNSUPPORTED.finditer(said)}
+    left = flatbuffer.read(data, f"{path}, compiled,")
+    cpu = [
+        CpuOperator(item.name, reasons.get(left.tensors[item.outputs[0]].name, ""))
+        for item in left.operators
+        if item.name != NPU
+    ]
+    return Compiled(
+        data=data,
+        summary=summary,
+        accelerator=accelerator,
+        system_config=row["system_config"],
+        memory_mode=row["memory_mode"],
+        clock_mhz=float(row["core_clock"]) / 1e6,
+        operators=len(graph.operators),
+        cpu=tuple(cpu),
+        cycles=round(float(row["cycles_total"])),
+        estimated_ms=1e3 * float(row["inference_time"]),
+        sram_bytes=_bytes(row, "sram"),
+        flash_bytes=_bytes(row, "on_chip_flash") + _bytes(row, "off_chip_flash"),
+        dram_bytes=_bytes(row, "dram"),
+    )
+
+
+def _bytes(row: dict[str, str], memory: str) -> int:
+    return round(_KIB * float(row[f"{memory}_memory_used"]))
+
+
+def _run(command: list[str], path: Path) -> str:
+    """What vela prints; InputError where it fails, in the last of its words."""
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT)
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"vela has not compiled {path} within {TIMEOUT:g} s.") from error
+    if ran.returncode < 0:
+        raise InputError(f"{path} crashes vela, Arm's compiler ({signal.Signals(-ran.returncode).name}).")
+    if ran.returncode:
+        last = next(reversed(ran.stderr.strip().splitlines()), f"exit code {ran.returncode}")
+        raise InputError(f"vela can't compile {path}: {last.rpartition('CliOptionError: ')[2]}")
+    return ran.stdout + ran.stderr
