@@ -8,7 +8,7 @@ from typing import Any
 
 from tkit import files
 
-DERIVED = ("export", "bench", "evaluate", "why-int8")
+DERIVED = ("export", "bench", "devices", "evaluate", "why-int8")
 """The stages whose outputs are valid only for exactly the files that they read."""
 
 
@@ -66,4 +66,6 @@ def remedy(folder: Path, model: str, newest: str | None, key: str) -> str:
     if stage == "compress":
         return f"Make it again: tkit compress {folder} and the steps of {variant}"
     chosen = f" --variant {variant}" if variant != newest else ""
+    if stage == "devices":
+        return f"Measure again: tkit bench {folder}{chosen} --device DEVICE"
     return f"Make it again: tkit {stage} {folder}{chosen}"
