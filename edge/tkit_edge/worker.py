@@ -133,9 +133,7 @@ class Session:
         interpreter: makes an interpreter; of LiteRT by default.
     """
 
-    def __init__(
-        self, path: str, threads: int, kernels: str, interpreter: runtime.Load = runtime.interpreter
-    ) -> None:
+    def __init__(self, path: str, threads: int, kernels: str, interpreter: runtime.Load = runtime.interpreter) -> None:
         self.path, self.threads, self.kernels = path, threads, kernels
         self._new = interpreter
         self._interpreter: Any = None

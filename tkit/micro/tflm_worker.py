@@ -29,6 +29,8 @@ ARENA_BYTES = 64 << 20
 _STEP = 16  # bytes: an arena of a multiple of them is used to its last byte
 _MAX_WORDS = 1 << 16  # bytes of standard error that are read back
 _LACKS = re.compile(r"Didn't find op for builtin opcode '(\w+)'")
+_NODE = re.compile(r"Node (\w+) \(number \d+\) failed")
+_SOURCE_FILE = re.compile(r"tensorflow/lite/\S+ ")
 _ALLOCATED = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
 
 
@@ -131,12 +133,10 @@ def _lacking(data: bytes) -> list[str]:
 
 
 def _details(graph: Graph, numbers: Sequence[int]) -> list[Mapping[str, Any]]:
-    found = []
+    found: list[Mapping[str, Any]] = []
     for number in numbers:
         tensor = graph.tensors[number]
-        scale, zero_point = (
-            (float(tensor.scales[0]), int(tensor.zero_points[0])) if len(tensor.scales) else (0.0, 0)
-        )
+        scale, zero_point = (float(tensor.scales[0]), int(tensor.zero_points[0])) if len(tensor.scales) else (0.0, 0)
         found.append(
             {
                 "index": number,
@@ -155,11 +155,14 @@ def _with_words(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except RuntimeError as error:
-        raise RuntimeError("; ".join(_words(began).split("\n")) or str(error)) from error
+        words = _words(began).split("\n")
+        failed = [name for line in words for name in _NODE.findall(line)]
+        reason = "; ".join(line for line in words if not _NODE.match(line)) or str(error)
+        raise RuntimeError(": ".join([*failed, reason])) from error
 
 
 def _words(began: int) -> str:
-    text = os.pread(2, _MAX_WORDS, began).decode(errors="replace")
+    text = _SOURCE_FILE.sub("", os.pread(2, _MAX_WORDS, began).decode(errors="replace"))
     return "\n".join(line.strip() for line in text.splitlines() if line.strip())
 
 

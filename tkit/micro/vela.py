@@ -31,7 +31,9 @@ NPU = "CUSTOM:ethos-u"
 """The operator that stands for everything that the NPU runs, in a compiled file."""
 TIMEOUT = 600.0  # seconds
 _KIB = 1024
-_UNSUPPORTED = re.compile(r"operator: (?P<name>\w+), ofm: '(?P<tensor>.*)'\n\s*Reason: (?P<reason>.*)")
+_UNSUPPORTED = re.compile(
+    r"operator: \w+, ofm: '(?P<tensor>.*)'\n\s*Reason: (?P<reason>.*?)(?: \([^()]*\))?\n"  # without a tensor's name
+)
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,11 @@ class Compiled:
     sram_bytes: int
     """Static RAM beside the NPU."""
     flash_bytes: int
-    """Flash, on the chip and off it: weights as they are compressed for the NPU."""
+    """Flash, on the chip and off it: weights as they are compressed for the NPU, and constants of the CPU's operators.
+
+    The whole compiled file, `data`, has the NPU's commands too."""
     dram_bytes: int
-    """Dynamic RAM; where a memory mode has it, weights are read from there."""
+    """Dynamic RAM; a system that has it reads weights from there, and none from flash."""
 
     @property
     def on_npu(self) -> int:
@@ -97,7 +101,9 @@ def version() -> str:
     return importlib.metadata.version("ethos-u-vela")
 
 
-def compiled(path: Path, accelerator: str, system_config: str | None = None, memory_mode: str | None = None) -> Compiled:
+def compiled(
+    path: Path, accelerator: str, system_config: str | None = None, memory_mode: str | None = None
+) -> Compiled:
     """A .tflite file as vela compiles it.
 
     Args:
@@ -127,11 +133,9 @@ def compiled(path: Path, accelerator: str, system_config: str | None = None, mem
     [row] = csv.DictReader(summary.splitlines())
     reasons = {item["tensor"]: item["reason"].strip() for item in _UNSUPPORTED.finditer(said)}
     left = flatbuffer.read(data, f"{path}, compiled,")
-    cpu = [
-        CpuOperator(item.name, reasons.get(left.tensors[item.outputs[0]].name, ""))
-        for item in left.operators
-        if item.name != NPU
-    ]
+    cpu = [item for item in left.operators if item.name != NPU]
+    inputs = [left.tensors[number] for item in cpu for number in item.inputs]
+    constants = {tensor.buffer: len(tensor.data) for tensor in inputs}
     return Compiled(
         data=data,
         summary=summary,
@@ -140,11 +144,11 @@ def compiled(path: Path, accelerator: str, system_config: str | None = None, mem
         memory_mode=row["memory_mode"],
         clock_mhz=float(row["core_clock"]) / 1e6,
         operators=len(graph.operators),
-        cpu=tuple(cpu),
+        cpu=tuple(CpuOperator(item.name, reasons.get(left.tensors[item.outputs[0]].name, "")) for item in cpu),
         cycles=round(float(row["cycles_total"])),
         estimated_ms=1e3 * float(row["inference_time"]),
         sram_bytes=_bytes(row, "sram"),
-        flash_bytes=_bytes(row, "on_chip_flash") + _bytes(row, "off_chip_flash"),
+        flash_bytes=_bytes(row, "on_chip_flash") + _bytes(row, "off_chip_flash") + sum(constants.values()),
         dram_bytes=_bytes(row, "dram"),
     )
 

@@ -21,6 +21,7 @@ _COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "arena_bytes": ("arena KiB", lambda value: f"{value / 1024:,.2f}"),
     "sram_bytes": ("SRAM KiB", lambda value: f"{value / 1024:,.2f}"),
     "flash_bytes": ("flash KiB", lambda value: f"{value / 1024:,.2f}"),
+    "dram_bytes": ("DRAM KiB", lambda value: f"{value / 1024:,.2f}"),
     "score": ("score", lambda value: score_text(value, value["value"])),
     "note": ("", str),
 }
