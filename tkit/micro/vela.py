@@ -15,11 +15,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tkit_edge import files, flatbuffer
 from tkit_edge.errors import InputError
+from tkit_edge.text import counted
+from tkit_pipelines.config import did_you_mean
 
 ACCELERATORS = (
     *("ethos-u55-32", "ethos-u55-64", "ethos-u55-128", "ethos-u55-256"),
@@ -27,6 +31,7 @@ ACCELERATORS = (
     *("ethos-u85-128", "ethos-u85-256", "ethos-u85-512", "ethos-u85-1024", "ethos-u85-2048"),
 )
 """What vela compiles for: the NPU and its multiply-accumulates per cycle."""
+DEFAULT_ACCELERATOR = "ethos-u55-128"
 NPU = "CUSTOM:ethos-u"
 """The operator that stands for everything that the NPU runs, in a compiled file."""
 TIMEOUT = 600.0  # seconds
@@ -56,7 +61,7 @@ class Compiled:
     accelerator: str
     system_config: str
     memory_mode: str
-    clock_mhz: float
+    clock_mhz: int
     operators: int
     """Of the file that was compiled."""
     cpu: tuple[CpuOperator, ...]
@@ -79,15 +84,48 @@ class Compiled:
         """Operators of the file that run on the NPU."""
         return self.operators - len(self.cpu)
 
-    def cpu_line(self) -> str:
-        """The operators on the CPU with their numbers and reasons, or ""."""
-        counts: dict[CpuOperator, int] = {}
-        for item in self.cpu:
-            counts[item] = counts.get(item, 0) + 1
-        return ", ".join(
+    def line(self) -> str:
+        """Which operators run where, with vela's reasons."""
+        left = [
             f"{f'{count} ' if count > 1 else ''}{item.name}{f' ({item.reason})' if item.reason else ''}"
-            for item, count in counts.items()
-        )
+            for item, count in Counter(self.cpu).items()
+        ]
+        text = f"{self.on_npu} of {counted(self.operators, 'operator')} on the NPU"
+        return f"{text}; on the CPU: {', '.join(left)}" if left else text
+
+    def facts(self) -> dict[str, Any]:
+        """What it was compiled by, and for, as JSON values."""
+        return {
+            "compiler": f"ethos-u-vela {version()}",
+            "accelerator": self.accelerator,
+            "system_config": self.system_config,
+            "memory_mode": self.memory_mode,
+            "clock_mhz": self.clock_mhz,
+        }
+
+    def figures(self) -> dict[str, Any]:
+        """vela's estimate as JSON values; None for a memory that isn't used."""
+        return {
+            "compiled_bytes": len(self.data),
+            "cycles": self.cycles,
+            "estimated_ms": self.estimated_ms,
+            "sram_bytes": self.sram_bytes or None,
+            "flash_bytes": self.flash_bytes or None,
+            "dram_bytes": self.dram_bytes or None,
+            "operators": self.operators,
+            "cpu_operators": [asdict(item) for item in self.cpu],
+        }
+
+
+def known_accelerator(name: str) -> str:
+    """The name of an accelerator.
+
+    Raises:
+        InputError: it is none of `ACCELERATORS`.
+    """
+    if name not in ACCELERATORS:
+        raise InputError(f"Unknown Ethos-U NPU {name!r}.{did_you_mean(name, ACCELERATORS)}")
+    return name
 
 
 def version() -> str:
@@ -107,13 +145,14 @@ def compiled(
     """A .tflite file as vela compiles it.
 
     Args:
-        path: the file; what isn't quantized to integers stays on the CPU.
+        path: the file; operators that aren't quantized to integers are left to the CPU.
         accelerator: of `ACCELERATORS`.
         system_config: a section of vela's own vela.ini, such as "Ethos_U55_Deep_Embedded"; vela's choice by default.
         memory_mode: the same, such as "Sram_Only".
 
     Raises:
-        InputError: vela is not installed, doesn't know the system or the memory, or can't compile the file.
+        InputError: vela is not installed, doesn't know the system or the memory, can't compile the file, or leaves all
+            of it to the CPU.
 
     Example: `compiled(Path("model-int8.tflite"), "ethos-u55-128").flash_bytes`
     """
@@ -134,6 +173,8 @@ def compiled(
     reasons = {item["tensor"]: item["reason"].strip() for item in _UNSUPPORTED.finditer(said)}
     left = flatbuffer.read(data, f"{path}, compiled,")
     cpu = [item for item in left.operators if item.name != NPU]
+    if len(cpu) == len(left.operators):
+        raise InputError(f"Nothing of {path} runs on the NPU: {'; '.join(dict.fromkeys(reasons.values()))}.")
     inputs = [left.tensors[number] for item in cpu for number in item.inputs]
     constants = {tensor.buffer: len(tensor.data) for tensor in inputs}
     return Compiled(
@@ -142,7 +183,7 @@ def compiled(
         accelerator=accelerator,
         system_config=row["system_config"],
         memory_mode=row["memory_mode"],
-        clock_mhz=float(row["core_clock"]) / 1e6,
+        clock_mhz=round(float(row["core_clock"]) / 1e6),
         operators=len(graph.operators),
         cpu=tuple(CpuOperator(item.name, reasons.get(left.tensors[item.outputs[0]].name, "")) for item in cpu),
         cycles=round(float(row["cycles_total"])),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tkit.device_figures import facts_line
 from tkit.results.display import Display
 from tkit.results.result import Result
 from tkit_edge.table import heading
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_NAMING = ("kind", "name")
 
 
 class CheckResult(Result):
@@ -72,8 +71,8 @@ def remarks(document: dict[str, Any]) -> list[str]:
 
 def ran_by(document: dict[str, Any]) -> str:
     """What ran the files, in one line."""
-    facts = [f"{key.replace('_', ' ')} {value}" for key, value in document["device"].items() if key not in _NAMING]
-    return ", ".join([*([heading(document)] if "machine" in document else []), *facts])
+    facts = facts_line(document["device"])
+    return ", ".join([*([heading(document)] if "machine" in document else []), *([facts] if facts else [])])
 
 
 def cannot(document: dict[str, Any]) -> list[str]:

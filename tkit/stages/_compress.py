@@ -16,10 +16,12 @@ import tensorflow as tf
 
 from tkit import console, files, model_files
 from tkit.compression.cost import applied
+from tkit.compression.device import Device
 from tkit.compression.distillation import SELF
 from tkit.compression.ledger import Ledger
 from tkit.compression.step import Step
 from tkit.compression.workbench import Workbench
+from tkit.devices import targets
 from tkit.graph import of_size
 from tkit.passes.decomposition import decomposed
 from tkit.promises import Kept, State
@@ -45,7 +47,7 @@ from tkit_pipelines.splits import Splits
 MAX_NOTE_BYTES = 2**20
 
 
-def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> CompressResult:
+def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str, device: str | None = None) -> CompressResult:
     """Takes a variant's model through the steps, or finds that done; gives what `tkit.compress` returns.
 
     Args:
@@ -53,6 +55,7 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> Co
         chosen: the steps.
         variant: the model that is compressed.
         again: the command that goes on after an interruption.
+        device: where the int8 files cost something too.
     """
     began = time.perf_counter()
     source = run.model_folder(variant)
@@ -60,7 +63,7 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> Co
     with run.lock():
         name, done = _place(run, variant, chosen, described)
         if done:
-            console.say(f"{run.folder / name}: these steps are done.")
+            console.say(f"{run.folder / name}: these steps are done.{_not_measured(run, name, device)}")
             return CompressResult(run.summary("compress", name))
         setup.use_threads(run.recipe.fit.threads)
         keras.utils.set_random_seed(run.recipe.seed)
@@ -78,7 +81,9 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> Co
         progress = TrainingProgress(len(splits.validation), run.output.measure, splits.input.example)
         try:
             policy = choose(run.recipe.fit.precision, state.model).policy
-            state, ledger = _Steps(run, settings, folder, identity, policy, progress, again).all(state, chosen, variant)
+            steps = _Steps(run, settings, folder, identity, policy, progress, again)
+            ledger = Ledger(steps.work("0"), _device(run, device))
+            state = steps.all(state, chosen, variant, ledger)
         finally:
             progress.stop()
         outputs = [*model_files.save(state.model, folder), state.kept.write(folder)]
@@ -89,7 +94,11 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> Co
             name,
             inputs=inputs,
             outputs=[*outputs, folder / "ledger.json", folder / "ledger.txt"],
-            metrics={"ledger": ledger.rows, "verdicts": ledger.verdicts()},
+            metrics={
+                "ledger": ledger.rows,
+                "verdicts": ledger.verdicts(),
+                **({} if ledger.device is None else {"device": ledger.device.facts}),
+            },
             seconds=time.perf_counter() - began,
             source=variant,
             steps=described,
@@ -110,6 +119,23 @@ def _say(ledger: Ledger) -> None:
     """Prints the ledger; in a notebook, which shows what is returned, its warnings alone."""
     for text in ledger.warnings() if notebook.running() else [ledger.text(console.width())]:
         console.say(text)
+
+
+def _device(run: Run, name: str | None) -> Device | None:
+    if name is None:
+        return None
+    return Device(name, targets([name])[name], run.recipe.bench)
+
+
+def _not_measured(run: Run, name: str, device: str | None) -> str:
+    """What to do for the figures of a device that the finished ledger doesn't have, or ""."""
+    known = run.manifest["stages"][f"{name}/compress"]["metrics"].get("device", {}).get("name")
+    if device in (None, known):
+        return ""
+    return (
+        f" Their ledger has no figures of {device}, and the steps' own files are gone: tkit bench {run.folder} "
+        f"--variant {name} --device {device} has those of the last."
+    )
 
 
 def settings_of(run: Run, splits: Splits) -> dict[str, Any]:
@@ -184,20 +210,19 @@ class _Steps:
         self.checkpoints = folder / "checkpoints" / identity
         self.setup = setup.of(run.recipe, settings["splits"], policy)
 
-    def all(self, state: State, steps: Sequence[Step], name: str) -> tuple[State, Ledger]:
-        """The compressed model, and the ledger."""
-        ledger = Ledger(self._work("0"))
+    def all(self, state: State, steps: Sequence[Step], name: str, ledger: Ledger) -> State:
+        """The compressed model; the ledger gets its rows."""
         if name != "float":
             ledger.add("float", _state(self.run.model_folder("float"), self.run.input))
         ledger.add(name, state)
         for number, step in enumerate(steps, 1):
             console.progress(f"step {number} of {len(steps)}: {step.label}")
-            state, cost = applied(step, state, partial(self._work, f"{number}-{step.label}"))
+            state, cost = applied(step, state, partial(self.work, f"{number}-{step.label}"))
             ledger.add(step.label, state, cost)
         ledger.measure()
-        return state, ledger
+        return state
 
-    def _work(self, step: str, attempt: int = 0, rate: float = 1.0) -> Workbench:
+    def work(self, step: str, attempt: int = 0, rate: float = 1.0) -> Workbench:
         """What an attempt at a step works with; what one attempt remembers the next ones know."""
         place = f"{step}-{attempt + 1}" if attempt else step
         return Workbench(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tkit import console
 from tkit.targets import Target
@@ -45,16 +45,24 @@ class ModelFile:
 class FileTarget(Target):
     """A target for single files; those that it can't take are named in the document's `cannot`."""
 
+    preferred: ClassVar[tuple[str, ...]] = ()
+    """The formats that are worth a try."""
+
     def each(
-        self, subject: Path, do: Callable[[ModelFile], Any], formats: Sequence[str] = ()
+        self, subject: Path, formats: Sequence[str], do: Callable[[ModelFile], Any]
     ) -> tuple[list[Any], list[str]]:
         """What `do` gives for each file that the target can take, and why it can't take the others.
+
+        Args:
+            subject: a bundle's folder, or a file.
+            formats: which files of a bundle; where none is named the `preferred` ones, else all.
+            do: raises InputError for a file that the target can't take.
 
         Raises:
             InputError: it can take none.
         """
         found, errors = [], []
-        for file in _files(subject, formats):
+        for file in self._files(subject, formats):
             console.progress(f"{self.title}: {file.path.name}")
             try:
                 found.append(do(file))
@@ -69,9 +77,9 @@ class FileTarget(Target):
         document = self.document(found, **facts)
         return {**document, "cannot": [*document["cannot"], *errors]}
 
-
-def _files(subject: Path, formats: Sequence[str]) -> list[ModelFile]:
-    if not subject.is_dir():
-        return [ModelFile(subject, None, None)]
-    bundle = Bundle.read(subject)
-    return [ModelFile(bundle.path(fmt), fmt, bundle) for fmt in formats or bundle.models]
+    def _files(self, subject: Path, formats: Sequence[str]) -> list[ModelFile]:
+        if not subject.is_dir():
+            return [ModelFile(subject, None, None)]
+        bundle = Bundle.read(subject)
+        names = formats or [fmt for fmt in self.preferred if fmt in bundle.models] or bundle.models
+        return [ModelFile(bundle.path(fmt), fmt, bundle) for fmt in names]

@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import field_validator
 
 from tkit.bench_config import Bench
-from tkit.micro.vela import ACCELERATORS, Compiled, compiled, version
-from tkit.targets._files import FileTarget
+from tkit.micro import vela
+from tkit.targets._files import FileTarget, ModelFile
 from tkit_edge import check
-from tkit_edge.errors import InputError
 from tkit_edge.report import VERSION
-from tkit_edge.text import counted
-from tkit_pipelines.config import did_you_mean
-
-DEFAULT = "ethos-u55-128"
 
 
 class EthosU(FileTarget):
     """An Ethos-U NPU; what it costs depends on the memory beside it, of which vela has Arm's own descriptions."""
 
+    preferred = ("int8", "int16x8")
     kind: Literal["ethos_u"] = "ethos_u"
-    accelerator: str = DEFAULT
+    accelerator: str = vela.DEFAULT_ACCELERATOR
     """The NPU and its multiply-accumulates per cycle, such as `ethos-u55-256`."""
     system_config: str | None = None
     """A section of vela.ini, such as `Ethos_U55_Deep_Embedded`: clock and bandwidths; vela's choice by default."""
     memory_mode: str | None = None
     """The same, such as `Sram_Only`: which memory holds what."""
 
-    @field_validator("accelerator")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in ACCELERATORS:
-            raise InputError(f"Unknown Ethos-U NPU {value!r}.{did_you_mean(value, ACCELERATORS)}")
-        return value
+    _known = field_validator("accelerator")(vela.known_accelerator)
 
     @classmethod
     def fields_of(cls, address: str) -> dict[str, Any]:
@@ -53,59 +43,22 @@ class EthosU(FileTarget):
         """`Target.cannot`."""
         return (
             "outputs and score: nothing runs",
+            "files of other formats than int8 and int16x8: an NPU computes in integers",
             "measured latency: cycles and time are vela's estimate, without the operators that are left to the CPU",
         )
 
     def check(self, bundle: Path) -> dict[str, Any]:
         """`Target.check`: whether the files compile; `files`, the compared outputs, is empty."""
-        found, errors = self.each(bundle, lambda file: (file.format, self.compiled(file.path)))
-        lines = [f"whether the outputs of {fmt} are the same; it compiles, {_operators(made)}" for fmt, made in found]
+        found, errors = self.each(bundle, (), lambda file: (file.format, self._compiled(file)))
+        lines = [f"whether the outputs of {fmt} are the same; it compiles, {made.line()}" for fmt, made in found]
         document = {"kind": "check", "version": check.VERSION, "bundle": str(bundle), "ok": True, "files": []}
-        return self.told(document, [*lines, *errors], **_facts(found[0][1]))
+        return self.told(document, [*lines, *errors], **found[0][1].facts())
 
     def bench(self, subject: Path, settings: Bench, test: Path | None = None) -> dict[str, Any]:
         """`Target.bench`: vela's estimate."""
-        made, errors = self.each(subject, lambda file: (file, self.compiled(file.path)), settings.formats)
-        rows = [{**file.facts(), **_figures(found)} for file, found in made]
-        return self.told({"kind": "bench", "version": VERSION, "results": rows}, errors, **_facts(made[0][1]))
+        made, errors = self.each(subject, settings.formats, lambda file: (file, self._compiled(file)))
+        rows = [{**file.facts(), **found.figures(), "note": found.line()} for file, found in made]
+        return self.told({"kind": "bench", "version": VERSION, "results": rows}, errors, **made[0][1].facts())
 
-    def compiled(self, path: Path) -> Compiled:
-        """A file, compiled for this NPU.
-
-        Raises:
-            InputError: it can't be, or nothing of it runs on the NPU.
-        """
-        made = compiled(path, self.accelerator, self.system_config, self.memory_mode)
-        if not made.on_npu:
-            reasons = dict.fromkeys(item.reason for item in made.cpu)
-            raise InputError(f"Nothing of {path} runs on the NPU: {'; '.join(reasons)}.")
-        return made
-
-
-def _figures(made: Compiled) -> dict[str, Any]:
-    return {
-        "compiled_bytes": len(made.data),
-        "cycles": made.cycles,
-        "estimated_ms": made.estimated_ms,
-        "sram_bytes": made.sram_bytes,
-        "flash_bytes": made.flash_bytes or None,
-        "dram_bytes": made.dram_bytes or None,
-        "operators": made.operators,
-        "cpu_operators": [asdict(item) for item in made.cpu],
-        "note": _operators(made),
-    }
-
-
-def _operators(made: Compiled) -> str:
-    text = f"{made.on_npu} of {counted(made.operators, 'operator')} on the NPU"
-    return f"{text}; on the CPU: {made.cpu_line()}" if made.cpu else text
-
-
-def _facts(made: Compiled) -> dict[str, Any]:
-    return {
-        "compiler": f"ethos-u-vela {version()}",
-        "accelerator": made.accelerator,
-        "system_config": made.system_config,
-        "memory_mode": made.memory_mode,
-        "clock_mhz": made.clock_mhz,
-    }
+    def _compiled(self, file: ModelFile) -> vela.Compiled:
+        return vela.compiled(file.path, self.accelerator, self.system_config, self.memory_mode)

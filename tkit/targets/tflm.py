@@ -47,7 +47,7 @@ class Tflm(FileTarget):
             with TflmModel(file.path) as model:
                 return edge_check.check_file(read, file.format, golden, model)
 
-        outcomes, errors = self.each(bundle, checked)
+        outcomes, errors = self.each(bundle, (), checked)
         return self.told(edge_check.document(read, outcomes, edge_check.check_inputs(read)), errors)
 
     def bench(self, subject: Path, settings: Bench, test: Path | None = None) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Tflm(FileTarget):
                     "score": None if judge is None else _score(model, judge),
                 }
 
-        rows, errors = self.each(subject, measured, settings.formats)
+        rows, errors = self.each(subject, settings.formats, measured)
         return self.told({"kind": "bench", "version": VERSION, "results": rows}, errors)
 
     def predict(self, bundle: Path, items: Sequence[str], format: str | None, top: int | None) -> dict[str, Any]:
