@@ -93,14 +93,28 @@ def load(path: Any, threads: int, kernels: str) -> Interpreter:
 
 
 def arena(path: str) -> dict[str, int]:
-    """The smallest arena in which a file loads and runs in this process, as `Interpreter.allocated`."""
+    """The smallest arena in which a file loads and runs in such a process, as `Interpreter.allocated`."""
     used = _allocated(path, ARENA_BYTES)
-    size = used["total"]
-    while True:  # loading may take more, for a while, than what stays in use
-        try:
-            return {**_allocated(path, size), "total": size}
-        except RuntimeError:
-            size += max(_STEP, size // 64 // _STEP * _STEP)
+    too_small, size, step = used["total"] - _STEP, used["total"], _STEP
+    while not _suffices(path, size):  # loading takes more, for a while, than what stays in use
+        too_small, size, step = size, size + step, 2 * step
+    while size - too_small > _STEP:
+        middle = (too_small + size) // 2 // _STEP * _STEP
+        too_small, size = (too_small, middle) if _suffices(path, middle) else (middle, size)
+    return {**used, "total": size}
+
+
+def _suffices(path: str, arena_bytes: int) -> bool:
+    """Tries it in a copy of this process: TFLite Micro may crash where it runs out of memory."""
+    process = os.fork()
+    if process:
+        return os.waitpid(process, 0)[1] == 0
+    status = 1
+    try:
+        _allocated(path, arena_bytes)
+        status = 0
+    finally:
+        os._exit(status)
 
 
 def _allocated(path: str, arena_bytes: int) -> dict[str, int]:
