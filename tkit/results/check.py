@@ -60,7 +60,11 @@ def difference(value: float | None, unit: str) -> str:
 
 def remarks(document: dict[str, Any]) -> list[str]:
     """How the golden inputs read there, what ran the files, and what the device can't tell."""
-    found = []
+    found = [
+        f"{row['format']}: {difference(row['reference_difference'], row['unit'])} from LiteRT's same kernels here"
+        for row in document.get("files", ())
+        if "reference_difference" in row
+    ]
     for key, read in document.items():
         if isinstance(read, dict) and "differing" in read:
             same = read["samples"] - len(read["differing"])

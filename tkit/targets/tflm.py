@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,12 +15,15 @@ from tkit.targets._files import FileTarget, ModelFile
 from tkit_edge import check as edge_check
 from tkit_edge import predict as edge_predict
 from tkit_edge.bundle import Bundle
+from tkit_edge.isolated import IsolatedModel
 from tkit_edge.judge import Judge
 from tkit_edge.report import VERSION
 from tkit_edge.runtime import where
 from tkit_edge.score import scored
 from tkit_edge.tensors import Runner, bound
 
+KERNELS = "reference"
+"""Of those of LiteRT, the ones that TFLite Micro has."""
 TEST_EXAMPLES = 1000
 """Evenly spread ones are scored, at most: reference kernels are slow on large models."""
 
@@ -38,17 +42,24 @@ class Tflm(FileTarget):
         )
 
     def check(self, bundle: Path) -> dict[str, Any]:
-        """`Target.check`."""
+        """`Target.check`; a file's `reference_difference` is from LiteRT with the same kernels, on this machine."""
         read = Bundle.read(bundle)
         golden = read.golden()
 
-        def checked(file: ModelFile) -> edge_check.Checked:
-            assert file.format is not None  # of a bundle
+        def checked(file: ModelFile) -> list[edge_check.Checked]:
+            fmt = file.format
+            assert fmt is not None  # of a bundle
+            with IsolatedModel(file.path, kernels=KERNELS) as model:
+                same_kernels = bound(model, read.input.tensors, read.output.tensors)(golden.inputs)
             with TflmModel(file.path) as model:
-                return edge_check.check_file(read, file.format, golden, model)
+                wanted = (golden, replace(golden, expected={fmt: same_kernels}))
+                return [edge_check.check_file(read, fmt, expected, model) for expected in wanted]
 
         outcomes, errors = self.each(bundle, (), checked)
-        return self.told(edge_check.document(read, outcomes, edge_check.check_inputs(read)), errors)
+        found = edge_check.document(read, [outcome for outcome, _ in outcomes], edge_check.check_inputs(read))
+        for row, (_, same_kernels) in zip(found["files"], outcomes, strict=True):
+            row["reference_difference"] = same_kernels.as_json()["max_difference"]
+        return self.told(found, errors)
 
     def bench(self, subject: Path, settings: Bench, test: Path | None = None) -> dict[str, Any]:
         """`Target.bench`: the arena and the score."""
@@ -79,7 +90,7 @@ class Tflm(FileTarget):
     def told(self, found: dict[str, Any], errors: Sequence[str], **facts: Any) -> dict[str, Any]:
         """`FileTarget.told`, with what ran the files."""
         ran = {**where(), "runtime": {"name": "tflite-micro", "version": version()}}
-        return super().told({**found, **ran}, errors, kernels="reference")
+        return super().told({**found, **ran}, errors, kernels=KERNELS)
 
 
 def _score(model: Runner, judge: Judge) -> dict[str, Any]:

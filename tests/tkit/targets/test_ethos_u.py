@@ -142,6 +142,6 @@ def test_an_unknown_npu_is_one_message(address, words):
         target_of(address)
 
 
-def test_an_unknown_system_and_a_file_that_crashes_the_compiler_are_one_message(convolutions, tmp_path):
+def test_an_unknown_system_is_one_message(convolutions):
     with pytest.raises(InputError, match=r"vela can't compile .*Section System_Config.Mine not found"):
         compiled(convolutions / "dense.tflite", "ethos-u55-128", "Mine")

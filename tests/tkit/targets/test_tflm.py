@@ -65,24 +65,15 @@ def dense():
     return model, {"rows": np.random.default_rng(0).normal(size=(30, 6)).astype(np.float32)}
 
 
-def test_the_demo_computes_what_was_exported(demo, tkit_command, capsys):
+def test_the_demo_computes_what_was_exported_within_a_step_of_the_same_kernels(demo, tkit_command, capsys):
     for variant in ("float", demo.variant):
         assert tkit_command(["check", str(demo.folder), "--variant", variant, "--device", "tflm", "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
-        assert {row["format"] for row in found["files"]} >= {"int8", "int16x8"}
+        steps = {row["format"]: row["reference_difference"] for row in found["files"]}
+        assert steps["int8"] <= 1.001 and steps["int16x8"] < 1e-3
         assert found["runtime"]["name"] == "tflite-micro" and found["device"]["kernels"] == "reference"
         assert any("latency" in line for line in found["cannot"])
         assert any("CONV_2D: Hybrid models are not supported" in line for line in found["cannot"])
-
-
-def test_the_demo_is_within_a_step_of_litert_with_the_same_kernels(demo):
-    for variant in ("float", demo.variant):
-        bundle = Bundle.read(demo.folder / variant / "export")
-        [facts], given = bundle.models["int8"].outputs, bundle.golden().inputs
-        with TflmModel(bundle.path("int8")) as model:
-            [outputs] = model.run(given).values()
-        [expected] = Model(bundle.path("int8"), kernels="reference").run(given).values()
-        assert np.abs(outputs - expected).max() <= 1.001 * facts.scale
 
 
 @pytest.mark.parametrize("name", FAMILIES)
