@@ -124,6 +124,11 @@ class Ledger:
             row["p50_ms"] = median(found)
             row["speedup"] = median(first / own for first, own in zip(times[0], found, strict=True))
 
+    def as_json(self) -> dict[str, Any]:
+        """The rows, the verdicts and, where there is a device, what it is."""
+        device = {} if self.device is None else {"device": self.device.facts}
+        return {"ledger": self.rows, "verdicts": self.verdicts(), **device}
+
     def text(self, width: int | None = None) -> str:
         """The rows as a table, with the columns that fit `width`, and a sentence per step on what it gained."""
         rows = ledger_table.table(self.rows, self._measure)

@@ -71,9 +71,10 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str, devic
         splits = data_of(run)
         state = _state(source, run.input)
         settings = settings_of(run, splits)
-        checked = Workbench(**settings)
+        work = Workbench(**settings)
         for step in chosen:
-            step.check(state.model, checked)
+            step.check(state.model, work)
+        ledger = Ledger(work, _device(run, device))
         folder = run.folder / name
         console.progress(f"{folder}: {' -> '.join([variant, *(step.label for step in chosen)])}")
         inputs = [source / "architecture.json", source / "weights.npz"]
@@ -81,9 +82,7 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str, devic
         progress = TrainingProgress(len(splits.validation), run.output.measure, splits.input.example)
         try:
             policy = choose(run.recipe.fit.precision, state.model).policy
-            steps = _Steps(run, settings, folder, identity, policy, progress, again)
-            ledger = Ledger(steps.work("0"), _device(run, device))
-            state = steps.all(state, chosen, variant, ledger)
+            state = _Steps(run, settings, folder, identity, policy, progress, again).all(state, chosen, variant, ledger)
         finally:
             progress.stop()
         outputs = [*model_files.save(state.model, folder), state.kept.write(folder)]
@@ -94,11 +93,7 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str, devic
             name,
             inputs=inputs,
             outputs=[*outputs, folder / "ledger.json", folder / "ledger.txt"],
-            metrics={
-                "ledger": ledger.rows,
-                "verdicts": ledger.verdicts(),
-                **({} if ledger.device is None else {"device": ledger.device.facts}),
-            },
+            metrics=ledger.as_json(),
             seconds=time.perf_counter() - began,
             source=variant,
             steps=described,
@@ -217,12 +212,12 @@ class _Steps:
         ledger.add(name, state)
         for number, step in enumerate(steps, 1):
             console.progress(f"step {number} of {len(steps)}: {step.label}")
-            state, cost = applied(step, state, partial(self.work, f"{number}-{step.label}"))
+            state, cost = applied(step, state, partial(self._work, f"{number}-{step.label}"))
             ledger.add(step.label, state, cost)
         ledger.measure()
         return state
 
-    def work(self, step: str, attempt: int = 0, rate: float = 1.0) -> Workbench:
+    def _work(self, step: str, attempt: int = 0, rate: float = 1.0) -> Workbench:
         """What an attempt at a step works with; what one attempt remembers the next ones know."""
         place = f"{step}-{attempt + 1}" if attempt else step
         return Workbench(
