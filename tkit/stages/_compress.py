@@ -100,14 +100,19 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str, devic
             parameters=state.model.count_params(),
             threads=setup.threads(),
         )
-        if f"{name}/export" in run.manifest["stages"] and not run.counts(f"{name}/export"):
-            withdraw_export(run, name)
-            console.say(f"{folder / 'export'} was taken away: it was made of an earlier model.")
+        _withdraw_outdated(run, name)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     _say(ledger)
     if not run.recipe.compress:
         console.say(f"Its files: tkit export {run.folder}")
     return CompressResult(run.summary("compress", name))
+
+
+def _withdraw_outdated(run: Run, variant: str) -> None:
+    """Takes away the export of an earlier model."""
+    if f"{variant}/export" in run.manifest["stages"] and not run.counts(f"{variant}/export"):
+        withdraw_export(run, variant)
+        console.say(f"{run.folder / variant / 'export'} was taken away: it was made of an earlier model.")
 
 
 def _say(ledger: Ledger) -> None:
