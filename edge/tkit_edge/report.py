@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -78,11 +77,6 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON takes it: a score that isn't finite, or an end of its interval, is None."""
         found = asdict(self)
-        for result in found["results"]:
-            if score := result["score"]:
-                score.update(value=_finite(score["value"]), interval=[_finite(end) for end in score["interval"]])
+        for row, result in zip(found["results"], self.results):
+            row["score"] = None if result.score is None else result.score.as_json()
         return found
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -10,9 +10,9 @@ import importlib
 import importlib.metadata
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, Union
 
 import numpy as np
 
@@ -62,6 +62,29 @@ def where() -> dict[str, Any]:
         "runtime": {"name": found.name, "version": found.version},
         "python": platform.python_version(),
     }
+
+
+class Interpreter(Protocol):
+    """What runs a file whose tensors are allocated, as LiteRT's interpreter does."""
+
+    def get_input_details(self) -> Sequence[Mapping[str, Any]]:
+        """Of each input, `index`, `name`, `shape`, `dtype` and `quantization`, its scale and zero point."""
+
+    def get_output_details(self) -> Sequence[Mapping[str, Any]]:
+        """The same of each output."""
+
+    def set_tensor(self, index: int, value: np.ndarray) -> None:
+        """Copies a value into an input."""
+
+    def invoke(self) -> None:
+        """Runs the file; RuntimeError where it fails."""
+
+    def get_tensor(self, index: int) -> np.ndarray:
+        """A copy of an output's value."""
+
+
+Load = Callable[[Union[str, "os.PathLike[str]", bytes], int, str], Interpreter]
+"""A file's path or bytes, threads and kernels to its interpreter."""
 
 
 def load(model: str | os.PathLike[str] | bytes, threads: int = 1, kernels: str = "xnnpack") -> Any:
@@ -118,6 +141,7 @@ class Model:
         threads: how many the kernels may use.
         kernels: "xnnpack", "builtin" or "reference".
         pixels: what uint8 images become, of `PIXELS`; raw bytes in tkit's own files.
+        load: makes the interpreter, of LiteRT by default.
 
     Raises:
         InputError: as `load`, or a tensor without a batch of 1.
@@ -131,11 +155,12 @@ class Model:
         threads: int = 1,
         kernels: str = "xnnpack",
         pixels: str = "0-255",
+        load: Load = interpreter,
     ) -> None:
         self.name = "The model" if isinstance(model, bytes) else str(model)
         data = model if isinstance(model, bytes) else files.read_bytes(Path(model))
         names = flatbuffer.read(data, "the model" if isinstance(model, bytes) else self.name).names
-        self._interpreter = interpreter(model, threads, kernels)
+        self._interpreter = load(model, threads, kernels)
         details = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self._inputs, self._outputs = ([_Tensor(item, names, self.name) for item in side] for side in details)
         self.inputs = tuple(tensor.spec for tensor in self._inputs)

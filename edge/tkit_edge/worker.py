@@ -40,10 +40,13 @@ class Worker:
         threads: how many the kernels may use.
         kernels: a name of `runtime.KERNELS`.
         timeout: seconds that one answer may take.
+        module: what the process runs; another one serves another runtime.
     """
 
-    def __init__(self, path: Path, threads: int, kernels: str, timeout: float) -> None:
-        self.child = child.Child("tkit_edge.worker", [str(path), str(threads), kernels], str(path), timeout)
+    def __init__(
+        self, path: Path, threads: int, kernels: str, timeout: float, module: str = "tkit_edge.worker"
+    ) -> None:
+        self.child = child.Child(module, [str(path), str(threads), kernels], str(path), timeout)
 
     def __enter__(self) -> Worker:
         return self
@@ -121,13 +124,27 @@ _FORMS: dict[str, Callable[[Any], bool]] = {
 
 
 class Session:
-    """The process's own end: the interpreter, and an answer for each question."""
+    """The process's own end: the interpreter, and an answer for each question.
 
-    def __init__(self, path: str, threads: int, kernels: str) -> None:
+    Args:
+        path: the .tflite file.
+        threads: how many the kernels may use.
+        kernels: a name of `runtime.KERNELS`.
+        interpreter: makes an interpreter; of LiteRT by default.
+    """
+
+    def __init__(self, path: str, threads: int, kernels: str, interpreter: runtime.Load = runtime.interpreter) -> None:
         self.path, self.threads, self.kernels = path, threads, kernels
+        self._new = interpreter
         self._interpreter: Any = None
         self._model: runtime.Model | None = None
-        runtime.find()  # imported before anything is measured
+
+    def answers(self) -> dict[str, Callable[..., Any]]:
+        """What `child.serve` serves."""
+        return {
+            **{"start": self.start, "load": self.load, "run": self.run},
+            **{"open": self.open, "predict": self.predict},
+        }
 
     def start(self) -> None:
         """Answers once the process is up."""
@@ -136,7 +153,7 @@ class Session:
         """Loads the file and runs it once; times in ms, memory in bytes, and the kernels that really run."""
         before = peak_memory()
         began = time.perf_counter_ns()
-        self._interpreter = runtime.interpreter(self.path, self.threads, self.kernels)
+        self._interpreter = self._new(self.path, self.threads, self.kernels)
         loaded = time.perf_counter_ns()
         self._fill_inputs()
         first = self.run(seconds=0.0, runs=1)[0]
@@ -160,7 +177,7 @@ class Session:
 
     def open(self, pixels: str) -> dict[str, list[TensorSpec]]:
         """Loads the file; what it takes and gives."""
-        self._model = runtime.Model(self.path, self.threads, self.kernels, pixels)
+        self._model = runtime.Model(self.path, self.threads, self.kernels, pixels, self._new)
         return {"inputs": list(self._model.inputs), "outputs": list(self._model.outputs)}
 
     def predict(self, arrays: list[Any], payload: bytes = b"") -> tuple[None, bytes]:
@@ -199,11 +216,8 @@ def main(descriptor: int, path: str, threads: int, kernels: str) -> None:
     child.confine(MEMORY + threads * THREAD_MEMORY)
 
     def answers() -> dict[str, Callable[..., Any]]:
-        session = Session(path, threads, kernels)
-        return {
-            **{"start": session.start, "load": session.load, "run": session.run},
-            **{"open": session.open, "predict": session.predict},
-        }
+        runtime.find()  # imported before anything is measured
+        return Session(path, threads, kernels).answers()
 
     child.serve(descriptor, path, answers)
 
