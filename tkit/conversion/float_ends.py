@@ -30,7 +30,9 @@ def float_ends(data: bytes) -> bytes:
             replaced[index] = _float_twin(main, index)
             last.append(_operator(model, _DEQUANTIZE, index, replaced[index]))
         main.operators = [*first, *main.operators, *last]
-        main.inputs, main.outputs = ([replaced.get(index, index) for index in side] for side in (main.inputs, main.outputs))
+        main.inputs, main.outputs = (
+            [replaced.get(index, index) for index in side] for side in (main.inputs, main.outputs)
+        )
         for signature in model.signatureDefs or []:
             for item in [*signature.inputs, *signature.outputs]:
                 item.tensorIndex = replaced.get(item.tensorIndex, item.tensorIndex)
