@@ -93,7 +93,7 @@ def _stacked(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _row(result: dict[str, Any], scored: bool) -> tuple[str, ...]:
     score, rate = result["score"], result["runs_per_second"]
-    last = ["-" if score is None else _text(score, score["value"])] if scored else []
+    last = ["-" if score is None else score_text(score, score["value"])] if scored else []
     return (
         result["file"],
         f"{result['bytes'] / 1000:,.1f}",
@@ -108,7 +108,8 @@ def _row(result: dict[str, Any], scored: bool) -> tuple[str, ...]:
     )
 
 
-def _text(score: dict[str, Any], value: float | None) -> str:
+def score_text(score: dict[str, Any], value: float | None) -> str:
+    """A score's value, or an end of its interval."""
     if value is None:
         return "not finite"
     return f"{value:.2%}" if score["share"] else figure(value)
@@ -133,7 +134,7 @@ def _scores(report: dict[str, Any]) -> list[str]:
     for result in {item["file"]: item for item in report["results"]}.values():
         score = result["score"]
         if score is not None:
-            value, low, high = (_text(score, number) for number in (score["value"], *score["interval"]))
+            value, low, high = (score_text(score, number) for number in (score["value"], *score["interval"]))
             interval = "" if None in score["interval"] else f" (95 % {low} to {high})"
             found.append(
                 f"{result['file']}: {score['name']} {value} {'of' if score['share'] else 'on'} "

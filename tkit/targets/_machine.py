@@ -1,0 +1,107 @@
+"""A machine with Python: `tkit-edge` runs there, and its JSON comes back."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from tkit.bench_config import Bench
+from tkit.targets import Target
+from tkit_edge.errors import BoundError, InputError
+
+TIMES = ("load_ms", "first_ms", "p50_ms", "p90_ms", "p99_ms", "mean_ms", "runs_per_second")
+"""What a row of a measurement tells of time."""
+ERROR = "tkit-edge: "
+"""What its error begins with."""
+
+
+class Ran(NamedTuple):
+    """A command that has ended."""
+
+    code: int
+    output: str
+    """Its standard output."""
+    errors: str
+    """The end of its standard error, from tkit-edge's own error on; what came before it was shown as it came."""
+
+
+class Session(Protocol):
+    """A machine that has been reached."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What it is, for the document's `device`."""
+        ...
+
+    def put(self, path: Path) -> str:
+        """Brings a file or a folder there; its path there."""
+        ...
+
+    def edge(self, arguments: Sequence[str]) -> Ran:
+        """Runs `tkit-edge` there; its progress goes where this process's does."""
+        ...
+
+
+class Machine(Target):
+    """A machine with Python, numpy and a LiteRT runtime."""
+
+    timed: ClassVar[bool] = True
+    """Whether the clock there means anything."""
+
+    @abstractmethod
+    def session(self) -> AbstractContextManager[Session]:
+        """Reaches the machine; nothing is left there when the block ends.
+
+        Raises:
+            InputError: it can't be reached, or lacks what tkit-edge needs; with the command that mends it.
+        """
+
+    def check(self, bundle: Path) -> dict[str, Any]:
+        """`Target.check`."""
+        with self.session() as there:
+            return self._document(there, "check", there.put(bundle), "--json")
+
+    def bench(self, subject: Path, settings: Bench, test: Path | None = None) -> dict[str, Any]:
+        """`Target.bench`."""
+        with self.session() as there:
+            arguments = ["bench", there.put(subject), "--json", "--seconds", str(settings.seconds)]
+            arguments += ["--test", there.put(test)] if test is not None else []
+            for option in ("formats", "threads", "kernels"):
+                if values := getattr(settings, option):
+                    arguments += [f"--{option}", ",".join(map(str, values))]
+            if settings.budget.p50_ratio is not None and settings.budget.reference.endswith(".tflite"):
+                arguments += ["--also", there.put(Path(settings.budget.reference))]
+            found = self._document(there, *arguments)
+        if not self.timed:
+            found["results"] = [{**row, **dict.fromkeys(TIMES)} for row in found["results"]]
+        return found
+
+    def predict(self, bundle: Path, items: Sequence[str], format: str | None, top: int | None) -> dict[str, Any]:
+        """`Target.predict`; items that are files or folders here are brought there."""
+        with self.session() as there:
+            given = [there.put(Path(item)) if Path(item).exists() else item for item in items]
+            options = ["--format", format] if format is not None else []
+            options += ["--top", str(top)] if top is not None else []
+            return self._document(there, "predict", there.put(bundle), *options, "--json", "--", *given)
+
+    def _document(self, there: Session, *arguments: str) -> dict[str, Any]:
+        ran = there.edge(arguments)
+        # A check that fails, and predictions of which some have an error, are documents too.
+        if ran.code not in (0, InputError.exit_code, BoundError.exit_code) or not ran.output.strip():
+            said = ran.errors.strip().removeprefix(ERROR)
+            raise InputError(said if ran.code == InputError.exit_code and said else _failed(self, arguments, ran))
+        try:
+            found = json.loads(ran.output)
+        except ValueError as error:
+            raise InputError(_failed(self, arguments, ran)) from error
+        return self.document(found, **there.facts)
+
+
+def _failed(target: Target, arguments: Sequence[str], ran: Ran) -> str:
+    return (
+        f"tkit-edge {arguments[0]} failed on {target.title} with exit code {ran.code}. {ran.errors.strip()[-2000:]}"
+    ).strip()
