@@ -83,6 +83,8 @@ class Storage(NamedTuple):
     """Each buffer's bytes, by its number."""
     metadata: tuple[tuple[str, int], ...]
     """Names of metadata, and the buffers that hold them."""
+    operators: tuple[tuple[str, int], ...]
+    """The operators of all graphs, each with the version that a runtime has to have."""
 
 
 def storage(data: bytes, name: str = "the data") -> Storage:
@@ -94,7 +96,8 @@ def storage(data: bytes, name: str = "the data") -> Storage:
     file, model = _open(data, name)
     sizes = tuple(len(_buffer(file, table)) for table in model.tables(4))
     metadata = tuple((table.text(0), table.number(1, "I", 0)) for table in model.tables(6))
-    return Storage(model.text(3), len(model.positions(2)), sizes, metadata)
+    operators = tuple((_operator_name(code), code.number(2, "i", 1)) for code in model.tables(1))
+    return Storage(model.text(3), len(model.positions(2)), sizes, metadata, operators)
 
 
 def _open(data: bytes, name: str) -> tuple[_File, _Table]:

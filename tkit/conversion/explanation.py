@@ -7,10 +7,12 @@ from collections.abc import Callable, Container, Iterable
 
 import keras
 
+from tkit.conversion import runtimes
 from tkit.conversion.saved_model import Saved
 from tkit.keras_internals import nodes
 from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
+from tkit_edge.graph import Graph, Operator
 
 _ENDS = ("QUANTIZE", "DEQUANTIZE")
 
@@ -67,11 +69,39 @@ def crashing_layer(model: keras.Model, own: Container[str], crashes: Callable[[k
 def float_operators(data: bytes, own: Iterable[str]) -> dict[str, list[str]]:
     """The operators of an int8 .tflite file that compute in float, each with the user's layers that it comes from."""
     graph = flatbuffer.read(data)
+    return _with_layers(
+        graph,
+        own,
+        lambda operator: (
+            operator.name not in _ENDS and any(graph.tensors[index].dtype == "float32" for index in operator.outputs)
+        ),
+    )
+
+
+def missing_operators(fmt: str, data: bytes, own: Iterable[str], release: str) -> list[str]:
+    """A message for each operator of a .tflite file that a release of the runtime (`runtimes.RELEASES`) lacks.
+
+    It names the operator's version, the user's layers that it comes from, and the release that has it.
+    """
+    found, lacking = [], runtimes.lacking(flatbuffer.storage(data).operators, release)
+    layers = _with_layers(
+        flatbuffer.read(data), own, lambda operator: operator.name in {lack.operator for lack in lacking}
+    )
+    for lack in lacking:
+        where = f" ({', '.join(map(repr, layers[lack.operator]))})" if layers.get(lack.operator) else ""
+        since = runtimes.named(lack.since) if lack.since else "a release newer than all known ones"
+        had = f"has version {lack.had}" if lack.had else "lacks it"
+        found.append(
+            f"{fmt}: {lack.operator}{where} in version {lack.version} needs {since}; {runtimes.named(release)} {had}"
+        )
+    return found
+
+
+def _with_layers(graph: Graph, own: Iterable[str], wanted: Callable[[Operator], bool]) -> dict[str, list[str]]:
+    """The wanted operators of a graph by name, each with the user's layers that it comes from."""
     names = sorted(own, key=len, reverse=True)
     found: dict[str, list[str]] = {}
-    for operator in graph.operators:
-        if operator.name in _ENDS or all(graph.tensors[index].dtype != "float32" for index in operator.outputs):
-            continue
+    for operator in filter(wanted, graph.operators):
         scopes = re.split(r"[/;]", graph.tensors[operator.outputs[0]].name)
         # A retraced layer's scope has a number after its name, a copy's two underscores and a number.
         owners = (name for name in names for scope in scopes if re.fullmatch(rf"{re.escape(name)}(_+\d+)*", scope))

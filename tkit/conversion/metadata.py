@@ -1,4 +1,4 @@
-"""Labels and the input's contract inside a .tflite file, where MediaPipe Tasks, Android Studio and Netron look for them.
+"""Labels and the input's contract inside a .tflite file, where MediaPipe Tasks and Android Studio look for them.
 
 A FlatBuffer of the published schema goes into the file's own metadata, and the label file, as an uncompressed zip
 archive, behind its end. MediaPipe's wheel has a writer, but lacks the compiled module that this writer imports.

@@ -75,7 +75,7 @@ def _erfc(graph: Any, node: Any, name: str, arguments: Any) -> None:
     graph.make_node("Sub", inputs, name=name, outputs=node.output, shapes=shapes, dtypes=dtypes)
 
 
-_HANDLERS = {"Erfc": (_erfc, [])}
+_HANDLERS: dict[str, Any] = {"Erfc": (_erfc, [])}
 
 
 def _known(onnx: Any, node: Any) -> bool:

@@ -52,7 +52,7 @@ def _session(data: bytes) -> Any:
         import onnxruntime
     except ModuleNotFoundError as error:
         raise InputError(
-            "The parity gate runs the ONNX file with onnxruntime, which is not installed: pip install 'keras-tkit[onnx]'"
+            "The parity gate runs ONNX files with onnxruntime, which is not installed: pip install 'keras-tkit[onnx]'"
         ) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4

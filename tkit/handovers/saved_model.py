@@ -1,8 +1,8 @@
 """TensorFlow's SavedModel of the float model, for TensorFlow Serving, TensorFlow.js and other converters.
 
-`tkit export RUN --format saved-model` writes saved_model/ (the signature serving_default has inputs and outputs named as
-in the bundle, and an open batch) after it gave what the Keras model gives, within the bound of the parity gate's float32
-files.
+`tkit export RUN --format saved-model` writes saved_model/ (its signature serving_default has an open batch, and inputs
+and outputs named as in the bundle) after it gave what the Keras model gives, within the bound of the parity gate's
+float32 files.
 """
 
 from __future__ import annotations
