@@ -83,16 +83,14 @@ def missing_operators(fmt: str, data: bytes, own: Iterable[str], release: str) -
 
     It names the operator's version, the user's layers that it comes from, and the release that has it.
     """
-    found, lacking = [], runtimes.lacking(flatbuffer.storage(data).operators, release)
-    layers = _with_layers(
-        flatbuffer.read(data), own, lambda operator: operator.name in {lack.operator for lack in lacking}
-    )
-    for lack in lacking:
+    found, graph = [], flatbuffer.read(data)
+    for lack in runtimes.lacking(flatbuffer.storage(data).operators, release):
+        layers = _with_layers(graph, own, lambda item, lack=lack: (item.name, item.version) == lack[:2])
         where = f" ({', '.join(map(repr, layers[lack.operator]))})" if layers.get(lack.operator) else ""
         since = runtimes.named(lack.since) if lack.since else "a release newer than all known ones"
         had = f"has version {lack.had}" if lack.had else "lacks it"
         found.append(
-            f"{fmt}: {lack.operator}{where} in version {lack.version} needs {since}; {runtimes.named(release)} {had}"
+            f"{fmt}: version {lack.version} of {lack.operator}{where} needs {since}; {runtimes.named(release)} {had}"
         )
     return found
 
@@ -102,9 +100,17 @@ def _with_layers(graph: Graph, own: Iterable[str], wanted: Callable[[Operator], 
     names = sorted(own, key=len, reverse=True)
     found: dict[str, list[str]] = {}
     for operator in filter(wanted, graph.operators):
-        scopes = re.split(r"[/;]", graph.tensors[operator.outputs[0]].name)
+        # A file's output has no layer's name; the weights of what computes it have.
+        constants = (index for index in operator.inputs if index >= 0 and len(graph.tensors[index].data))
+        scopes = (re.split(r"[/;]", graph.tensors[index].name) for index in (operator.outputs[0], *constants))
         # A retraced layer's scope has a number after its name, a copy's two underscores and a number.
-        owners = (name for name in names for scope in scopes if re.fullmatch(rf"{re.escape(name)}(_+\d+)*", scope))
+        owners = (
+            name
+            for parts in scopes
+            for name in names
+            for part in parts
+            if re.fullmatch(rf"{re.escape(name)}(_+\d+)*", part)
+        )
         layers = found.setdefault(operator.name, [])
         layers += [name for name in [next(owners, None)] if name is not None and name not in layers]
     return found
