@@ -69,13 +69,12 @@ def crashing_layer(model: keras.Model, own: Container[str], crashes: Callable[[k
 def float_operators(data: bytes, own: Iterable[str]) -> dict[str, list[str]]:
     """The operators of an int8 .tflite file that compute in float, each with the user's layers that it comes from."""
     graph = flatbuffer.read(data)
-    return _with_layers(
-        graph,
-        own,
-        lambda operator: (
-            operator.name not in _ENDS and any(graph.tensors[index].dtype == "float32" for index in operator.outputs)
-        ),
-    )
+    floats = [
+        operator
+        for operator in graph.operators
+        if operator.name not in _ENDS and any(graph.tensors[index].dtype == "float32" for index in operator.outputs)
+    ]
+    return _with_layers(floats, graph, own)
 
 
 def missing_operators(fmt: str, data: bytes, own: Iterable[str], release: str) -> list[str]:
@@ -85,7 +84,8 @@ def missing_operators(fmt: str, data: bytes, own: Iterable[str], release: str) -
     """
     found, graph = [], flatbuffer.read(data)
     for lack in runtimes.lacking(flatbuffer.storage(data).operators, release):
-        layers = _with_layers(graph, own, lambda item, lack=lack: (item.name, item.version) == lack[:2])
+        lacked = [item for item in graph.operators if (item.name, item.version) == (lack.operator, lack.version)]
+        layers = _with_layers(lacked, graph, own)
         where = f" ({', '.join(map(repr, layers[lack.operator]))})" if layers.get(lack.operator) else ""
         since = runtimes.named(lack.since) if lack.since else "a release newer than all known ones"
         had = f"has version {lack.had}" if lack.had else "lacks it"
@@ -95,11 +95,11 @@ def missing_operators(fmt: str, data: bytes, own: Iterable[str], release: str) -
     return found
 
 
-def _with_layers(graph: Graph, own: Iterable[str], wanted: Callable[[Operator], bool]) -> dict[str, list[str]]:
-    """The wanted operators of a graph by name, each with the user's layers that it comes from."""
+def _with_layers(operators: Iterable[Operator], graph: Graph, own: Iterable[str]) -> dict[str, list[str]]:
+    """Operators of a graph by name, each with the user's layers that it comes from."""
     names = sorted(own, key=len, reverse=True)
     found: dict[str, list[str]] = {}
-    for operator in filter(wanted, graph.operators):
+    for operator in operators:
         # A file's output has no layer's name; the weights of what computes it have.
         constants = (index for index in operator.inputs if index >= 0 and len(graph.tensors[index].data))
         scopes = (re.split(r"[/;]", graph.tensors[index].name) for index in (operator.outputs[0], *constants))
