@@ -10,12 +10,15 @@ import flatbuffers
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from tensorflow.lite.python import schema_py_generated as schema
 
 import tkit
 from tests.runtimes.environments import PACKAGES, python_with, run
+from tkit.cli._group import Group
 from tkit.conversion import runtimes
 from tkit.recipe_loading import load
+from tkit.run_folder import Run
 from tkit_edge import opnames
 from tkit_edge.errors import BoundError, InputError
 
@@ -109,6 +112,12 @@ def test_a_file_that_the_table_refuses_is_refused_by_the_runtime_with_what_to_do
     assert new.returncode == 0, new.stderr
     assert old.returncode == 2
     assert "tflite-runtime 2.14.0 is older than the file: pip install -U ai-edge-litert" in old.stderr
+
+
+def test_the_command_takes_a_version_of_two_numbers_as_text(dense):
+    words = ["export", str(dense.folder), "--format", "float32", "--min-runtime", "2.10"]  # not the number 2.1
+    assert CliRunner().invoke(Group(), words).exit_code == 0
+    assert Run.open(dense.folder).entry("export")["settings"]["min_runtime"] == "2.10.0"
 
 
 @pytest.mark.parametrize(
