@@ -36,7 +36,8 @@ function pixels(image, { height, width, channels, resize }) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d', { willReadFrequently: true });
   context.imageSmoothingQuality = resize.endsWith('without antialiasing') ? 'low' : 'high';
-  const [fullWidth, fullHeight] = [image.videoWidth || image.width, image.videoHeight || image.height];
+  const fullWidth = image.videoWidth || image.naturalWidth || image.width;
+  const fullHeight = image.videoHeight || image.naturalHeight || image.height;
   const [across, down] = [width / fullWidth, height / fullHeight];
   const stretched = resize.startsWith('stretch') || resize.startsWith('keras,');
   const scale = resize.startsWith('keras-pad') ? Math.min(across, down) : Math.max(across, down);
