@@ -24,6 +24,7 @@ from tkit_edge.tensors import Arrays, TensorSpec, listed
 # Kernel set -> the runtime's op resolver. XNNPACK is the default delegate, with the
 # builtin kernels for what it lacks.
 KERNELS = {"xnnpack": "AUTO", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
+_OUTDATED = "old TFLite binary"  # in the message about an operator, or a version of one, that the runtime lacks
 _PACKAGES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
 
 
@@ -118,6 +119,9 @@ def interpreter(model: str | os.PathLike[str] | bytes, threads: int, kernels: st
     except (ValueError, RuntimeError) as error:
         name = "The model" if isinstance(model, bytes) else str(model)
         reason = str(error) or "it gives no reason; the file may want more memory than there is"
+        if _OUTDATED in reason:
+            used = find()
+            reason = f"{used.name} {used.version} is older than the file: pip install -U ai-edge-litert. {reason}"
         raise InputError(f"{name} cannot be run by this runtime: {reason}") from error
     return made
 
