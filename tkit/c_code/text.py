@@ -61,14 +61,23 @@ def wrapped(items: Sequence[str]) -> str:
     return "\n".join(f"    {line}" for line in (*lines, line))
 
 
-def loops(sizes: Sequence[int], body: str, names: str = "ijklmnop") -> str:
-    """Loops over axes, the last innermost; an axis of one has none, and its variable counts as 0 in `offset`."""
-    text, depth = "", 0
+def loops(sizes: Sequence[int], body: str, names: str = "ijklmnop", braces: bool = False) -> str:
+    """Loops over axes, the last innermost; an axis of one has none, as in `offset`.
+
+    Args:
+        sizes: the axes' sizes.
+        body: what is repeated; several statements need `braces`.
+        names: the axes' variables.
+    """
+    lines, depth = [], 0
     for name, size in zip(names, sizes, strict=False):
         if size > 1:
-            text += f"{'    ' * depth}for (int {name} = 0; {name} < {size}; {name}++)\n"
+            lines.append(f"{'    ' * depth}for (int {name} = 0; {name} < {size}; {name}++)")
             depth += 1
-    return text + "\n".join("    " * depth + line for line in body.splitlines())
+    inner = [f"{'    ' * depth}{line}" for line in body.splitlines()]
+    if braces:
+        inner = [f"{'    ' * depth}{{", *(f"    {line}" for line in inner), f"{'    ' * depth}}}"]
+    return "\n".join((*lines, *inner))
 
 
 def offset(sizes: Sequence[int], strides: Sequence[int], start: int = 0, names: str = "ijklmnop") -> str:

@@ -115,7 +115,16 @@ def transpose(node: Node) -> Kernel:
 
 def strided_slice(node: Node) -> Kernel:
     """STRIDED_SLICE, without new axes or an ellipsis."""
-    options, shape = node.operator.options, node.tensor(0).shape
+    first, *chosen = slices(node)
+    if not isinstance(first, slice) or first.indices(node.tensor(0).shape[0]) != (0, 1, 1):
+        raise node.error("cuts images off, which isn't supported")
+    index = (slice(None), *chosen)
+    return lambda x, *_: x[index]
+
+
+def slices(node: Node) -> list[slice | int]:
+    """What STRIDED_SLICE takes along each of the first axes, at least one; a number where the axis ends."""
+    options = node.operator.options
     begin, end, strides = (node.constant(number, "int32", 1).tolist() for number in (1, 2, 3))
     if options["ellipsis_mask"] or options["new_axis_mask"] or options["offset"] or not all(strides):
         raise node.error("has an ellipsis, a new axis, an offset or a stride of 0, which aren't supported")
@@ -128,10 +137,9 @@ def strided_slice(node: Node) -> Kernel:
         chosen.append(
             slice(None if options["begin_mask"] & bit else first, None if options["end_mask"] & bit else last, stride)
         )
-    if not chosen or not isinstance(chosen[0], slice) or chosen[0].indices(shape[0]) != (0, 1, 1):
-        raise node.error("cuts images off, which isn't supported")
-    index = (slice(None), *chosen[1:])
-    return lambda x, *_: x[index]
+    if not 0 < len(chosen) <= len(node.tensor(0).shape):
+        raise node.error(f"takes a part of {len(chosen)} axes of {list(node.tensor(0).shape)}")
+    return chosen
 
 
 KERNELS = {
