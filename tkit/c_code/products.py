@@ -23,18 +23,24 @@ def convolution(layer: Layer) -> str:
     if depth * groups != shape[3] or not groups or count % groups:
         raise node.error(f"has a filter {list(filters.shape)} for {shape[3]} channels")
     layer.use("rescale", "dot", "patch", "convolution")
-    if filters[0].size != shape[3] or groups > 1:
-        layer.scratch = 2 * filters[0].size
+    # Windows that are neighbouring pixels are read where they are, two at a time; others are copied, in whole words.
+    neighbours = filters[0].size == shape[3] and groups == 1 and found[0].stride == found[1].stride == 1
+    copies = not neighbours or node.output.size // count % 2 or depth % 4
+    size = -(-filters[0].size // 4) * 4 if copies else filters[0].size
+    layer.scratch = 2 * size if copies else 0
+    stored = np.zeros((count + count // groups % 2, size), np.int8)
+    stored[:count, : filters[0].size] = filters.reshape(count, -1)
     return layer.call(
         "convolution",
         window_of(layer, shape, found),
         _channels(layer, filters.reshape(count, -1)),
-        layer.array("filters", filters),
+        layer.array("filters", stored),
+        size,
         groups,
         count,
         node.quantization(0)[1],
         layer.read(0),
-        "$scratch" if layer.scratch else "0",
+        "$scratch" if copies else "0",
         layer.write,
     )
 

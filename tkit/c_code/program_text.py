@@ -30,8 +30,12 @@ _ORDER = (
 _INLINE = """\
 #if defined(__GNUC__)
 #define INLINE inline __attribute__((always_inline))
+#define NO_INLINE __attribute__((noinline))
+#define ALIGNED __attribute__((aligned(4)))
 #else
 #define INLINE inline
+#define NO_INLINE
+#define ALIGNED
 #endif
 """
 

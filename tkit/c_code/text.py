@@ -47,7 +47,8 @@ def array(name: str, values: np.ndarray, dtype: str) -> str:
     shown = [f"{item}f" if dtype == "float32" else item for item in shown]
     if dtype == "int32":  # -2147483648 is no int32_t constant in C
         shown = ["INT32_MIN" if item == "-2147483648" else item for item in shown]
-    return f"static const {c_type(dtype)} {name}[{len(shown)}] = {{\n{wrapped(shown)}\n}};\n"
+    aligned = " ALIGNED" if dtype == "int8" else ""  # words are loaded of them
+    return f"static const {c_type(dtype)} {name}[{len(shown)}]{aligned} = {{\n{wrapped(shown)}\n}};\n"
 
 
 def wrapped(items: Sequence[str]) -> str:

@@ -11,46 +11,44 @@ static INLINE int8_t channel_code(const struct output_channels *to, int32_t sum,
     return (int8_t)clamped(scaled + to->zero, to->low, to->high);
 }
 
-/* `count` filters of `size` codes on two patches, from output channel `first` on. */
+/* `count` filters of `size` codes on two patches, from output channel `first` on. For a single patch z is y. */
 static INLINE void filter_two(
     const struct output_channels *to, const int8_t *filters, int size, int first, int count,
-    const int8_t *a, const int8_t *b, int8_t *y, int8_t *z)
+    const int8_t *patches, int8_t *y, int8_t *z)
 {
-    for (int i = 0; i < count; i += 2) {
-        int j = i + 1 < count ? i + 1 : i;
+    for (int i = 0; i < count; i += 2, filters += 2 * size) {
         int32_t sums[4];
-        dot(a, b, filters + i * size, filters + j * size, size, sums);
-        y[i] = channel_code(to, sums[0], first + i);
-        y[j] = channel_code(to, sums[1], first + j);
+        dot_two(patches, filters, size, size, sums);
         z[i] = channel_code(to, sums[2], first + i);
-        z[j] = channel_code(to, sums[3], first + j);
+        y[i] = channel_code(to, sums[0], first + i);
+        if (i + 1 < count) {
+            z[i + 1] = channel_code(to, sums[3], first + i + 1);
+            y[i + 1] = channel_code(to, sums[1], first + i + 1);
+        }
     }
 }
 
-/* CONV_2D; filters [groups][out][height][width][depth]. `patches` has room for two, unless a window is one pixel. */
+/* CONV_2D; filters [groups][out][size]: [height][width][depth] and zeros up to `size`. Where `patches` is 0 a window is a
+   pixel and its neighbour the next one, else it has room for two windows of `size`. */
 static INLINE void convolution(
-    const struct window *s, const struct output_channels *to, const int8_t *filters, int groups, int out_channels,
-    int8_t in_zero, const int8_t *x, int8_t *patches, int8_t *y)
+    const struct window *s, const struct output_channels *to, const int8_t *filters, int size, int groups,
+    int out_channels, int8_t in_zero, const int8_t *x, int8_t *patches, int8_t *y)
 {
     int depth = s->in_channels / groups, count = out_channels / groups;
-    int size = s->height * s->width * depth, pixels = s->out_height * s->out_width;
-    int copies = size != s->in_channels || groups > 1;
+    int pixels = s->out_height * s->out_width;
     for (int group = 0; group < groups; group++) {
+        int row = 0, column = 0;
         for (int pixel = 0; pixel < pixels; pixel += 2) {
-            const int8_t *patch[2];
             int both = pixel + 1 < pixels;
-            for (int k = 0; k <= both; k++) {
-                int row = (pixel + k) / s->out_width, column = (pixel + k) % s->out_width;
-                patch[k] = patches + k * size;
-                if (copies)
-                    copy_patch(s, x, row, column, group * depth, depth, in_zero, patches + k * size);
-                else
-                    patch[k] = x + (row * s->stride_y * s->in_width + column * s->stride_x) * size;
+            const int8_t *two = patches ? patches : x + pixel * size;
+            for (int k = 0; patches && k <= both; k++) {
+                copy_patch(s, x, row, column, group * depth, depth, in_zero, patches + k * size);
+                if (++column == s->out_width)
+                    column = 0, row++;
             }
             int8_t *out = y + pixel * out_channels + group * count;
             filter_two(
-                to, filters + group * count * size, size, group * count, count,
-                patch[0], patch[both], out, out + both * out_channels);
+                to, filters + group * count * size, size, group * count, count, two, out, out + both * out_channels);
         }
     }
 }

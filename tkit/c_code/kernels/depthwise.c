@@ -8,7 +8,7 @@ static INLINE void depthwise(
         for (int column = 0; column < s->out_width; column++, y += out_channels) {
             copy_patch(s, x, row, column, 0, channels, in_zero, patch);
             int i = 0;
-#if defined(__ARM_FEATURE_SIMD32) && defined(__GNUC__) && !defined(__ARM_BIG_ENDIAN)
+#ifdef PAIRS_OF_16_BITS
             for (; multiplier == 1 && i + 3 < channels; i += 4) {
                 int32_t zeroth = 0, first = 0, second = 0, third = 0;
                 for (int tap = 0; tap < taps; tap++) {

@@ -13,11 +13,13 @@ static INLINE void fully_connected(
 {
     for (int row = 0; row < rows; row++, x += inputs, y += outputs) {
         for (int i = 0; i < outputs; i += 2) {
-            int j = i + 1 < outputs ? i + 1 : i;
-            int32_t sums[4];
-            dot(weights + i * inputs, weights + j * inputs, x, x, inputs, sums);
+            int32_t sums[2];
+            int j = i + 1 < outputs;
+            dot_one(weights + i * inputs, x, j * inputs, inputs, sums);
             y[i] = (int8_t)clamped(nearest((sums[0] + bias[i]) * scale[scales > 1 ? i : 0]) + zero, low, high);
-            y[j] = (int8_t)clamped(nearest((sums[2] + bias[j]) * scale[scales > 1 ? j : 0]) + zero, low, high);
+            if (j)
+                y[i + 1] = (int8_t)clamped(
+                    nearest((sums[1] + bias[i + 1]) * scale[scales > 1 ? i + 1 : 0]) + zero, low, high);
         }
     }
 }
