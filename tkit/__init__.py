@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from tkit.stages.evaluate import evaluate as evaluate
     from tkit.stages.export import export as export
     from tkit.stages.fit import fit as fit
+    from tkit.stages.hand_over import hand_over as hand_over
     from tkit.stages.inspect import inspect as inspect
     from tkit.stages.predict import predict as predict
     from tkit.stages.predict_on import predict_on as predict_on
@@ -70,6 +71,7 @@ _SOURCES = {
     "evaluate": ("tkit.stages.evaluate", "evaluate"),
     "export": ("tkit.stages.export", "export"),
     "fit": ("tkit.stages.fit", "fit"),
+    "hand_over": ("tkit.stages.hand_over", "hand_over"),
     "inspect": ("tkit.stages.inspect", "inspect"),
     "list_recipes": ("tkit.recipes", "names"),
     "load_model": ("tkit.library.load_model", "load_model"),
@@ -105,6 +107,7 @@ __all__ = [
     "evaluate",
     "export",
     "fit",
+    "hand_over",
     "inspect",
     "list_recipes",
     "load_model",

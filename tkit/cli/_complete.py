@@ -175,3 +175,11 @@ def devices(context: click.Context, parameter: click.Parameter, incomplete: str)
     except InputError:
         names = []
     return _begun([*names, *(kind.replace("_", "-") for kind in kinds("tkit.targets"))], incomplete)
+
+
+def forms(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The formats of .tflite files, and what else a model can become."""
+    from tkit_pipelines.config import kinds
+
+    tflite = ["float32", "float16", "dynamic", "int8", "int16x8"]
+    return _begun([*tflite, *(kind.replace("_", "-") for kind in kinds("tkit.handovers"))], incomplete)

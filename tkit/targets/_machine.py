@@ -13,8 +13,8 @@ from tkit.bench_config import Bench
 from tkit.targets import Target
 from tkit_edge.errors import BoundError, InputError
 
-TIMES = ("load_ms", "first_ms", "p50_ms", "p90_ms", "p99_ms", "mean_ms", "runs_per_second")
-"""What a row of a measurement tells of time."""
+UNTIMED = ("file", "format", "bytes", "macs", "parameters", "threads", "kernels", "score")
+"""What a row of a measurement tells where the clock and the memory mean nothing."""
 ERROR = "tkit-edge: "
 """What its error begins with."""
 
@@ -50,7 +50,7 @@ class Machine(Target):
     """A machine with Python, numpy and a LiteRT runtime."""
 
     timed: ClassVar[bool] = True
-    """Whether the clock there means anything."""
+    """Whether the clock and the memory there mean anything."""
 
     @abstractmethod
     def session(self) -> AbstractContextManager[Session]:
@@ -77,7 +77,10 @@ class Machine(Target):
                 arguments += ["--also", there.put(Path(settings.budget.reference))]
             found = self._document(there, *arguments)
         if not self.timed:
-            found["results"] = [{**row, **dict.fromkeys(TIMES)} for row in found["results"]]
+            found["results"] = [
+                {key: value if key in UNTIMED else None for key, value in row.items()} for row in found["results"]
+            ]
+            found["reading"] = None
         return found
 
     def predict(self, bundle: Path, items: Sequence[str], format: str | None, top: int | None) -> dict[str, Any]:

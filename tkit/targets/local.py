@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -38,10 +38,12 @@ class _Here:
         return run([sys.executable, "-P", "-m", "tkit_edge", *arguments])
 
 
-def run(command: Sequence[str]) -> Ran:
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Ran:
     """Runs a command of tkit-edge, here or by way of a client: its progress is shown as it comes, its error isn't."""
     said: list[str] = []
-    with subprocess.Popen(list(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        list(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
         assert process.stdout is not None and process.stderr is not None
         watching = threading.Thread(target=_show, args=(process.stderr, said))
         watching.start()
