@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-ALIGNMENT = 4
-"""Bytes: int32 and float tensors lie in the same block, and words are loaded of int8 ones."""
+ALIGNMENT = 8
+"""Bytes: other types lie in the same block as int8."""
 
 
 class Buffer(NamedTuple):

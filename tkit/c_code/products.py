@@ -22,12 +22,12 @@ def convolution(layer: Layer) -> str:
     groups = shape[3] // max(depth, 1)
     if depth * groups != shape[3] or not groups or count % groups:
         raise node.error(f"has a filter {list(filters.shape)} for {shape[3]} channels")
-    layer.use("rescale", "dot", "patch", "convolution")
+    layer.use("rescale", "pairs", "dot_two", "patch", "output_channels", "convolution")
     # Windows that are neighbouring pixels are read where they are, two at a time; others are copied, in whole words.
-    neighbours = filters[0].size == shape[3] and groups == 1 and found[0].stride == found[1].stride == 1
-    copies = not neighbours or node.output.size // count % 2 or depth % 4
-    size = -(-filters[0].size // 4) * 4 if copies else filters[0].size
-    layer.scratch = 2 * size if copies else 0
+    alone = filters[0].size == shape[3] and groups == 1 and found[0].stride == found[1].stride == 1
+    neighbours = alone and not node.output.size // count % 2 and not depth % 4
+    size = -(-filters[0].size // 4) * 4
+    layer.scratch = 4 * size
     stored = np.zeros((count + count // groups % 2, size), np.int8)
     stored[:count, : filters[0].size] = filters.reshape(count, -1)
     return layer.call(
@@ -38,9 +38,10 @@ def convolution(layer: Layer) -> str:
         size,
         groups,
         count,
+        int(neighbours),
         node.quantization(0)[1],
         layer.read(0),
-        "$scratch" if copies else "0",
+        "$scratch",
         layer.write,
     )
 
@@ -53,7 +54,7 @@ def depthwise(layer: Layer) -> str:
     found = windows(node, shape, filters.shape[1:3])
     if filters.shape[0] != 1 or filters.shape[3] != shape[3] * multiplier:
         raise node.error(f"has a filter {list(filters.shape)} for {shape[3]} channels x {multiplier}")
-    layer.use("rescale", "dot", "patch", "convolution", "depthwise")
+    layer.use("rescale", "pairs", "patch", "output_channels", "depthwise")
     layer.scratch = found[0].size * found[1].size * shape[3]
     return layer.call(
         "depthwise",
@@ -79,7 +80,7 @@ def transpose_convolution(layer: Layer) -> str:
     rows = window(node, "height", int(target[1]), height)._replace(steps=int(target[1]))
     columns = window(node, "width", int(target[2]), width)._replace(steps=int(target[2]))
     zero_point = node.quantization(2)[1]
-    layer.use("rescale", "dot", "patch", "convolution", "transpose_convolution")
+    layer.use("rescale", "patch", "output_channels", "transpose_convolution")
     return layer.call(
         "transpose_convolution",
         window_of(layer, shape, (rows, columns)),
@@ -100,7 +101,7 @@ def fully_connected(layer: Layer) -> str:
         raise node.error("has shuffled weights, or weights with a zero point, which aren't supported")
     count, depth = weights.shape
     scales = output_factors(node, count)
-    layer.use("rescale", "dot", "fully_connected")
+    layer.use("rescale", "pairs", "dot_one", "fully_connected")
     return layer.call(
         "fully_connected",
         layer.array("weights", weights),

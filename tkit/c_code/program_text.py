@@ -13,8 +13,11 @@ from tkit_edge.graph import Tensor
 
 _ORDER = (
     "rescale",
-    "dot",
+    "pairs",
+    "dot_one",
+    "dot_two",
     "patch",
+    "output_channels",
     "convolution",
     "depthwise",
     "transpose_convolution",
