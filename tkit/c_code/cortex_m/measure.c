@@ -27,19 +27,6 @@ static uint64_t ticks(void)
     return (uint64_t)before * 0x1000000 + (0xFFFFFF - now);
 }
 
-/* Bytes of stack that model_run uses: those below this frame that don't keep their paint. */
-static __attribute__((noinline)) int stack_bytes(void)
-{
-    volatile uint32_t *top, *word;
-    __asm__ volatile("mov %0, sp" : "=r"(top));
-    for (word = top - STACK_WORDS; word < top; word++)
-        *word = PAINT;
-    int failed = model_run();
-    for (word = top - STACK_WORDS; word < top && *word == PAINT;)
-        word++;
-    return failed ? failed : (int)(top - word) * 4;
-}
-
 int main(void)
 {
     *reload = 0xFFFFFF;
@@ -47,11 +34,16 @@ int main(void)
     *control = 7; /* on, with an interrupt when it wraps, by the processor's clock */
     while (!*value)
         ;
+    volatile uint32_t *top, *word;
+    __asm__ volatile("mov %0, sp" : "=r"(top));
+    for (word = top - STACK_WORDS; word < top; word++)
+        *word = PAINT;
     uint64_t begin = ticks();
-    int failed = model_run();
+    int failed = model_run(); /* all inputs are 0 */
     uint64_t instructions = (ticks() - begin) * INSTRUCTIONS_PER_TICK;
+    for (word = top - STACK_WORDS; word < top && *word == PAINT;)
+        word++;
     printf(
-        "{\"failed\": %d, \"instructions\": %lu, \"stack_bytes\": %d}\n",
-        failed, (unsigned long)instructions, stack_bytes());
+        "{\"instructions\": %lu, \"stack_bytes\": %d}\n", (unsigned long)instructions, (int)(top - word) * 4);
     return failed;
 }
