@@ -46,12 +46,6 @@ def plan(buffers: Sequence[Buffer]) -> Plan:
     return min((_placed(buffers, order) for order in _ORDERS), key=lambda found: found.size)
 
 
-def least(buffers: Sequence[Buffer]) -> int:
-    """Bytes that no plan can do without: what is needed at once."""
-    ends = {buffer.first for buffer in buffers}
-    return max((sum(_aligned(b.size) for b in buffers if b.first <= at <= b.last) for at in ends), default=0)
-
-
 def _placed(buffers: Sequence[Buffer], order: Callable[[Buffer], tuple[int, ...]]) -> Plan:
     offsets: dict[int, int] = {}
     for index in sorted(range(len(buffers)), key=lambda index: order(buffers[index])):
