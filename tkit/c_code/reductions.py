@@ -30,7 +30,7 @@ def mean(layer: Layer) -> str:
     (zero_point, target), count = (node.quantization(0)[1], node.quantization()[1]), reduced_axes(node)[1]
     layer.use("rescale")
     sum_ = f"sum - ({zero_point * count})"
-    code = f"clamped(rescale({sum_}, {multiplier}, {shift}, {int(shift > 0)}) + ({target}), -128, 127)"
+    code = f"clamped(rescale({sum_}, {multiplier}, {shift}, {int(shift < 0)}) + ({target}), -128, 127)"
     return _reduced(layer, "int32_t sum = 0;", "sum += {x};", f"(int8_t){code}")
 
 

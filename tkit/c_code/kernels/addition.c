@@ -9,6 +9,6 @@ static INLINE int8_t sum_code(const struct addition *s, int8_t x, int8_t y)
 {
     int32_t one = rescale((x - s->x_zero) * (1 << 20), s->x_multiplier, s->x_shift, 0);
     int32_t other = rescale((y - s->y_zero) * (1 << 20), s->y_multiplier, s->y_shift, 0);
-    int32_t sum = rescale(one + s->sign * other, s->multiplier, s->shift, 1);
+    int32_t sum = rescale(one + s->sign * other, s->multiplier, s->shift, 0);
     return (int8_t)clamped(sum + s->zero, s->low, s->high);
 }

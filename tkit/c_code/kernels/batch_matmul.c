@@ -8,7 +8,7 @@ static INLINE void matrix_product(
             int32_t sum = 0;
             for (int k = 0; k < inner; k++)
                 sum += (x[i * x_row + k * x_inner] - x_zero) * (y[k * y_inner + j * y_column] - y_zero);
-            *z++ = (int8_t)clamped(rescale(sum, multiplier, shift, 1) + zero, -128, 127);
+            *z++ = (int8_t)clamped(rescale(sum, multiplier, shift, 0) + zero, -128, 127);
         }
     }
 }

@@ -2,11 +2,11 @@
 struct output_channels {
     const int32_t *bias, *multiplier;
     const int8_t *shift;
-    int lefts, zero, low, high;
+    int shrinks, zero, low, high;
 };
 
 static INLINE int8_t channel_code(const struct output_channels *to, int32_t sum, int channel)
 {
-    int32_t scaled = rescale(sum + to->bias[channel], to->multiplier[channel], to->shift[channel], to->lefts);
+    int32_t scaled = rescale(sum + to->bias[channel], to->multiplier[channel], to->shift[channel], to->shrinks);
     return (int8_t)clamped(scaled + to->zero, to->low, to->high);
 }
