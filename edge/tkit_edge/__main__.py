@@ -20,7 +20,7 @@ from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError, InputError, TkitError
 from tkit_edge.inputs.image import Image
 from tkit_edge.outputs import SHARE_TOLERANCE, STEP_TOLERANCE
-from tkit_edge.runtime import KERNELS
+from tkit_edge.runtime import KERNELS, where
 from tkit_edge.table import table
 from tkit_edge.text import counted, terminal_width
 
@@ -83,7 +83,7 @@ def _predict(options: argparse.Namespace) -> None:
     with predict.opened(bundle, fmt, options.threads) as model:
         found = predict.predict(options.items, model, options.top)
     if options.json:
-        print(json.dumps(predict.document(str(bundle.path(fmt)), found), indent=2))
+        print(json.dumps({**predict.document(str(bundle.path(fmt)), found), **where()}, indent=2))
     else:
         for item in found:
             if item.error is None:
