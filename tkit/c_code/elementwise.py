@@ -30,6 +30,8 @@ def table(node: Node) -> np.ndarray | None:
     tensors = [node.tensor(place) for place in range(len(node.inputs))]
     if tensors[varying[0]].dtype not in BYTES or any(len(item.data) and item.size > 1 for item in tensors):
         return None
+    if tensors[varying[0]].size != node.output.size:
+        raise node.error(f"makes {list(node.output.shape)} of {list(tensors[varying[0]].shape)}")
     codes = np.arange(256, dtype=np.uint8).view(tensors[varying[0]].dtype)
     arguments = [values(item).reshape(-1) if len(item.data) else codes for item in tensors]
     return kernels_elementwise.KERNELS[name](node)(*arguments)
@@ -112,7 +114,8 @@ def look_up(layer: Layer, codes: np.ndarray, source: int, dtype: str) -> str:
 
 
 def _of_one(layer: Layer, value: Callable[[str], str]) -> str:
-    size = layer.node.output.size
+    size = layer.node.tensor(0).size
+    layer.produces(size)
     at = text.offset([size], [1])
     return text.loops([size], f"{layer.write}[{at}] = {value(f'{layer.read(0)}[{at}]')};")
 
@@ -120,6 +123,8 @@ def _of_one(layer: Layer, value: Callable[[str], str]) -> str:
 def _of_two(layer: Layer, value: Callable[[str, str], str]) -> str:
     node = layer.node
     shape = node.output.shape
+    if np.broadcast_shapes(node.tensor(0).shape, node.tensor(1).shape) != shape:
+        raise node.error(f"has inputs {list(node.tensor(0).shape)} and {list(node.tensor(1).shape)}")
     sources = [strides(node.tensor(place).shape, shape) for place in (0, 1)]
     sizes, (x, y, z) = merged(shape, (*sources, strides(shape, shape)))
     read = [f"{layer.read(place)}[{text.offset(sizes, steps)}]" for place, steps in ((0, x), (1, y))]

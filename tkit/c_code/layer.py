@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,6 +54,11 @@ class Layer:
     def write(self) -> str:
         """A pointer to the output."""
         return f"${self.output}"
+
+    def produces(self, *sizes: int) -> None:
+        """Raises InputError unless the file has as many output values."""
+        if math.prod(sizes) != self.node.output.size:
+            raise self.node.error(f"gives {list(sizes)}; the file has {list(self.node.output.shape)}")
 
     def use(self, *kernels: str) -> None:
         """Adds kernels, each after those that it needs."""

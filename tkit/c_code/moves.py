@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-
 from tkit.c_code import text
 from tkit.c_code.axes import merged, strides
 from tkit.c_code.layer import Layer
@@ -28,6 +27,7 @@ def concatenation(layer: Layer) -> str:
         own = strides(tensor.shape, tensor.shape)
         code.append(_copy(layer, place, tensor.shape, own, 0, _steps(to, shape), start * math.prod(shape[axis + 1 :])))
         start += tensor.shape[axis]
+    layer.produces(math.prod(shape[:axis]), start, math.prod(shape[axis + 1 :]))
     return "\n".join(code)
 
 
@@ -37,6 +37,7 @@ def pad(layer: Layer) -> str:
     shape, widths = node.tensor(0).shape, node.constant(1, "int32", 2)
     if widths.shape != (len(shape), 2) or widths.min() < 0:
         raise node.error(f"has the padding {widths.tolist()}")
+    layer.produces(*(size + int(sum(around)) for size, around in zip(shape, widths, strict=True)))
     to = _steps(strides(node.output.shape, node.output.shape), node.output.shape)
     start = sum(int(before) * step for before, step in zip(widths[:, 0], to, strict=True))
     fill = f"memset({layer.write}, {node.quantization()[1]}, {node.output.size});"
@@ -49,6 +50,7 @@ def transpose(layer: Layer) -> str:
     shape, order = node.tensor(0).shape, node.constant(1, "int32", 1).tolist()
     if sorted(order) != list(range(len(shape))):
         raise node.error(f"has the order {order}")
+    layer.produces(*shape)
     own = strides(shape, shape)
     target = node.output.shape
     return _copy(layer, 0, target, [own[axis] for axis in order], 0, strides(target, target), 0)
@@ -70,6 +72,7 @@ def strided_slice(layer: Layer) -> str:
         start += taken.start * step
         sizes.append(len(taken))
         steps.append(taken.step * step)
+    layer.produces(*sizes)
     return _copy(layer, 0, sizes, steps, start, strides(sizes, sizes), 0)
 
 
@@ -79,6 +82,7 @@ def gather(layer: Layer) -> str:
     table, ids = node.tensor(0), node.tensor(1)
     if options["axis"] or options["batch_dimensions"] or ids.dtype != "int32" or table.dtype not in _BYTES:
         raise node.error(f"takes {table.dtype} along axis {options['axis']} by {ids.dtype}; expected rows by int32")
+    layer.produces(ids.size, *table.shape[1:])
     layer.use("gather")
     row = math.prod(table.shape[1:]) * _BYTES[table.dtype]
     call = f"gather({layer.read(0)}, {table.shape[0]}, {row}, {layer.read(1)}, {ids.size}, {layer.write})"
@@ -87,7 +91,7 @@ def gather(layer: Layer) -> str:
 
 def _steps(own: Sequence[int], shape: Sequence[int]) -> list[int]:
     """Steps along axes of one too, where something shorter or longer lies beside."""
-    return [math.prod(shape[axis + 1 :]) if not step else step for axis, step in enumerate(own)]
+    return [step if step else math.prod(shape[axis + 1 :]) for axis, step in enumerate(own)]
 
 
 def _copy(

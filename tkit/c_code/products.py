@@ -22,6 +22,7 @@ def convolution(layer: Layer) -> str:
     groups = shape[3] // max(depth, 1)
     if depth * groups != shape[3] or not groups or count % groups:
         raise node.error(f"has a filter {list(filters.shape)} for {shape[3]} channels")
+    layer.produces(found[0].steps, found[1].steps, count)
     layer.use("rescale", "pairs", "dot_two", "patch", "output_channels", "convolution")
     # Windows that are neighbouring pixels are read where they are, two at a time; others are copied, in whole words.
     alone = filters[0].size == shape[3] and groups == 1 and found[0].stride == found[1].stride == 1
@@ -54,6 +55,7 @@ def depthwise(layer: Layer) -> str:
     found = windows(node, shape, filters.shape[1:3])
     if filters.shape[0] != 1 or filters.shape[3] != shape[3] * multiplier:
         raise node.error(f"has a filter {list(filters.shape)} for {shape[3]} channels x {multiplier}")
+    layer.produces(found[0].steps, found[1].steps, filters.shape[3])
     layer.use("rescale", "pairs", "patch", "output_channels", "depthwise")
     layer.scratch = found[0].size * found[1].size * shape[3]
     return layer.call(
@@ -80,6 +82,7 @@ def transpose_convolution(layer: Layer) -> str:
     rows = window(node, "height", int(target[1]), height)._replace(steps=int(target[1]))
     columns = window(node, "width", int(target[2]), width)._replace(steps=int(target[2]))
     zero_point = node.quantization(2)[1]
+    layer.produces(rows.steps, columns.steps, count)
     layer.use("rescale", "patch", "output_channels", "transpose_convolution")
     return layer.call(
         "transpose_convolution",
@@ -100,6 +103,9 @@ def fully_connected(layer: Layer) -> str:
     if node.operator.options["weights_format"] != "DEFAULT" or node.tensor(1).zero_points.any():
         raise node.error("has shuffled weights, or weights with a zero point, which aren't supported")
     count, depth = weights.shape
+    if node.tensor(0).size % depth:
+        raise node.error(f"has an input {list(node.tensor(0).shape)} for weights {list(weights.shape)}")
+    layer.produces(node.tensor(0).size // depth, count)
     scales = output_factors(node, count)
     layer.use("rescale", "pairs", "dot_one", "fully_connected")
     return layer.call(
@@ -121,12 +127,16 @@ def fully_connected(layer: Layer) -> str:
 def batch_matmul(layer: Layer) -> str:
     """BATCH_MATMUL of one pair of matrices."""
     node, options = layer.node, layer.node.operator.options
-    x, y, z = node.tensor(0).shape, node.tensor(1).shape, node.output.shape
+    x, y = node.tensor(0).shape, node.tensor(1).shape
     if any(size != 1 for shape in (x, y) for size in shape[:-2]) or min(len(x), len(y)) < 2:
         raise node.error(f"has inputs {list(x)} and {list(y)}; expected one matrix each")
     inner = x[-2] if options["adjoint_x"] else x[-1]
     x_strides = (1, x[-1]) if options["adjoint_x"] else (x[-1], 1)
     y_strides = (1, y[-1]) if options["adjoint_y"] else (y[-1], 1)
+    outer, columns = (x[-1] if options["adjoint_x"] else x[-2]), (y[-2] if options["adjoint_y"] else y[-1])
+    if inner != (y[-1] if options["adjoint_y"] else y[-2]):
+        raise node.error(f"has inputs {list(x)} and {list(y)}")
+    layer.produces(outer, columns)
     scale = node.quantization(0)[0] * node.quantization(1)[0]  # in float32
     by = factor(np.float64(scale) / np.float64(node.quantization()[0]))
     layer.use("rescale", "batch_matmul")
@@ -138,9 +148,9 @@ def batch_matmul(layer: Layer) -> str:
         layer.read(1),
         *y_strides,
         node.quantization(1)[1],
-        z[-2],
+        outer,
         inner,
-        z[-1],
+        columns,
         *single(by),
         node.quantization()[1],
         layer.write,

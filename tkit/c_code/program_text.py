@@ -72,15 +72,13 @@ def source(name: str, parts: Parts, functions: Sequence[tuple[str, str]], ports:
     """
     code = "\n".join(definition for definition, _ in functions)
     parameters = "\n".join(f"    {call}" for _, call in functions)
-    pointers = "\n".join(
-        f"{_prototype(port)}\n{{\n    return {port.address};\n}}\n" for port in ports
-    )
+    pointers = "\n".join(f"{_prototype(port)}\n{{\n    return {port.address};\n}}\n" for port in ports)
     members = ["int32_t words[MODEL_ARENA_BYTES / 4];", "int8_t bytes[MODEL_ARENA_BYTES];"]
     if any("arena.reals" in part for part in (code, pointers)):
         members.append("float reals[MODEL_ARENA_BYTES / 4];")
     return "\n".join(
         [
-            f"/* {_title(name)}: byte for byte what LiteRT's reference kernels compute. Made by tkit. */",
+            f"/* {text.comment(name)}: byte for byte what LiteRT's reference kernels compute. Made by tkit. */",
             '#include "model.h"\n\n#include <string.h>\n',
             _INLINE,
             *(text.kernel(kernel) for kernel in _ORDER if kernel in parts.kernels),
@@ -96,18 +94,19 @@ def source(name: str, parts: Parts, functions: Sequence[tuple[str, str]], ports:
 def header(name: str, inputs: Sequence[Port], outputs: Sequence[Port], arena: int) -> str:
     """`model.h`."""
     parts = [
-        f"/* {_title(name)} as C. Made by tkit. */",
+        f"/* {text.comment(name)} as C. Made by tkit. */",
         "#ifndef MODEL_H\n#define MODEL_H\n\n#include <stdint.h>\n",
-        "#ifdef __cplusplus\nextern \"C\" {\n#endif\n",
-        f"/* Static memory for all that is computed, inputs and outputs included. */\n#define MODEL_ARENA_BYTES {arena}\n",
+        '#ifdef __cplusplus\nextern "C" {\n#endif\n',
+        "/* Static memory for all that is computed, inputs and outputs included. */",
+        f"#define MODEL_ARENA_BYTES {arena}\n",
     ]
     for port in (*inputs, *outputs):
         parts.append(f"/* {'Input' if port in inputs else 'Output'} {_described(port)} */")
         parts.append(_constants(port))
         parts.append(f"{_prototype(port)};\n")
     parts += [
-        "/* Computes the outputs from the inputs, which have to be written before each call: their memory is used again.",
-        "   Returns 0, or -1 where an id is outside its table. */",
+        "/* Computes the outputs from the inputs, which have to be written before each call: their memory is used",
+        "   again. Returns 0, or -1 where an id is outside its table. */",
         "int model_run(void);\n",
         "#ifdef __cplusplus\n}\n#endif\n\n#endif\n",
     ]
@@ -124,10 +123,6 @@ def function(step: Step, output: Tensor, pointers: Sequence[str], body: str) -> 
     name = f"operator_{step.number}"
     call = f"if ({name}())\n        return -1;" if fails else f"{name}();"
     return f"/* {title} */\nstatic {'int' if fails else 'void'} {name}(void)\n{{\n{inside}\n}}\n", call
-
-
-def _title(name: str) -> str:
-    return text.comment(name)
 
 
 def _prototype(port: Port) -> str:

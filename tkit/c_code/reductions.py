@@ -18,6 +18,7 @@ def pool(layer: Layer) -> str:
     found = windows(node, shape, (options["filter_height"], options["filter_width"]))
     if node.quantization(0) != node.quantization():
         raise node.error("has an input whose scale differs from its output's")
+    layer.produces(found[0].steps, found[1].steps, shape[-1])
     layer.use("rescale", "patch", "pools")
     average = int(node.operator.name == "AVERAGE_POOL_2D")
     return layer.call("pool", window_of(layer, shape, found), average, *node.bounds(), layer.read(0), layer.write)
@@ -49,7 +50,8 @@ def softmax(layer: Layer) -> str:
     layer.use("rescale", "softmax")
     classes = node.output.shape[-1]
     name = layer.array("exponentials", table[:count], "int32")
-    rows = node.output.size // classes
+    rows = node.tensor(0).size // classes
+    layer.produces(rows, classes)
     return layer.call("softmax", name, count, rows, classes, layer.read(0), layer.write)
 
 
@@ -60,6 +62,7 @@ def _reduced(layer: Layer, start: str, step: str, result: str) -> str:
     axes = reduced_axes(node)[0]
     own = strides(shape, shape)
     kept = [axis for axis in range(len(shape)) if axis not in axes]
+    layer.produces(*(shape[axis] for axis in kept))
     sizes, (outer,) = merged([shape[axis] for axis in kept], ([own[axis] for axis in kept],))
     counts, (inner,) = merged([shape[axis] for axis in axes], ([own[axis] for axis in axes],))
     to = strides(sizes, sizes)

@@ -16,7 +16,6 @@ from tkit_edge.graph import Graph
 
 EMITTERS = {**elementwise.EMITTERS, **moves.EMITTERS, **products.EMITTERS, **reductions.EMITTERS}
 """A function from a `Layer` to C, by operator."""
-_TABLES = elementwise.ONE_INPUT
 
 
 class Step(NamedTuple):
@@ -34,18 +33,11 @@ class Step(NamedTuple):
 
 def supported() -> tuple[str, ...]:
     """The operators that C can be written for."""
-    return tuple(sorted({*EMITTERS, *moves.VIEWS, *_TABLES}))
+    return tuple(sorted({*EMITTERS, *moves.VIEWS, *elementwise.ONE_INPUT}))
 
 
 def check(graph: Graph, name: str) -> None:
-    """Raises InputError where the graph called `name` isn't one of integers, of fixed shapes, and of known operators."""
-    lacking = [
-        f"{operator.name} (operator {index}, {graph.tensors[operator.outputs[0]].name!r})"
-        for index, operator in enumerate(graph.operators)
-        if operator.name not in supported()
-    ]
-    if any(tensor.sparsity is not None for tensor in graph.tensors):
-        raise InputError(f"{name} is stored without its zeros, which C can't read. Export it with export.sparse=false.")
+    """Raises InputError unless the graph called `name` is one of integers, fixed sizes and supported operators."""
     for index, operator in enumerate(graph.operators):
         kinds = {graph.tensors[number].dtype for number in operator.outputs}
         if operator.name != "DEQUANTIZE" and any("float" in kind for kind in kinds):
@@ -53,17 +45,26 @@ def check(graph: Graph, name: str) -> None:
                 f"{name} is not an int8 file: operator {index}, {operator.name}, outputs {', '.join(sorted(kinds))}. "
                 "Export it with export.formats=int8."
             )
+    if any(tensor.sparsity is not None for tensor in graph.tensors):
+        raise InputError(f"{name} is stored without its zeros, which C can't read. Export it with export.sparse=false.")
+    lacking = [
+        f"{operator.name} (operator {index}, {', '.join(graph.tensors[number].name for number in operator.outputs)})"
+        for index, operator in enumerate(graph.operators)
+        if operator.name not in supported()
+    ]
     if lacking:
         raise InputError(
-            f"{name}: no C can be written for {', '.join(lacking)}. It can for {', '.join(supported())}; take the others "
-            "out of the model, or run the file with TFLite Micro."
+            f"{name}: no C can be written for {'; '.join(lacking)}. It can for {', '.join(supported())}. "
+            "Replace the others in the model, or run the file with TFLite Micro."
         )
     for number in {*graph.inputs, *graph.outputs, *(each for operator in graph.operators for each in operator.outputs)}:
         tensor = graph.tensors[number]
         if 0 in tensor.shape or -1 in tensor.signature:
-            raise InputError(f"{name} has a tensor {tensor.name!r} of shape {list(tensor.signature)}; expected fixed sizes.")
-        if tensor.dtype not in TYPES:
-            raise InputError(f"{name} has a tensor {tensor.name!r} of {tensor.dtype}; expected {', '.join(TYPES)}.")
+            shape = list(tensor.signature)
+            raise InputError(f"{name} has a tensor {tensor.name!r} of shape {shape}; expected fixed sizes.")
+        if tensor.dtype not in TYPES or len(tensor.data):
+            kind = f"a constant {tensor.dtype}" if len(tensor.data) else tensor.dtype
+            raise InputError(f"{name} computes {tensor.name!r}, {kind}; expected {', '.join(TYPES)}.")
 
 
 def steps(graph: Graph, name: str) -> tuple[list[Step], dict[int, int]]:
@@ -82,7 +83,9 @@ def steps(graph: Graph, name: str) -> tuple[list[Step], dict[int, int]]:
     for index, operator in enumerate(graph.operators):
         node = Node.of(graph, index, name, xnnpack=False)
         output = operator.outputs[0]
-        if operator.name in moves.VIEWS and not len(node.tensor(0).data):
+        if operator.name in moves.VIEWS:
+            if len(node.tensor(0).data) or node.tensor(0).size != node.output.size:
+                raise node.error(f"makes {list(node.output.shape)} of {list(node.tensor(0).shape)}")
             views[output] = views.get(operator.inputs[0], operator.inputs[0])
             readers[views[output]] += readers[output]
             if output in graph.outputs or operator.inputs[0] in graph.outputs:

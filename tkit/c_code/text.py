@@ -17,10 +17,10 @@ _TYPES = {
     "float64": "double",
 }
 TYPES = tuple(_TYPES)
-_KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while".split()
-)
+_KEYWORDS = """
+    auto break case char const continue default do double else enum extern float for goto if inline int long register
+    restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
+"""
 _WIDTH = 116
 
 
@@ -32,7 +32,7 @@ def c_type(dtype: str) -> str:
 def identifier(text: str) -> str:
     """A C identifier made of a name."""
     found = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")
-    return f"{found}_" if found in _KEYWORDS else found if found[:1].isalpha() else f"x{found}"
+    return f"{found}_" if found in _KEYWORDS.split() else found if found[:1].isalpha() else f"x{found}"
 
 
 def comment(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from tkit.c_code.project import write_project
 from tkit.handovers import Handover, Source
+from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 
 
@@ -24,10 +25,15 @@ class C(Handover):
         if source.bundle is None:
             assert source.file is not None
             return write_project(source.file, source.name, folder)
-        if "int8" not in source.bundle.models:
-            raise InputError(
-                f"C is written of the int8 file, and {source.bundle.folder} has {', '.join(source.bundle.models)}. "
-                "Export it with export.formats=int8."
-            )
-        golden = source.bundle.golden()
-        return write_project(source.bundle.path("int8"), source.name, folder, golden.inputs)
+        path = int8_file(source.bundle)
+        return write_project(path, source.name, folder, source.bundle.golden().inputs)
+
+
+def int8_file(bundle: Bundle) -> Path:
+    """The file of a bundle that C is written of; InputError where it has none."""
+    if "int8" not in bundle.models:
+        raise InputError(
+            f"C is written of the int8 file, and {bundle.folder} has {', '.join(bundle.models)}. "
+            "Export it with export.formats=int8."
+        )
+    return bundle.path("int8")

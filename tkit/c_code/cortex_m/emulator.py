@@ -7,6 +7,7 @@ what a processor takes for them depends on its memory and its pipeline.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -33,6 +34,13 @@ class Footprint(NamedTuple):
     """Static; the stack comes on top."""
 
 
+class GoldenResult(NamedTuple):
+    """How many samples have the outputs of LiteRT's reference kernels, byte for byte."""
+
+    equal: int
+    samples: int
+
+
 class Cost(NamedTuple):
     """One run of a model."""
 
@@ -45,8 +53,22 @@ def missing() -> tuple[str, ...]:
     return tuple(program for program in (COMPILER, SIZE, EMULATOR) if shutil.which(program) is None)
 
 
-def golden_passes(folder: Path, scratch: Path, cpu: str = "cortex-m4") -> tuple[bool, str]:
-    """Whether all golden samples of a folder that `write_project` made are equal in QEMU, and the program's line.
+def check_tools() -> None:
+    """Raises InputError unless compiler and emulator are there, with the command that installs them."""
+    lacking = missing()
+    if lacking:
+        raise InputError(f"{', '.join(lacking)} not found. On Debian or Ubuntu: sudo apt install {PACKAGES}")
+
+
+def version() -> str:
+    """Such as "QEMU 7.2.22"."""
+    done = subprocess.run([EMULATOR, "--version"], capture_output=True, text=True, check=True)
+    found = re.search(r"version (\S+)", done.stdout)
+    return f"QEMU {found[1] if found else done.stdout.strip()}"
+
+
+def golden(folder: Path, scratch: Path, cpu: str = "cortex-m4") -> GoldenResult:
+    """Runs the golden samples of a folder that `write_project` made in QEMU.
 
     Args:
         folder: with model.c, model.h and test_golden.c.
@@ -57,22 +79,27 @@ def golden_passes(folder: Path, scratch: Path, cpu: str = "cortex-m4") -> tuple[
         InputError: the compiler or QEMU is missing, the files can't be compiled, or the program hangs.
     """
     done = _run(_built(folder, scratch, cpu, folder / "test_golden.c"), cpu)
-    return done.returncode == 0, done.stdout.strip()
+    found = re.match(r"(\d+) of (\d+) golden samples equal", done.stdout)
+    if found is None:
+        raise InputError(
+            f"{folder}: the program fails in QEMU, exit code {done.returncode}: {done.stdout}{done.stderr}"
+        )
+    return GoldenResult(int(found[1]), int(found[2]))
 
 
 def cost(folder: Path, scratch: Path, cpu: str = "cortex-m4") -> Cost:
-    """Instructions and stack of one run of a folder's model; arguments and errors are `golden_passes`'s."""
+    """Instructions and stack of one run of a folder's model; arguments and errors are `golden`'s."""
     with as_file(files(__package__).joinpath("measure.c")) as main:
         done = _run(_built(folder, scratch, cpu, main), cpu, "-icount", "shift=0")
     if done.returncode:
-        raise InputError(f"{folder}: the model fails in QEMU, exit code {done.returncode}: {done.stdout}{done.stderr}")
+        raise _failed(folder, done)
     found = json.loads(done.stdout)
     return Cost(found["instructions"], found["stack_bytes"])
 
 
 def footprint(folder: Path, scratch: Path, cpu: str = "cortex-m4") -> Footprint:
-    """What model.c takes, by arm-none-eabi-size; arguments and errors are `golden_passes`'s."""
-    _check_tools()
+    """What model.c takes, by arm-none-eabi-size; arguments and errors are `golden`'s."""
+    check_tools()
     built = scratch / "model.o"
     _compile([f"-mcpu={cpu}", *FLAGS, "-c", str(folder / "model.c"), "-o", str(built)])
     done = subprocess.run([SIZE, str(built)], capture_output=True, text=True, check=True)
@@ -81,16 +108,21 @@ def footprint(folder: Path, scratch: Path, cpu: str = "cortex-m4") -> Footprint:
 
 
 def _built(folder: Path, scratch: Path, cpu: str, main: Path) -> Path:
-    _check_tools()
+    check_tools()
     built = scratch / f"{main.stem}.elf"
-    with as_file(files(__package__).joinpath("start.c")) as start, as_file(files(__package__).joinpath("board.ld")) as ld:
+    with as_file(files(__package__)) as board:
         _compile(
             [
-                *(f"-mcpu={cpu}", *FLAGS, "-Wl,--gc-sections", "--specs=rdimon.specs", "-nostartfiles", f"-T{ld}"),
-                *(f"-I{folder}", str(start), str(main), str(folder / "model.c"), "-o", str(built)),
+                *(f"-mcpu={cpu}", *FLAGS, "-Wl,--gc-sections", "--specs=rdimon.specs", "-nostartfiles"),
+                *(f"-T{board / 'board.ld'}", f"-I{folder}", str(board / "start.c"), str(main)),
+                *(str(folder / "model.c"), "-o", str(built)),
             ]
         )
     return built
+
+
+def _failed(folder: Path, done: subprocess.CompletedProcess[str]) -> InputError:
+    return InputError(f"{folder} fails in {EMULATOR}, exit code {done.returncode}: {done.stdout}{done.stderr}")
 
 
 def _compile(arguments: Sequence[str]) -> None:
@@ -106,9 +138,3 @@ def _run(program: Path, cpu: str, *options: str) -> subprocess.CompletedProcess[
         return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired as error:
         raise InputError(f"{program.name} has not ended in {EMULATOR} after {TIMEOUT:.0f} seconds.") from error
-
-
-def _check_tools() -> None:
-    lacking = missing()
-    if lacking:
-        raise InputError(f"{', '.join(lacking)} not found. On Debian or Ubuntu: sudo apt install {PACKAGES}")
