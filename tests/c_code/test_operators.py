@@ -18,7 +18,7 @@ FLAGS = (
     "-Wall",
     "-Wextra",
     "-Werror",
-    "-O1",
+    "-O0",
     "-fsanitize=undefined",
     "-fno-sanitize-recover=all",
     "-shared",

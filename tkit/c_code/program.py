@@ -62,7 +62,7 @@ def program(data: bytes, name: str = "the model") -> Program:
     taken = {"run"}
     inputs, outputs = (_ports(graph, side, memory.address, taken) for side in (graph.inputs, graph.outputs))
     return Program(
-        program_text.source(name, parts, functions, (*inputs, *outputs), memory.size),
+        program_text.source(name, parts, functions, (*inputs, *outputs)),
         program_text.header(name, inputs, outputs, memory.size),
         inputs,
         outputs,

@@ -41,6 +41,14 @@ _INLINE = """\
 #define ALIGNED
 #endif
 """
+_ARENA = """\
+static union {
+    int8_t bytes[MODEL_ARENA_BYTES];
+    int32_t words[MODEL_ARENA_BYTES / 4];
+    float reals[MODEL_ARENA_BYTES / 4];
+    uint64_t fours[MODEL_ARENA_BYTES / 8];
+} arena;
+"""
 
 
 class Port(NamedTuple):
@@ -60,7 +68,7 @@ class Port(NamedTuple):
         return text.c_type(self.tensor.dtype)
 
 
-def source(name: str, parts: Parts, functions: Sequence[tuple[str, str]], ports: Sequence[Port], arena: int) -> str:
+def source(name: str, parts: Parts, functions: Sequence[tuple[str, str]], ports: Sequence[Port]) -> str:
     """`model.c`.
 
     Args:
@@ -68,14 +76,10 @@ def source(name: str, parts: Parts, functions: Sequence[tuple[str, str]], ports:
         parts: constants and kernels.
         functions: of each operator its definition and its call.
         ports: inputs and outputs.
-        arena: its bytes.
     """
     code = "\n".join(definition for definition, _ in functions)
-    parameters = "\n".join(f"    {call}" for _, call in functions)
+    calls = "\n".join(f"    {call}" for _, call in functions)
     pointers = "\n".join(f"{_prototype(port)}\n{{\n    return {port.address};\n}}\n" for port in ports)
-    members = ["int32_t words[MODEL_ARENA_BYTES / 4];", "int8_t bytes[MODEL_ARENA_BYTES];"]
-    if any("arena.reals" in part for part in (code, pointers)):
-        members.append("float reals[MODEL_ARENA_BYTES / 4];")
     return "\n".join(
         [
             f"/* {text.comment(name)}: byte for byte what LiteRT's reference kernels compute. Made by tkit. */",
@@ -83,10 +87,10 @@ def source(name: str, parts: Parts, functions: Sequence[tuple[str, str]], ports:
             _INLINE,
             *(text.kernel(kernel) for kernel in _ORDER if kernel in parts.kernels),
             *parts.definitions,
-            "static union {\n" + "\n".join(f"    {member}" for member in members) + "\n} arena;\n",
+            _ARENA,
             code,
             pointers,
-            f"int model_run(void)\n{{\n{parameters}\n    return 0;\n}}\n",
+            f"int model_run(void)\n{{\n{calls}\n    return 0;\n}}\n",
         ]
     )
 

@@ -1,5 +1,6 @@
 /* Cortex-M4 and later multiply and add two pairs of 16 bits in one instruction. */
-#if defined(__ARM_FEATURE_SIMD32) && defined(__GNUC__) && !defined(__ARM_BIG_ENDIAN)
+#if defined(__ARM_FEATURE_SIMD32) && defined(__ARM_ARCH_PROFILE) && defined(__GNUC__) && !defined(__ARM_BIG_ENDIAN)
+#if __ARM_ARCH_PROFILE == 'M'
 static INLINE uint32_t four_codes(const int8_t *codes)
 {
     uint32_t word;
@@ -40,5 +41,6 @@ static INLINE void spread(const int8_t *codes, int count, uint64_t *fours)
 }
 
 #define PAIRS_OF_16_BITS
+#endif
 #endif
 
