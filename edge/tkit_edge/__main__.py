@@ -1,4 +1,4 @@
-"""The command line: `tkit-edge bench`, `tkit-edge check`, `tkit-edge predict` and `tkit-edge sample`.
+"""The command line: `tkit-edge bench`, `check`, `predict`, `sample` and `archive`.
 
 Exit codes: 0 done; 2 bad input, with one message; 3 a check that failed; 130 interrupted.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import tkit_edge
-from tkit_edge import check, files, predict, sample
+from tkit_edge import archive, check, files, predict, sample
 from tkit_edge.bench import DEFAULT_KERNELS, DEFAULT_SECONDS, bench
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError, InputError, TkitError
@@ -117,6 +117,10 @@ def _sample(options: argparse.Namespace) -> None:
         print(f"{options.out}: {counted(len(made.pixels), 'image')}, seed {options.seed}")
 
 
+def _archive(options: argparse.Namespace) -> None:
+    print(archive.write(options.file))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tkit-edge",
@@ -124,11 +128,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog=__doc__.split("\n\n")[1],
     )
     parser.add_argument("--version", action="version", version=f"tkit-edge {tkit_edge.__version__}")
-    commands = parser.add_subparsers(required=True, metavar="bench|check|predict|sample")
+    commands = parser.add_subparsers(required=True, metavar="bench|check|predict|sample|archive")
     _add_bench(commands)
     _add_check(commands)
     _add_predict(commands)
     _add_sample(commands)
+    _add_archive(commands)
     return parser
 
 
@@ -232,6 +237,17 @@ def _add_sample(commands: Any) -> None:
     made.add_argument("--threads", type=int, default=1, help="how many the kernels may use (default: %(default)s)")
     made.add_argument("--json", action="store_true", help="print JSON")
     made.set_defaults(command=_sample)
+
+
+def _add_archive(commands: Any) -> None:
+    made = commands.add_parser(
+        "archive",
+        help="write tkit-edge as one file",
+        description="Write tkit-edge as one file that any Python 3.9 or newer with numpy and a LiteRT runtime runs.",
+        epilog="Example: tkit-edge archive tkit-edge.pyz; then, on the device: python3 tkit-edge.pyz bench export",
+    )
+    made.add_argument("file", type=Path, metavar="FILE", help="such as tkit-edge.pyz")
+    made.set_defaults(command=_archive)
 
 
 def _names(text: str) -> list[str]:
