@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -95,6 +94,8 @@ def predict(arguments: Sequence[str], model: OpenedModel, top: int | None = None
     found = list(model.input.items(arguments))
     done: list[Prediction] = []
     chunks = [found[start : start + _CHUNK] for start in range(0, len(found), _CHUNK)]
+    from concurrent.futures import ThreadPoolExecutor  # 10 ms, for this alone
+
     with ThreadPoolExecutor(1) as pool:
         ahead = [pool.submit(_read, chunk, model) for chunk in chunks[:1]]
         for number, chunk in enumerate(chunks):
