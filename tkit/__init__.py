@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from tkit.stages.adopt import adopt as adopt
     from tkit.stages.bench import bench as bench
     from tkit.stages.bench_file import bench_file as bench_file
+    from tkit.stages.bench_on import bench_on as bench_on
     from tkit.stages.cache import cache as cache
+    from tkit.stages.check import check as check
     from tkit.stages.compare import compare as compare
     from tkit.stages.compress import compress as compress
     from tkit.stages.data import data as data
@@ -41,8 +43,10 @@ if TYPE_CHECKING:
     from tkit.stages.evaluate import evaluate as evaluate
     from tkit.stages.export import export as export
     from tkit.stages.fit import fit as fit
+    from tkit.stages.hand_over import hand_over as hand_over
     from tkit.stages.inspect import inspect as inspect
     from tkit.stages.predict import predict as predict
+    from tkit.stages.predict_on import predict_on as predict_on
     from tkit.stages.run import run as run
     from tkit.stages.sample import sample as sample
     from tkit.stages.why_int8 import why_int8 as why_int8
@@ -56,7 +60,9 @@ _SOURCES = {
     "adopt": ("tkit.stages.adopt", "adopt"),
     "bench": ("tkit.stages.bench", "bench"),
     "bench_file": ("tkit.stages.bench_file", "bench_file"),
+    "bench_on": ("tkit.stages.bench_on", "bench_on"),
     "cache": ("tkit.stages.cache", "cache"),
+    "check": ("tkit.stages.check", "check"),
     "clusterable": ("tkit.library.clusterable", "clusterable"),
     "compare": ("tkit.stages.compare", "compare"),
     "compress": ("tkit.stages.compress", "compress"),
@@ -65,12 +71,14 @@ _SOURCES = {
     "evaluate": ("tkit.stages.evaluate", "evaluate"),
     "export": ("tkit.stages.export", "export"),
     "fit": ("tkit.stages.fit", "fit"),
+    "hand_over": ("tkit.stages.hand_over", "hand_over"),
     "inspect": ("tkit.stages.inspect", "inspect"),
     "list_recipes": ("tkit.recipes", "names"),
     "load_model": ("tkit.library.load_model", "load_model"),
     "load_recipe": ("tkit.recipe_loading", "load"),
     "narrow": ("tkit.library.narrow", "narrow"),
     "predict": ("tkit.stages.predict", "predict"),
+    "predict_on": ("tkit.stages.predict_on", "predict_on"),
     "prunable": ("tkit.library.prunable", "prunable"),
     "quantize_aware": ("tkit.library.quantize_aware", "quantize_aware"),
     "report_on": ("tkit.library.report_on", "report_on"),
@@ -88,7 +96,9 @@ __all__ = [
     "adopt",
     "bench",
     "bench_file",
+    "bench_on",
     "cache",
+    "check",
     "clusterable",
     "compare",
     "compress",
@@ -97,12 +107,14 @@ __all__ = [
     "evaluate",
     "export",
     "fit",
+    "hand_over",
     "inspect",
     "list_recipes",
     "load_model",
     "load_recipe",
     "narrow",
     "predict",
+    "predict_on",
     "prunable",
     "quantize_aware",
     "report_on",

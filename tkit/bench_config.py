@@ -35,12 +35,18 @@ class Bench(Config):
     """What is measured of each exported file, through the LiteRT runtime."""
 
     seconds: float = Field(1.0, gt=0)
-    """Measuring time of each file at each thread count and kernel set, in seconds."""
+    """Measuring time of each file at each thread count and kernel set, in seconds, at least."""
+    precision: float = Field(0.02, gt=0)
+    """Measures on until each p50 is known within this share of it (95 % interval), or `most_seconds` are over."""
+    most_seconds: float | None = Field(None, gt=0)
+    """Measuring time of each at most; null: three times `seconds`."""
     formats: tuple[Format, ...] = ()
     """Which files; all that were exported where none is named."""
-    threads: tuple[PositiveInt, ...] = ()
-    """Thread counts; 1 and all cores where none is named."""
+    threads: tuple[PositiveInt, ...] | tuple[Literal["sweep"]] = ()
+    """Thread counts, or `sweep`: 1, 2, 4 ... up to all cores; 1 and all cores where none is named."""
     kernels: tuple[Kernels, ...] = ("xnnpack", "builtin")
     """`xnnpack` (the runtime's default), `builtin` (its own optimized kernels), `reference` (its plain ones)."""
+    operators: bool = False
+    """Whether each operator is timed too, by timing prefixes of the file."""
     budget: Budget = Budget()
     """What the file that ships may cost."""

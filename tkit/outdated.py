@@ -8,8 +8,11 @@ from typing import Any
 
 from tkit import files
 
-DERIVED = ("export", "bench", "evaluate", "why-int8")
-"""The stages whose outputs are valid only for exactly the files that they read."""
+MAKING = ("fit", "adopt", "compress")
+"""The stages that make a model; the outputs of the others are valid only for exactly the files that they read."""
+
+COMMANDS = ("export", "bench", "evaluate", "why-int8")
+"""The stages that are commands; the others but `devices` are forms that `tkit export --format` takes."""
 
 
 def outdated(folder: Path, stages: Mapping[str, Any], key: str) -> Iterator[Path]:
@@ -23,7 +26,7 @@ def outdated(folder: Path, stages: Mapping[str, Any], key: str) -> Iterator[Path
         key: the stage's.
     """
     variant, _, stage = key.rpartition("/")
-    if stage not in DERIVED:
+    if stage in MAKING:
         return
     read = f"{variant}/export"
     for name, digest in stages[key]["inputs"].items():
@@ -66,4 +69,7 @@ def remedy(folder: Path, model: str, newest: str | None, key: str) -> str:
     if stage == "compress":
         return f"Make it again: tkit compress {folder} and the steps of {variant}"
     chosen = f" --variant {variant}" if variant != newest else ""
-    return f"Make it again: tkit {stage} {folder}{chosen}"
+    if stage == "devices":
+        return f"Measure again: tkit bench {folder}{chosen} --device DEVICE"
+    command = stage if stage in COMMANDS else f"export --format {stage}"
+    return f"Make it again: tkit {command} {folder}{chosen}"

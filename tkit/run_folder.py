@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
     from tkit_pipelines.splits import Splits
 
-MAKING = ("fit", "adopt", "compress")
-"""The stages that make a variant's model."""
-
 
 class Run(Showable):
     """One run folder. `Run.create` makes a new one, `Run.open` reads one that is there."""
@@ -91,7 +88,7 @@ class Run(Showable):
     @property
     def variants(self) -> list[str]:
         """The variants whose model is made, the newest last."""
-        return [key.rpartition("/")[0] for key in self.manifest["stages"] if key.rpartition("/")[2] in MAKING]
+        return [key.rpartition("/")[0] for key in self.manifest["stages"] if key.rpartition("/")[2] in outdated.MAKING]
 
     @property
     def variant(self) -> str:
@@ -217,7 +214,7 @@ class Run(Showable):
         """The folder of a variant's trained model, its files whole; InputError as from `whole`."""
         variant = variant or self.variant
         self.variant_folder(variant)  # names the variants that there are
-        making = next(stage for stage in MAKING if f"{variant}/{stage}" in self.manifest["stages"])
+        making = next(stage for stage in outdated.MAKING if f"{variant}/{stage}" in self.manifest["stages"])
         return self.whole(making, variant)
 
     def finish(

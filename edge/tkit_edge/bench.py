@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tkit_edge import energy, files, flatbuffer, machine, operators, power, runtime
+from tkit_edge import energy, files, flatbuffer, operators, power, runtime
 from tkit_edge.bundle import Bundle
 from tkit_edge.conditions import Sensors, Watch
 from tkit_edge.configuration import MIN_RUNS, Configuration, File, loaded, measure, started
@@ -72,19 +71,16 @@ def bench(
 
     Example: `bench("export", formats=["int8"], threads=[1]).results[0].p50_ms`
     """
-    machine_before, sensors = machine.describe(), Sensors()  # before this measurement is a load of its own
+    before, sensors = runtime.where(), Sensors()  # before this measurement is a load of its own
     settings = Settings.of(threads, kernels, seconds, most_seconds, precision, operator_times, timeout)
     source = power.meter(None if meter is None else Path(meter), sensors)
-    found = runtime.find()
     subjects, bundle = _files(Path(path), formats)
     judges = _judges(subjects, bundle, None if test is None else Path(test))
     subjects += [_file(Path(other), None) for other in also]
     return Report(
         kind="bench",
         version=VERSION,
-        machine=machine_before,
-        runtime={"name": found.name, "version": found.version},
-        python=platform.python_version(),
+        **before,
         date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         reading=None if bundle is None else _reading(bundle),
         **_measured(subjects, judges, settings, Watch(sensors), source, progress),

@@ -15,6 +15,7 @@ from tkit_edge.bundle import Bundle
 from tkit_edge.inputs import Input
 from tkit_edge.isolated import IsolatedModel
 from tkit_edge.outputs import Outcome
+from tkit_edge.runtime import where
 from tkit_edge.tensors import bound
 
 VERSION = 1
@@ -112,6 +113,7 @@ def document(bundle: Bundle, outcomes: Sequence[Checked], read: Inputs | None) -
     return {
         "kind": "check",
         "version": VERSION,
+        **where(),
         "bundle": str(bundle.folder),
         "ok": not any(item.failed for item in outcomes) and not (read and read.failed),
         "files": [item.as_json() for item in outcomes],

@@ -81,7 +81,7 @@ def scores(report: dict[str, Any]) -> list[str]:
         score = result["score"] or golden
         if score is None:
             continue
-        value, low, high = (measure_text(score, number) for number in (score["value"], *score["interval"]))
+        value, low, high = (score_text(score, number) for number in (score["value"], *score["interval"]))
         interval = "" if None in score["interval"] else f" (95 % {low} to {high})"
         samples = counted(score["samples"], "golden sample" if score is golden else "test example")
         found.append(
@@ -91,8 +91,8 @@ def scores(report: dict[str, Any]) -> list[str]:
     return found
 
 
-def measure_text(score: dict[str, Any], value: float | None) -> str:
-    """A score's value for people."""
+def score_text(score: dict[str, Any], value: float | None) -> str:
+    """A score's value, or an end of its interval."""
     if value is None:
         return "not finite"
     return f"{value:.2%}" if score["share"] else figure(value)

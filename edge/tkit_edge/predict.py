@@ -111,7 +111,7 @@ def predict(arguments: Sequence[str], model: OpenedModel, top: int | None = None
 
 def document(model: str, predictions: Sequence[Prediction]) -> dict[str, Any]:
     """Predictions as JSON values; `model` is what made them."""
-    found = [item.as_json() for item in predictions]
+    found = [{**item.as_json(), "line": item.line()} for item in predictions]
     return {"kind": "predictions", "version": VERSION, "model": model, "predictions": found}
 
 

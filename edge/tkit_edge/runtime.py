@@ -9,13 +9,14 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import os
+import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tkit_edge import files, flatbuffer
+from tkit_edge import files, flatbuffer, machine
 from tkit_edge.errors import InputError
 from tkit_edge.pixels import PIXELS, dequantized, pixel_codes, quantized
 from tkit_edge.tensors import Arrays, TensorSpec, listed
@@ -51,6 +52,16 @@ def find() -> Runtime:
             raise InputError(f"{distribution} is installed, but cannot be loaded here: {error}") from error
         return Runtime(distribution, importlib.metadata.version(distribution), module)
     raise InputError("No LiteRT runtime is installed: pip install ai-edge-litert")
+
+
+def where() -> dict[str, Any]:
+    """The machine, the runtime and Python, as JSON documents have them."""
+    found = find()
+    return {
+        "machine": machine.describe(),
+        "runtime": {"name": found.name, "version": found.version},
+        "python": platform.python_version(),
+    }
 
 
 def load(model: str | os.PathLike[str] | bytes, threads: int = 1, kernels: str = "xnnpack") -> Any:

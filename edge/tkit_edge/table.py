@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tkit_edge.notes import measure_text, remarks, scores, uncertainty
+from tkit_edge.notes import remarks, score_text, scores, uncertainty
 from tkit_edge.report import Report
 from tkit_edge.text import columns, counted, figure, fitted, padded
 
@@ -115,7 +115,7 @@ def _stacked(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _row(result: dict[str, Any], newer: Sequence[str], scored: bool) -> tuple[str, ...]:
     score, rate = result["score"], result["runs_per_second"]
-    last = ["-" if score is None else measure_text(score, score["value"])] if scored else []
+    last = ["-" if score is None else score_text(score, score["value"])] if scored else []
     return (
         result["file"],
         f"{result['bytes'] / 1000:,.1f}",

@@ -78,10 +78,16 @@ class Held(NamedTuple):
     bytes: int
 
 
+def emulated(name: str) -> Path:
+    """The folder of a system that is emulated; the caller makes it."""
+    return cache_dir() / "emulated" / name
+
+
 def held() -> list[Held]:
     """What the cache holds, the largest first; damaged and unfinished entries too, without a source."""
     folders = [folder for folder in (cache_dir() / "decoded").glob("*") if folder.is_dir()]
-    return sorted(map(_held, folders), key=lambda item: -item.bytes)
+    systems = [Held(folder, folder.name, (), 0, bytes_below(folder)) for folder in emulated("").glob("*")]
+    return sorted([*map(_held, folders), *systems], key=lambda item: -item.bytes)
 
 
 def clear() -> int:

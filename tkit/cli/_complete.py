@@ -162,3 +162,24 @@ def steps(context: click.Context, parameter: click.Parameter, incomplete: str) -
     before, comma, _ = rest.rpartition(",")
     fields = [name for name in component_class("tkit.compression.steps", kind).model_fields if name != "kind"]
     return _begun([f"{kind}:{before}{comma}{name}=" for name in fields], incomplete)
+
+
+def devices(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The kinds of devices, and the names in devices.toml."""
+    from tkit.devices import known_devices
+    from tkit_edge.errors import InputError
+    from tkit_pipelines.config import kinds
+
+    try:
+        names = list(known_devices())
+    except InputError:
+        names = []
+    return _begun([*names, *(kind.replace("_", "-") for kind in kinds("tkit.targets"))], incomplete)
+
+
+def forms(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The formats of .tflite files, and what else a model can become."""
+    from tkit_pipelines.config import kinds
+
+    tflite = ["float32", "float16", "dynamic", "int8", "int16x8"]
+    return _begun([*tflite, *(kind.replace("_", "-") for kind in kinds("tkit.handovers"))], incomplete)

@@ -72,6 +72,23 @@ from_variant_option = click.option(
     shell_complete=_complete.variants,
     help="Which of the run's models to start from.",
 )
+
+
+def device_option(*, default: str | None = None, multiple: bool = False) -> Callable[[Callable], Callable]:
+    """--device."""
+    return click.option(
+        "--device",
+        "devices" if multiple else "device",
+        metavar="DEVICE",
+        default=default,
+        multiple=multiple,
+        show_default=default is not None,
+        shell_complete=_complete.devices,
+        help="Where: ssh://[USER@]HOST[:PORT], adb, qemu-arm64, tflm, ethos-u[:CONFIG], or a name in devices.toml."
+        + (" May be given again; all: every one in devices.toml." if multiple else ""),
+    )
+
+
 json_option = click.option(
     "--json",
     "as_json",

@@ -34,5 +34,6 @@ def command(clear: bool, as_json: bool) -> None:
         lines += [f"freed {size_text(found.freed)}"] if clear else []
         for item in found.entries:
             size = "x".join(map(str, item.shape))
-            lines.append(f"{size_text(item.bytes):>10}  {item.images:>9,} examples  {size:<11}  {item.source}")
+            what = f"{item.images:>9,} examples  {size:<11}" if item.images else f"{'':32}"
+            lines.append(f"{size_text(item.bytes):>10}  {what}  {item.source}")
         show(document, "\n".join(lines))

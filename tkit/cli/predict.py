@@ -12,12 +12,13 @@ Examples:
   tkit predict model.keras cat.jpg --pixels 0-1 data.resize=keras-crop
   tkit predict runs/sentences_transformer-1 "Slice the bread" "It rains" --json
   tkit predict runs/sentences_transformer-1 - < sentences.txt
+  tkit predict runs/digits_cnn-1 seven.png --device ssh://pi@raspberrypi.local
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,6 +29,7 @@ from tkit.cli._command import tkit_command
 
 if TYPE_CHECKING:
     from tkit.keras_files.formats import Pixels
+    from tkit_edge.predict import Prediction
 
 
 @tkit_command(__doc__)
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 @_options.variant_option
 @_model.format_option
 @_model.pixels_option
+@_options.device_option()
 @_options.runs_dir_option
 @click.option(
     "--skip-bad", is_flag=True, help="Skip what is damaged: it is named, and the command ends with exit code 0."
@@ -55,6 +58,7 @@ def command(
     variant: str | None,
     format: str | None,
     pixels: Pixels | None,
+    device: str | None,
     runs_dir: Path | None,
     skip_bad: bool,
     as_json: bool,
@@ -65,25 +69,44 @@ def command(
     with _options.results(as_json, "predictions") as show:
         _options.silence_tensorflow()
         items, overrides = _options.split_overrides(items)
-        resize = None
-        for override in overrides:
-            key, _, resize = override.partition("=")
-            if key != "data.resize":
-                raise click.UsageError(f"predict takes only data.resize=RULE, received {override!r}.")
-        found = tkit.predict(
-            subject,
-            items,
-            top=top,
-            variant=variant,
-            format=format,
-            pixels=pixels,
-            runs_dir=runs_dir,
-            resize=resize,
-        )
-        lines = [item.line() for item in found if item.error is None]
-        show(document(str(subject), found), "\n".join(lines))
+        if device is not None:
+            if pixels is not None or overrides:
+                raise click.UsageError("--device goes with an exported bundle, which says how its items are read.")
+            given = tkit.predict_on(device, subject, items, top=top, variant=variant, format=format, runs_dir=runs_dir)
+            found = _predictions(given)
+            show(given, "\n".join(row["line"] for row in given["predictions"] if row["error"] is None))
+        else:
+            found = tkit.predict(
+                subject,
+                items,
+                top=top,
+                variant=variant,
+                format=format,
+                pixels=pixels,
+                runs_dir=runs_dir,
+                resize=_resize(overrides),
+            )
+            lines = [item.line() for item in found if item.error is None]
+            show(document(str(subject), found), "\n".join(lines))
     if not skip_bad:
         raise_failures(found)
     for item in found:
         if item.error is not None:
             console.say(item.error)
+
+
+def _resize(overrides: tuple[str, ...]) -> str | None:
+    """The rule of the one override that predict takes."""
+    resize = None
+    for override in overrides:
+        key, _, resize = override.partition("=")
+        if key != "data.resize":
+            raise click.UsageError(f"predict takes only data.resize=RULE, received {override!r}.")
+    return resize
+
+
+def _predictions(found: dict[str, Any]) -> list[Prediction]:
+    """A device's predictions, without their answers."""
+    from tkit_edge.predict import Prediction
+
+    return [Prediction(str(row[key := next(iter(row))]), None, row["error"], key) for row in found["predictions"]]

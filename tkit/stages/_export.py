@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 
 from tkit import console, files, model_files
 from tkit._quiet import chatter_dropped
-from tkit.arrays import count, predicted
 from tkit.compression.proofs import proofs
-from tkit.contract import Contract
 from tkit.conversion import calibration, finite, held_out, parity, process
 from tkit.conversion.config import FORMATS, Export, Format
 from tkit.conversion.converter import Converter, file_outputs
@@ -21,6 +17,7 @@ from tkit.conversion.explanation import float_operators
 from tkit.conversion.golden import golden_samples
 from tkit.conversion.held_out import drawn
 from tkit.conversion.quantized import converted
+from tkit.conversion.reference import Reference
 from tkit.graph import names, of_size
 from tkit.promises import Kept
 from tkit.recipe import Recipe
@@ -34,29 +31,10 @@ from tkit_edge.child import CrashError
 from tkit_edge.errors import BoundError, InputError
 from tkit_edge.outputs import Output
 from tkit_edge.tensors import Arrays
-from tkit_pipelines.splits import Splits
 
 SPARE = ("float16", "dynamic", "int16x8")
 """Formats that `auto` leaves out where they miss a bound of the gate, of a recurrent model any; a broken promise of
 compression fails in all."""
-AGREEMENT_SAMPLES = 200
-"""Examples that agreement is judged on at least, as far as there are any: on 40 it misses a bound of 95 % by chance."""
-
-
-@dataclass(frozen=True)
-class _Reference:
-    """What files are compared with: examples, what the Keras model gives for them, and targets of the first of them."""
-
-    examples: Arrays
-    outputs: Arrays
-    targets: Arrays
-    contract: Contract
-
-    @property
-    def samples(self) -> str:
-        """What bounds are judged on, for messages."""
-        held_out = count(self.targets) if self.targets else count(self.examples)
-        return f"{held_out} validation {self.contract.input.example}s"
 
 
 def exported(run: Run, recipe: Recipe, variant: str, skip_failed: bool) -> ExportResult:
@@ -70,7 +48,7 @@ def exported(run: Run, recipe: Recipe, variant: str, skip_failed: bool) -> Expor
     contract = run.contract(splits)
     input, output = contract.input, contract.output
     calibrating = calibration.stratified(splits.train, settings.calibration_samples, recipe.seed, input.tensors)
-    reference = _reference(model, splits, settings, recipe.seed, contract)
+    reference = Reference.of(model, splits, settings, recipe.seed, contract)
     _check_score(run, variant, reference)
     made = _Files(settings, kept, reference, skip_failed)
     with Converter(model, calibrating, io=settings.io, outputs=file_outputs(output)) as convert:
@@ -108,7 +86,7 @@ def exported(run: Run, recipe: Recipe, variant: str, skip_failed: bool) -> Expor
 class _Files:
     """The files of an export as they are made: those that passed, and why the others didn't."""
 
-    def __init__(self, settings: Export, kept: Kept, reference: _Reference, skip_failed: bool) -> None:
+    def __init__(self, settings: Export, kept: Kept, reference: Reference, skip_failed: bool) -> None:
         self.settings, self.kept, self.reference, self.skip_failed = settings, kept, reference, skip_failed
         self.models: dict[str, bytes] = {}
         self.figures: dict[str, dict[str, Any]] = {}
@@ -189,21 +167,7 @@ class _Files:
         return found
 
 
-def _reference(model: Any, splits: Splits, settings: Export, seed: int, contract: Contract) -> _Reference:
-    """Validation examples, and training examples where they are few, with what the Keras model gives."""
-    held_out, names = drawn(splits.validation, settings.parity.samples, seed), [s.name for s in contract.input.tensors]
-    missing = min(settings.parity.samples, AGREEMENT_SAMPLES) - len(held_out)
-    examples = held_out.arrays(names)
-    if missing > 0:
-        more = drawn(splits.train, missing, seed)
-        examples = {name: np.concatenate([array, more.columns[name]]) for name, array in examples.items()}
-    outputs = predicted(model, examples, contract.output.tensors, 256)
-    finite.check_outputs(model, examples, outputs)
-    targets = held_out.arrays([spec.name for spec in contract.output.targets])
-    return _Reference(examples, outputs, targets, contract)
-
-
-def _check_score(run: Run, variant: str, reference: _Reference) -> None:
+def _check_score(run: Run, variant: str, reference: Reference) -> None:
     """Raises BoundError where the Keras model is far worse than when it was made; warns of one at chance.
 
     A ruler's score depends on the number of samples: nothing that was recorded says what it should be.
@@ -239,7 +203,7 @@ def _refusal(run: Run, variant: str, message: str, figures: dict[str, Any]) -> B
     return BoundError(message, figures)
 
 
-def _outputs(fmt: str, data: bytes, reference: _Reference) -> Arrays:
+def _outputs(fmt: str, data: bytes, reference: Reference) -> Arrays:
     """What a file gives, run in another process."""
     try:
         return process.outputs(data, reference.examples, reference.contract.input, reference.contract.output)

@@ -12,18 +12,16 @@ from tkit import files
 from tkit.recipe_loading import with_overrides
 from tkit.results.bench import BenchResult
 from tkit.run_folder import Run
-from tkit.stages._common import data_of, stage
+from tkit.stages._common import stage
 from tkit.stages._models import run_of
-from tkit.stages.bench_file import keep, measure
+from tkit.stages._test_examples import test_examples
+from tkit.stages.bench_file import keep
 from tkit.stages.export import export
-from tkit_edge.files import npz_bytes
-from tkit_edge.judge import array_name
+from tkit.targets.local import Local
 from tkit_edge.table import document_table
 
 if TYPE_CHECKING:
     import keras
-
-DRY_RUN_TEST_EXAMPLES = 16
 
 
 @stage()
@@ -57,17 +55,11 @@ def bench(
         export(run, variant=variant)
     folder = run.whole("export", variant)
     recipe = with_overrides(run.recipe, overrides)
-    test, output = data_of(run, recipe).test, run.output
-    limit = DRY_RUN_TEST_EXAMPLES if run.dry_run else None
     report, table = folder / "bench" / "bench.json", folder / "bench" / "bench.txt"
     report.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tkit-bench-") as scratch:
-        arguments: list[str] = []
-        if output.measure is not None:
-            path, specs = Path(scratch) / "test.npz", (*run.input.tensors, *output.targets)
-            path.write_bytes(npz_bytes({array_name(spec.name): test.columns[spec.name][:limit] for spec in specs}))
-            arguments = ["--test", str(path)]
-        metrics = measure(folder / "export", recipe.bench, *arguments)
+        test = test_examples(run, recipe, Path(scratch))
+        metrics = Local().bench(folder / "export", recipe.bench, test)
     files.write_json(report, metrics)
     files.write_bytes(table, f"{document_table(metrics)}\n".encode())
     run.finish(

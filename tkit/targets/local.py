@@ -1,0 +1,66 @@
+"""This machine: tkit-edge in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from tkit import console
+from tkit.targets._machine import ERROR, Machine, Ran
+
+
+class Local(Machine):
+    """This machine, with the runtime that is installed here."""
+
+    kind: Literal["local"] = "local"
+
+    @contextmanager
+    def session(self) -> Iterator[_Here]:
+        """`Machine.session`."""
+        yield _Here()
+
+
+class _Here:
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+    def put(self, path: Path) -> str:
+        return str(path)
+
+    def edge(self, arguments: Sequence[str]) -> Ran:
+        # -P: nothing is imported from the working folder, which may have come with the file.
+        return run([sys.executable, "-P", "-m", "tkit_edge", *arguments])
+
+
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Ran:
+    """Runs a command of tkit-edge, here or by way of a client: its progress is shown as it comes, its error isn't."""
+    said: list[str] = []
+    with subprocess.Popen(
+        list(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        watching = threading.Thread(target=_show, args=(process.stderr, said))
+        watching.start()
+        try:
+            output = process.stdout.read()
+        except BaseException:
+            process.terminate()
+            raise
+        finally:
+            watching.join()
+    return Ran(process.returncode, output, "".join(said))
+
+
+def _show(stream: IO[str], said: list[str]) -> None:
+    """Shows lines, and keeps those from tkit-edge's error on."""
+    for line in stream:
+        if said or line.startswith(ERROR):
+            said.append(line)
+        else:
+            console.progress(line.rstrip())
