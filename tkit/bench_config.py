@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
 from tkit.conversion.config import Format
 from tkit_pipelines.config import Config
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
+SWEEP = "sweep"
+
+
+def _thread_counts(threads: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    if threads != (SWEEP,) and not all(isinstance(count, int) and count > 0 for count in threads):
+        raise ValueError(f"expected numbers from 1 on, or {SWEEP} alone")
+    return threads
 
 
 class Budget(Config):
@@ -42,7 +49,7 @@ class Bench(Config):
     """Measuring time of each at most; null: three times `seconds`."""
     formats: tuple[Format, ...] = ()
     """Which files; all that were exported where none is named."""
-    threads: tuple[PositiveInt, ...] | tuple[Literal["sweep"]] = ()
+    threads: Annotated[tuple[int | str, ...], AfterValidator(_thread_counts)] = ()
     """Thread counts, or `sweep`: 1, 2, 4 ... up to all cores; 1 and all cores where none is named."""
     kernels: tuple[Kernels, ...] = ("xnnpack", "builtin")
     """`xnnpack` (the runtime's default), `builtin` (its own optimized kernels), `reference` (its plain ones)."""

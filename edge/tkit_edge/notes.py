@@ -23,9 +23,7 @@ def remarks(report: dict[str, Any]) -> list[str]:
         found.append(_imprecise(report))
     found += _best_threads(report["results"])
     if start := report.get("start"):
-        found.append(
-            f"a process starts in {start['p50_ms']:,.0f} ms (Python, numpy and the runtime), then loads the file"
-        )
+        found.append(f"a process starts in {start['p50_ms']:,.0f} ms: Python, numpy and the runtime")
     if power := report.get("power"):
         idle = "not known" if power["idle_watts"] is None else f"{figure(power['idle_watts'])} W"
         found.append(f"mJ: of one inference, by {power['name']}, less what the machine takes idle ({idle})")

@@ -65,9 +65,8 @@ def operator_table(times: dict[str, Any], width: int | None = None) -> list[str]
     for item in times["operators"]:
         low, high = (figure(1e3 * end) for end in item["interval_ms"])
         time = figure(1e3 * item["time_ms"])
-        rows.append(
-            (str(item["number"]), item["name"], time, f"{low} to {high}", f"{item['share']:.1%}", item["output"])
-        )
+        output = item["output"].partition(";")[0]  # the converter lists all that it fused
+        rows.append((str(item["number"]), item["name"], time, f"{low} to {high}", f"{item['share']:.1%}", output))
     return [fitted(title, width), *aligned(rows, left=(1, 5), width=width, spare=(5, 3))]
 
 
