@@ -13,11 +13,10 @@ from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.inputs import Input
 from tkit_edge.isolated import IsolatedModel
-from tkit_edge.outputs import Answer, Output
+from tkit_edge.outputs import DEFAULT_TOP, Answer, Output
 from tkit_edge.outputs.classes import Classes
 from tkit_edge.tensors import Arrays, bound
 
-DEFAULT_TOP = 5
 VERSION = 1
 """Of the JSON document."""
 _CHUNK = 32  # examples read before they are run

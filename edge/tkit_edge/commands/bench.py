@@ -1,4 +1,4 @@
-"""`tkit-edge bench`."""
+"""`tkit-edge bench`: measure latency, memory, energy and score."""
 
 from __future__ import annotations
 
@@ -6,40 +6,35 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from tkit_edge.errors import InputError
 from tkit_edge.runtime import KERNELS
 from tkit_edge.settings import DEFAULT_KERNELS, DEFAULT_PRECISION, DEFAULT_SECONDS, MOST, SWEEP
 
 
-def add(commands: Any) -> None:
-    """Adds the command's parser."""
-    made = commands.add_parser(
-        "bench",
-        help="measure latency, memory, energy and score",
-        description="Measure speed, memory, energy and score of a bundle's files or of one .tflite file.",
-        epilog="Example: tkit-edge bench export --formats int8,float32 --threads 1,4 --output bench.json",
-    )
-    made.add_argument("path", type=Path, metavar="PATH", help="a bundle's folder or a .tflite file")
-    made.add_argument(
+def add(parser: argparse.ArgumentParser) -> None:
+    """Describes the command's options."""
+    parser.description = "Measure speed, memory, energy and score of a bundle's files or of one .tflite file."
+    parser.epilog = "Example: tkit-edge bench export --formats int8,float32 --threads 1,4 --output bench.json"
+    parser.add_argument("path", type=Path, metavar="PATH", help="a bundle's folder or a .tflite file")
+    parser.add_argument(
         "--threads",
         type=_threads,
         help=f"thread counts, such as 1,2, or {SWEEP}: 1, 2, 4 ... up to all cores (default: 1 and all cores)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--kernels",
         type=_names,
         default=DEFAULT_KERNELS,
         help=f"of {', '.join(KERNELS)} (default: {','.join(DEFAULT_KERNELS)})",
     )
-    made.add_argument("--formats", type=_names, help="files of the bundle, such as int8,float32 (default: all)")
-    _add_time(made)
-    made.add_argument("--operators", action="store_true", help="time each operator too")
-    made.add_argument(
+    parser.add_argument("--formats", type=_names, help="files of the bundle, such as int8,float32 (default: all)")
+    _add_time(parser)
+    parser.add_argument("--operators", action="store_true", help="time each operator too")
+    parser.add_argument(
         "--test", type=Path, metavar="FILE", help="an .npz file with images (or tokens ...) and labels, for the score"
     )
-    made.add_argument(
+    parser.add_argument(
         "--also",
         type=Path,
         metavar="FILE",
@@ -47,31 +42,30 @@ def add(commands: Any) -> None:
         default=[],
         help="another .tflite file, measured in the same rounds; may be given again",
     )
-    made.add_argument(
+    parser.add_argument(
         "--meter",
         type=Path,
         metavar="FILE",
         help="a power meter's CSV file: time,watts or time,volts,amps (default: the board's own sensors)",
     )
-    made.add_argument("--json", action="store_true", help="print JSON instead of the table")
-    made.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to a file too")
-    made.set_defaults(command=run)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the JSON to a file too")
 
 
-def _add_time(made: argparse.ArgumentParser) -> None:
-    made.add_argument(
+def _add_time(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--seconds",
         type=float,
         default=DEFAULT_SECONDS,
         help="measuring time of each configuration, at least (default: %(default)s)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--precision",
         type=float,
         default=DEFAULT_PRECISION,
         help="measure on until each p50 is known within this share of it (default: %(default)s)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--most-seconds",
         type=float,
         help=f"measuring time of each configuration, at most (default: {MOST:g} times --seconds)",

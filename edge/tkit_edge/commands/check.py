@@ -1,29 +1,25 @@
-"""`tkit-edge check`."""
+"""`tkit-edge check`: does this device compute what the exporting machine did."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 from tkit_edge.outputs import SHARE_TOLERANCE, STEP_TOLERANCE
 
 
-def add(commands: Any) -> None:
-    """Adds the command's parser."""
-    made = commands.add_parser(
-        "check",
-        help="does this device compute what the exporting machine did",
-        description="Run a bundle's golden samples through each of its files and compare with the expected "
+def add(parser: argparse.ArgumentParser) -> None:
+    """Describes the command's options."""
+    parser.description = (
+        "Run a bundle's golden samples through each of its files and compare with the expected "
         "outputs. Another top-1 class fails where the expected one led by more than "
         f"{STEP_TOLERANCE} steps of a quantized output, or "
-        f"{SHARE_TOLERANCE:.0%} of a float one's largest logit; another value where it differs by more than that.",
-        epilog="Example: tkit-edge check export",
+        f"{SHARE_TOLERANCE:.0%} of a float one's largest logit; another value where it differs by more than that."
     )
-    made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
-    made.add_argument("--json", action="store_true", help="print JSON")
-    made.set_defaults(command=run)
+    parser.epilog = "Example: tkit-edge check export"
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> None:

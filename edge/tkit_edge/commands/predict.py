@@ -1,4 +1,4 @@
-"""`tkit-edge predict`."""
+"""`tkit-edge predict`: predict for images, texts or arrays."""
 
 from __future__ import annotations
 
@@ -6,28 +6,26 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
-from tkit_edge.predict import DEFAULT_TOP
+from tkit_edge.outputs import DEFAULT_TOP
 
 
-def add(commands: Any) -> None:
-    """Adds the command's parser."""
-    made = commands.add_parser(
-        "predict",
-        help="predict for images, texts or arrays",
-        description="Run a bundle's model on what it takes: image files; texts, as they are, in .txt files or a line "
+def add(parser: argparse.ArgumentParser) -> None:
+    """Describes the command's options."""
+    parser.description = (
+        "Run a bundle's model on what it takes: image files; texts, as they are, in .txt files or a line "
         "each on standard input (-); or .npz files with an array for each tensor of one example. Those that cannot be "
-        "read are named; the others are predicted all the same, and the exit code is 2.",
-        epilog='Examples: tkit-edge predict export cat.jpg ./more-images --top 3; tkit-edge predict export "so funny"',
+        "read are named; the others are predicted all the same, and the exit code is 2."
     )
-    made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
-    made.add_argument("items", nargs="+", metavar="ITEM", help="files, folders of them, or texts")
-    made.add_argument("--format", help="the bundle's file (default: int8 where there is one, else the first)")
-    made.add_argument("--top", type=int, help=f"classes shown of each (default: {DEFAULT_TOP})")
-    made.add_argument("--threads", type=int, default=1, help="how many the kernels may use (default: %(default)s)")
-    made.add_argument("--json", action="store_true", help="print JSON")
-    made.set_defaults(command=run)
+    parser.epilog = (
+        'Examples: tkit-edge predict export cat.jpg ./more-images --top 3; tkit-edge predict export "so funny"'
+    )
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
+    parser.add_argument("items", nargs="+", metavar="ITEM", help="files, folders of them, or texts")
+    parser.add_argument("--format", help="the bundle's file (default: int8 where there is one, else the first)")
+    parser.add_argument("--top", type=int, help=f"classes shown of each (default: {DEFAULT_TOP})")
+    parser.add_argument("--threads", type=int, default=1, help="how many the kernels may use (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> None:

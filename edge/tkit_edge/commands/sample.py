@@ -1,4 +1,4 @@
-"""`tkit-edge sample`."""
+"""`tkit-edge sample`: make images with a generator."""
 
 from __future__ import annotations
 
@@ -6,41 +6,37 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from tkit_edge.sample import DEFAULT_COUNT, STEPS
 
 
-def add(commands: Any) -> None:
-    """Adds the command's parser."""
-    made = commands.add_parser(
-        "sample",
-        help="make images with a generator",
-        description="Draw noise, run a generator's bundle on it, and write a grid of the images as a PNG file. A seed "
-        "gives the same noise on every machine.",
-        epilog="Examples: tkit-edge sample export --seed 7 --out grid.png; tkit-edge sample export --interpolate",
+def add(parser: argparse.ArgumentParser) -> None:
+    """Describes the command's options."""
+    parser.description = (
+        "Draw noise, run a generator's bundle on it, and write a grid of the images as a PNG file. A seed "
+        "gives the same noise on every machine."
     )
-    made.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
-    made.add_argument("--num", type=int, default=DEFAULT_COUNT, help="how many images (default: %(default)s)")
-    made.add_argument("--seed", type=int, default=0, help="of the noise (default: %(default)s)")
-    made.add_argument(
+    parser.epilog = "Examples: tkit-edge sample export --seed 7 --out grid.png; tkit-edge sample export --interpolate"
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle's folder")
+    parser.add_argument("--num", type=int, default=DEFAULT_COUNT, help="how many images (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the noise (default: %(default)s)")
+    parser.add_argument(
         "--out", type=Path, default=Path("grid.png"), metavar="FILE", help="the grid (default: %(default)s)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--separate", type=Path, metavar="DIR", help="write each image as a file of its own too: DIR/0000.png ..."
     )
-    made.add_argument(
+    parser.add_argument(
         "--class", dest="label", metavar="NAME", help="the class of all images (default: all classes by turns)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--interpolate",
         action="store_true",
         help=f"rows of {STEPS} images on the way from one latent vector to another",
     )
-    made.add_argument("--format", help="the bundle's file (default: int8 where there is one, else the first)")
-    made.add_argument("--threads", type=int, default=1, help="how many the kernels may use (default: %(default)s)")
-    made.add_argument("--json", action="store_true", help="print JSON")
-    made.set_defaults(command=run)
+    parser.add_argument("--format", help="the bundle's file (default: int8 where there is one, else the first)")
+    parser.add_argument("--threads", type=int, default=1, help="how many the kernels may use (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> None:
