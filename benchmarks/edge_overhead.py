@@ -169,8 +169,8 @@ def report(measured: dict[str, list[dict[str, Any]]]) -> None:
     lines += [f"| {name} | {row['milliseconds']:.0f} | {row['mebibytes']:.1f} |" for name, row in parts.items()]
     body = "\n".join(
         [
-            "The same file, one thread, XNNPACK; at most 1.02 is wanted. Imports on top of NumPy and LiteRT, in processor",
-            "time and resident memory; at most 50 ms and 10 MiB are wanted.",
+            "The same file, one thread, XNNPACK; at most 1.02 is wanted. Imports on top of NumPy and LiteRT, in",
+            "processor time and resident memory; at most 50 ms and 10 MiB are wanted.",
             "",
             *lines,
         ]

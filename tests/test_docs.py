@@ -26,6 +26,8 @@ PAGES = [
     *sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in ("log.md", "benchmarks.md")),
 ]
 RUNS = ("digits_cnn-1", "cifar10_cnn-1", "cifar10_resnet8-1")
+ELSEWHERE = re.compile(r"ssh://|adb\b|qemu-arm64")
+"""Devices that this machine stands in for; they have tests of their own."""
 TEXT_RUN = "sst2_transformer-1"
 
 
@@ -126,9 +128,10 @@ def arrays():
 
 
 def runnable(command):
-    """The command in a short form: dry runs where it trains, runs and data that are there."""
+    """The command in a short form: dry runs where it trains, runs, data and a device that are there."""
     words = shlex.split(command)
     words = ["runs/digits_cnn-1" if word == "RUN" else word for word in words]
+    words = ["local" if ELSEWHERE.match(word) else word for word in words]
     trains = words[1] in ("fit", "run") and "--resume" not in words
     return [*words, *(["--dry-run"] if trains else [])]
 

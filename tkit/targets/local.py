@@ -38,14 +38,23 @@ class _Here:
         return run([sys.executable, "-P", "-m", "tkit_edge", *arguments])
 
 
-def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Ran:
-    """Runs a command of tkit-edge, here or by way of a client: its progress is shown as it comes, its error isn't."""
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None, *, quiet: bool = False) -> Ran:
+    """Runs a command of tkit-edge, here or by way of a client.
+
+    Args:
+        command: the program and its arguments.
+        environment: of the process; this one's by default.
+        quiet: don't show its progress.
+
+    Returns:
+        How it ended; its progress was shown as it came, its error wasn't.
+    """
     said: list[str] = []
     with subprocess.Popen(
         list(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         assert process.stdout is not None and process.stderr is not None
-        watching = threading.Thread(target=_show, args=(process.stderr, said))
+        watching = threading.Thread(target=_show, args=(process.stderr, said, quiet))
         watching.start()
         try:
             output = process.stdout.read()
@@ -57,10 +66,10 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
     return Ran(process.returncode, output, "".join(said))
 
 
-def _show(stream: IO[str], said: list[str]) -> None:
+def _show(stream: IO[str], said: list[str], quiet: bool) -> None:
     """Shows lines, and keeps those from tkit-edge's error on."""
     for line in stream:
         if said or line.startswith(ERROR):
             said.append(line)
-        else:
+        elif not quiet:
             console.progress(line.rstrip())

@@ -109,7 +109,8 @@ class _Emulated:
     def edge(self, arguments: Sequence[str]) -> Ran:
         paths = [str(self._site), str(Path(tkit_edge.__file__).parents[1])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-        return run([self._wrapper, "-P", "-c", START.format(wrapper=self._wrapper), *arguments], environment)
+        command = [self._wrapper, "-P", "-c", START.format(wrapper=self._wrapper), *arguments]
+        return run(command, environment, quiet=True)  # its progress is latencies
 
 
 def _check_tools() -> None:

@@ -32,6 +32,7 @@ def run(options: argparse.Namespace) -> None:
     """Predicts, and prints a line for each item or the JSON document."""
     from tkit_edge import predict
     from tkit_edge.bundle import Bundle
+    from tkit_edge.runtime import where
 
     bundle = Bundle.read(options.bundle)
     fmt = options.format or bundle.default_format
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
     with predict.opened(bundle, fmt, options.threads) as model:
         found = predict.predict(options.items, model, options.top)
     if options.json:
-        print(json.dumps(predict.document(str(bundle.path(fmt)), found), indent=2))
+        print(json.dumps({**predict.document(str(bundle.path(fmt)), found), **where()}, indent=2))
     else:
         for item in found:
             if item.error is None:

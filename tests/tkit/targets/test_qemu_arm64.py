@@ -1,0 +1,51 @@
+"""The files of the demo, and other models' int8 files, on an emulated ARM64: equal to the same kernels on x86."""
+
+import json
+import shutil
+
+import pytest
+
+import tkit
+from tkit.targets import qemu_arm64
+from tkit_edge.errors import InputError
+
+MISSING = [package for tool, package in qemu_arm64.TOOLS.items() if shutil.which(tool) is None]
+needs_qemu = pytest.mark.skipif(bool(MISSING), reason=f"needs Debian's {', '.join(MISSING)}")
+
+
+@needs_qemu
+@pytest.mark.slow
+def test_every_file_of_the_demo_computes_on_arm64_what_it_does_on_x86(demo):
+    for variant in demo.variants:
+        found = tkit.check(demo, device="qemu-arm64", variant=variant)
+        assert found["ok"] and found["machine"]["arch"] == "aarch64", found
+        assert {row["format"] for row in found["files"]} == {"float32", "float16", "dynamic", "int8", "int16x8"}
+        assert [row["max_difference"] for row in found["files"] if row["format"] == "int8"] == [0]
+
+
+@needs_qemu
+@pytest.mark.slow
+def test_emulation_gives_a_score_and_no_latency(demo, tkit_command, capsys):
+    run = str(demo.folder)
+    assert (
+        tkit_command(["bench", run, "--variant", "float", "--formats", "int8", "--device", "qemu-arm64", "--json"]) == 0
+    )
+    document = json.loads(capsys.readouterr().out)["devices"]["qemu-arm64"]
+    assert {row["p50_ms"] for row in document["results"]} == {None}
+    assert {row["peak_memory"] for row in document["results"]} == {None}
+    assert document["results"][0]["score"]["samples"] == 16
+    assert "emulated" in document["cannot"][0] and document["device"]["emulator"].startswith("QEMU")
+    here = tkit.bench_on(demo, ["local"], variant="float", overrides=["bench.formats=int8", "bench.seconds=0.01"])
+    assert document["results"][0]["score"]["value"] == here.records()[0]["score"]
+
+
+@needs_qemu
+def test_an_unknown_processor_is_one_message(demo):
+    with pytest.raises(InputError, match="no processor 'pentium'"):
+        tkit.check(demo, device="qemu-arm64:pentium", variant="float")
+
+
+def test_without_the_emulator_the_packages_are_named(demo, monkeypatch):
+    monkeypatch.setattr(qemu_arm64.shutil, "which", lambda tool: None)
+    with pytest.raises(InputError, match="sudo apt-get install qemu-user-static"):
+        tkit.check(demo, device="qemu-arm64", variant="float")
