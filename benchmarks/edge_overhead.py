@@ -31,6 +31,7 @@ FILES = {
     "ResNet-8, int8": "resnet8-int8.tflite",
     "ResNet-8, float32": "resnet8-float32.tflite",
 }
+PACKAGES = ("tkit-edge", "ai-edge-litert", "numpy")
 PAIRS, ROUNDS, SECONDS, IMPORTS = 9, 15, 0.2, 15
 BARE = """
 import sys, time
@@ -140,12 +141,12 @@ def main() -> None:
     if not all((FOLDER / file).is_file() for file in FILES.values()):
         prepare(FOLDER)
     for name, file in FILES.items():
-        for _ in range(sum(row["run"] == name for row in read(path)), PAIRS):
-            append(path, {"run": name, **pair(FOLDER / file)})
+        for _ in range(sum(row["run"] == name for row in read(path, packages=PACKAGES)), PAIRS):
+            append(path, {"run": name, **pair(FOLDER / file)}, PACKAGES)
     for name, modules in PARTS.items():
-        if all(row["run"] != name for row in read(path)):
-            append(path, {"run": name, **imported(modules)})
-    rows = read(path)
+        if all(row["run"] != name for row in read(path, packages=PACKAGES)):
+            append(path, {"run": name, **imported(modules)}, PACKAGES)
+    rows = read(path, packages=PACKAGES)
     report({name: [row for row in rows if row["run"] == name] for name in (*FILES, *PARTS)})
 
 
