@@ -152,11 +152,15 @@ def _operators(
     """Of each file and set of kernels, on the fewest threads."""
     fewest: dict[tuple[Path, str], Configuration] = {}
     for item in sorted(configurations, key=lambda item: item.threads):
-        fewest.setdefault((item.file.path, item.kernels), item)
+        if item.file.graph.operators:
+            fewest.setdefault((item.file.path, item.kernels), item)
     for item in (item for item in configurations if item in fewest.values()):
         progress(f"{item.describe()}: {counted(len(item.file.graph.operators), 'operator')}, one after the other")
         file = item.file
-        yield operators.timed(file.path, file.graph, file.format, item.threads, item.kernels, timeout)
+        try:
+            yield operators.timed(file.path, file.graph, file.format, item.threads, item.kernels, timeout)
+        except InputError as error:  # a part of a file may need what the whole doesn't; all else is measured
+            progress(f"{item.describe()}: no times of operators: {error}")
 
 
 def _reading(bundle: Bundle) -> Reading | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 
@@ -74,7 +73,7 @@ def latency(rounds: Sequence[np.ndarray], precision: float) -> Latency:
 def precise(medians: Sequence[float], precision: float) -> bool:
     """Whether the ends of the rounds' medians' interval differ from its median by at most `precision`, a share."""
     low, high = median_interval(medians)
-    middle = median(medians)
+    middle = float(np.median(medians))
     return max(high - middle, middle - low) <= precision * middle
 
 

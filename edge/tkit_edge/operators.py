@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+
+import numpy as np
 
 from tkit_edge import prefixes
 from tkit_edge.graph import Graph
@@ -69,27 +70,27 @@ def timed(path: Path, graph: Graph, fmt: str | None, threads: int, kernels: str,
     Raises:
         InputError: the file can't be run, or can't be cut.
     """
-    found: list[tuple[int, int, list[float]]] = []
-    wholes: list[float] = []
+    found: list[tuple[int, int, np.ndarray]] = []  # each from which operator to which, and the differences in ms
+    wholes = np.empty(0)
     with Worker(path, threads, kernels, timeout) as worker:
         last = 0
         for end in prefixes.ends(graph):
             before, upto = worker.ask("prefixes", before=last, end=end, turns=TURNS, seconds=SECONDS)
-            found.append((last, end, [(own - other) / 1e6 for own, other in zip(upto, before)]))
-            wholes, last = list(upto), end
-    total = sum(median(differences) for _, _, differences in found)
+            found.append((last, end, (np.array(upto) - np.array(before)) / 1e6))
+            wholes, last = np.array(upto) / 1e6, end
+    medians = [float(np.median(differences)) for _, _, differences in found]
     operators = [
         OperatorTime(
             number=end - 1,
             name=" + ".join(operator.name for operator in graph.operators[start:end]),
             output=_output(graph, end - 1),
-            time_ms=median(differences),
-            interval_ms=median_interval(differences),
-            share=median(differences) / total,
+            time_ms=middle,
+            interval_ms=median_interval(differences.tolist()),
+            share=middle / max(sum(medians), 1e-9),
         )
-        for start, end, differences in found
+        for (start, end, differences), middle in zip(found, medians)
     ]
-    return OperatorTimes(path.name, fmt, threads, kernels, "prefixes", median(wholes) / 1e6, tuple(operators))
+    return OperatorTimes(path.name, fmt, threads, kernels, "prefixes", float(np.median(wholes)), tuple(operators))
 
 
 def _output(graph: Graph, number: int) -> str:

@@ -106,10 +106,10 @@ def _are_counts(value: Any) -> bool:
 
 
 def _are_times(value: Any) -> bool:
-    """Whether it is two lists of as many times."""
+    """Whether it is two lists of as many times, at least one."""
     if not isinstance(value, list) or len(value) != 2 or not all(isinstance(part, list) for part in value):
         return False
-    return len(value[0]) == len(value[1]) and all(_is_number(item) and item >= 0 for part in value for item in part)
+    return len(value[0]) == len(value[1]) > 0 and all(_is_number(item) and item >= 0 for part in value for item in part)
 
 
 def _is_load(value: Any) -> bool:
