@@ -17,6 +17,7 @@ from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.graph import macs, parameters
 from tkit_edge.report import VERSION
+from tkit_edge.settings import thread_counts
 
 PAGE = "docs/android.md"
 _PROPERTIES = {
@@ -119,7 +120,7 @@ def _measured(
         if kernels == "reference":
             console.say("benchmark_model has no reference kernels: not measured.")
             continue
-        for threads in settings.threads or sorted({1, cores}):
+        for threads in thread_counts(settings.threads or None, cores):
             options = benchmark_model.arguments(there, threads, kernels, settings.seconds)
             timing = benchmark_model.parsed(device.run([*program, *options]))
             if (threads, timing.kernels) in seen:
