@@ -64,6 +64,16 @@ def read(data: bytes, name: str = "the data") -> Graph:
     return graph
 
 
+def main_graph_places(data: bytes, name: str) -> tuple[int, int]:
+    """Where the main graph's list of operators begins, and its reference to its outputs is; raises like `read`."""
+    file, model = _open(data, name)
+    main = next(model.tables(2), None)
+    outputs = None if main is None else main.field(2)
+    if main is None or outputs is None:
+        raise file.damaged("it holds no graph with outputs")
+    return main.vector(3, 4)[0] - 4, outputs
+
+
 def _signature_names(model: _Table) -> dict[int, str]:
     """What the main graph's signature calls its tensors, by their numbers; of several signatures the first counts."""
     for signature in model.tables(7):
@@ -239,7 +249,8 @@ class _Table:
         self.vtable = position - file.number("i", position)
         self.vtable_size = file.number("H", self.vtable)
 
-    def _field(self, index: int) -> int | None:
+    def field(self, index: int) -> int | None:
+        """Where a field's own bytes lie."""
         slot = 4 + 2 * index
         if slot + 2 > self.vtable_size:
             return None
@@ -247,11 +258,11 @@ class _Table:
         return self.position + offset if offset else None
 
     def _follow(self, index: int) -> int | None:
-        field = self._field(index)
+        field = self.field(index)
         return None if field is None else field + self.file.number("I", field)
 
     def number(self, index: int, kind: str, default: Any) -> Any:
-        field = self._field(index)
+        field = self.field(index)
         return default if field is None else self.file.number(kind, field)
 
     def table(self, index: int) -> _Table | None:
