@@ -7,7 +7,6 @@ for byte only under the same runtime, version and kernels.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -24,15 +23,22 @@ from tkit_edge.tensors import Arrays, TensorSpec, listed
 # Kernel set -> the runtime's op resolver. XNNPACK is the default delegate, with the
 # builtin kernels for what it lacks.
 KERNELS = {"xnnpack": "AUTO", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
+_OUTDATED = "old TFLite binary"  # in the message about an operator, or a version of one, that the runtime lacks
 _PACKAGES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
 
 
 class Runtime(NamedTuple):
-    """The installed runtime: its distribution's name and version, and its `interpreter` module."""
+    """The installed runtime: its distribution's name, and its `interpreter` module."""
 
     name: str
-    version: str
     module: Any
+
+    @property
+    def version(self) -> str:
+        """The distribution's."""
+        import importlib.metadata  # 20 ms and 2 MiB on a laptop, which a process that runs a model does without
+
+        return importlib.metadata.version(self.name)
 
 
 def find() -> Runtime:
@@ -50,7 +56,7 @@ def find() -> Runtime:
             raise InputError(f"{distribution} is installed, but lacks the module {error.name}.") from error
         except ImportError as error:
             raise InputError(f"{distribution} is installed, but cannot be loaded here: {error}") from error
-        return Runtime(distribution, importlib.metadata.version(distribution), module)
+        return Runtime(distribution, module)
     raise InputError("No LiteRT runtime is installed: pip install ai-edge-litert")
 
 
@@ -118,6 +124,9 @@ def interpreter(model: str | os.PathLike[str] | bytes, threads: int, kernels: st
     except (ValueError, RuntimeError) as error:
         name = "The model" if isinstance(model, bytes) else str(model)
         reason = str(error) or "it gives no reason; the file may want more memory than there is"
+        if _OUTDATED in reason:
+            used = find()
+            reason = f"{used.name} {used.version} is older than the file: pip install -U ai-edge-litert. {reason}"
         raise InputError(f"{name} cannot be run by this runtime: {reason}") from error
     return made
 

@@ -119,7 +119,7 @@ class Ledger:
             times: list[list[float]] = [[] for _ in workers]
             for _ in range(ROUNDS):
                 for worker, found in zip(workers, times, strict=True):
-                    found.append(median(worker.ask("run", seconds=SECONDS, runs=20)) / 1e6)
+                    found.append(median(worker.run(seconds=SECONDS, runs=20)) / 1e6)
         for row, found in zip(self.rows, times, strict=True):
             row["p50_ms"] = median(found)
             row["speedup"] = median(first / own for first, own in zip(times[0], found, strict=True))

@@ -9,7 +9,7 @@ from tkit.device_figures import FIGURES, Figure
 from tkit.results.check import cannot, ran_by
 from tkit.results.display import Display
 from tkit.results.result import Result
-from tkit_edge.table import score_text
+from tkit_edge.notes import score_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
