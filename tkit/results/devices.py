@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tkit.results.check import cannot, ran_by
 from tkit.results.display import Display
 from tkit.results.result import Result
+from tkit_edge.machine import busy
 from tkit_edge.table import score_text
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class DevicesResult(Result):
         notes = [f"{name}: {error}" for name, error in self.failures.items()]
         for name, document in self["devices"].items():
             if "error" not in document:
-                notes += [f"{name}: {line}" for line in (f"ran by {ran_by(document)}", *cannot(document))]
+                lines = (f"ran by {ran_by(document)}", *_disturbed(document), *cannot(document))
+                notes += [f"{name}: {line}" for line in lines]
         return Display(
             title=f"{self['run']}: {self['variant']}" if "run" in self else self["file"],
             header=["device", "file", "size KB", *(_COLUMNS[key][0] for key in shown)],
@@ -84,6 +86,13 @@ class DevicesResult(Result):
                 files.setdefault(row["file"], []).append(row)
             for rows in files.values():
                 yield name, min(rows, key=lambda row: _latency(row) or 0.0)
+
+
+def _disturbed(document: dict[str, Any]) -> list[str]:
+    """What else ran on a machine whose latencies were measured."""
+    timed = any(row.get("p50_ms") is not None for row in document["results"])
+    warning = busy(document["machine"]) if timed and "machine" in document else None
+    return [] if warning is None else [warning]
 
 
 def _latency(row: dict[str, Any]) -> float | None:
