@@ -26,7 +26,7 @@ PAGES = [
     *sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in ("log.md", "benchmarks.md")),
 ]
 RUNS = ("digits_cnn-1", "cifar10_cnn-1", "cifar10_resnet8-1")
-ELSEWHERE = re.compile(r"ssh://|adb\b|qemu-arm64")
+ELSEWHERE = re.compile(r"ssh://|adb\b|qemu-arm64|cortex-m4")
 """Devices that this machine stands in for; they have tests of their own."""
 TEXT_RUN = "sst2_transformer-1"
 

@@ -44,7 +44,7 @@ def read(data: bytes, name: str = "the data") -> Graph:
     Example: `read(Path("model.tflite").read_bytes()).operators[0].name`
     """
     file, model = _open(data, name)
-    codes = [_operator_name(code) for code in model.tables(1)]
+    codes = _operator_versions(model)
     subgraphs = model.tables(2)
     main = next(subgraphs, None)
     if main is None:
@@ -56,11 +56,22 @@ def read(data: bytes, name: str = "the data") -> Graph:
         code = table.number(0, "I", 0)
         if code >= len(codes):
             raise file.damaged(f"an operator has code {code} of {len(codes)}")
-        options = _options(file, table, codes[code])
-        operators.append(Operator(codes[code], table.numbers(1), table.numbers(2), options))
+        name_of, version = codes[code]
+        options = _options(file, table, name_of)
+        operators.append(Operator(name_of, table.numbers(1), table.numbers(2), options, version))
     graph = Graph(tensors, tuple(operators), main.numbers(1), main.numbers(2), _signature_names(model))
     _check_references(file, graph)
     return graph
+
+
+def main_graph_places(data: bytes, name: str) -> tuple[int, int]:
+    """Where the main graph's list of operators begins, and its reference to its outputs is; raises like `read`."""
+    file, model = _open(data, name)
+    main = next(model.tables(2), None)
+    outputs = None if main is None else main.field(2)
+    if main is None or outputs is None:
+        raise file.damaged("it holds no graph with outputs")
+    return main.vector(3, 4)[0] - 4, outputs
 
 
 def _signature_names(model: _Table) -> dict[int, str]:
@@ -83,6 +94,8 @@ class Storage(NamedTuple):
     """Each buffer's bytes, by its number."""
     metadata: tuple[tuple[str, int], ...]
     """Names of metadata, and the buffers that hold them."""
+    operators: tuple[tuple[str, int], ...]
+    """The operators of all graphs, each with the version that a runtime has to have."""
 
 
 def storage(data: bytes, name: str = "the data") -> Storage:
@@ -94,7 +107,7 @@ def storage(data: bytes, name: str = "the data") -> Storage:
     file, model = _open(data, name)
     sizes = tuple(len(_buffer(file, table)) for table in model.tables(4))
     metadata = tuple((table.text(0), table.number(1, "I", 0)) for table in model.tables(6))
-    return Storage(model.text(3), len(model.positions(2)), sizes, metadata)
+    return Storage(model.text(3), len(model.positions(2)), sizes, metadata, _operator_versions(model))
 
 
 def _open(data: bytes, name: str) -> tuple[_File, _Table]:
@@ -103,6 +116,10 @@ def _open(data: bytes, name: str) -> tuple[_File, _Table]:
         found = "an empty file" if not data else f"{len(data)} bytes that begin with {bytes(data[:8])!r}"
         raise InputError(f"{name} is not a .tflite file: expected the mark TFL3 at byte 4, received {found}.")
     return file, _Table(file, file.number("I", 0))
+
+
+def _operator_versions(model: _Table) -> tuple[tuple[str, int], ...]:
+    return tuple((_operator_name(code), code.number(2, "i", 1)) for code in model.tables(1))
 
 
 def _operator_name(code: _Table) -> str:
@@ -232,7 +249,8 @@ class _Table:
         self.vtable = position - file.number("i", position)
         self.vtable_size = file.number("H", self.vtable)
 
-    def _field(self, index: int) -> int | None:
+    def field(self, index: int) -> int | None:
+        """Where a field's own bytes lie."""
         slot = 4 + 2 * index
         if slot + 2 > self.vtable_size:
             return None
@@ -240,11 +258,11 @@ class _Table:
         return self.position + offset if offset else None
 
     def _follow(self, index: int) -> int | None:
-        field = self._field(index)
+        field = self.field(index)
         return None if field is None else field + self.file.number("I", field)
 
     def number(self, index: int, kind: str, default: Any) -> Any:
-        field = self._field(index)
+        field = self.field(index)
         return default if field is None else self.file.number(kind, field)
 
     def table(self, index: int) -> _Table | None:

@@ -11,6 +11,7 @@ Pi over ssh, Android over adb, an emulated ARM64, TFLite Micro, an Ethos-U.
 Examples:
   tkit bench runs/digits_cnn-1
   tkit bench runs/digits_cnn-1 --formats int8 --threads 1 --kernels xnnpack --seconds 5
+  tkit bench runs/digits_cnn-1 --formats int8 --threads sweep --operators true
   tkit bench runs/digits_cnn-1 --max-bytes 60000 --max-p50-ratio 0.5 --at-least 0.9
   tkit bench runs/digits_cnn-1 --reference last-release.tflite --max-p50-ratio 1.05
   tkit bench model.keras --data ./images --pixels 0-1
@@ -40,9 +41,12 @@ if TYPE_CHECKING:
 
 _SHORT = {
     "formats": ("bench.formats", "Which files, such as int8,float32."),
-    "threads": ("bench.threads", "Thread counts, such as 1,4."),
+    "threads": ("bench.threads", "Thread counts, such as 1,4, or sweep."),
     "kernels": ("bench.kernels", "Some of xnnpack, builtin, reference."),
-    "seconds": ("bench.seconds", "Measuring time per row."),
+    "seconds": ("bench.seconds", "Measuring time per row, at least."),
+    "precision": ("bench.precision", "How well each p50 is to be known. [default: 0.02]"),
+    "most_seconds": ("bench.most_seconds", "Measuring time per row, at most. [default: 3 times --seconds]"),
+    "operators": ("bench.operators", "true: time each operator too."),
     "max_bytes": ("bench.budget.bytes", "Bound on the size of the int8 file, in bytes."),
     "max_p50_ms": ("bench.budget.p50_ms", "Bound on its p50, in ms."),
     "max_p50_ratio": ("bench.budget.p50_ratio", "Bound on its p50, as a multiple of the reference's."),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tkit.integer.fixed_point import factor, round_half_away, scaled, scaled_in_floats
+from tkit.integer.fixed_point import Factor, factor, round_half_away, scaled, scaled_in_floats
 from tkit.integer.node import Kernel, Node
 
 ADD_BITS = 20
@@ -42,24 +42,33 @@ def sum_or_difference(node: Node) -> Kernel:
     x, y = codes() - x_point, codes() - y_point
     sign = 1 if node.operator.name == "ADD" else -1
     if node.xnnpack:
-        x_factor, y_factor = x_scale / scale, y_scale / scale
-        shift = ADD_BITS + 1 - int(np.frexp(max(x_factor, y_factor))[1])
-        x, y = x * int(np.rint(np.ldexp(x_factor, shift))), y * int(np.rint(np.ldexp(y_factor, shift)))
+        x_ratio, y_ratio = x_scale / scale, y_scale / scale
+        shift = ADD_BITS + 1 - int(np.frexp(max(x_ratio, y_ratio))[1])
+        x, y = x * int(np.rint(np.ldexp(x_ratio, shift))), y * int(np.rint(np.ldexp(y_ratio, shift)))
         answers = (x[:, None] + sign * y + (1 << (shift - 1))) >> shift
     else:
-        twice = 2 * np.float64(max(x_scale, y_scale))
-        x = scaled(x << ADD_BITS, factor(np.float64(x_scale) / twice))
-        y = scaled(y << ADD_BITS, factor(np.float64(y_scale) / twice))
-        answers = scaled(x[:, None] + sign * y, factor(twice / (2.0**ADD_BITS * np.float64(scale))))
+        x_factor, y_factor, factor_of_sum = sum_factors(node)
+        x, y = scaled(x << ADD_BITS, x_factor), scaled(y << ADD_BITS, y_factor)
+        answers = scaled(x[:, None] + sign * y, factor_of_sum)
     return table_of_two(np.clip(answers + zero_point, *node.bounds()).astype(np.int8))
+
+
+def sum_factors(node: Node) -> tuple[Factor, Factor, Factor]:
+    """What the reference kernels multiply both inputs of ADD and SUB by, with `ADD_BITS` more bits, and their sum."""
+    x_scale, y_scale, scale = (np.float64(node.quantization(number)[0]) for number in (0, 1, None))
+    twice = 2 * max(x_scale, y_scale)
+    return factor(x_scale / twice), factor(y_scale / twice), factor(twice / (2.0**ADD_BITS * scale))
+
+
+def product_factor(node: Node) -> np.float32:
+    """What a product of codes is multiplied by."""
+    return node.quantization(0)[0] * node.quantization(1)[0] / node.quantization()[0]
 
 
 def product(node: Node) -> Kernel:
     """MUL."""
-    (x_scale, x_point), (y_scale, y_point) = node.quantization(0), node.quantization(1)
-    scale, zero_point = node.quantization()
-    products = (codes() - x_point)[:, None] * (codes() - y_point)
-    by = x_scale * y_scale / scale  # in float32
+    products = (codes() - node.quantization(0)[1])[:, None] * (codes() - node.quantization(1)[1])
+    by, zero_point = product_factor(node), node.quantization()[1]
     answers = scaled_in_floats(products, by) if node.xnnpack else scaled(products, factor(by))
     return table_of_two(np.clip(answers + zero_point, *node.bounds()).astype(np.int8))
 

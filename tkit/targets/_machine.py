@@ -15,8 +15,10 @@ from tkit.targets import Target
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError, InputError
 
-UNTIMED = ("file", "format", "bytes", "macs", "parameters", "threads", "kernels", "score")
+UNTIMED = ("file", "format", "bytes", "macs", "parameters", "threads", "kernels", "score", "golden")
 """What a row of a measurement tells where the clock and the memory mean nothing."""
+UNTIMED_PARTS = ("start", "conditions", "power", "reading")
+"""What the rest of it doesn't tell then."""
 ERROR = "tkit-edge: "
 """What its error begins with."""
 
@@ -103,6 +105,10 @@ class Machine(Target):
         """`Target.bench`."""
         with self.session() as there:
             arguments = ["bench", there.put(subject, settings.formats), "--json", "--seconds", str(settings.seconds)]
+            arguments += ["--precision", str(settings.precision)]
+            if settings.most_seconds is not None:
+                arguments += ["--most-seconds", str(settings.most_seconds)]
+            arguments += ["--operators"] if settings.operators and self.timed else []
             arguments += ["--test", there.put(test)] if test is not None else []
             for option in ("formats", "threads", "kernels"):
                 if values := getattr(settings, option):
@@ -114,7 +120,7 @@ class Machine(Target):
             found["results"] = [
                 {key: value if key in UNTIMED else None for key, value in row.items()} for row in found["results"]
             ]
-            found["reading"] = None
+            found.update(dict.fromkeys(UNTIMED_PARTS))
         return found
 
     def predict(self, bundle: Path, items: Sequence[str], format: str | None, top: int | None) -> dict[str, Any]:
