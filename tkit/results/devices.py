@@ -9,6 +9,8 @@ from tkit.device_figures import FIGURES, Figure
 from tkit.results.check import cannot, ran_by
 from tkit.results.display import Display
 from tkit.results.result import Result
+from tkit_edge import conditions
+from tkit_edge.machine import busy
 from tkit_edge.notes import score_text
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ class DevicesResult(Result):
         notes = [f"{name}: {error}" for name, error in self.failures.items()]
         for name, document in self["devices"].items():
             if "error" not in document:
-                notes += [f"{name}: {line}" for line in (f"ran by {ran_by(document)}", *cannot(document))]
+                lines = (f"ran by {ran_by(document)}", *_disturbed(document), *cannot(document))
+                notes += [f"{name}: {line}" for line in lines]
         return Display(
             title=f"{self['run']}: {self['variant']}" if "run" in self else self["file"],
             header=["device", "file", "size KB", *(_COLUMNS[key].label for key in shown)],
@@ -79,6 +82,15 @@ class DevicesResult(Result):
                 files.setdefault(row["file"], []).append(row)
             for rows in files.values():
                 yield name, min(rows, key=lambda row: _latency(row) or 0.0)
+
+
+def _disturbed(document: dict[str, Any]) -> list[str]:
+    """What disturbed the latencies that were measured: other work, throttling."""
+    if "machine" not in document or all(row.get("p50_ms") is None for row in document["results"]):
+        return []
+    warning, around = busy(document["machine"]), document.get("conditions")
+    found = conditions.remarks(around, document["machine"]["cores"]) if around else []
+    return found if warning is None else [warning, *found]
 
 
 def _latency(row: dict[str, Any]) -> float | None:

@@ -12,12 +12,12 @@ from tkit.android import benchmark_model
 from tkit.android.adb import Adb as Client
 from tkit.bench_config import Bench
 from tkit.targets import Target
-from tkit_edge import files, flatbuffer
+from tkit.targets._files import ModelFile
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
-from tkit_edge.graph import macs, parameters
 from tkit_edge.report import VERSION
 from tkit_edge.settings import thread_counts
+from tkit_edge.text import counted
 
 PAGE = "docs/android.md"
 _PROPERTIES = {
@@ -81,8 +81,8 @@ class Adb(Target):
             device.run(["chmod", "755", program])
             rows = [
                 row
-                for path, fmt in _files(subject, settings)
-                for row in _measured(device, [program], path, fmt, device.push(path, folder), settings, cores)
+                for file in _files(subject, settings)
+                for row in _measured(device, program, file, device.push(file.path, folder), settings, cores)
             ]
         found = {
             "kind": "bench",
@@ -102,19 +102,19 @@ class Adb(Target):
         return self.benchmark_model.expanduser()
 
 
-def _files(subject: Path, settings: Bench) -> list[tuple[Path, str | None]]:
-    """The files to measure, each with its format."""
+def _files(subject: Path, settings: Bench) -> list[ModelFile]:
+    """The files to measure."""
     if not subject.is_dir():
-        return [(subject, None)]
+        return [ModelFile(subject, None, None)]
     bundle = Bundle.read(subject)
-    return [(bundle.path(fmt), fmt) for fmt in settings.formats or bundle.models]
+    return [ModelFile(bundle.path(fmt), fmt, bundle) for fmt in settings.formats or bundle.models]
 
 
 def _measured(
-    device: Client, program: list[str], path: Path, fmt: str | None, there: str, settings: Bench, cores: int
+    device: Client, program: str, file: ModelFile, there: str, settings: Bench, cores: int
 ) -> Iterator[dict[str, Any]]:
     """A row for each number of threads and each set of kernels that really ran."""
-    graph = flatbuffer.read(files.read_bytes(path), str(path))
+    facts = file.facts()
     seen: set[tuple[int, str]] = set()
     for kernels in settings.kernels:
         if kernels == "reference":
@@ -122,17 +122,14 @@ def _measured(
             continue
         for threads in thread_counts(settings.threads or None, cores):
             options = benchmark_model.arguments(there, threads, kernels, settings.seconds)
-            timing = benchmark_model.parsed(device.run([*program, *options]))
+            timing = benchmark_model.parsed(device.run([program, *options]))
             if (threads, timing.kernels) in seen:
                 continue
             seen.add((threads, timing.kernels))
-            console.progress(f"{path.name}, {threads} threads, {timing.kernels}: {timing.mean_ms:.3f} ms on average")
+            told = f"{file.path.name}, {counted(threads, 'thread')}, {timing.kernels}"
+            console.progress(f"{told}: {timing.mean_ms:.3f} ms on average")
             yield {
-                "file": path.name,
-                "format": fmt,
-                "bytes": path.stat().st_size,
-                "macs": macs(graph),
-                "parameters": parameters(graph),
+                **facts,
                 "threads": threads,
                 **timing._asdict(),
                 "runs_per_second": 1e3 / timing.mean_ms,

@@ -14,9 +14,9 @@ from pydantic import Field
 from tkit.remote import environment
 from tkit.remote.address import Address
 from tkit.remote.connection import Connection
-from tkit.remote.program import write
 from tkit.remote.subset import members
 from tkit.targets._machine import Machine, Progress, Ran
+from tkit_edge.archive import write
 from tkit_edge.bundle import Bundle
 
 

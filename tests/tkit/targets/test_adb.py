@@ -153,6 +153,13 @@ def test_it_stands_beside_other_devices(phone, tool, bundle, tmp_path, monkeypat
     assert "0.942" in shown and "model Pixel 7" in shown and "not told by adb: accuracy" in shown
 
 
+def test_a_sweep_is_up_to_all_cores(phone, tool, bundle):
+    phone.play(tool=INTERPRETER)
+    settings = Bench(formats=("int8",), threads=("sweep",), kernels=("xnnpack",))
+    rows = target_of("adb", {"benchmark_model": tool}).bench(bundle, settings)["results"]
+    assert [row["threads"] for row in rows] == [1, 2, 4, 8]
+
+
 @pytest.mark.parametrize(
     ("output", "kernels", "median", "mean", "peak"),
     [

@@ -14,6 +14,7 @@ from tkit.bench_config import Bench
 from tkit.cli._group import Group
 from tkit.remote.connection import Connection
 from tkit.remote.subset import members
+from tkit.targets import qemu_arm64, target_of
 from tkit_edge.bundle import Bundle
 from tkit_edge.bundle_writing import write
 from tkit_edge.errors import InputError
@@ -21,6 +22,7 @@ from tkit_edge.inputs.text import Text
 from tkit_edge.inputs.tokenizers import FIRST
 from tkit_edge.inputs.tokenizers.words import Words
 from tkit_edge.outputs.classes import Classes
+from tkit_pipelines.cache import emulated
 
 QUICK = Bench(seconds=0.05, threads=(1,))
 FROZEN = Path(__file__).parents[2] / "frozen" / "runs-1" / "finished-1"
@@ -147,6 +149,24 @@ def test_texts_are_predicted_there_as_arguments_files_and_lines(text_bundle, mac
     done = call(*words, input="bad\nder gute good\n")
     assert [line.split()[-2] for line in done.stdout.splitlines()] == ["good", "bad", "bad", "good"]
     assert str(tmp_path / "long.txt") in done.stdout and "$HOME" in done.stdout
+    assert machine.left() == []
+
+
+@pytest.mark.slow
+def test_an_arm64_machine_is_found_and_checked(bundle, machine):
+    """Its Python is an emulated ARM64's: the agent, tkit-edge and its children run there."""
+    missing = [tool for tool in qemu_arm64.TOOLS if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)} of Debian")
+    with target_of("qemu-arm64").session():  # which has fetched it
+        root = emulated("arm64-litert-1.4.0")
+    start = f"exec {qemu_arm64.EMULATOR} -cpu cortex-a72 -L {root} {root}/usr/bin/python{qemu_arm64.PYTHON}"
+    python = machine.folder / "bin" / "python-arm"
+    machine.tool(python.name, f'export PYTHONPATH={root}/opt/site TKIT_EDGE_PYTHON={python}\n{start} "$@"')
+    settings = {"ssh_config": machine.config, "python": str(python)}
+    found = target_of(f"ssh://{machine.address}", settings).check(bundle)
+    assert found["ok"] and found["machine"]["arch"] == "aarch64" and found["runtime"]["version"] == "1.4.0"
+    assert [row["max_difference"] for row in found["files"] if row["format"] == "int8"] == [0]
     assert machine.left() == []
 
 
