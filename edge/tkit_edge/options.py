@@ -40,13 +40,18 @@ _MASKS = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_ax
 LAYOUTS = {
     "ADD": Layout(11, (_ACTIVATION,)),
     "AVERAGE_POOL_2D": _POOL,
+    "BATCH_MATMUL": Layout(101, (Field("adjoint_x", "?", False), Field("adjoint_y", "?", False))),
     "CONCATENATION": Layout(10, (Field("axis", "i", 0), _ACTIVATION)),
     "CONV_2D": Layout(1, (_PADDING, *_STRIDES, _ACTIVATION, *_DILATIONS)),
     "DEPTHWISE_CONV_2D": Layout(2, (_PADDING, *_STRIDES, Field("multiplier", "i", 0), _ACTIVATION, *_DILATIONS)),
     "FULLY_CONNECTED": Layout(8, (_ACTIVATION, Field("weights_format", "b", 0, ("DEFAULT", "SHUFFLED4x16INT8")))),
+    "GATHER": Layout(23, (Field("axis", "i", 0), Field("batch_dimensions", "i", 0))),
     "LEAKY_RELU": Layout(75, (Field("alpha", "f", 0.0),)),
     "MAX_POOL_2D": _POOL,
     "MUL": Layout(21, (_ACTIVATION,)),
+    "RESIZE_NEAREST_NEIGHBOR": Layout(
+        74, (Field("align_corners", "?", False), Field("half_pixel_centers", "?", False))
+    ),
     "SOFTMAX": Layout(9, (Field("beta", "f", 0.0),)),
     "STRIDED_SLICE": Layout(32, (*(Field(name, "i", 0) for name in _MASKS), Field("offset", "?", False))),
     "SUB": Layout(28, (_ACTIVATION,)),

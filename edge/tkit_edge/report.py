@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -100,11 +99,7 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON takes it: a score that isn't finite, or an end of its interval, is None."""
         found = asdict(self)
-        for result in found["results"]:
-            for score in filter(None, (result["score"], result["golden"])):
-                score.update(value=_finite(score["value"]), interval=[_finite(end) for end in score["interval"]])
+        for row, result in zip(found["results"], self.results):
+            for key, score in (("score", result.score), ("golden", result.golden)):
+                row[key] = None if score is None else score.as_json()
         return found
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -58,16 +58,22 @@ class Settings:
         if not seconds <= most_seconds < math.inf:
             raise InputError(f"most_seconds: expected at least {seconds:g}, as seconds, received {most_seconds}.")
         unique = tuple(dict.fromkeys(kernels))
-        return cls(tuple(_threads(threads)), unique, seconds, most_seconds, precision, operators, timeout)
+        return cls(
+            tuple(thread_counts(threads, machine.cores())), unique, seconds, most_seconds, precision, operators, timeout
+        )
 
 
-def _threads(wanted: Sequence[int] | str | None) -> Sequence[int]:
-    cores = machine.cores()
-    if wanted == SWEEP:
+def thread_counts(wanted: Sequence[int | str] | str | None, cores: int) -> list[int]:
+    """Thread counts of a machine: those that are wanted, "sweep" (1, 2, 4 ... all cores), or by default 1 and all.
+
+    Raises:
+        InputError: they are none.
+    """
+    if wanted in (SWEEP, (SWEEP,)):
         return [*(2**power for power in range(cores.bit_length()) if 2**power < cores), cores]
     if isinstance(wanted, str):
         raise InputError(f"threads: expected numbers or {SWEEP}, received {wanted!r}.")
-    chosen = list(dict.fromkeys((1, cores) if wanted is None else wanted))
+    chosen = [count for count in dict.fromkeys((1, cores) if wanted is None else wanted) if isinstance(count, int)]
     if not chosen or min(chosen) < 1:
-        raise InputError(f"threads: expected numbers from 1 on, received {chosen}.")
+        raise InputError(f"threads: expected numbers from 1 on, received {wanted}.")
     return chosen

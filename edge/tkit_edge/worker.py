@@ -19,6 +19,8 @@ import numpy as np
 from tkit_edge import child, runtime, timer
 from tkit_edge.tensors import Arrays, TensorSpec, packed, unpacked
 
+LITERT = "tkit_edge.worker"
+"""What the process of a LiteRT interpreter runs."""
 MEMORY = 4 << 30
 """Bytes of address space that the process has for the file: several times the largest model that a device runs."""
 THREAD_MEMORY = 80 << 20
@@ -39,10 +41,11 @@ class Worker:
         threads: how many the kernels may use.
         kernels: a name of `runtime.KERNELS`.
         timeout: seconds that one answer may take.
+        module: what the process runs; another one serves another runtime.
     """
 
-    def __init__(self, path: Path, threads: int, kernels: str, timeout: float) -> None:
-        self.child = child.Child("tkit_edge.worker", [str(path), str(threads), kernels], str(path), timeout)
+    def __init__(self, path: Path, threads: int, kernels: str, timeout: float, module: str = LITERT) -> None:
+        self.child = child.Child(module, [str(path), str(threads), kernels], str(path), timeout)
 
     def __enter__(self) -> Worker:
         return self
@@ -141,14 +144,33 @@ _FORMS: dict[str, Callable[[Any], bool]] = {
 
 
 class Session:
-    """The process's own end: the interpreter, and an answer for each question."""
+    """The process's own end: the interpreter, and an answer for each question.
 
-    def __init__(self, path: str, threads: int, kernels: str) -> None:
+    Args:
+        path: the .tflite file.
+        threads: how many the kernels may use.
+        kernels: a name of `runtime.KERNELS`.
+        interpreter: makes an interpreter; of LiteRT by default.
+    """
+
+    def __init__(self, path: str, threads: int, kernels: str, interpreter: runtime.Load = runtime.interpreter) -> None:
         self.path, self.threads, self.kernels = path, threads, kernels
+        self._new = interpreter
         self._interpreter: Any = None
         self._model: runtime.Model | None = None
         self._prefixes: timer.PrefixTimer | None = None
-        runtime.find()  # imported before anything is measured
+
+    def answers(self) -> dict[str, Callable[..., Any]]:
+        """What `child.serve` serves."""
+        return {
+            "start": self.start,
+            "load": self.load,
+            "run": self.run,
+            "prefixes": self.prefixes,
+            "memory": self.memory,
+            "open": self.open,
+            "predict": self.predict,
+        }
 
     def start(self) -> None:
         """Answers once the process is up."""
@@ -157,7 +179,7 @@ class Session:
         """Loads the file and runs it once; times in ms, memory in bytes, and the kernels that really run."""
         before = peak_memory()
         began = time.perf_counter_ns()
-        self._interpreter = runtime.interpreter(self.path, self.threads, self.kernels)
+        self._interpreter = self._new(self.path, self.threads, self.kernels)
         loaded = time.perf_counter_ns()
         timer.fill_inputs(self._interpreter)
         (first,) = timer.run_times(self._interpreter, 0.0, 1)
@@ -184,7 +206,7 @@ class Session:
 
     def open(self, pixels: str) -> dict[str, list[TensorSpec]]:
         """Loads the file; what it takes and gives."""
-        self._model = runtime.Model(self.path, self.threads, self.kernels, pixels)
+        self._model = runtime.Model(self.path, self.threads, self.kernels, pixels, self._new)
         return {"inputs": list(self._model.inputs), "outputs": list(self._model.outputs)}
 
     def predict(self, arrays: list[Any], payload: bytes = b"") -> tuple[None, bytes]:
@@ -217,16 +239,8 @@ def main(descriptor: int, path: str, threads: int, kernels: str) -> None:
     child.confine(MEMORY + threads * THREAD_MEMORY)
 
     def answers() -> dict[str, Callable[..., Any]]:
-        session = Session(path, threads, kernels)
-        return {
-            "start": session.start,
-            "load": session.load,
-            "run": session.run,
-            "prefixes": session.prefixes,
-            "memory": session.memory,
-            "open": session.open,
-            "predict": session.predict,
-        }
+        runtime.find()  # imported before anything is measured
+        return Session(path, threads, kernels).answers()
 
     child.serve(descriptor, path, answers)
 

@@ -68,6 +68,7 @@ def _short_options(command: Callable) -> Callable:
 @_model.takes_a_model
 @_options.variant_option
 @_options.device_option(multiple=True)
+@_options.install_option
 @_short_options
 @_options.json_option
 @_options.overrides_argument
@@ -79,6 +80,7 @@ def command(
     runs_dir: Path | None,
     variant: str | None,
     devices: tuple[str, ...],
+    install: bool,
     as_json: bool,
     overrides: tuple[str, ...],
     **short: str | None,
@@ -93,7 +95,7 @@ def command(
             options = {"data": data, "pixels": pixels, "skip_bad": skip_bad, "runs_dir": runs_dir, "variant": variant}
             settings = _model.file_settings(run, options, overrides)
             if devices:
-                return _show_devices(show, tkit.bench_on(run, devices, settings=settings))
+                return _show_devices(show, tkit.bench_on(run, devices, settings=settings, install=install))
             measured = tkit.bench_file(run, settings)
             return show(measured.metrics, _options.bench_table(measured.metrics))
         opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
@@ -102,7 +104,7 @@ def command(
         if is_model(run) and f"{variant}/export" not in opened.manifest["stages"]:
             tkit.export(opened, variant=variant)
         if devices:
-            return _show_devices(show, tkit.bench_on(opened, devices, variant=variant))
+            return _show_devices(show, tkit.bench_on(opened, devices, variant=variant, install=install))
         tkit.bench(opened, variant=variant)
         summary = opened.summary("bench", variant)
         where = {key: summary[key] for key in ("run", "variant")}

@@ -193,17 +193,10 @@ def requantization(node: Node, count: int, images: int = 0, bias: int = 2) -> Ke
         count: the number of output channels.
         images, bias: the indices of these inputs.
     """
-    filter_scales = node.tensor(1).scales
-    if len(filter_scales) not in (1, count):
-        raise node.error(f"has {len(filter_scales)} scales for {count} channels")
     zero_point = node.quantization()[1]
-    rescaled = rescaling(node, node.quantization(images)[0], filter_scales)
+    rescaled = rescaling(node, count, images)
     low, high = node.bounds()
-    offset = np.zeros(count, np.int64)
-    if node.optional(bias) is not None:
-        offset = node.constant(bias, "int32", len(node.tensor(bias).shape)).reshape(-1).astype(np.int64)
-    if len(offset) != count:
-        raise node.error(f"has {len(offset)} biases for {count} channels")
+    offset = biases(node, count, bias)
 
     def run(sums: np.ndarray) -> np.ndarray:
         rows = sums.reshape(-1, count)
@@ -220,13 +213,36 @@ def requantization(node: Node, count: int, images: int = 0, bias: int = 2) -> Ke
     return run
 
 
-def rescaling(node: Node, input_scale: np.float32, filter_scales: np.ndarray) -> Kernel:
+def biases(node: Node, count: int, bias: int = 2) -> np.ndarray:
+    """The biases of `count` output channels, int64; 0 where the operator has none."""
+    if node.optional(bias) is None:
+        return np.zeros(count, np.int64)
+    found = node.constant(bias, "int32", len(node.tensor(bias).shape)).reshape(-1).astype(np.int64)
+    if len(found) != count:
+        raise node.error(f"has {len(found)} biases for {count} channels")
+    return found
+
+
+def filter_scales(node: Node, count: int) -> np.ndarray:
+    """The scales of the weights, input 1: float32, one or one per output channel."""
+    scales = node.tensor(1).scales
+    if len(scales) not in (1, count):
+        raise node.error(f"has {len(scales)} scales for {count} channels")
+    return scales
+
+
+def output_factors(node: Node, count: int, images: int = 0) -> np.ndarray:
+    """What the reference kernels multiply sums by, float64: one factor, or one per output channel."""
+    scales = filter_scales(node, count).astype(np.float64)
+    return np.float64(node.quantization(images)[0]) * scales / np.float64(node.quantization()[0])
+
+
+def rescaling(node: Node, count: int, images: int) -> Kernel:
     """A function that rescales sums [..., channels], int64, to the output's scale."""
-    scale = node.quantization()[0]
     if node.xnnpack:
-        in_float32 = input_scale * filter_scales / scale
+        in_float32 = node.quantization(images)[0] * filter_scales(node, count) / node.quantization()[0]
         return lambda sums: scaled_in_floats(sums, in_float32)
-    real = np.float64(input_scale) * filter_scales.astype(np.float64) / np.float64(scale)
+    real = output_factors(node, count, images)
     if node.operator.name == "FULLY_CONNECTED":
         return lambda sums: round_half_away(sums * real).astype(np.int64)
     by = factor(real)

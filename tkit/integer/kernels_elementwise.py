@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tkit.integer.fixed_point import factor, round_half_away, scaled, scaled_in_floats
+from tkit.integer.fixed_point import Factor, factor, round_half_away, rounding_shift, scaled, scaled_in_floats
 from tkit.integer.node import Kernel, Node
 
 ADD_BITS = 20
@@ -42,24 +42,33 @@ def sum_or_difference(node: Node) -> Kernel:
     x, y = codes() - x_point, codes() - y_point
     sign = 1 if node.operator.name == "ADD" else -1
     if node.xnnpack:
-        x_factor, y_factor = x_scale / scale, y_scale / scale
-        shift = ADD_BITS + 1 - int(np.frexp(max(x_factor, y_factor))[1])
-        x, y = x * int(np.rint(np.ldexp(x_factor, shift))), y * int(np.rint(np.ldexp(y_factor, shift)))
+        x_ratio, y_ratio = x_scale / scale, y_scale / scale
+        shift = ADD_BITS + 1 - int(np.frexp(max(x_ratio, y_ratio))[1])
+        x, y = x * int(np.rint(np.ldexp(x_ratio, shift))), y * int(np.rint(np.ldexp(y_ratio, shift)))
         answers = (x[:, None] + sign * y + (1 << (shift - 1))) >> shift
     else:
-        twice = 2 * np.float64(max(x_scale, y_scale))
-        x = scaled(x << ADD_BITS, factor(np.float64(x_scale) / twice))
-        y = scaled(y << ADD_BITS, factor(np.float64(y_scale) / twice))
-        answers = scaled(x[:, None] + sign * y, factor(twice / (2.0**ADD_BITS * np.float64(scale))))
+        x_factor, y_factor, factor_of_sum = sum_factors(node)
+        x, y = scaled(x << ADD_BITS, x_factor), scaled(y << ADD_BITS, y_factor)
+        answers = scaled(x[:, None] + sign * y, factor_of_sum)
     return table_of_two(np.clip(answers + zero_point, *node.bounds()).astype(np.int8))
+
+
+def sum_factors(node: Node) -> tuple[Factor, Factor, Factor]:
+    """What the reference kernels multiply both inputs of ADD and SUB by, with `ADD_BITS` more bits, and their sum."""
+    x_scale, y_scale, scale = (np.float64(node.quantization(number)[0]) for number in (0, 1, None))
+    twice = 2 * max(x_scale, y_scale)
+    return factor(x_scale / twice), factor(y_scale / twice), factor(twice / (2.0**ADD_BITS * scale))
+
+
+def product_factor(node: Node) -> np.float32:
+    """What a product of codes is multiplied by."""
+    return node.quantization(0)[0] * node.quantization(1)[0] / node.quantization()[0]
 
 
 def product(node: Node) -> Kernel:
     """MUL."""
-    (x_scale, x_point), (y_scale, y_point) = node.quantization(0), node.quantization(1)
-    scale, zero_point = node.quantization()
-    products = (codes() - x_point)[:, None] * (codes() - y_point)
-    by = x_scale * y_scale / scale  # in float32
+    products = (codes() - node.quantization(0)[1])[:, None] * (codes() - node.quantization(1)[1])
+    by, zero_point = product_factor(node), node.quantization()[1]
     answers = scaled_in_floats(products, by) if node.xnnpack else scaled(products, factor(by))
     return table_of_two(np.clip(answers + zero_point, *node.bounds()).astype(np.int8))
 
@@ -90,6 +99,40 @@ def leaky_relu(node: Node) -> Kernel:
         damped = scaled(steps, factor(abs(input_scale * alpha / scale)))
         answers = np.where(steps >= 0, kept, damped if alpha >= 0 else -damped)
     return table_of_one(np.clip(answers + zero_point, -128, 127).astype(np.int8))
+
+
+def hard_swish(node: Node) -> Kernel:
+    """HARD_SWISH, x * relu6(x + 3) / 6, in 16 bits; the last product is truncated."""
+    if node.xnnpack:
+        raise node.error("isn't supported in XNNPACK's arithmetic")
+    (input_scale, input_point), (scale, zero_point) = node.quantization(0), node.quantization()
+    fine = np.float32(1 / 128) * input_scale
+    by_output, by_three = factor(fine / scale), factor(fine / np.float32(3 / 32768))
+    steps = (codes() - input_point) << 7
+    output = _high_16(steps, _to_16_bits(by_output.multiplier))
+    share, exponent = steps, int(by_three.shift)
+    share = _saturated(share << max(exponent - 1, 0))
+    share = _high_16(share, _to_16_bits(by_three.multiplier))
+    share = _saturated(share << 1) if exponent > 0 else rounding_shift(share, -exponent)
+    share = (share + (1 << 15)) >> 1
+    product = share * output
+    answers = np.sign(product) * (np.abs(product) >> 15)  # truncated
+    answers = rounding_shift(answers, -by_output.shift) + zero_point
+    return table_of_one(np.clip(answers, -128, 127).astype(np.int8))
+
+
+def _to_16_bits(multiplier: np.ndarray) -> np.ndarray:
+    """A 31-bit multiplier with 15 bits, halves upwards."""
+    return np.minimum((multiplier + (1 << 15)) >> 16, 2**15 - 1)
+
+
+def _high_16(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The product over 2^15, halves upwards."""
+    return (one * other + (1 << 14)) >> 15
+
+
+def _saturated(values: np.ndarray) -> np.ndarray:
+    return np.clip(values, -(2**15), 2**15 - 1)
 
 
 def function(of: Callable[[np.ndarray], np.ndarray]) -> Callable[[Node], Kernel]:
@@ -144,6 +187,7 @@ def byte_type(node: Node, dtype: str) -> Any:
 KERNELS = {
     "ADD": sum_or_difference,
     "DEQUANTIZE": dequantize,
+    "HARD_SWISH": hard_swish,
     "LEAKY_RELU": leaky_relu,
     "LOGISTIC": function(logistic),
     "MUL": product,

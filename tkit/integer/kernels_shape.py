@@ -45,16 +45,12 @@ def max_pool(node: Node) -> Kernel:
 
 def mean(node: Node) -> Kernel:
     """MEAN: the sum times a factor that includes the division, whose quotient the reference kernel truncates."""
-    shape = node.tensor(0).shape
-    axes = tuple(sorted({int(axis) % len(shape) for axis in node.constant(1, "int32", 0, 1).reshape(-1)}))
+    axes, count = reduced_axes(node)
     if 0 in axes:
         raise node.error("averages over images, which isn't supported")
     (input_scale, input_point), (scale, zero_point) = node.quantization(0), node.quantization()
-    count = int(np.prod([shape[axis] for axis in axes]))
-    whole = factor(np.float64(input_scale) / np.float64(scale))
-    bits = min(count.bit_length() - 1, 32, 31 + int(whole.shift))
     in_float32 = input_scale / scale / np.float32(count)
-    by = Factor((whole.multiplier << bits) // count, whole.shift - bits)
+    by = mean_factor(node)
 
     def run(x: np.ndarray, _: np.ndarray) -> np.ndarray:
         sums = x.sum(axis=axes, dtype=np.int64) - input_point * count
@@ -62,6 +58,21 @@ def mean(node: Node) -> Kernel:
         return np.clip(answers + zero_point, -128, 127).astype(np.int8)
 
     return run
+
+
+def reduced_axes(node: Node) -> tuple[tuple[int, ...], int]:
+    """The axes that a reduction is over, in ascending order, and the number of elements that become one."""
+    shape = node.tensor(0).shape
+    axes = tuple(sorted({int(axis) % len(shape) for axis in node.constant(1, "int32", 0, 1).reshape(-1)}))
+    return axes, int(np.prod([shape[axis] for axis in axes]))
+
+
+def mean_factor(node: Node) -> Factor:
+    """What the reference kernel of MEAN multiplies a sum by."""
+    count = reduced_axes(node)[1]
+    whole = factor(np.float64(node.quantization(0)[0]) / np.float64(node.quantization()[0]))
+    bits = min(count.bit_length() - 1, 32, 31 + int(whole.shift))
+    return Factor((whole.multiplier << bits) // count, whole.shift - bits)
 
 
 def concatenation(node: Node) -> Kernel:
@@ -104,7 +115,16 @@ def transpose(node: Node) -> Kernel:
 
 def strided_slice(node: Node) -> Kernel:
     """STRIDED_SLICE, without new axes or an ellipsis."""
-    options, shape = node.operator.options, node.tensor(0).shape
+    first, *chosen = slices(node)
+    if not isinstance(first, slice) or first.indices(node.tensor(0).shape[0]) != (0, 1, 1):
+        raise node.error("cuts images off, which isn't supported")
+    index = (slice(None), *chosen)
+    return lambda x, *_: x[index]
+
+
+def slices(node: Node) -> list[slice | int]:
+    """What STRIDED_SLICE takes along each of the first axes, at least one; a number where the axis ends."""
+    options = node.operator.options
     begin, end, strides = (node.constant(number, "int32", 1).tolist() for number in (1, 2, 3))
     if options["ellipsis_mask"] or options["new_axis_mask"] or options["offset"] or not all(strides):
         raise node.error("has an ellipsis, a new axis, an offset or a stride of 0, which aren't supported")
@@ -117,10 +137,9 @@ def strided_slice(node: Node) -> Kernel:
         chosen.append(
             slice(None if options["begin_mask"] & bit else first, None if options["end_mask"] & bit else last, stride)
         )
-    if not chosen or not isinstance(chosen[0], slice) or chosen[0].indices(shape[0]) != (0, 1, 1):
-        raise node.error("cuts images off, which isn't supported")
-    index = (slice(None), *chosen[1:])
-    return lambda x, *_: x[index]
+    if not 0 < len(chosen) <= len(node.tensor(0).shape):
+        raise node.error(f"takes a part of {len(chosen)} axes of {list(node.tensor(0).shape)}")
+    return chosen
 
 
 KERNELS = {

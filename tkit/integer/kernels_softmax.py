@@ -23,19 +23,8 @@ _48_17TH, _MINUS_32_17TH, _ONE_Q2 = 1515870810, -1010580540, 1 << 29
 
 def softmax(node: Node) -> Kernel:
     """SOFTMAX over the last axis."""
-    input_scale, beta = node.quantization(0)[0], np.float32(node.operator.options["beta"])
-    node.quantization()
-    real = min(np.float64(beta) * np.float64(input_scale) * 2.0 ** (31 - _DIFFERENCE_BITS), 2.0**31 - 1)
-    by = factor(real)
-    shift = int(by.shift)
-    if shift < 0:
-        raise node.error(f"has an input scale of {input_scale}, too small for the kernel")
-    # Beyond this difference from the largest logit the result is 0.
-    radius = math.floor(((1 << _DIFFERENCE_BITS) - 1) * 2.0 ** (31 - _DIFFERENCE_BITS) / 2.0**shift)
-    differences = -np.arange(256)
-    counts = differences >= -radius
-    kept = np.where(counts, differences, 0).astype(np.int64)
-    table = exponential(doubling_high(kept << shift, by.multiplier))
+    table, radius = exponentials(node)
+    counts = np.arange(256) < radius
 
     def run(x: np.ndarray) -> np.ndarray:
         below = x.max(axis=-1, keepdims=True).astype(np.int64) - x
@@ -46,6 +35,22 @@ def softmax(node: Node) -> Kernel:
         return np.where(counted, np.clip(answers, -128, 127), -128).astype(np.int8)
 
     return run
+
+
+def exponentials(node: Node) -> tuple[np.ndarray, int]:
+    """exp of minus the difference to the largest logit, in Q0, int64 [256] by the difference in codes, and the number
+    of differences that count; beyond them the result is 0."""
+    input_scale, beta = node.quantization(0)[0], np.float32(node.operator.options["beta"])
+    node.quantization()
+    real = min(np.float64(beta) * np.float64(input_scale) * 2.0 ** (31 - _DIFFERENCE_BITS), 2.0**31 - 1)
+    by = factor(real)
+    shift = int(by.shift)
+    if real <= 1:
+        raise node.error(f"has an input scale of {input_scale}, too small for the kernel")
+    radius = math.floor(((1 << _DIFFERENCE_BITS) - 1) * 2.0 ** (31 - _DIFFERENCE_BITS) / 2.0**shift)
+    count = min(radius, 255) + 1
+    kept = -np.minimum(np.arange(256), count - 1)
+    return exponential(doubling_high(kept << shift, by.multiplier)), count
 
 
 def exponential(x: np.ndarray) -> np.ndarray:

@@ -103,7 +103,7 @@ class _Emulated:
     def facts(self) -> dict[str, Any]:
         return {"emulator": _version()}
 
-    def put(self, path: Path) -> str:
+    def put(self, path: Path, formats: Sequence[str] = ()) -> str:
         return str(path)
 
     def edge(self, arguments: Sequence[str]) -> Ran:
