@@ -49,6 +49,9 @@ LAYOUTS = {
     "LEAKY_RELU": Layout(75, (Field("alpha", "f", 0.0),)),
     "MAX_POOL_2D": _POOL,
     "MUL": Layout(21, (_ACTIVATION,)),
+    "RESIZE_NEAREST_NEIGHBOR": Layout(
+        74, (Field("align_corners", "?", False), Field("half_pixel_centers", "?", False))
+    ),
     "SOFTMAX": Layout(9, (Field("beta", "f", 0.0),)),
     "STRIDED_SLICE": Layout(32, (*(Field(name, "i", 0) for name in _MASKS), Field("offset", "?", False))),
     "SUB": Layout(28, (_ACTIVATION,)),

@@ -19,6 +19,8 @@ import numpy as np
 from tkit_edge import child, runtime, timer
 from tkit_edge.tensors import Arrays, TensorSpec, packed, unpacked
 
+LITERT = "tkit_edge.worker"
+"""What the process of a LiteRT interpreter runs."""
 MEMORY = 4 << 30
 """Bytes of address space that the process has for the file: several times the largest model that a device runs."""
 THREAD_MEMORY = 80 << 20
@@ -42,9 +44,7 @@ class Worker:
         module: what the process runs; another one serves another runtime.
     """
 
-    def __init__(
-        self, path: Path, threads: int, kernels: str, timeout: float, module: str = "tkit_edge.worker"
-    ) -> None:
+    def __init__(self, path: Path, threads: int, kernels: str, timeout: float, module: str = LITERT) -> None:
         self.child = child.Child(module, [str(path), str(threads), kernels], str(path), timeout)
 
     def __enter__(self) -> Worker:

@@ -63,6 +63,10 @@ def transposed(x, strides, padding):
     return tf.nn.conv2d_transpose(x, filters, (1, *sizes, 5), strides, padding)
 
 
+def hard_swish(x):
+    return x * tf.nn.relu6(x + 3) * (1 / 6)
+
+
 def rows(x):
     """Two matrices [1, 9, 7], [1, 9, 5]."""
     return tf.reduce_mean(two(x)[0], -1), tf.reshape(dense(x, 45), (1, 9, 5))
@@ -113,6 +117,10 @@ CASES = {
     "padding": ("PAD", lambda x: tf.pad(two(x)[0], ((0, 0), (1, 2), (0, 3), (2, 0)))),
     "transpose": ("TRANSPOSE", lambda x: tf.transpose(x, (0, 3, 1, 2))),
     "slice": ("STRIDED_SLICE", lambda x: x[:, 1:8:2, ::-1, 2]),
+    "each pixel 2 x 3 times": ("RESIZE_NEAREST_NEIGHBOR", lambda x: tf.image.resize(x, (18, 21), method="nearest")),
+    "HARD_SWISH": ("HARD_SWISH", lambda x: hard_swish(two(x)[0])),
+    "HARD_SWISH of a small range": ("HARD_SWISH", lambda x: hard_swish(two(x)[0] / 40)),
+    "HARD_SWISH of a large range": ("HARD_SWISH", lambda x: hard_swish(two(x)[0] * 20)),
     "LEAKY_RELU": ("LEAKY_RELU", lambda x: tf.nn.leaky_relu(two(x)[0], 0.3)),
     "RELU": ("RELU", lambda x: tf.concat((two(x)[0], tf.nn.relu(two(x)[0])), -1)),
     "LOGISTIC": ("LOGISTIC", lambda x: tf.sigmoid(two(x)[0])),

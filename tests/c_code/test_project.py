@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import tkit
 from tkit.c_code.cortex_m import emulator
 from tkit.c_code.project import write_project
+from tkit.c_code.steps import supported
 from tkit.conversion.converter import Converter
 from tkit.models import Spec, Statistics
 from tkit.models.mobilenet import MobileNet
@@ -177,6 +179,12 @@ def test_resnet8_needs_no_more_memory_than_tflite_micro(workshop, projects, tmp_
     assert ours <= theirs
     if not emulator.missing():
         assert ours + emulator.cost(projects / "resnet8", tmp_path).stack_bytes <= theirs
+
+
+def test_the_documentation_lists_the_operators():
+    page = (Path(__file__).parents[2] / "docs" / "microcontrollers.md").read_text()
+    shown = page[page.index("and these operators:") :].partition(".")[0].removeprefix("and these operators:")
+    assert shown.replace("\n", " ").split() == " ".join(f"{name}," for name in supported())[:-1].split()
 
 
 def refused(data, folder, match):

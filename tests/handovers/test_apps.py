@@ -11,9 +11,12 @@ import pytest
 
 import tkit
 from tests.handovers.browser import reported
+from tkit.handovers import web
 from tkit.recipe_loading import load
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
+from tkit_edge.images import decode
+from tkit_edge.inputs.image import RESIZES
 
 PAGE = """
 <script type="module">
@@ -31,6 +34,18 @@ PAGE = """
   await fetch('/report', { method: 'POST', body: JSON.stringify(answer) });
 </script>
 """
+RESAMPLE = """
+<script type="module">
+  import { pixels } from './pixels.js';
+
+  const image = await createImageBitmap(await (await fetch('photo.png')).blob());
+  const found = {};
+  for (const [rule, resize] of Object.entries(RULES)) {
+    found[rule] = Array.from(pixels(image, { height: 20, width: 24, channels: 3, resize }));
+  }
+  await fetch('/report', { method: 'POST', body: JSON.stringify(found) });
+</script>
+"""
 
 
 @pytest.mark.slow
@@ -39,18 +54,20 @@ def test_a_browser_gives_the_golden_samples_probabilities(name, request, tmp_pat
     for program in ("npm", "chromium"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed: Debian's nodejs, npm and chromium")
-    run, web = request.getfixturevalue(name), tmp_path / "web"
+    run, folder = request.getfixturevalue(name), tmp_path / "web"
     export = run.folder / "float" / "export"
-    tkit.hand_over(run, "web", out=web)
-    installed = subprocess.run(["npm", "install", "--no-audit", "--no-fund"], cwd=web, capture_output=True, text=True)
+    tkit.hand_over(run, "web", out=folder)
+    installed = subprocess.run(
+        ["npm", "install", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True
+    )
     if installed.returncode:
         pytest.skip(f"npm can't install the packages here: {installed.stderr[-300:]}")
     bundle = Bundle.read(export)
-    shutil.copytree(export / "golden", web / "golden")
-    head, _ = (web / "index.html").read_text().split("<p>", 1)
+    shutil.copytree(export / "golden", folder / "golden")
+    head, _ = (folder / "index.html").read_text().split("<p>", 1)
     names = [item.file for item in bundle.golden_file.encoded]
-    (web / "test.html").write_text(head + PAGE.replace("NAMES", json.dumps(names)))
-    found = reported(web, "test.html", tmp_path / "profile")
+    (folder / "test.html").write_text(head + PAGE.replace("NAMES", json.dumps(names)))
+    found = reported(folder, "test.html", tmp_path / "profile")
     assert isinstance(found, list), found
     expected = bundle.output.probabilities(bundle.golden().expected["int8"])
     for answer, shares in zip(found, expected, strict=True):
@@ -60,7 +77,22 @@ def test_a_browser_gives_the_golden_samples_probabilities(name, request, tmp_pat
 
 
 @pytest.mark.slow
-def test_the_kotlin_code_compiles_and_prepares_pixels_as_training_did(digits, tmp_path):
+def test_a_browser_resamples_images_of_other_sizes_as_training_did(tmp_path):
+    if shutil.which("chromium") is None:
+        pytest.skip("chromium is not installed: Debian's chromium")
+    photo(tmp_path / "photo.png")
+    script = (Path(web.__file__).with_name("_web") / "predict.js").read_text()
+    begin = script.index("/** Pixels of 0-255")
+    (tmp_path / "pixels.js").write_text(script[begin:].replace("function pixels", "export function pixels", 1))
+    (tmp_path / "test.html").write_text(RESAMPLE.replace("RULES", json.dumps(RESIZES)))
+    found = reported(tmp_path, "test.html", tmp_path / "profile")
+    for rule, pixels in found.items():
+        expected = decode((tmp_path / "photo.png").read_bytes(), 20, 24, 3, rule).reshape(-1).astype(int)
+        assert np.abs(np.array(pixels) - expected).max() <= 1, rule
+
+
+@pytest.mark.slow
+def test_the_kotlin_code_compiles_and_resamples_as_training_did(digits, tmp_path):
     if shutil.which("kotlinc") is None or shutil.which("java") is None:
         pytest.skip("kotlinc is not installed: Debian's kotlin")
     folder, program = tmp_path / "android", tmp_path / "main.jar"
@@ -70,15 +102,28 @@ def test_the_kotlin_code_compiles_and_prepares_pixels_as_training_did(digits, tm
         ["kotlinc", *sources, "-include-runtime", "-d", program], capture_output=True, text=True, timeout=300
     )
     assert built.returncode == 0, built.stderr
-    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    packed = pixels.reshape(-1, 3).astype(int) @ [1 << 16, 1 << 8, 1]
-    command = ["java", "-cp", program, "MainKt", folder / "assets", *map(str, packed)]
+    arguments, expected = [], []
+    for name, size in (("same", (8, 8)), ("wide", (53, 20)), ("small", (5, 6))):
+        path = photo(tmp_path / f"{name}.png", size)
+        pixels = np.asarray(PIL.Image.open(path)).reshape(-1, 3).astype(int) @ [1 << 16, 1 << 8, 1]
+        path.with_suffix(".txt").write_text(" ".join(map(str, pixels)))
+        arguments += [*size, path.with_suffix(".txt")]
+        expected.append(decode(path.read_bytes(), 8, 8, 1).reshape(-1).astype(int))
+    command = ["java", "-cp", program, "MainKt", folder / "assets", *map(str, arguments)]
     lines = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
-    grey = np.array(PIL.Image.fromarray(pixels).convert("L"))
-    assert [int(value) for value in lines[0].split()] == grey.reshape(-1).tolist()
-    label, probability = lines[1].split()
-    assert label == "9" and float(probability) == pytest.approx(0.6321, abs=1e-4)  # softmax of 0 to 9
-    assert lines[-1] == "10"
+    for given, answer, wanted in zip(lines[::2], lines[1::2], expected, strict=True):
+        assert np.abs(np.array(given.split(), int) - wanted).max() <= 1
+        label, probability = answer.split()
+        assert label == "9" and float(probability) == pytest.approx(0.6321, abs=1e-4)  # softmax of 0 to 9
+
+
+def photo(path, size=(300, 200)):
+    """Writes an image of this width and height with smooth and with rough parts."""
+    chance = np.random.default_rng(0)
+    smooth = PIL.Image.fromarray(chance.integers(0, 256, (6, 9, 3), dtype=np.uint8)).resize(size)
+    rough = np.asarray(smooth).astype(int) + chance.integers(-20, 21, (size[1], size[0], 3))
+    PIL.Image.fromarray(rough.clip(0, 255).astype(np.uint8)).save(path)
+    return path
 
 
 def test_the_pages_have_the_model_s_own_numbers(digits, tmp_path):

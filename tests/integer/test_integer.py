@@ -142,6 +142,17 @@ def test_every_code_of_an_operator_is_the_kernels(case):
         assert [item for item in differences if item.differing] == []
 
 
+@pytest.mark.parametrize("factor", [0.02, 1, 20])
+def test_hard_swish_is_the_reference_kernels(factor):
+    data = converted(lambda x: (y := branches(x)[0] * factor) * tf.nn.relu6(y + 3) * (1 / 6))
+    for file in (data, with_halves(data)):
+        differences = compare(file, originals(400))
+        assert "HARD_SWISH" in [item.name for item in differences]
+        assert [item for item in differences if item.differing] == []
+    with pytest.raises(InputError, match="HARD_SWISH isn't supported in XNNPACK's arithmetic"):
+        IntegerModel(data, kernels="xnnpack")
+
+
 @pytest.fixture(scope="module")
 def network():
     """Depthwise-separable convolutions with a shortcut, to logits."""

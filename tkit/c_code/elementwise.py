@@ -15,7 +15,7 @@ from tkit.integer.node import Node
 from tkit_edge.graph import values
 
 BYTES = ("int8", "uint8")
-ONE_INPUT = ("LEAKY_RELU", "LOGISTIC", "QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1", "TANH")
+ONE_INPUT = ("HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "QUANTIZE", "RELU", "RELU6", "RELU_N1_TO_1", "TANH")
 """Operators of one input whose results are a table."""
 _TWO_INPUTS = ("ADD", "MUL", "SUB")
 

@@ -76,6 +76,20 @@ def strided_slice(layer: Layer) -> str:
     return _copy(layer, 0, sizes, steps, start, strides(sizes, sizes), 0)
 
 
+def resize_nearest_neighbor(layer: Layer) -> str:
+    """RESIZE_NEAREST_NEIGHBOR by whole factors: each pixel several times."""
+    node = layer.node
+    shape, target = node.tensor(0).shape, node.output.shape
+    if node.operator.options["align_corners"] or len(shape) != 4 or target[1] % shape[1] or target[2] % shape[2]:
+        raise node.error(f"resizes {list(shape)} to {list(target)}; expected whole factors, without align_corners")
+    if node.tensor(0).dtype == "int8" and node.quantization(0) != node.quantization():
+        raise node.error("has an input whose scale differs from its output's")
+    _, height, width, channels = shape
+    sizes = height, target[1] // height, width, target[2] // width, channels
+    layer.produces(*sizes)
+    return _copy(layer, 0, sizes, (width * channels, 0, channels, 0, 1), 0, strides(sizes, sizes), 0)
+
+
 def gather(layer: Layer) -> str:
     """GATHER of rows of a table, by int32 ids."""
     node, options = layer.node, layer.node.operator.options
@@ -118,6 +132,7 @@ EMITTERS = {
     "CONCATENATION": concatenation,
     "GATHER": gather,
     "PAD": pad,
+    "RESIZE_NEAREST_NEIGHBOR": resize_nearest_neighbor,
     "STRIDED_SLICE": strided_slice,
     "TRANSPOSE": transpose,
 }

@@ -8,8 +8,8 @@ from tkit.c_code.layer import Layer, single
 from tkit.integer.fixed_point import factor
 from tkit.integer.kernels_conv import Window, biases, output_factors, window, windows
 
-MAX_SUM = 1 << 30
-"""Sums stay below, so that 32 bits are enough while they are rounded."""
+MAX_SUM = 1 << 31
+"""Sums of products stay below; with the bias they may wrap, as the reference kernels' do."""
 
 
 def convolution(layer: Layer) -> str:
@@ -200,10 +200,9 @@ def _channels(layer: Layer, weights: np.ndarray, images: int = 0, bias: int = 2,
 def _folded(layer: Layer, weights: np.ndarray, offsets: np.ndarray, images: int = 0) -> np.ndarray:
     """Biases that hold what the inputs' zero point adds: weights [out, products]."""
     wide = weights.astype(np.int64)
-    folded = offsets - layer.node.quantization(images)[1] * wide.sum(axis=1)
-    if (np.abs(offsets) + 256 * np.abs(wide).sum(axis=1)).max() >= MAX_SUM:
-        raise layer.node.error("has sums past 30 bits, which aren't supported")
-    return folded
+    if (128 * np.abs(wide).sum(axis=1)).max() >= MAX_SUM:
+        raise layer.node.error("has sums past 32 bits, which aren't supported")
+    return (offsets - layer.node.quantization(images)[1] * wide.sum(axis=1)).astype(np.uint32).view(np.int32)
 
 
 EMITTERS = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tkit.integer.fixed_point import Factor, factor, round_half_away, scaled, scaled_in_floats
+from tkit.integer.fixed_point import Factor, factor, round_half_away, rounding_shift, scaled, scaled_in_floats
 from tkit.integer.node import Kernel, Node
 
 ADD_BITS = 20
@@ -101,6 +101,40 @@ def leaky_relu(node: Node) -> Kernel:
     return table_of_one(np.clip(answers + zero_point, -128, 127).astype(np.int8))
 
 
+def hard_swish(node: Node) -> Kernel:
+    """HARD_SWISH, x * relu6(x + 3) / 6, in 16 bits; the last product is truncated."""
+    if node.xnnpack:
+        raise node.error("isn't supported in XNNPACK's arithmetic")
+    (input_scale, input_point), (scale, zero_point) = node.quantization(0), node.quantization()
+    fine = np.float32(1 / 128) * input_scale
+    by_output, by_three = factor(fine / scale), factor(fine / np.float32(3 / 32768))
+    steps = (codes() - input_point) << 7
+    output = _high_16(steps, _to_16_bits(by_output.multiplier))
+    share, exponent = steps, int(by_three.shift)
+    share = _saturated(share << max(exponent - 1, 0))
+    share = _high_16(share, _to_16_bits(by_three.multiplier))
+    share = _saturated(share << 1) if exponent > 0 else rounding_shift(share, -exponent)
+    share = (share + (1 << 15)) >> 1
+    product = share * output
+    answers = np.sign(product) * (np.abs(product) >> 15)  # truncated
+    answers = rounding_shift(answers, -by_output.shift) + zero_point
+    return table_of_one(np.clip(answers, -128, 127).astype(np.int8))
+
+
+def _to_16_bits(multiplier: np.ndarray) -> np.ndarray:
+    """A 31-bit multiplier with 15 bits, halves upwards."""
+    return np.minimum((multiplier + (1 << 15)) >> 16, 2**15 - 1)
+
+
+def _high_16(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The product over 2^15, halves upwards."""
+    return (one * other + (1 << 14)) >> 15
+
+
+def _saturated(values: np.ndarray) -> np.ndarray:
+    return np.clip(values, -(2**15), 2**15 - 1)
+
+
 def function(of: Callable[[np.ndarray], np.ndarray]) -> Callable[[Node], Kernel]:
     """LOGISTIC and TANH: the float32 function of every code, rounded."""
 
@@ -153,6 +187,7 @@ def byte_type(node: Node, dtype: str) -> Any:
 KERNELS = {
     "ADD": sum_or_difference,
     "DEQUANTIZE": dequantize,
+    "HARD_SWISH": hard_swish,
     "LEAKY_RELU": leaky_relu,
     "LOGISTIC": function(logistic),
     "MUL": product,

@@ -45,7 +45,7 @@ def exponentials(node: Node) -> tuple[np.ndarray, int]:
     real = min(np.float64(beta) * np.float64(input_scale) * 2.0 ** (31 - _DIFFERENCE_BITS), 2.0**31 - 1)
     by = factor(real)
     shift = int(by.shift)
-    if shift < 0:
+    if real <= 1:
         raise node.error(f"has an input scale of {input_scale}, too small for the kernel")
     radius = math.floor(((1 << _DIFFERENCE_BITS) - 1) * 2.0 ** (31 - _DIFFERENCE_BITS) / 2.0**shift)
     count = min(radius, 255) + 1

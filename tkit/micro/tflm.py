@@ -11,13 +11,12 @@ import importlib.metadata
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
-from tkit_edge import files, flatbuffer
 from tkit_edge.errors import InputError
-from tkit_edge.isolated import DEFAULT_TIMEOUT, OpenedFile
-from tkit_edge.worker import Worker
+from tkit_edge.isolated import DEFAULT_TIMEOUT, IsolatedModel
 
+KERNELS = "reference"
+"""Of those that LiteRT has, the ones that TFLite Micro has."""
 _PARTS = {"total", "head", "tail"}
 
 
@@ -49,7 +48,7 @@ class Arena:
         return self.total - self.activations
 
 
-class TflmModel(OpenedFile):
+class TflmModel(IsolatedModel):
     """A .tflite file in TFLite Micro, in a limited process; a context manager, whose exit ends the process.
 
     Args:
@@ -67,13 +66,7 @@ class TflmModel(OpenedFile):
 
     def __init__(self, path: Path, timeout: float = DEFAULT_TIMEOUT) -> None:
         version()
-        flatbuffer.read(files.read_bytes(path), str(path))
-        worker = Worker(path, 1, "reference", timeout, module="tkit.micro.tflm_worker")
-        try:
-            super().__init__(worker, str(path))
-        except BaseException:
-            worker.__exit__(None, None, None)
-            raise
+        super().__init__(path, kernels=KERNELS, timeout=timeout, module="tkit.micro.tflm_worker")
 
     def arena(self) -> Arena:
         """The arena that the file needs."""
@@ -82,11 +75,3 @@ class TflmModel(OpenedFile):
         if not isinstance(value, dict) or set(value) != _PARTS or not all(type(n) is int for n in value.values()):
             raise child.nonsense("arena")
         return Arena(value["total"], value["head"])
-
-    def __enter__(self) -> TflmModel:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._worker.__exit__(kind, error, trace)

@@ -82,7 +82,7 @@ def load(path: Any, threads: int, kernels: str) -> Interpreter:
     try:
         return Interpreter(path, ARENA_BYTES)
     except RuntimeError as error:
-        lacking = _lacking(files.read_bytes(Path(path)))
+        lacking = _lacking(files.read_bytes(Path(path))) if _LACKS.search(str(error)) else []
         if "DENSIFY" in lacking:
             raise InputError(
                 f"{path} is stored without its zeros, which TFLite Micro can't unpack: export with export.sparse=false."
@@ -164,14 +164,14 @@ def _details(graph: Graph, numbers: Sequence[int]) -> list[Mapping[str, Any]]:
 
 
 def _with_words(call: Callable[[], Any]) -> Any:
-    """A call's result; RuntimeError with what it wrote to standard error, where it fails."""
+    """A call's result; RuntimeError with what it wrote to standard error, where TFLite Micro fails in any way."""
     began = os.lseek(2, 0, os.SEEK_END)
     try:
         return call()
-    except RuntimeError as error:
+    except Exception as error:  # its reader of flatbuffers raises anything for a damaged one
         words = _words(began).split("\n")
         failed = [name for line in words for name in _NODE.findall(line)]
-        reason = "; ".join(line for line in words if not _NODE.match(line)) or str(error)
+        reason = "; ".join(line for line in words if not _NODE.match(line)) or f"{type(error).__name__}: {error}"
         raise RuntimeError(": ".join([*failed, reason])) from error
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tkit.bench_config import Bench
-from tkit.micro.tflm import TflmModel, version
+from tkit.micro.tflm import KERNELS, TflmModel, version
 from tkit.targets._files import FileTarget, ModelFile
 from tkit_edge import check as edge_check
 from tkit_edge import predict as edge_predict
@@ -22,8 +22,6 @@ from tkit_edge.runtime import where
 from tkit_edge.score import scored
 from tkit_edge.tensors import Runner, bound
 
-KERNELS = "reference"
-"""Of those of LiteRT, the ones that TFLite Micro has."""
 TEST_EXAMPLES = 1000
 """Evenly spread ones are scored, at most: reference kernels are slow on large models."""
 
@@ -49,8 +47,8 @@ class Tflm(FileTarget):
         def checked(file: ModelFile) -> list[edge_check.Checked]:
             fmt = file.format
             assert fmt is not None  # of a bundle
-            with IsolatedModel(file.path, kernels=KERNELS) as model:
-                same_kernels = bound(model, read.input.tensors, read.output.tensors)(golden.inputs)
+            with IsolatedModel(file.path, kernels=KERNELS) as litert:
+                same_kernels = bound(litert, read.input.tensors, read.output.tensors)(golden.inputs)
             with TflmModel(file.path) as model:
                 wanted = (golden, replace(golden, expected={fmt: same_kernels}))
                 return [edge_check.check_file(read, fmt, expected, model) for expected in wanted]

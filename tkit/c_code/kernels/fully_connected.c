@@ -16,10 +16,10 @@ static INLINE void fully_connected(
             int32_t sums[2];
             int j = i + 1 < outputs;
             dot_one(weights + i * inputs, x, j * inputs, inputs, sums);
-            y[i] = (int8_t)clamped(nearest((sums[0] + bias[i]) * scale[scales > 1 ? i : 0]) + zero, low, high);
-            if (j)
-                y[i + 1] = (int8_t)clamped(
-                    nearest((sums[1] + bias[i + 1]) * scale[scales > 1 ? i + 1 : 0]) + zero, low, high);
+            for (int k = 0; k <= j; k++) {
+                double whole = (int32_t)((uint32_t)sums[k] + (uint32_t)bias[i + k]);
+                y[i + k] = (int8_t)clamped(nearest(whole * scale[scales > 1 ? i + k : 0]) + zero, low, high);
+            }
         }
     }
 }

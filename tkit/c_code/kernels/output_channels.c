@@ -7,6 +7,7 @@ struct output_channels {
 
 static INLINE int8_t channel_code(const struct output_channels *to, int32_t sum, int channel)
 {
-    int32_t scaled = rescale(sum + to->bias[channel], to->multiplier[channel], to->shift[channel], to->shrinks);
+    int32_t whole = (int32_t)((uint32_t)sum + (uint32_t)to->bias[channel]);
+    int32_t scaled = rescale(whole, to->multiplier[channel], to->shift[channel], to->shrinks);
     return (int8_t)clamped(scaled + to->zero, to->low, to->high);
 }

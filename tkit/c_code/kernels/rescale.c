@@ -7,7 +7,7 @@ static INLINE int32_t rescale(int32_t value, int32_t multiplier, int shift, int 
     int32_t high = (int32_t)((product + (INT64_C(1) << 30)) >> 31);
     if (!shrinks && right == 0)
         return high;
-    return (high + (INT32_C(1) << (right - 1)) + (high >> 31)) >> right;
+    return (((high + (high >> 31)) >> (right - 1)) + 1) >> 1;
 }
 
 static INLINE int32_t clamped(int32_t value, int32_t low, int32_t high)

@@ -2,12 +2,11 @@
 
 import android.content.Context
 import android.graphics.Bitmap
-import android.graphics.Canvas
-import android.graphics.Matrix
-import android.graphics.Paint
 import com.google.ai.edge.litert.Accelerator
 import com.google.ai.edge.litert.CompiledModel
+import kotlin.math.abs
 import kotlin.math.exp
+import kotlin.math.floor
 import kotlin.math.max
 import kotlin.math.min
 
@@ -15,7 +14,7 @@ private const val WIDTH = $WIDTH
 private const val HEIGHT = $HEIGHT
 private const val CHANNELS = $CHANNELS
 private const val FIT = "$FIT" // of other sizes: crop (cover, take the middle), pad (with black) or stretch
-private const val ANTIALIAS = $ANTIALIAS
+private const val ANTIALIAS = $ANTIALIAS // shrinking averages all pixels, not two neighbours
 private const val SOFTMAX = $SOFTMAX // the model gives scores, not probabilities
 
 /** Not safe for several threads at once: its buffers are reused. */
@@ -27,7 +26,7 @@ class Classifier(context: Context) : AutoCloseable {
 
     /** The classes of an upright image with their probabilities, the likeliest first. */
     fun classify(image: Bitmap): List<Pair<String, Float>> {
-        inputs[0].writeFloat(pixels(fitted(image)))
+        inputs[0].writeFloat(pixels(image))
         model.run(inputs, outputs)
         val scores = outputs[0].readFloat()
         val shares = if (SOFTMAX) softmax(scores) else scores
@@ -41,41 +40,86 @@ class Classifier(context: Context) : AutoCloseable {
     }
 }
 
-private fun fitted(image: Bitmap): Bitmap {
-    if (image.width == WIDTH && image.height == HEIGHT) return image
-    var source = image
-    while (ANTIALIAS && source.width >= 2 * WIDTH && source.height >= 2 * HEIGHT) { // Android's filter sees 2x2 pixels
-        source = Bitmap.createScaledBitmap(source, source.width / 2, source.height / 2, true)
-    }
-    val across = WIDTH.toFloat() / source.width
-    val down = HEIGHT.toFloat() / source.height
-    val scale = if (FIT == "pad") min(across, down) else max(across, down)
-    val matrix = Matrix()
-    if (FIT == "stretch") matrix.setScale(across, down) else matrix.setScale(scale, scale)
-    if (FIT != "stretch") matrix.postTranslate((WIDTH - source.width * scale) / 2, (HEIGHT - source.height * scale) / 2)
-    val result = Bitmap.createBitmap(WIDTH, HEIGHT, Bitmap.Config.ARGB_8888)
-    Canvas(result).drawBitmap(source, matrix, Paint(Paint.FILTER_BITMAP_FLAG))
-    return result
-}
-
-/** Pixels of 0-255 as they are, row by row. */
+/** Pixels of 0-255, row by row, in the model's size: resampled by the rule that training used. */
 private fun pixels(image: Bitmap): FloatArray {
-    val colours = IntArray(WIDTH * HEIGHT)
-    image.getPixels(colours, 0, WIDTH, 0, 0, WIDTH, HEIGHT)
-    val values = FloatArray(WIDTH * HEIGHT * CHANNELS)
-    colours.forEachIndexed { index, colour ->
-        val red = colour shr 16 and 255
-        val green = colour shr 8 and 255
-        val blue = colour and 255
-        if (CHANNELS == 1) {
-            values[index] = (19595 * red + 38470 * green + 7471 * blue + 32768 shr 16).toFloat() // ITU-R 601
-        } else {
-            values[3 * index] = red.toFloat()
-            values[3 * index + 1] = green.toFloat()
-            values[3 * index + 2] = blue.toFloat()
+    val ratios = doubleArrayOf(image.height.toDouble() / HEIGHT, image.width.toDouble() / WIDTH)
+    val rows = part(image.height, HEIGHT, ratios)
+    val columns = part(image.width, WIDTH, ratios)
+    val across = taps(columns, image.width)
+    val colours = IntArray(image.width)
+    val lines = HashMap<Int, DoubleArray>()
+    val values = FloatArray(HEIGHT * WIDTH * CHANNELS)
+    taps(rows, image.height).forEachIndexed { row, tap ->
+        lines.keys.removeAll { it < tap.from }
+        val used = tap.weights.indices.map { index ->
+            lines.getOrPut(tap.from + index) {
+                image.getPixels(colours, 0, image.width, 0, tap.from + index, image.width, 1)
+                resampled(colours, across)
+            }
+        }
+        val start = ((rows.offset + row) * WIDTH + columns.offset) * CHANNELS
+        for (index in 0 until columns.count * CHANNELS) {
+            var sum = 0.0
+            used.forEachIndexed { line, pixels -> sum += tap.weights[line] * pixels[index] }
+            values[start + index] = floor(sum + 0.5).toFloat()
         }
     }
     return values
+}
+
+/** What is taken of an axis of the image, and where it goes. */
+private class Part(val start: Double, val size: Double, val offset: Int, val count: Int)
+
+private fun part(full: Int, count: Int, ratios: DoubleArray): Part {
+    fun whole(size: Double) = max(1.0, floor(size + 1e-4))
+    if (FIT == "stretch") return Part(0.0, full.toDouble(), 0, count)
+    if (FIT == "pad") {
+        val exact = full / max(ratios[0], ratios[1])
+        return Part(0.0, full.toDouble(), floor((count - exact) / 2 + 1e-4).toInt(), whole(exact).toInt())
+    }
+    val exact = min(full.toDouble(), count * min(ratios[0], ratios[1]))
+    if (ANTIALIAS) return Part((full - exact) / 2, exact, 0, count)
+    return Part(floor((full - whole(exact)) / 2), whole(exact), 0, count)
+}
+
+/** The first of the image's pixels that a pixel is made of, and their weights. */
+private class Tap(val from: Int, val weights: DoubleArray)
+
+private fun taps(part: Part, full: Int): List<Tap> {
+    val scale = part.size / part.count
+    val reach = if (ANTIALIAS) max(scale, 1.0) else 1.0 // a triangle as wide as what a pixel covers, or two neighbours
+    val least = if (ANTIALIAS) 0 else part.start.toInt()
+    val most = if (ANTIALIAS) full else (part.start + part.size).toInt()
+    return List(part.count) { index ->
+        val centre = part.start + (index + 0.5) * scale
+        val from = max(least, floor(centre - reach + 0.5).toInt())
+        val end = min(most, floor(centre + reach + 0.5).toInt())
+        val shares = DoubleArray(end - from) { max(0.0, 1 - abs(from + it + 0.5 - centre) / reach) }
+        val total = shares.sum()
+        Tap(from, DoubleArray(shares.size) { shares[it] / total })
+    }
+}
+
+/** One line of the image in the model's width. */
+private fun resampled(colours: IntArray, across: List<Tap>): DoubleArray {
+    val line = DoubleArray(across.size * CHANNELS)
+    across.forEachIndexed { column, tap ->
+        for (channel in 0 until CHANNELS) {
+            var sum = 0.0
+            for (index in tap.weights.indices) sum += tap.weights[index] * value(colours[tap.from + index], channel)
+            line[column * CHANNELS + channel] = if (ANTIALIAS) floor(sum + 0.5) else sum
+        }
+    }
+    return line
+}
+
+/** Red, green or blue, or the grey of ITU-R 601. */
+private fun value(colour: Int, channel: Int): Int {
+    val red = colour shr 16 and 255
+    val green = colour shr 8 and 255
+    val blue = colour and 255
+    if (CHANNELS == 1) return 19595 * red + 38470 * green + 7471 * blue + 32768 shr 16
+    return if (channel == 0) red else if (channel == 1) green else blue
 }
 
 private fun softmax(scores: FloatArray): FloatArray {
