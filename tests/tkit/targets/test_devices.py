@@ -163,7 +163,8 @@ def test_a_machine_that_was_busy_or_throttled_is_named():
         **named,
     }
     numbers = ("lowest_frequency_mhz", "highest_frequency_mhz", "highest_temperature_c", "other_cores")
-    calm = {"throttling": [], **dict.fromkeys(numbers), **dict.fromkeys(("before", "after"), {"temperature_c": None})}
+    around = {name: {"temperature_c": None} for name in ("before", "after")}
+    calm = {"throttling": [], **dict.fromkeys(numbers), **around}
     document = {
         "results": [row],
         "machine": machine,
