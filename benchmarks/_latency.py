@@ -63,6 +63,6 @@ def speedup(before: bytes, after: bytes) -> float:
             for worker in (first, second):
                 worker.ask("load")
             for _ in range(ROUNDS):
-                times = [median(worker.ask("run", seconds=SECONDS, runs=20)) for worker in (first, second)]
+                times = [np.median(worker.run(seconds=SECONDS, runs=20)) for worker in (first, second)]
                 ratios.append(times[0] / times[1])
     return median(ratios)

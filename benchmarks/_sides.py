@@ -150,10 +150,10 @@ def setup(packages: Sequence[str] | None = None) -> str:
     return f"{os.cpu_count()} cores, {cpu}; Python {platform.python_version()}, {versions}"
 
 
-def read(path: Path, anywhere: bool = False) -> list[dict[str, Any]]:
+def read(path: Path, anywhere: bool = False, packages: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """The rows of a results file that this setup measured; with `anywhere` all: accuracies compare across machines."""
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    here = setup()
+    here = setup(packages)
     return [row for row in rows if anywhere or row["setup"] == here]
 
 
@@ -162,11 +162,11 @@ def machine(row: dict[str, Any]) -> str:
     return str(row["setup"]).partition(";")[0]
 
 
-def append(path: Path, row: dict[str, Any]) -> None:
-    """Adds a row with its setup and date."""
+def append(path: Path, row: dict[str, Any], packages: Sequence[str] | None = None) -> None:
+    """Adds a row with its setup, see `setup`, and date."""
     path.parent.mkdir(exist_ok=True)
     with open(path, "a", encoding="utf-8") as file:
-        print(json.dumps({**row, "setup": setup(), "date": str(datetime.date.today())}), file=file)
+        print(json.dumps({**row, "setup": setup(packages), "date": str(datetime.date.today())}), file=file)
 
 
 def _start(side: str) -> subprocess.Popen[str]:

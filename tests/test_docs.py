@@ -90,6 +90,7 @@ def workshop(tmp_path_factory):
         own = tkit.load_recipe("cifar10_cnn", ["data.source=images", "data.image_size=16"]).recipe.data.load(seed=0)
         model.fit(np.asarray(own.train.images) / 255, own.train.labels, epochs=60, verbose=0)
         model.save("model.keras")
+        Path("devices.toml").write_text("".join(f'[{name}]\ndevice = "local"\n' for name in ("pi5", "pi3", "phone")))
         arrays()
         texts()
         generator()
@@ -131,7 +132,7 @@ def runnable(command):
     """The command in a short form: dry runs where it trains, runs, data and a device that are there."""
     words = shlex.split(command)
     words = ["runs/digits_cnn-1" if word == "RUN" else word for word in words]
-    words = ["local" if ELSEWHERE.match(word) else word for word in words]
+    words = ["local" if ELSEWHERE.match(word) else word for word in words if word != "--install"]
     trains = words[1] in ("fit", "run") and "--resume" not in words
     return [*words, *(["--dry-run"] if trains else [])]
 
@@ -160,6 +161,7 @@ def call(words):
 
 # A served page is tested elsewhere, and the weights of a backbone would be downloaded.
 RUN_HERE = [item for item in COMMANDS if not re.search(r"tensorboard|model=backbone", item[1])]
+RUN_HERE = list({" ".join(runnable(command)): (page, command) for page, command in RUN_HERE}.values())
 
 
 # A bound of an example needn't be kept by a model of two steps.

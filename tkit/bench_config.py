@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
 from tkit.conversion.config import Format
 from tkit_pipelines.config import Config
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
+SWEEP = "sweep"
+
+
+def _thread_counts(threads: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    if threads != (SWEEP,) and not all(isinstance(count, int) and count > 0 for count in threads):
+        raise ValueError(f"expected numbers from 1 on, or {SWEEP} alone")
+    return threads
 
 
 class Budget(Config):
@@ -35,12 +42,18 @@ class Bench(Config):
     """What is measured of each exported file, through the LiteRT runtime."""
 
     seconds: float = Field(1.0, gt=0)
-    """Measuring time of each file at each thread count and kernel set, in seconds."""
+    """Measuring time of each file at each thread count and kernel set, in seconds, at least."""
+    precision: float = Field(0.02, gt=0)
+    """Measures on until each p50 is known within this share of it (95 % interval), or `most_seconds` are over."""
+    most_seconds: float | None = Field(None, gt=0)
+    """Measuring time of each at most; null: three times `seconds`."""
     formats: tuple[Format, ...] = ()
     """Which files; all that were exported where none is named."""
-    threads: tuple[PositiveInt, ...] = ()
-    """Thread counts; 1 and all cores where none is named."""
+    threads: Annotated[tuple[int | str, ...], AfterValidator(_thread_counts)] = ()
+    """Thread counts, or `sweep`: 1, 2, 4 ... up to all cores; 1 and all cores where none is named."""
     kernels: tuple[Kernels, ...] = ("xnnpack", "builtin")
     """`xnnpack` (the runtime's default), `builtin` (its own optimized kernels), `reference` (its plain ones)."""
+    operators: bool = False
+    """Whether each operator is timed too, by timing prefixes of the file."""
     budget: Budget = Budget()
     """What the file that ships may cost."""

@@ -25,21 +25,28 @@ from tkit_pipelines.config import did_you_mean
 VARIABLE = "TKIT_DEVICES"
 
 
-def targets(names: Sequence[str]) -> dict[str, Target]:
+def targets(names: Sequence[str], *, install: bool = False) -> dict[str, Target]:
     """Targets by what they are called: the name in devices.toml, or the address itself.
 
     Args:
         names: names, addresses, or "all", which is every device of devices.toml.
+        install: whether what is missing there may be installed.
 
     Raises:
-        InputError: an unknown one, or a devices.toml that can't be read.
+        InputError: an unknown one, a devices.toml that can't be read, or nothing can be installed on any of them.
     """
     known = known_devices()
     if "all" in names:
         if not known:
             raise InputError(f"--device all: {_path() or 'no devices.toml'} names no device.")
         names = [*(name for name in names if name != "all"), *known]
-    return {name: _target(name, known) for name in dict.fromkeys(names)}
+    found = {name: _target(name, known) for name in dict.fromkeys(names)}
+    if not install:
+        return found
+    able = {name: target.model_copy(update={"install": True}) for name, target in found.items() if _can_install(target)}
+    if not able:
+        raise InputError(f"--install is for devices that are reached over ssh; received {', '.join(found)}.")
+    return {**found, **able}
 
 
 def known_devices() -> dict[str, dict[str, Any]]:
@@ -55,6 +62,10 @@ def known_devices() -> dict[str, dict[str, Any]]:
         if not isinstance(section, dict) or not isinstance(section.get("device"), str):
             raise InputError(f'{path}: [{name}]: expected device = "ADDRESS", such as "ssh://pi@raspberrypi.local".')
     return found
+
+
+def _can_install(target: Target) -> bool:
+    return "install" in type(target).model_fields
 
 
 def _target(name: str, known: dict[str, dict[str, Any]]) -> Target:

@@ -1,4 +1,4 @@
-"""Latency, throughput, memory and accuracy of .tflite files, in runs whose figures can be compared.
+"""Latency, throughput, memory, energy and accuracy of .tflite files, in runs whose figures can be compared.
 
 Each file x thread count x kernel set has a process of its own (`worker`). All stay alive, and are measured in
 turn, round after round: what slows the machine for a while slows all of them, so the ratios between them
@@ -8,91 +8,44 @@ hold. The timer runs around the runtime's invoke alone; inputs are random.
 from __future__ import annotations
 
 import datetime
-import math
-import platform
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tkit_edge import files, flatbuffer, machine, runtime
+from tkit_edge import energy, files, flatbuffer, operators, power, runtime
 from tkit_edge.bundle import Bundle
+from tkit_edge.conditions import Sensors, Watch
+from tkit_edge.configuration import MIN_RUNS, Configuration, File, loaded, measure, started
 from tkit_edge.errors import InputError
-from tkit_edge.graph import Graph, macs, parameters
 from tkit_edge.inputs.noise import Noise
-from tkit_edge.isolated import OpenedFile
 from tkit_edge.judge import Judge
-from tkit_edge.report import VERSION, FileScore, Reading, Report, Result
-from tkit_edge.score import scored
+from tkit_edge.report import VERSION, Reading, Report, Start
+from tkit_edge.scoring import score
+from tkit_edge.settings import DEFAULT_KERNELS, DEFAULT_PRECISION, DEFAULT_SECONDS, DEFAULT_TIMEOUT, Settings
 from tkit_edge.text import counted
-from tkit_edge.worker import Worker
 
-ROUNDS = 5
-MIN_RUNS = 2  # of each configuration in each round, however slow it is
-WARM_UP = 0.1  # share of the measuring time
-PROBE = 20  # examples on which threaded and single-threaded answers are compared
-CHUNK_SECONDS = 5.0  # of examples between two signs of progress
-READS = 100  # of golden samples
-DEFAULT_SECONDS = 1.0
-DEFAULT_KERNELS = ("xnnpack", "builtin")
-DEFAULT_TIMEOUT = 300.0
-
-
-@dataclass(frozen=True)
-class _File:
-    path: Path
-    format: str | None
-    bytes: int
-    graph: Graph
-
-
-@dataclass
-class _Configuration:
-    file: _File
-    threads: int
-    kernels: str
-    worker: Worker
-    loaded: dict[str, Any]
-    times: list[int]
-
-    def describe(self) -> str:
-        return f"{self.file.path.name}, {counted(self.threads, 'thread')}, {self.kernels}"
-
-    def result(self, score: FileScore | None) -> Result:
-        p50, p90, p99 = (float(value) / 1e6 for value in np.percentile(self.times, (50, 90, 99)))
-        mean = sum(self.times) / len(self.times) / 1e6
-        return Result(
-            file=self.file.path.name,
-            format=self.file.format,
-            threads=self.threads,
-            kernels=self.kernels,
-            p50_ms=p50,
-            p90_ms=p90,
-            p99_ms=p99,
-            mean_ms=mean,
-            runs_per_second=1e3 / mean,
-            runs=len(self.times),
-            score=score,
-            bytes=self.file.bytes,
-            macs=macs(self.file.graph),
-            parameters=parameters(self.file.graph),
-            **self.loaded,
-        )
+READS = 100
+"""Of golden samples, to find out how long that takes."""
 
 
 def bench(
     path: str | Path,
     *,
-    threads: Sequence[int] | None = None,
+    threads: Sequence[int] | str | None = None,
     kernels: Sequence[str] = DEFAULT_KERNELS,
     formats: Sequence[str] | None = None,
     seconds: float = DEFAULT_SECONDS,
+    most_seconds: float | None = None,
+    precision: float = DEFAULT_PRECISION,
+    operator_times: bool = False,
     test: str | Path | None = None,
     also: Sequence[str | Path] = (),
+    meter: str | Path | None = None,
     progress: Callable[[str], None] = lambda line: None,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> Report:
@@ -100,12 +53,16 @@ def bench(
 
     Args:
         path: a bundle's folder or a .tflite file.
-        threads: thread counts; 1 and all cores by default.
+        threads: thread counts, or "sweep": 1, 2, 4 ... up to all cores; 1 and all cores by default.
         kernels: of "xnnpack", "builtin", "reference".
         formats: the bundle's files to measure; all by default.
-        seconds: measuring time of each configuration.
+        seconds: measuring time of each configuration, at least.
+        most_seconds: the same at most; by default `settings.MOST` times `seconds`.
+        precision: all are measured on until the interval of each p50 is within this share of it, or the time is over.
+        operator_times: whether each operator of each file is timed too.
         test: an .npz file with `images` and `labels`, for the score.
         also: other .tflite files that are measured in the same rounds, to be compared with; without a score.
+        meter: a power meter's CSV file, which its program writes meanwhile; the board's own sensors by default.
         progress: is called with a short line for each configuration measured.
         timeout: seconds that a worker's one answer may take.
 
@@ -114,36 +71,96 @@ def bench(
 
     Example: `bench("export", formats=["int8"], threads=[1]).results[0].p50_ms`
     """
-    where = machine.describe()  # before this measurement is a load of its own
-    chosen = _chosen_threads(threads)
-    _check(kernels, seconds)
-    found = runtime.find()
+    before, sensors = runtime.where(), Sensors()  # before this measurement is a load of its own
+    settings = Settings.of(threads, kernels, seconds, most_seconds, precision, operator_times, timeout)
+    source = power.meter(None if meter is None else Path(meter), sensors)
     subjects, bundle = _files(Path(path), formats)
-    judges = {} if test is None else {file.path: Judge.of(Path(test), bundle, file.path) for file in subjects}
-    with ExitStack() as stack:
-        configurations = [
-            _Configuration(file, count, kernel, stack.enter_context(Worker(file.path, count, kernel, timeout)), {}, [])
-            for file in [*subjects, *(_file(Path(other), None) for other in also)]
-            for kernel in dict.fromkeys(kernels)
-            for count in chosen
-        ]
-        configurations = _loaded(configurations)
-        _measure(configurations, seconds, progress)
-        scores = {
-            path: _scored([item for item in configurations if item.file.path == path], judge, progress)
-            for path, judge in judges.items()
-        }
+    judges = _judges(subjects, bundle, None if test is None else Path(test))
+    subjects += [_file(Path(other), None) for other in also]
     return Report(
         kind="bench",
         version=VERSION,
-        machine=where,
-        runtime={"name": found.name, "version": found.version},
-        python=platform.python_version(),
+        **before,
         date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        seconds=seconds,
-        results=tuple(item.result(scores.get(item.file.path)) for item in configurations),
         reading=None if bundle is None else _reading(bundle),
+        **_measured(subjects, judges, settings, Watch(sensors), source, progress),
     )
+
+
+def _measured(
+    subjects: Sequence[File],
+    judges: dict[Path, Judge],
+    settings: Settings,
+    watch: Watch,
+    source: power.Meter | None,
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
+    """The fields of a report that the files' own processes tell."""
+    with ExitStack() as stack:
+        configurations, starts = started(subjects, settings, stack)
+        configurations = loaded(configurations)
+        watch.start([os.getpid(), *(item.worker.child.process.pid for item in configurations)])
+        measure(configurations, settings, watch)
+        conditions = watch.conditions()
+        for item in configurations:
+            progress(f"{item.describe()}: {item.median / 1e6:.3f} ms")
+        supply, energies = _energies(source, configurations, settings.seconds)
+        scores = {}
+        for path, judge in judges.items():
+            own = [item for item in configurations if item.file.path == path]
+            scores[path] = {"golden" if judge.is_golden else "score": score(own, judge, progress)}
+        results = tuple(
+            item.result(settings.precision, found, **scores.get(item.file.path, {}))
+            for item, found in zip(configurations, energies)
+        )
+    return {
+        "seconds": settings.seconds,
+        "most_seconds": settings.most_seconds,
+        "precision": settings.precision,
+        "start": Start(starts[0], float(np.median(starts)), len(starts)),
+        "conditions": conditions,
+        "power": supply,
+        "results": results,
+        "operators": tuple(_operators(configurations, settings.timeout, progress)) if settings.operators else (),
+    }
+
+
+def _judges(subjects: Sequence[File], bundle: Bundle | None, test: Path | None) -> dict[Path, Judge]:
+    """By file, the judge of its answers to the test examples; where there are none, to the golden samples."""
+    if test is not None:
+        return {file.path: Judge.of(test, bundle, file.path) for file in subjects}
+    golden = None if bundle is None else Judge.golden(bundle)
+    return {} if golden is None else {file.path: golden for file in subjects}
+
+
+def _energies(
+    source: power.Meter | None, configurations: Sequence[Configuration], seconds: float
+) -> tuple[energy.PowerSource | None, Sequence[energy.Energy | None]]:
+    """Each configuration's energy by the meter, after the times: reading some meters takes a processor's time."""
+    if source is None:
+        return None, [None] * len(configurations)
+
+    def runner(item: Configuration) -> Callable[[float], int]:
+        return lambda seconds: len(item.worker.run(seconds, MIN_RUNS))
+
+    return energy.measured(source, [runner(item) for item in configurations], max(seconds, energy.RATHER_SECONDS))
+
+
+def _operators(
+    configurations: Sequence[Configuration], timeout: float, progress: Callable[[str], None]
+) -> Iterator[operators.OperatorTimes]:
+    """Of each file and set of kernels, on the fewest threads."""
+    fewest: dict[tuple[Path, str], Configuration] = {}
+    for item in sorted(configurations, key=lambda item: item.threads):
+        if item.file.graph.operators:
+            fewest.setdefault((item.file.path, item.kernels), item)
+    for item in (item for item in configurations if item in fewest.values()):
+        progress(f"{item.describe()}: {counted(len(item.file.graph.operators), 'operator')}, one after the other")
+        file = item.file
+        try:
+            yield operators.timed(file.path, file.graph, file.format, item.threads, item.kernels, timeout)
+        except InputError as error:  # a part of a file may need what the whole doesn't; all else is measured
+            progress(f"{item.describe()}: no times of operators: {error}")
 
 
 def _reading(bundle: Bundle) -> Reading | None:
@@ -163,53 +180,7 @@ def _reading(bundle: Bundle) -> Reading | None:
     return Reading(bundle.input.example, float(np.median(times)) / 1e6, len(times)) if times else None
 
 
-def _loaded(configurations: list[_Configuration]) -> list[_Configuration]:
-    """Those that differ in what really runs, loaded."""
-    for item in configurations:
-        item.worker.ask("start")  # so that none still starts while another is measured
-    kept: dict[tuple[Path, int, str], _Configuration] = {}
-    for item in configurations:
-        item.loaded = item.worker.ask("load")
-        item.kernels = item.loaded.pop("kernels")
-        kept.setdefault((item.file.path, item.threads, item.kernels), item)
-    return list(kept.values())
-
-
-def _measure(configurations: list[_Configuration], seconds: float, progress: Callable[[str], None]) -> None:
-    for item in configurations:
-        item.worker.ask("run", seconds=seconds * WARM_UP, runs=MIN_RUNS)
-    for number in range(ROUNDS):
-        for item in configurations:
-            item.times += item.worker.ask("run", seconds=seconds / ROUNDS, runs=MIN_RUNS)
-            if number == ROUNDS - 1:
-                progress(f"{item.describe()}: {np.median(item.times) / 1e6:.3f} ms")
-
-
-def _scored(own: list[_Configuration], judge: Judge, progress: Callable[[str], None]) -> FileScore:
-    """One file's score: on one thread, or on more where they are faster and give the same answers.
-
-    Of the kernel sets measured it takes the first, XNNPACK by default.
-    """
-    same_kernels = [item for item in own if item.kernels == own[0].kernels]
-    chosen = min(same_kernels, key=lambda item: item.threads)
-    fastest = min(same_kernels, key=lambda item: np.median(item.times))
-    model = OpenedFile(chosen.worker, str(chosen.file.path))
-    if fastest is not chosen:
-        other = OpenedFile(fastest.worker, str(fastest.file.path))
-        if np.array_equal(judge.graded(other, 0, PROBE), judge.graded(model, 0, PROBE)):
-            chosen, model = fastest, other
-    step = max(1, int(CHUNK_SECONDS / (np.median(chosen.times) / 1e9)))
-    grades = np.concatenate([judge.graded(model, start, start + step) for start in range(0, judge.samples, step)])
-    measure = judge.output.measure
-    assert measure is not None  # Judge.of
-    found = scored(measure, grades)
-    text = measure.text(found.value)
-    samples = counted(found.samples, f"test {judge.input.example}")
-    progress(f"{chosen.file.path.name}: {found.name} {text} {'of' if measure.share else 'on'} {samples}")
-    return FileScore(**asdict(found), threads=chosen.threads, kernels=chosen.kernels)
-
-
-def _files(path: Path, formats: Sequence[str] | None) -> tuple[list[_File], Bundle | None]:
+def _files(path: Path, formats: Sequence[str] | None) -> tuple[list[File], Bundle | None]:
     if path.is_dir():
         bundle = Bundle.read(path)
         names = list(bundle.models) if formats is None else list(dict.fromkeys(formats))
@@ -221,7 +192,7 @@ def _files(path: Path, formats: Sequence[str] | None) -> tuple[list[_File], Bund
     return [_file(path, None)], None
 
 
-def _file(path: Path, fmt: str | None) -> _File:
+def _file(path: Path, fmt: str | None) -> File:
     data = files.read_bytes(path)
     graph = flatbuffer.read(data, str(path))
     for index in graph.inputs:
@@ -231,19 +202,4 @@ def _file(path: Path, fmt: str | None) -> _File:
                 f"{path}: the input {tensor.name!r} has open sizes {list(tensor.signature)}, so it has no "
                 "one latency. Export it with fixed sizes (the first, the batch, may stay open and is 1)."
             )
-    return _File(path, fmt, len(data), graph)
-
-
-def _chosen_threads(threads: Sequence[int] | None) -> list[int]:
-    chosen = list(dict.fromkeys((1, machine.cores()) if threads is None else threads))
-    if not chosen or min(chosen) < 1:
-        raise InputError(f"threads: expected numbers from 1 on, received {chosen}.")
-    return chosen
-
-
-def _check(kernels: Sequence[str], seconds: float) -> None:
-    unknown = [name for name in kernels if name not in runtime.KERNELS]
-    if unknown or not kernels:
-        raise InputError(f"kernels: expected of {', '.join(runtime.KERNELS)}, received {', '.join(unknown) or 'none'}.")
-    if not 0 < seconds < math.inf:
-        raise InputError(f"seconds: expected a number above 0, received {seconds}.")
+    return File(path, fmt, len(data), graph)

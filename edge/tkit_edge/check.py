@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tkit_edge.bundle import Bundle
+from tkit_edge.bundle import Bundle, Golden
 from tkit_edge.inputs import Input
 from tkit_edge.isolated import IsolatedModel
 from tkit_edge.outputs import Outcome
 from tkit_edge.runtime import where
-from tkit_edge.tensors import bound
+from tkit_edge.tensors import Runner, bound
 
 VERSION = 1
 """Of the JSON document."""
@@ -69,12 +69,27 @@ def check(bundle: Bundle) -> list[Checked]:
     """
     golden = bundle.golden()
     found = []
-    for fmt, expected in golden.expected.items():
+    for fmt in golden.expected:
         with IsolatedModel(bundle.path(fmt)) as model:
-            outputs = bound(model, bundle.input.tensors, bundle.output.tensors)(golden.inputs)
-        scales = {facts.name: facts.scale for facts in bundle.models[fmt].outputs}
-        found.append(Checked(fmt, bundle.output.compared(expected, outputs, scales)))
+            found.append(check_file(bundle, fmt, golden, model))
     return found
+
+
+def check_file(bundle: Bundle, fmt: str, golden: Golden, model: Runner) -> Checked:
+    """Runs the golden samples through one file of a bundle.
+
+    Args:
+        bundle: the bundle.
+        fmt: the file's format.
+        golden: the bundle's golden samples.
+        model: the file, loaded.
+
+    Raises:
+        InputError: the file can't be run, or doesn't fit the bundle.
+    """
+    outputs = bound(model, bundle.input.tensors, bundle.output.tensors)(golden.inputs)
+    scales = {facts.name: facts.scale for facts in bundle.models[fmt].outputs}
+    return Checked(fmt, bundle.output.compared(golden.expected[fmt], outputs, scales))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ import contextlib
 import ctypes
 import json
 import multiprocessing
+import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -32,6 +34,15 @@ _QUESTION_BYTES = 1 << 30
 _MESSAGE_CHARACTERS = 2000  # of an error's text that are shown
 _PR_SET_PDEATHSIG = 1
 _GRACE = 2.0  # seconds in which a child that has closed its pipe must end
+
+
+def interpreter() -> list[str]:
+    """The command that starts Python for a child: this Python, or what the environment variable TKIT_EDGE_PYTHON has.
+
+    It is for systems that can't start this Python by its path alone: an emulated one, say, that the kernel has no
+    binfmt_misc entry for.
+    """
+    return shlex.split(os.environ.get("TKIT_EDGE_PYTHON", "")) or [sys.executable]
 
 
 class CrashError(InputError):
@@ -67,7 +78,7 @@ class Child:
             start += "from tkit_edge import child; child.end_with_parent(); "
         start += f"import runpy; runpy.run_module({module!r}, run_name='__main__')"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", start, str(theirs.fileno()), *arguments],
+            [*interpreter(), "-c", start, str(theirs.fileno()), *arguments],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -8,8 +8,8 @@ import numpy as np
 
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
+from tkit_edge.outputs import DEFAULT_TOP
 from tkit_edge.outputs.classes import Score
-from tkit_edge.predict import DEFAULT_TOP
 from tkit_edge.runtime import Model
 from tkit_edge.tensors import Arrays, bound
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import io
 import math
 import os
@@ -40,6 +39,8 @@ def read_bytes(path: Path, limit: int = MAX_FILE_BYTES) -> bytes:
 
 def sha256(path: Path) -> str:
     """The hex digest of a file's bytes, which are never in memory at once; InputError where it can't be read."""
+    import hashlib  # OpenSSL: 3.5 MiB, for this alone
+
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as file:

@@ -10,25 +10,20 @@ Source: flatbuffers.dev/internals and TensorFlow Lite's schema.fbs (version 3).
 from __future__ import annotations
 
 import math
-import struct
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tkit_edge.errors import InputError
+from tkit_edge.flatbuffer_table import File, Table
 from tkit_edge.graph import Graph, Operator, Tensor
 from tkit_edge.opnames import BUILTIN_OPERATORS, TENSOR_TYPES, TYPE_BITS
 from tkit_edge.options import LAYOUTS
 from tkit_edge.sparse import Level, Sparsity
 
 MAX_RANK = 16
-# A FlatBuffer may refer to one part any number of times, so a small file can describe an enormous graph. Ten
-# thousand tensors and operators with long names stay under a third of this.
-MAX_DESCRIPTION_BYTES = 16 * 2**20
 _SPARSE_CSR = 1  # a stored dimension that isn't dense
 _INDEX_TYPES = ("", "<i4", "<u2", "<u1")
-TABLE_COST = 64  # bytes charged for a table beside its strings and lists
 
 
 def read(data: bytes, name: str = "the data") -> Graph:
@@ -44,7 +39,7 @@ def read(data: bytes, name: str = "the data") -> Graph:
     Example: `read(Path("model.tflite").read_bytes()).operators[0].name`
     """
     file, model = _open(data, name)
-    codes = [_operator_name(code) for code in model.tables(1)]
+    codes = _operator_versions(model)
     subgraphs = model.tables(2)
     main = next(subgraphs, None)
     if main is None:
@@ -56,14 +51,25 @@ def read(data: bytes, name: str = "the data") -> Graph:
         code = table.number(0, "I", 0)
         if code >= len(codes):
             raise file.damaged(f"an operator has code {code} of {len(codes)}")
-        options = _options(file, table, codes[code])
-        operators.append(Operator(codes[code], table.numbers(1), table.numbers(2), options))
+        name_of, version = codes[code]
+        options = _options(file, table, name_of)
+        operators.append(Operator(name_of, table.numbers(1), table.numbers(2), options, version))
     graph = Graph(tensors, tuple(operators), main.numbers(1), main.numbers(2), _signature_names(model))
     _check_references(file, graph)
     return graph
 
 
-def _signature_names(model: _Table) -> dict[int, str]:
+def main_graph_places(data: bytes, name: str) -> tuple[int, int]:
+    """Where the main graph's list of operators begins, and its reference to its outputs is; raises like `read`."""
+    file, model = _open(data, name)
+    main = next(model.tables(2), None)
+    outputs = None if main is None else main.field(2)
+    if main is None or outputs is None:
+        raise file.damaged("it holds no graph with outputs")
+    return main.vector(3, 4)[0] - 4, outputs
+
+
+def _signature_names(model: Table) -> dict[int, str]:
     """What the main graph's signature calls its tensors, by their numbers; of several signatures the first counts."""
     for signature in model.tables(7):
         if signature.number(4, "I", 0) == 0:
@@ -83,6 +89,8 @@ class Storage(NamedTuple):
     """Each buffer's bytes, by its number."""
     metadata: tuple[tuple[str, int], ...]
     """Names of metadata, and the buffers that hold them."""
+    operators: tuple[tuple[str, int], ...]
+    """The operators of all graphs, each with the version that a runtime has to have."""
 
 
 def storage(data: bytes, name: str = "the data") -> Storage:
@@ -94,18 +102,22 @@ def storage(data: bytes, name: str = "the data") -> Storage:
     file, model = _open(data, name)
     sizes = tuple(len(_buffer(file, table)) for table in model.tables(4))
     metadata = tuple((table.text(0), table.number(1, "I", 0)) for table in model.tables(6))
-    return Storage(model.text(3), len(model.positions(2)), sizes, metadata)
+    return Storage(model.text(3), len(model.positions(2)), sizes, metadata, _operator_versions(model))
 
 
-def _open(data: bytes, name: str) -> tuple[_File, _Table]:
-    file = _File(data, name)
+def _open(data: bytes, name: str) -> tuple[File, Table]:
+    file = File(data, name)
     if bytes(data[4:8]) != b"TFL3":
         found = "an empty file" if not data else f"{len(data)} bytes that begin with {bytes(data[:8])!r}"
         raise InputError(f"{name} is not a .tflite file: expected the mark TFL3 at byte 4, received {found}.")
-    return file, _Table(file, file.number("I", 0))
+    return file, Table(file, file.number("I", 0))
 
 
-def _operator_name(code: _Table) -> str:
+def _operator_versions(model: Table) -> tuple[tuple[str, int], ...]:
+    return tuple((_operator_name(code), code.number(2, "i", 1)) for code in model.tables(1))
+
+
+def _operator_name(code: Table) -> str:
     # Codes up to 126 are in the older byte field, the rest in the newer one; the larger of the two counts.
     number = max(code.number(0, "b", 0), code.number(3, "i", 0))
     if not 0 <= number < len(BUILTIN_OPERATORS):
@@ -114,7 +126,7 @@ def _operator_name(code: _Table) -> str:
     return f"CUSTOM:{code.text(1)}" if name == "CUSTOM" else name
 
 
-def _options(file: _File, operator: _Table, name: str) -> dict[str, Any]:
+def _options(file: File, operator: Table, name: str) -> dict[str, Any]:
     layout = LAYOUTS.get(name)
     if layout is None:
         return {}
@@ -130,7 +142,7 @@ def _options(file: _File, operator: _Table, name: str) -> dict[str, Any]:
     return options
 
 
-def _tensor(file: _File, table: _Table, buffers: np.ndarray) -> Tensor:
+def _tensor(file: File, table: Table, buffers: np.ndarray) -> Tensor:
     name = table.text(3)
     shape = table.numbers(0)
     if len(shape) > MAX_RANK or any(size < 0 for size in shape):
@@ -140,7 +152,7 @@ def _tensor(file: _File, table: _Table, buffers: np.ndarray) -> Tensor:
     buffer = table.number(2, "I", 0)
     if buffer >= max(len(buffers), 1):
         raise file.damaged(f"tensor {name!r} has buffer {buffer} of {len(buffers)}")
-    data = _buffer(file, _Table(file, int(buffers[buffer]))) if buffer else memoryview(b"")
+    data = _buffer(file, Table(file, int(buffers[buffer]))) if buffer else memoryview(b"")
     sparsity = _sparsity(file, table.table(6), name)
     bits = TYPE_BITS.get(dtype)
     expected = None if bits is None or sparsity is not None else (math.prod(shape) * bits + 7) // 8
@@ -157,7 +169,7 @@ def _tensor(file: _File, table: _Table, buffers: np.ndarray) -> Tensor:
     return Tensor(name, shape, signature, dtype, buffer, data, scales, zero_points, axis, sparsity)
 
 
-def _sparsity(file: _File, table: _Table | None, name: str) -> Sparsity | None:
+def _sparsity(file: File, table: Table | None, name: str) -> Sparsity | None:
     if table is None:
         return None
     levels = []
@@ -170,7 +182,7 @@ def _sparsity(file: _File, table: _Table | None, name: str) -> Sparsity | None:
     return Sparsity(table.numbers(0), table.numbers(1), tuple(levels))
 
 
-def _index_vector(file: _File, level: _Table, field: int, name: str) -> np.ndarray | None:
+def _index_vector(file: File, level: Table, field: int, name: str) -> np.ndarray | None:
     """A union of three vector types: its number is in `field`, its table in the field that follows."""
     number, table = level.number(field, "B", 0), level.table(field + 1)
     if table is None:
@@ -180,7 +192,7 @@ def _index_vector(file: _File, level: _Table, field: int, name: str) -> np.ndarr
     return table.array(0, _INDEX_TYPES[number])
 
 
-def _buffer(file: _File, table: _Table) -> memoryview:
+def _buffer(file: File, table: Table) -> memoryview:
     start, length = table.number(1, "Q", 0), table.number(2, "Q", 0)
     if start > 1:  # bytes that lie behind the FlatBuffer proper, in files past 2 GB
         return file.span(start, length)
@@ -188,100 +200,10 @@ def _buffer(file: _File, table: _Table) -> memoryview:
     return file.span(start, length)
 
 
-def _check_references(file: _File, graph: Graph) -> None:
+def _check_references(file: File, graph: Graph) -> None:
     count = len(graph.tensors)
     for operator in graph.operators:
         if any(not -1 <= index < count for index in (*operator.inputs, *operator.outputs)):
             raise file.damaged(f"{operator.name} refers to a tensor outside the {count} there are")
     if any(not 0 <= index < count for index in (*graph.inputs, *graph.outputs)):
         raise file.damaged(f"the graph's inputs or outputs lie outside the {count} tensors there are")
-
-
-class _File:
-    """The bytes, and how much of them may still be turned into objects."""
-
-    def __init__(self, data: bytes, name: str) -> None:
-        self.data = memoryview(data)
-        self.name = name
-        self.left = MAX_DESCRIPTION_BYTES
-
-    def damaged(self, what: str) -> InputError:
-        return InputError(f"{self.name} is a damaged .tflite file: {what}. Copy or export it again.")
-
-    def span(self, start: int, length: int) -> memoryview:
-        if start < 0 or start + length > len(self.data):
-            raise self.damaged(f"it refers to bytes {start} to {start + length} of {len(self.data)}")
-        return self.data[start : start + length]
-
-    def charge(self, size: int) -> None:
-        self.left -= size
-        if self.left < 0:
-            raise self.damaged("it describes a larger graph than any model has")
-
-    def number(self, kind: str, position: int) -> Any:
-        return struct.unpack("<" + kind, self.span(position, struct.calcsize("<" + kind)))[0]
-
-
-class _Table:
-    """One FlatBuffers table; a field that isn't there has its default."""
-
-    def __init__(self, file: _File, position: int) -> None:
-        file.charge(TABLE_COST)
-        self.file = file
-        self.position = position
-        self.vtable = position - file.number("i", position)
-        self.vtable_size = file.number("H", self.vtable)
-
-    def _field(self, index: int) -> int | None:
-        slot = 4 + 2 * index
-        if slot + 2 > self.vtable_size:
-            return None
-        offset = self.file.number("H", self.vtable + slot)
-        return self.position + offset if offset else None
-
-    def _follow(self, index: int) -> int | None:
-        field = self._field(index)
-        return None if field is None else field + self.file.number("I", field)
-
-    def number(self, index: int, kind: str, default: Any) -> Any:
-        field = self._field(index)
-        return default if field is None else self.file.number(kind, field)
-
-    def table(self, index: int) -> _Table | None:
-        position = self._follow(index)
-        return None if position is None else _Table(self.file, position)
-
-    def vector(self, index: int, item_size: int) -> tuple[int, int]:
-        """Where a vector's items start, and their number."""
-        position = self._follow(index)
-        if position is None:
-            return 0, 0
-        count = self.file.number("I", position)
-        self.file.span(position + 4, count * item_size)
-        return position + 4, count
-
-    def array(self, index: int, dtype: str) -> np.ndarray:
-        """A vector of numbers as a view of the file."""
-        item_size = np.dtype(dtype).itemsize
-        start, count = self.vector(index, item_size)
-        return np.frombuffer(b"" if not count else self.file.span(start, count * item_size), dtype)
-
-    def numbers(self, index: int) -> tuple[int, ...]:
-        """A vector of int32."""
-        values = self.array(index, "<i4")
-        self.file.charge(values.nbytes)
-        return tuple(values.tolist())
-
-    def text(self, index: int) -> str:
-        start, count = self.vector(index, 1)
-        self.file.charge(count)
-        return bytes(self.file.span(start, count)).decode("utf-8", "replace")
-
-    def positions(self, index: int) -> np.ndarray:
-        """Where the tables of a vector lie; nothing of them is read yet."""
-        start, count = self.vector(index, 4)
-        return start + 4 * np.arange(count, dtype=np.int64) + self.array(index, "<u4")
-
-    def tables(self, index: int) -> Iterator[_Table]:
-        for position in self.positions(index):
-            yield _Table(self.file, int(position))

@@ -92,6 +92,8 @@ class Operator:
     outputs: tuple[int, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     """Strides, padding, the fused activation ...: the fields that `tkit_edge.options` has for its name."""
+    version: int = 1
+    """That a runtime has to have of it."""
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 import numpy as np
 
 from tkit_edge import files, flatbuffer
 from tkit_edge.tensors import Arrays
-from tkit_edge.worker import Worker
+from tkit_edge.worker import LITERT, Worker
 
 DEFAULT_TIMEOUT = 300.0
+Own = TypeVar("Own", bound="IsolatedModel")
 _EXAMPLES = 128  # of one question, at most; its time counts against the timeout
 _BYTES = 16 << 20  # of one question and of one answer, as far as single examples allow
 
@@ -58,6 +60,7 @@ class IsolatedModel(OpenedFile):
         kernels: "xnnpack", "builtin" or "reference".
         pixels: what uint8 images become, of `pixels.PIXELS`.
         timeout: seconds that loading, or 128 examples, may take.
+        module: what the process runs, as `Worker` has it.
 
     Raises:
         InputError: as `runtime.Model`, or the file crashes the process, takes too long or too much memory.
@@ -74,16 +77,17 @@ class IsolatedModel(OpenedFile):
         kernels: str = "xnnpack",
         pixels: str = "0-255",
         timeout: float = DEFAULT_TIMEOUT,
+        module: str = LITERT,
     ) -> None:
         flatbuffer.read(files.read_bytes(path), str(path))
-        worker = Worker(path, threads, kernels, timeout)
+        worker = Worker(path, threads, kernels, timeout, module)
         try:
             super().__init__(worker, str(path), pixels)
         except BaseException:
             worker.__exit__(None, None, None)
             raise
 
-    def __enter__(self) -> IsolatedModel:
+    def __enter__(self: Own) -> Own:
         return self
 
     def __exit__(

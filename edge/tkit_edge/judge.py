@@ -1,4 +1,4 @@
-"""A test file, and which of a model file's answers to it are right."""
+"""Test examples, and which of a model file's answers to it are right."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class Judge:
     output: Output
     examples: Arrays
     targets: Arrays
+    is_golden: bool = False
+    """Whether the examples are a bundle's golden samples."""
 
     @classmethod
     def of(cls, test: Path, bundle: Bundle | None, file: Path) -> Judge:
@@ -46,6 +48,14 @@ class Judge:
         if problem := output.misfit(targets):
             raise InputError(f"{test} has {problem}.")
         return cls(input, output, examples, targets)
+
+    @classmethod
+    def golden(cls, bundle: Bundle) -> Judge | None:
+        """The judge by a bundle's golden samples; None where it has none, or nothing is known to be right of them."""
+        if not bundle.golden_file.samples or bundle.output.measure is None:
+            return None
+        golden = bundle.golden()
+        return cls(bundle.input, bundle.output, golden.inputs, golden.targets, is_golden=True)
 
     @property
     def samples(self) -> int:

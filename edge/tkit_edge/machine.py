@@ -11,6 +11,28 @@ from typing import Any
 
 BUSY_SHARE = 0.5
 """Of the cores: the load average above which a machine is busy."""
+_ARM_PARTS = {
+    0xD03: "Cortex-A53",
+    0xD04: "Cortex-A35",
+    0xD05: "Cortex-A55",
+    0xD07: "Cortex-A57",
+    0xD08: "Cortex-A72",
+    0xD09: "Cortex-A73",
+    0xD0A: "Cortex-A75",
+    0xD0B: "Cortex-A76",
+    0xD0C: "Neoverse-N1",
+    0xD0D: "Cortex-A77",
+    0xD40: "Neoverse-V1",
+    0xD41: "Cortex-A78",
+    0xD44: "Cortex-X1",
+    0xD46: "Cortex-A510",
+    0xD47: "Cortex-A710",
+    0xD49: "Neoverse-N2",
+    0xD4D: "Cortex-A715",
+    0xD80: "Cortex-A520",
+    0xD81: "Cortex-A720",
+}
+"""By the part number in /proc/cpuinfo; source: arch/arm64/include/asm/cputype.h of Linux."""
 
 
 def cores() -> int:
@@ -33,23 +55,39 @@ def busy(found: Mapping[str, Any]) -> str | None:
     return f"The machine was busy (load average {load} on {cores} cores): latencies come out high."
 
 
-def describe() -> dict[str, str | int | float | None]:
-    """Processor, board and governor (None where there is none), cores, system, memory in bytes, load average."""
-    found = re.search(r"^model name\s*:\s*(.+)$", _text("/proc/cpuinfo") or "", re.MULTILINE)
+def describe(root: str | Path = "/") -> dict[str, str | int | float | None]:
+    """Processor, board and governor (None where there is none), cores, system, memory in bytes, load average.
+
+    Args:
+        root: where /proc and /sys are; tests have folders of their own.
+    """
+    root = Path(root)
     return {
-        "cpu": found.group(1) if found else platform.processor() or platform.machine(),
-        "board": _text("/proc/device-tree/model"),
+        "cpu": _processor(text_of(root / "proc/cpuinfo") or ""),
+        "board": text_of(root / "proc/device-tree/model"),
         "cores": cores(),
         "arch": platform.machine(),
         "system": f"{platform.system()} {platform.release()}",
-        "governor": _text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "governor": text_of(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "load_average": load_average(),
     }
 
 
-def _text(path: str) -> str | None:
+def text_of(path: Path) -> str | None:
+    """The text of one of Linux's small files; None where there is none, it is empty, or it can't be read."""
     try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").strip("\0\n ") or None
+        return path.read_text(encoding="utf-8", errors="replace").strip("\0\n ") or None
     except OSError:
         return None
+
+
+def _processor(cpuinfo: str) -> str:
+    """The processor's name; of an ARM one, which Linux has only numbers of, the names of its kinds of cores."""
+    found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    if found:
+        return found.group(1)
+    if re.search(r"^CPU implementer\s*:\s*0x41$", cpuinfo, re.MULTILINE):  # Arm's own designs
+        parts = dict.fromkeys(re.findall(r"^CPU part\s*:\s*(0x[0-9a-f]+)$", cpuinfo, re.MULTILINE))
+        return " + ".join(_ARM_PARTS.get(int(part, 16), f"ARM part {part}") for part in parts)
+    return platform.processor() or platform.machine()

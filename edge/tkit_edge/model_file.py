@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,6 +54,8 @@ def describe(fmt: str, data: bytes, inputs: Sequence[TensorSpec], outputs: Seque
     Raises:
         InputError: its tensors are others.
     """
+    import hashlib  # see files.sha256
+
     graph = flatbuffer.read(data, f"the {fmt} model")
     name = f"The {fmt} model"
     return ModelFile(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +13,10 @@ from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
 from tkit_edge.inputs import Input
 from tkit_edge.isolated import IsolatedModel
-from tkit_edge.outputs import Answer, Output
+from tkit_edge.outputs import DEFAULT_TOP, Answer, Output
 from tkit_edge.outputs.classes import Classes
 from tkit_edge.tensors import Arrays, bound
 
-DEFAULT_TOP = 5
 VERSION = 1
 """Of the JSON document."""
 _CHUNK = 32  # examples read before they are run
@@ -95,6 +93,8 @@ def predict(arguments: Sequence[str], model: OpenedModel, top: int | None = None
     found = list(model.input.items(arguments))
     done: list[Prediction] = []
     chunks = [found[start : start + _CHUNK] for start in range(0, len(found), _CHUNK)]
+    from concurrent.futures import ThreadPoolExecutor  # 10 ms, for this alone
+
     with ThreadPoolExecutor(1) as pool:
         ahead = [pool.submit(_read, chunk, model) for chunk in chunks[:1]]
         for number, chunk in enumerate(chunks):

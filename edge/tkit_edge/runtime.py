@@ -7,12 +7,11 @@ for byte only under the same runtime, version and kernels.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, Union
 
 import numpy as np
 
@@ -24,15 +23,22 @@ from tkit_edge.tensors import Arrays, TensorSpec, listed
 # Kernel set -> the runtime's op resolver. XNNPACK is the default delegate, with the
 # builtin kernels for what it lacks.
 KERNELS = {"xnnpack": "AUTO", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
+_OUTDATED = "old TFLite binary"  # in the message about an operator, or a version of one, that the runtime lacks
 _PACKAGES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
 
 
 class Runtime(NamedTuple):
-    """The installed runtime: its distribution's name and version, and its `interpreter` module."""
+    """The installed runtime: its distribution's name, and its `interpreter` module."""
 
     name: str
-    version: str
     module: Any
+
+    @property
+    def version(self) -> str:
+        """The distribution's."""
+        import importlib.metadata  # 20 ms and 2 MiB on a laptop, which a process that runs a model does without
+
+        return importlib.metadata.version(self.name)
 
 
 def find() -> Runtime:
@@ -50,7 +56,7 @@ def find() -> Runtime:
             raise InputError(f"{distribution} is installed, but lacks the module {error.name}.") from error
         except ImportError as error:
             raise InputError(f"{distribution} is installed, but cannot be loaded here: {error}") from error
-        return Runtime(distribution, importlib.metadata.version(distribution), module)
+        return Runtime(distribution, module)
     raise InputError("No LiteRT runtime is installed: pip install ai-edge-litert")
 
 
@@ -62,6 +68,29 @@ def where() -> dict[str, Any]:
         "runtime": {"name": found.name, "version": found.version},
         "python": platform.python_version(),
     }
+
+
+class Interpreter(Protocol):
+    """What runs a file whose tensors are allocated, as LiteRT's interpreter does."""
+
+    def get_input_details(self) -> Sequence[Mapping[str, Any]]:
+        """Of each input, `index`, `name`, `shape`, `dtype` and `quantization`, its scale and zero point."""
+
+    def get_output_details(self) -> Sequence[Mapping[str, Any]]:
+        """The same of each output."""
+
+    def set_tensor(self, index: int, value: np.ndarray) -> None:
+        """Copies a value into an input."""
+
+    def invoke(self) -> None:
+        """Runs the file; RuntimeError where it fails."""
+
+    def get_tensor(self, index: int) -> np.ndarray:
+        """A copy of an output's value."""
+
+
+Load = Callable[[Union[str, "os.PathLike[str]", bytes], int, str], Interpreter]
+"""A file's path or bytes, threads and kernels to its interpreter."""
 
 
 def load(model: str | os.PathLike[str] | bytes, threads: int = 1, kernels: str = "xnnpack") -> Any:
@@ -95,6 +124,9 @@ def interpreter(model: str | os.PathLike[str] | bytes, threads: int, kernels: st
     except (ValueError, RuntimeError) as error:
         name = "The model" if isinstance(model, bytes) else str(model)
         reason = str(error) or "it gives no reason; the file may want more memory than there is"
+        if _OUTDATED in reason:
+            used = find()
+            reason = f"{used.name} {used.version} is older than the file: pip install -U ai-edge-litert. {reason}"
         raise InputError(f"{name} cannot be run by this runtime: {reason}") from error
     return made
 
@@ -118,6 +150,7 @@ class Model:
         threads: how many the kernels may use.
         kernels: "xnnpack", "builtin" or "reference".
         pixels: what uint8 images become, of `PIXELS`; raw bytes in tkit's own files.
+        load: makes the interpreter, of LiteRT by default.
 
     Raises:
         InputError: as `load`, or a tensor without a batch of 1.
@@ -131,11 +164,12 @@ class Model:
         threads: int = 1,
         kernels: str = "xnnpack",
         pixels: str = "0-255",
+        load: Load = interpreter,
     ) -> None:
         self.name = "The model" if isinstance(model, bytes) else str(model)
         data = model if isinstance(model, bytes) else files.read_bytes(Path(model))
         names = flatbuffer.read(data, "the model" if isinstance(model, bytes) else self.name).names
-        self._interpreter = interpreter(model, threads, kernels)
+        self._interpreter = load(model, threads, kernels)
         details = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self._inputs, self._outputs = ([_Tensor(item, names, self.name) for item in side] for side in details)
         self.inputs = tuple(tensor.spec for tensor in self._inputs)

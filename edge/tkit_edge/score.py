@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,11 @@ class Score:
     """95 %: Wilson's for a share, the normal one of a mean else, which a single error doesn't bound."""
     samples: int
 
+    def as_json(self) -> dict[str, Any]:
+        """The score's values; one that isn't finite, or an end of its interval, is None."""
+        found = asdict(self)
+        return {**found, "value": _finite(self.value), "interval": [_finite(end) for end in self.interval]}
+
 
 def scored(measure: Measure, grades: np.ndarray) -> Score:
     """The score of grades, bool or float [n]."""
@@ -34,3 +40,7 @@ def scored(measure: Measure, grades: np.ndarray) -> Score:
         half = Z95 * float(np.std(grades, ddof=1)) / math.sqrt(samples) if known else math.inf
         interval = Interval(value - half, value + half)
     return Score(measure.name, measure.share, value, (interval.low, interval.high), samples)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tkit_edge.machine import busy
+from tkit_edge.notes import remarks, score_text, scores, uncertainty
 from tkit_edge.report import Report
 from tkit_edge.text import columns, counted, figure, fitted, padded
 
@@ -13,7 +13,10 @@ _COLUMNS = (
     *("file", "size KB", "MACs M", "threads", "kernels", "load ms", "first ms"),
     *("p50", "p90", "p99", "runs/s", "peak MB"),
 )
-_SPARE = ("first ms", "load ms", "p99", "MACs M", "peak MB", "p90", "runs/s")
+_NEWER = {"± %": "p50_interval_ms", "min to p99": "histogram", "steady MB": "steady_memory", "mJ": "energy"}
+"""Columns that are there where a row has the key: older documents don't."""
+_SPARE = ("min to p99", "steady MB", "first ms", "load ms", "p99", "MACs M", "peak MB", "p90", "runs/s")
+_BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 def table(report: Report, width: int | None = None) -> str:
@@ -28,9 +31,12 @@ def document_table(report: dict[str, Any], width: int | None = None) -> str:
         report: what `Report.as_dict` gives.
         width: of the terminal; the least important columns are left out until the others fit, by default none.
     """
-    lines = aligned(cells(report), left=(0, 4), width=width, spare=[_COLUMNS.index(name) for name in _SPARE])
-    found = [*remarks(report), *_scores(report)]
+    rows = cells(report)
+    spare = [rows[0].index(name) for name in _SPARE if name in rows[0]]
+    lines = aligned(rows, left=(0, 4), width=width, spare=spare)
+    found = [*remarks(report), *scores(report)]
     below = ["", *(fitted(note, width) for note in found)] if found else []
+    below += [line for times in report.get("operators", ()) for line in ("", *operator_table(times, width))]
     return "\n".join([fitted(heading(report), width), "", *lines, *below])
 
 
@@ -45,8 +51,23 @@ def heading(report: dict[str, Any]) -> str:
 
 def cells(report: dict[str, Any]) -> list[tuple[str, ...]]:
     """The table's header, and a row per configuration."""
-    scores = [result["score"]["name"] for result in report["results"] if result["score"] is not None]
-    return [(*_COLUMNS, *scores[:1]), *(_row(result, bool(scores)) for result in report["results"])]
+    results = report["results"]
+    names = [result["score"]["name"] for result in results if result["score"] is not None]
+    newer = [name for name, key in _NEWER.items() if any(result.get(key) is not None for result in results)]
+    return [(*_COLUMNS, *newer, *names[:1]), *(_row(result, newer, bool(names)) for result in results)]
+
+
+def operator_table(times: dict[str, Any], width: int | None = None) -> list[str]:
+    """The lines of `operators.OperatorTimes`' JSON values: a row per operator."""
+    where = f"{times['file']}, {counted(times['threads'], 'thread')}, {times['kernels']}"
+    title = f"{where}: {figure(1e3 * times['total_ms'])} µs; operators by timing prefixes of the file"
+    rows = [("no.", "operator", "µs", "95 %", "share", "output")]
+    for item in times["operators"]:
+        low, high = (figure(1e3 * end) for end in item["interval_ms"])
+        time = figure(1e3 * item["time_ms"])
+        output = item["output"].partition(";")[0]  # the converter lists all that it fused
+        rows.append((str(item["number"]), item["name"], time, f"{low} to {high}", f"{item['share']:.1%}", output))
+    return [fitted(title, width), *aligned(rows, left=(1, 5), width=width, spare=(5, 3))]
 
 
 def aligned(
@@ -91,7 +112,7 @@ def _stacked(rows: Sequence[Sequence[str]]) -> list[str]:
     return lines
 
 
-def _row(result: dict[str, Any], scored: bool) -> tuple[str, ...]:
+def _row(result: dict[str, Any], newer: Sequence[str], scored: bool) -> tuple[str, ...]:
     score, rate = result["score"], result["runs_per_second"]
     last = ["-" if score is None else score_text(score, score["value"])] if scored else []
     return (
@@ -104,41 +125,23 @@ def _row(result: dict[str, Any], scored: bool) -> tuple[str, ...]:
         *(f"{result[name]:.3f}" for name in ("first_ms", "p50_ms", "p90_ms", "p99_ms")),
         f"{rate:,.0f}" if rate >= 10 else f"{rate:.2f}",
         f"{result['peak_memory'] / 1e6:.1f}",
+        *("-" if result[_NEWER[name]] is None else _newer(name, result) for name in newer),
         *last,
     )
 
 
-def score_text(score: dict[str, Any], value: float | None) -> str:
-    """A score's value, or an end of its interval."""
-    if value is None:
-        return "not finite"
-    return f"{value:.2%}" if score["share"] else figure(value)
+def _newer(name: str, result: dict[str, Any]) -> str:
+    if name == "± %":
+        return f"{100 * uncertainty(result):.1f}"
+    if name == "min to p99":
+        return _blocks(result["histogram"]["counts"])
+    if name == "steady MB":
+        return f"{result['steady_memory'] / 1e6:.1f}"
+    return figure(result["energy"]["millijoules"])
 
 
-def remarks(report: dict[str, Any]) -> list[str]:
-    """What else was noticed: a busy machine, and how long an example takes to be read."""
-    found = []
-    warning = busy(report["machine"])
-    if warning:
-        found.append(warning)
-    if reading := report.get("reading"):
-        found.append(
-            f"{reading['example']}s are read in {figure(reading['p50_ms'])} ms each, which isn't in the times above"
-        )
-    return found
-
-
-def _scores(report: dict[str, Any]) -> list[str]:
-    """Each file's score, with its interval."""
-    found = []
-    for result in {item["file"]: item for item in report["results"]}.values():
-        score = result["score"]
-        if score is not None:
-            value, low, high = (score_text(score, number) for number in (score["value"], *score["interval"]))
-            interval = "" if None in score["interval"] else f" (95 % {low} to {high})"
-            found.append(
-                f"{result['file']}: {score['name']} {value} {'of' if score['share'] else 'on'} "
-                f"{counted(score['samples'], 'test example')}{interval}; {score['kernels']}, "
-                f"{counted(score['threads'], 'thread')}"
-            )
-    return found
+def _blocks(counts: Sequence[int]) -> str:
+    """A histogram in a line, two bins a character."""
+    pairs = [sum(counts[start : start + 2]) for start in range(0, len(counts), 2)]
+    steps = len(_BLOCKS) - 1
+    return "".join(_BLOCKS[-(-count * steps // max(*pairs, 1))] for count in pairs)

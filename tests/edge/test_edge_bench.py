@@ -52,7 +52,10 @@ def test_a_bundle_end_to_end(bundle, test_file, tmp_path, originals):
         assert item["macs"] == 2624
         assert 0 < item["p50_ms"] <= item["p90_ms"] <= item["p99_ms"]
         assert item["runs_per_second"] == pytest.approx(1e3 / item["mean_ms"])
-        assert item["runs"] >= 10
+        assert item["runs"] >= 2 * item["rounds"] >= 18
+        assert item["min_ms"] <= item["p50_interval_ms"][0] <= item["p50_interval_ms"][1] <= item["max_ms"]
+        assert sum(item["histogram"]["counts"]) + item["histogram"]["above"] == item["runs"]
+        assert 0 < item["steady_memory"] < 2e9
         assert min(item["load_ms"], item["first_ms"]) > 0
         assert 0 < item["model_memory"] < item["peak_memory"] < 2e9
         right = Model(bundle.path(item["format"])).predict(originals[0]).argmax(axis=1) == originals[1].argmax(axis=1)
@@ -60,9 +63,12 @@ def test_a_bundle_end_to_end(bundle, test_file, tmp_path, originals):
         assert (score["name"], score["value"], score["samples"]) == ("accuracy", right.mean(), 64)
         low, high = score["interval"]
         assert low < score["value"] <= high
+    assert content["start"]["p50_ms"] > 0 and content["start"]["starts"] == 3
+    assert content["conditions"]["other_cores"] >= 0
     table = done.stdout.splitlines()
     assert table[2].split() == ["file", "size", "KB", "MACs", "M", "threads", "kernels", "load", "ms", "first", "ms",
-                                "p50", "p90", "p99", "runs/s", "peak", "MB", "accuracy"]  # fmt: skip
+                                "p50", "p90", "p99", "runs/s", "peak", "MB", "±", "%", "min", "to", "p99",
+                                "steady", "MB", "accuracy"]  # fmt: skip
     assert sum(line.startswith("model-") and "accuracy" not in line for line in table) == 8
     assert len([line for line in done.stderr.splitlines() if line.endswith(" ms")]) == 8
 
@@ -100,8 +106,10 @@ def test_threads_are_one_and_all_cores_by_default(made, monkeypatch):
     [
         (["--kernels", "gpu"], "expected of xnnpack, builtin, reference, received gpu"),
         (["--threads", "0"], "threads: expected numbers from 1 on"),
-        (["--threads", "two"], "expected numbers such as 1,2"),
+        (["--threads", "two"], "expected numbers such as 1,2, or sweep"),
         (["--seconds", "nan"], "seconds: expected a number above 0"),
+        (["--precision", "0"], "precision: expected a number above 0"),
+        (["--most-seconds", "0.5"], "most_seconds: expected at least 1, as seconds, received 0.5"),
         (["--formats", "int4"], "has no int4 model. It has: float32, int8, int16x8"),
         (["--output", "/nowhere/bench.json"], "the folder /nowhere does not exist"),
         (["--test", "missing.npz"], "Cannot read missing.npz"),
@@ -142,12 +150,12 @@ def test_a_worker_that_hangs_or_crashes_is_an_input_error(made):
         worker.child.timeout = 0.3
         os.kill(worker.child.process.pid, signal.SIGSTOP)
         with pytest.raises(InputError, match=r"int8\.tflite gave no answer within 0\.3 s of being asked to run"):
-            worker.ask("run", seconds=0.0, runs=1)
+            worker.run(seconds=0.0, runs=1)
     with Worker(made / "int8.tflite", 1, "xnnpack", timeout=60) as worker:
         worker.ask("load")
         os.kill(worker.child.process.pid, signal.SIGABRT)  # what a failed assertion in a kernel raises
         with pytest.raises(InputError, match=r"int8\.tflite crashes the process that opens it \(SIGABRT"):
-            worker.ask("run", seconds=0.0, runs=1)
+            worker.run(seconds=0.0, runs=1)
     assert worker.child.process.poll() is not None
 
 

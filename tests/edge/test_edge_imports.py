@@ -60,6 +60,22 @@ def test_running_a_model_does_not_import_tensorflow(made):
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.parametrize(
+    ("module", "costly"),
+    [
+        ("tkit_edge.classifier", {"_hashlib", "importlib.metadata", "multiprocessing", "concurrent.futures"}),
+        ("tkit_edge.worker", {"_hashlib", "importlib.metadata", "tkit_edge.bench"}),
+        ("tkit_edge.__main__", {"numpy", "multiprocessing", "tkit_edge.bench"}),
+    ],
+)
+def test_what_takes_time_and_memory_is_imported_where_it_is_used(module, costly):
+    """OpenSSL is 3.5 MiB, importlib.metadata 2."""
+    code = "import sys; __import__(sys.argv[1]); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, module], capture_output=True, text=True, check=True)
+    assert module in done.stdout.split()
+    assert not costly & set(done.stdout.split())
+
+
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_syntax_is_that_of_python_3_9(path):
     ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))

@@ -89,6 +89,11 @@ def device_option(*, default: str | None = None, multiple: bool = False) -> Call
     )
 
 
+install_option = click.option(
+    "--install",
+    is_flag=True,
+    help="Where numpy, LiteRT or Pillow is missing on a device (over ssh), make an environment of tkit's own there.",
+)
 json_option = click.option(
     "--json",
     "as_json",

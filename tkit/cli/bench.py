@@ -11,6 +11,7 @@ Pi over ssh, Android over adb, an emulated ARM64, TFLite Micro, an Ethos-U.
 Examples:
   tkit bench runs/digits_cnn-1
   tkit bench runs/digits_cnn-1 --formats int8 --threads 1 --kernels xnnpack --seconds 5
+  tkit bench runs/digits_cnn-1 --formats int8 --threads sweep --operators true
   tkit bench runs/digits_cnn-1 --max-bytes 60000 --max-p50-ratio 0.5 --at-least 0.9
   tkit bench runs/digits_cnn-1 --reference last-release.tflite --max-p50-ratio 1.05
   tkit bench model.keras --data ./images --pixels 0-1
@@ -40,9 +41,12 @@ if TYPE_CHECKING:
 
 _SHORT = {
     "formats": ("bench.formats", "Which files, such as int8,float32."),
-    "threads": ("bench.threads", "Thread counts, such as 1,4."),
+    "threads": ("bench.threads", "Thread counts, such as 1,4, or sweep."),
     "kernels": ("bench.kernels", "Some of xnnpack, builtin, reference."),
-    "seconds": ("bench.seconds", "Measuring time per row."),
+    "seconds": ("bench.seconds", "Measuring time per row, at least."),
+    "precision": ("bench.precision", "How well each p50 is to be known. [default: 0.02]"),
+    "most_seconds": ("bench.most_seconds", "Measuring time per row, at most. [default: 3 times --seconds]"),
+    "operators": ("bench.operators", "true: time each operator too."),
     "max_bytes": ("bench.budget.bytes", "Bound on the size of the int8 file, in bytes."),
     "max_p50_ms": ("bench.budget.p50_ms", "Bound on its p50, in ms."),
     "max_p50_ratio": ("bench.budget.p50_ratio", "Bound on its p50, as a multiple of the reference's."),
@@ -64,6 +68,7 @@ def _short_options(command: Callable) -> Callable:
 @_model.takes_a_model
 @_options.variant_option
 @_options.device_option(multiple=True)
+@_options.install_option
 @_short_options
 @_options.json_option
 @_options.overrides_argument
@@ -75,6 +80,7 @@ def command(
     runs_dir: Path | None,
     variant: str | None,
     devices: tuple[str, ...],
+    install: bool,
     as_json: bool,
     overrides: tuple[str, ...],
     **short: str | None,
@@ -89,7 +95,7 @@ def command(
             options = {"data": data, "pixels": pixels, "skip_bad": skip_bad, "runs_dir": runs_dir, "variant": variant}
             settings = _model.file_settings(run, options, overrides)
             if devices:
-                return _show_devices(show, tkit.bench_on(run, devices, settings=settings))
+                return _show_devices(show, tkit.bench_on(run, devices, settings=settings, install=install))
             measured = tkit.bench_file(run, settings)
             return show(measured.metrics, _options.bench_table(measured.metrics))
         opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
@@ -98,7 +104,7 @@ def command(
         if is_model(run) and f"{variant}/export" not in opened.manifest["stages"]:
             tkit.export(opened, variant=variant)
         if devices:
-            return _show_devices(show, tkit.bench_on(opened, devices, variant=variant))
+            return _show_devices(show, tkit.bench_on(opened, devices, variant=variant, install=install))
         tkit.bench(opened, variant=variant)
         summary = opened.summary("bench", variant)
         where = {key: summary[key] for key in ("run", "variant")}

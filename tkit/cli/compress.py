@@ -2,13 +2,15 @@
 
 Each step fine-tunes, preserves the results of the steps before it, and adds a row to
 the ledger: what it gained in bytes, latency and accuracy, and what it didn't.
-Without steps, the recipe's are used. Your own .keras file needs --data.
+Without steps, the recipe's are used. Your own .keras file needs --data. With --device
+the ledger has what each step's int8 file costs there, too.
 
 Examples:
   tkit compress runs/digits_cnn-1 prune:sparsity=0.5
   tkit compress runs/digits_cnn-1 prune:sparsity=0.5 cluster:clusters=16
   tkit compress model.keras --data ./images --pixels 0-1 prune:pattern=2:4
   tkit compress model.keras --data ./images --skip-bad data.batch_size=16 cluster
+  tkit compress runs/digits_cnn-1 prune:sparsity=0.5 cluster --device ethos-u
   tkit compress runs/digits_cnn-1 prune:sparsity=0.75,epochs=5 --json
 """
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 @tkit_command(__doc__)
 @_model.takes_a_model
 @_options.from_variant_option
+@_options.device_option()
 @_options.json_option
 @click.argument("steps", nargs=-1, metavar="[STEP[:KEY=VALUE,...]|KEY=VALUE]...", shell_complete=_complete.steps)
 def command(
@@ -39,6 +42,7 @@ def command(
     skip_bad: bool,
     runs_dir: Path | None,
     variant: str,
+    device: str | None,
     as_json: bool,
     steps: tuple[str, ...],
 ) -> None:
@@ -47,5 +51,5 @@ def command(
         steps, overrides = _options.split_overrides(steps)
         opened = _model.open_run(run, data, pixels, runs_dir, skip_bad, overrides)
         _options.silence_tensorflow()
-        made = tkit.compress(opened, steps or None, variant=variant)
+        made = tkit.compress(opened, steps or None, variant=variant, device=device)
         show(made, str(opened.folder / made["variant"]))

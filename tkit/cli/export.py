@@ -50,6 +50,11 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Folder of what isn't .tflite. [default: the variant's]",
 )
+@click.option(
+    "--min-runtime",
+    metavar="VERSION",
+    help="Oldest runtime that must run the files: 1.4.0 (ai-edge-litert), 2.14.0 (tflite-runtime) ...",
+)
 @click.option("--skip-failed", is_flag=True, help="Leave out the formats that fail, and export the others.")
 @_options.json_option
 @_options.overrides_argument
@@ -62,6 +67,7 @@ def command(
     variant: str | None,
     formats: str | None,
     out: Path | None,
+    min_runtime: str | None,
     skip_failed: bool,
     as_json: bool,
     overrides: tuple[str, ...],
@@ -74,6 +80,8 @@ def command(
         raise click.UsageError("--out is the folder of one --format that isn't .tflite, such as c.")
     if tflite:
         overrides = (f"export.formats={','.join(tflite)}", *overrides)
+    if min_runtime:
+        overrides = (f'export.min_runtime="{min_runtime}"', *overrides)  # in quotes: 2.10 is no number
     with _options.results(as_json, "handover" if forms else "export") as show:
         process.start()
         subject: Run | Path = run

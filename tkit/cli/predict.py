@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 @_model.format_option
 @_model.pixels_option
 @_options.device_option()
+@_options.install_option
 @_options.runs_dir_option
 @click.option(
     "--skip-bad", is_flag=True, help="Skip what is damaged: it is named, and the command ends with exit code 0."
@@ -59,6 +60,7 @@ def command(
     format: str | None,
     pixels: Pixels | None,
     device: str | None,
+    install: bool,
     runs_dir: Path | None,
     skip_bad: bool,
     as_json: bool,
@@ -72,7 +74,16 @@ def command(
         if device is not None:
             if pixels is not None or overrides:
                 raise click.UsageError("--device goes with an exported bundle, which says how its items are read.")
-            given = tkit.predict_on(device, subject, items, top=top, variant=variant, format=format, runs_dir=runs_dir)
+            given = tkit.predict_on(
+                device,
+                subject,
+                items,
+                top=top,
+                variant=variant,
+                format=format,
+                runs_dir=runs_dir,
+                install=install,
+            )
             found = _predictions(given)
             show(given, "\n".join(row["line"] for row in given["predictions"] if row["error"] is None))
         else:

@@ -13,6 +13,7 @@ import numpy as np
 from tkit._quiet import chatter_dropped
 from tkit.compression import ledger_table
 from tkit.compression.cost import ALLOWED
+from tkit.compression.device import Device
 from tkit.compression.workbench import Workbench
 from tkit.conversion.converter import Converter, file_outputs
 from tkit.conversion.quantized import converted
@@ -40,10 +41,14 @@ class Ledger:
     The score is the int8 file's on validation data: rows are used to choose, and the test data measures once, in
     `bench`. It is the run's `Workbench.scoring`: where nothing is known to be right and no ruler measures a set, the
     share of answers that are as good as the first row's.
+
+    Args:
+        work: what the rows are measured with.
+        device: where the int8 files cost something too.
     """
 
-    def __init__(self, work: Workbench) -> None:
-        self.work = work
+    def __init__(self, work: Workbench, device: Device | None = None) -> None:
+        self.work, self.device = work, device
         self.rows: list[dict[str, Any]] = []
         self._files: list[bytes] = []
         self._first: Arrays = {}
@@ -87,6 +92,7 @@ class Ledger:
                 "drop_interval": list(interval),
                 "samples": score.samples,
                 "cost": cost,
+                **({} if self.device is None else {"device": self.device.figures(int8)}),
             }
         )
         self._files.append(int8)
@@ -113,10 +119,15 @@ class Ledger:
             times: list[list[float]] = [[] for _ in workers]
             for _ in range(ROUNDS):
                 for worker, found in zip(workers, times, strict=True):
-                    found.append(median(worker.ask("run", seconds=SECONDS, runs=20)) / 1e6)
+                    found.append(median(worker.run(seconds=SECONDS, runs=20)) / 1e6)
         for row, found in zip(self.rows, times, strict=True):
             row["p50_ms"] = median(found)
             row["speedup"] = median(first / own for first, own in zip(times[0], found, strict=True))
+
+    def as_json(self) -> dict[str, Any]:
+        """The rows, the verdicts and, where there is a device, what it is."""
+        device = {} if self.device is None else {"device": self.device.facts}
+        return {"ledger": self.rows, "verdicts": self.verdicts(), **device}
 
     def text(self, width: int | None = None) -> str:
         """The rows as a table, with the columns that fit `width`, and a sentence per step on what it gained."""
@@ -134,7 +145,10 @@ class Ledger:
                 _smaller(before["zip_bytes"], row["zip_bytes"], "its zip"),
                 _smaller(before["float32_bytes"], row["float32_bytes"], "float32 file"),
             ]
-            lines.append(f"{row['step']}: {', '.join(parts)}.")
+            there = "" if self.device is None else f"; {self.device.verdict(before['device'], row['device'])}"
+            lines.append(f"{row['step']}: {', '.join(parts)}{there}.")
+        if self.device is not None:
+            lines += self.device.summary(self.rows)
         first = self.rows[0]
         lines += self.warnings()
         lines.append(

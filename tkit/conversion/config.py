@@ -6,11 +6,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, NonNegativeInt, field_validator
 
+from tkit.conversion.runtimes import release_of
 from tkit_pipelines.config import Config
 
 Format = Literal["float32", "float16", "dynamic", "int8", "int16x8"]
 FORMATS: tuple[Format, ...] = ("float32", "float16", "dynamic", "int8", "int16x8")
 GOLDEN_SAMPLES = 8
+
+
+def _release(value: Any) -> Any:
+    if isinstance(value, (int, float)):
+        raise ValueError(f"expected a version of three numbers, such as 2.14.0; received {value}")
+    return release_of(value) if isinstance(value, str) else value
 
 
 def _split(value: Any) -> Any:
@@ -61,6 +68,9 @@ class Export(Config):
     golden: NonNegativeInt | Literal["originals"] = GOLDEN_SAMPLES
     """Number of validation images in the bundle for `tkit-edge check`, re-encoded without metadata; 0 for none.
     `originals`: as many as by default, as their original files, with EXIF data and GPS position."""
+    min_runtime: Annotated[str | None, BeforeValidator(_release)] = None
+    """The oldest release of the runtime that has to run the files, such as 1.4.0 (ai-edge-litert) or 2.14.0
+    (tflite-runtime); a file with an operator that it lacks fails."""
     parity: Parity = Parity()
     """Bounds of the parity gate."""
 

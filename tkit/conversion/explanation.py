@@ -7,10 +7,12 @@ from collections.abc import Callable, Container, Iterable
 
 import keras
 
+from tkit.conversion import runtimes
 from tkit.conversion.saved_model import Saved
 from tkit.keras_internals import nodes
 from tkit_edge import flatbuffer
 from tkit_edge.errors import InputError
+from tkit_edge.graph import Graph, Operator
 
 _ENDS = ("QUANTIZE", "DEQUANTIZE")
 
@@ -67,14 +69,48 @@ def crashing_layer(model: keras.Model, own: Container[str], crashes: Callable[[k
 def float_operators(data: bytes, own: Iterable[str]) -> dict[str, list[str]]:
     """The operators of an int8 .tflite file that compute in float, each with the user's layers that it comes from."""
     graph = flatbuffer.read(data)
+    floats = [
+        operator
+        for operator in graph.operators
+        if operator.name not in _ENDS and any(graph.tensors[index].dtype == "float32" for index in operator.outputs)
+    ]
+    return _with_layers(floats, graph, own)
+
+
+def missing_operators(fmt: str, data: bytes, own: Iterable[str], release: str) -> list[str]:
+    """A message for each operator of a .tflite file that a release of the runtime (`runtimes.RELEASES`) lacks.
+
+    It names the operator's version, the user's layers that it comes from, and the release that has it.
+    """
+    found, graph = [], flatbuffer.read(data)
+    for lack in runtimes.lacking(flatbuffer.storage(data).operators, release):
+        lacked = [item for item in graph.operators if (item.name, item.version) == (lack.operator, lack.version)]
+        layers = _with_layers(lacked, graph, own)
+        where = f" ({', '.join(map(repr, layers[lack.operator]))})" if layers.get(lack.operator) else ""
+        since = runtimes.named(lack.since) if lack.since else "a release newer than all known ones"
+        had = f"has version {lack.had}" if lack.had else "lacks it"
+        found.append(
+            f"{fmt}: version {lack.version} of {lack.operator}{where} needs {since}; {runtimes.named(release)} {had}"
+        )
+    return found
+
+
+def _with_layers(operators: Iterable[Operator], graph: Graph, own: Iterable[str]) -> dict[str, list[str]]:
+    """Operators of a graph by name, each with the user's layers that it comes from."""
     names = sorted(own, key=len, reverse=True)
     found: dict[str, list[str]] = {}
-    for operator in graph.operators:
-        if operator.name in _ENDS or all(graph.tensors[index].dtype != "float32" for index in operator.outputs):
-            continue
-        scopes = re.split(r"[/;]", graph.tensors[operator.outputs[0]].name)
+    for operator in operators:
+        # A file's output has no layer's name; the weights of what computes it have.
+        constants = (index for index in operator.inputs if index >= 0 and len(graph.tensors[index].data))
+        scopes = (re.split(r"[/;]", graph.tensors[index].name) for index in (operator.outputs[0], *constants))
         # A retraced layer's scope has a number after its name, a copy's two underscores and a number.
-        owners = (name for name in names for scope in scopes if re.fullmatch(rf"{re.escape(name)}(_+\d+)*", scope))
+        owners = (
+            name
+            for parts in scopes
+            for name in names
+            for part in parts
+            if re.fullmatch(rf"{re.escape(name)}(_+\d+)*", part)
+        )
         layers = found.setdefault(operator.name, [])
         layers += [name for name in [next(owners, None)] if name is not None and name not in layers]
     return found

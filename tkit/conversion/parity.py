@@ -90,9 +90,7 @@ def failures(
     if not math.isfinite(largest):
         return [f"{fmt}: the file outputs values that are not finite"]
     if fmt in FLOATS:
-        bound = bounds.float32 if fmt == "float32" else bounds.float16
-        missed = f"{fmt}: largest difference {largest:.2e} of the largest {output.value}, bound {bound:.0e}"
-        return [] if largest <= bound else [missed]
+        return float_failures(fmt, figures, bounds.float32 if fmt == "float32" else bounds.float16, output)
     found = []
     if not output.saturated and not largest <= bounds.difference:
         found.append(
@@ -111,6 +109,13 @@ def failures(
     if ruler is not None:
         return found + _farther(fmt, figures, bounds.distance, ruler.measure)
     return found if output.measure is None else found + _worse(fmt, figures, bounds.drop, output.measure)
+
+
+def float_failures(name: str, figures: dict[str, Any], bound: float, output: Output) -> list[str]:
+    """The message for a float file past the bound of its largest difference, if it is; `name` is what it is called."""
+    largest = figures["max_difference"]
+    missed = f"{name}: largest difference {largest:.2e} of the largest {output.value}, bound {bound:.0e}"
+    return [] if largest <= bound else [missed]
 
 
 def _worse(fmt: Format, figures: dict[str, Any], bound: float, measure: Measure) -> list[str]:

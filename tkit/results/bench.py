@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from tkit.results.display import Display
 from tkit.results.result import Result
-from tkit_edge.table import cells, document_table, heading, remarks
+from tkit_edge.notes import remarks
+from tkit_edge.table import cells, document_table, heading
 from tkit_edge.text import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_HIDDEN = ("MACs M", "load ms", "first ms", "p99")
+_HIDDEN = ("MACs M", "load ms", "first ms", "p99", "steady MB", "min to p99")
 """Columns that only the whole table has."""
 _BARS = 10
 """Rows up to which each has a bar."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tkit.device_figures import facts_line
 from tkit.results.display import Display
 from tkit.results.result import Result
 from tkit_edge.table import heading
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_NAMING = ("kind", "name")
 
 
 class CheckResult(Result):
@@ -61,7 +60,11 @@ def difference(value: float | None, unit: str) -> str:
 
 def remarks(document: dict[str, Any]) -> list[str]:
     """How the golden inputs read there, what ran the files, and what the device can't tell."""
-    found = []
+    found = [
+        f"{row['format']}: {difference(row['reference_difference'], row['unit'])} from LiteRT's same kernels here"
+        for row in document.get("files", ())
+        if "reference_difference" in row
+    ]
     for key, read in document.items():
         if isinstance(read, dict) and "differing" in read:
             same = read["samples"] - len(read["differing"])
@@ -72,8 +75,8 @@ def remarks(document: dict[str, Any]) -> list[str]:
 
 def ran_by(document: dict[str, Any]) -> str:
     """What ran the files, in one line."""
-    facts = [f"{key.replace('_', ' ')} {value}" for key, value in document["device"].items() if key not in _NAMING]
-    return ", ".join([*([heading(document)] if "machine" in document else []), *facts])
+    facts = facts_line(document["device"])
+    return ", ".join([*([heading(document)] if "machine" in document else []), *([facts] if facts else [])])
 
 
 def cannot(document: dict[str, Any]) -> list[str]:

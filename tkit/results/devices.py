@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from tkit.device_figures import FIGURES, Figure
 from tkit.results.check import cannot, ran_by
 from tkit.results.display import Display
 from tkit.results.result import Result
-from tkit_edge.table import score_text
+from tkit_edge import conditions
+from tkit_edge.machine import busy
+from tkit_edge.notes import score_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "p50_ms": ("p50 ms", lambda value: f"{value:.3f}"),
-    "estimated_ms": ("estimated ms", lambda value: f"{value:.3f}"),
-    "cycles": ("cycles", lambda value: f"{value:,.0f}"),
-    "peak_memory": ("peak MB", lambda value: f"{value / 1e6:.1f}"),
-    "arena_bytes": ("arena KiB", lambda value: f"{value / 1024:,.2f}"),
-    "sram_bytes": ("SRAM KiB", lambda value: f"{value / 1024:,.2f}"),
-    "flash_bytes": ("flash KiB", lambda value: f"{value / 1024:,.2f}"),
-    "score": ("score", lambda value: score_text(value, value["value"])),
-    "note": ("", str),
+_COLUMNS: dict[str, Figure] = {
+    **FIGURES,
+    "score": Figure("score", "", lambda value: score_text(value, value["value"])),
+    "note": Figure("", "", str),
 }
 """What devices tell of a file, and how it is shown; a column that no device fills is left out."""
 
@@ -50,16 +47,17 @@ class DevicesResult(Result):
         notes = [f"{name}: {error}" for name, error in self.failures.items()]
         for name, document in self["devices"].items():
             if "error" not in document:
-                notes += [f"{name}: {line}" for line in (f"ran by {ran_by(document)}", *cannot(document))]
+                lines = (f"ran by {ran_by(document)}", *_disturbed(document), *cannot(document))
+                notes += [f"{name}: {line}" for line in lines]
         return Display(
             title=f"{self['run']}: {self['variant']}" if "run" in self else self["file"],
-            header=["device", "file", "size KB", *(_COLUMNS[key][0] for key in shown)],
+            header=["device", "file", "size KB", *(_COLUMNS[key].label for key in shown)],
             rows=[
                 [
                     name,
                     row["format"] or row["file"],
                     f"{row['bytes'] / 1e3:,.1f}",
-                    *("-" if row.get(key) is None else _COLUMNS[key][1](row[key]) for key in shown),
+                    *("-" if row.get(key) is None else _COLUMNS[key].text(row[key]) for key in shown),
                 ]
                 for name, row in rows
             ],
@@ -84,6 +82,15 @@ class DevicesResult(Result):
                 files.setdefault(row["file"], []).append(row)
             for rows in files.values():
                 yield name, min(rows, key=lambda row: _latency(row) or 0.0)
+
+
+def _disturbed(document: dict[str, Any]) -> list[str]:
+    """What disturbed the latencies that were measured: other work, throttling."""
+    if "machine" not in document or all(row.get("p50_ms") is None for row in document["results"]):
+        return []
+    warning, around = busy(document["machine"]), document.get("conditions")
+    found = conditions.remarks(around, document["machine"]["cores"]) if around else []
+    return found if warning is None else [warning, *found]
 
 
 def _latency(row: dict[str, Any]) -> float | None:

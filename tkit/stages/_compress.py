@@ -16,10 +16,12 @@ import tensorflow as tf
 
 from tkit import console, files, model_files
 from tkit.compression.cost import applied
+from tkit.compression.device import Device
 from tkit.compression.distillation import SELF
 from tkit.compression.ledger import Ledger
 from tkit.compression.step import Step
 from tkit.compression.workbench import Workbench
+from tkit.devices import targets
 from tkit.graph import of_size
 from tkit.passes.decomposition import decomposed
 from tkit.promises import Kept, State
@@ -45,7 +47,7 @@ from tkit_pipelines.splits import Splits
 MAX_NOTE_BYTES = 2**20
 
 
-def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> CompressResult:
+def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str, device: str | None = None) -> CompressResult:
     """Takes a variant's model through the steps, or finds that done; gives what `tkit.compress` returns.
 
     Args:
@@ -53,6 +55,7 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> Co
         chosen: the steps.
         variant: the model that is compressed.
         again: the command that goes on after an interruption.
+        device: where the int8 files cost something too.
     """
     began = time.perf_counter()
     source = run.model_folder(variant)
@@ -60,7 +63,7 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> Co
     with run.lock():
         name, done = _place(run, variant, chosen, described)
         if done:
-            console.say(f"{run.folder / name}: these steps are done.")
+            console.say(f"{run.folder / name}: these steps are done.{_not_measured(run, name, device)}")
             return CompressResult(run.summary("compress", name))
         setup.use_threads(run.recipe.fit.threads)
         keras.utils.set_random_seed(run.recipe.seed)
@@ -68,9 +71,10 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> Co
         splits = data_of(run)
         state = _state(source, run.input)
         settings = settings_of(run, splits)
-        checked = Workbench(**settings)
+        work = Workbench(**settings)
         for step in chosen:
-            step.check(state.model, checked)
+            step.check(state.model, work)
+        ledger = Ledger(work, _device(run, device))
         folder = run.folder / name
         console.progress(f"{folder}: {' -> '.join([variant, *(step.label for step in chosen)])}")
         inputs = [source / "architecture.json", source / "weights.npz"]
@@ -78,7 +82,7 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> Co
         progress = TrainingProgress(len(splits.validation), run.output.measure, splits.input.example)
         try:
             policy = choose(run.recipe.fit.precision, state.model).policy
-            state, ledger = _Steps(run, settings, folder, identity, policy, progress, again).all(state, chosen, variant)
+            state = _Steps(run, settings, folder, identity, policy, progress, again).all(state, chosen, variant, ledger)
         finally:
             progress.stop()
         outputs = [*model_files.save(state.model, folder), state.kept.write(folder)]
@@ -89,16 +93,14 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> Co
             name,
             inputs=inputs,
             outputs=[*outputs, folder / "ledger.json", folder / "ledger.txt"],
-            metrics={"ledger": ledger.rows, "verdicts": ledger.verdicts()},
+            metrics=ledger.as_json(),
             seconds=time.perf_counter() - began,
             source=variant,
             steps=described,
             parameters=state.model.count_params(),
             threads=setup.threads(),
         )
-        if f"{name}/export" in run.manifest["stages"] and not run.counts(f"{name}/export"):
-            withdraw_export(run, name)
-            console.say(f"{folder / 'export'} was taken away: it was made of an earlier model.")
+        _withdraw_outdated(run, name)
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     _say(ledger)
     if not run.recipe.compress:
@@ -106,10 +108,34 @@ def compressed(run: Run, chosen: Sequence[Step], variant: str, again: str) -> Co
     return CompressResult(run.summary("compress", name))
 
 
+def _withdraw_outdated(run: Run, variant: str) -> None:
+    """Takes away the export of an earlier model."""
+    if f"{variant}/export" in run.manifest["stages"] and not run.counts(f"{variant}/export"):
+        withdraw_export(run, variant)
+        console.say(f"{run.folder / variant / 'export'} was taken away: it was made of an earlier model.")
+
+
 def _say(ledger: Ledger) -> None:
     """Prints the ledger; in a notebook, which shows what is returned, its warnings alone."""
     for text in ledger.warnings() if notebook.running() else [ledger.text(console.width())]:
         console.say(text)
+
+
+def _device(run: Run, name: str | None) -> Device | None:
+    if name is None:
+        return None
+    return Device(name, targets([name])[name], run.recipe.bench)
+
+
+def _not_measured(run: Run, name: str, device: str | None) -> str:
+    """What to do for the figures of a device that the finished ledger doesn't have, or ""."""
+    known = run.manifest["stages"][f"{name}/compress"]["metrics"].get("device", {}).get("name")
+    if device in (None, known):
+        return ""
+    return (
+        f" Their ledger has no figures of {device}, and the steps' own files are gone: tkit bench {run.folder} "
+        f"--variant {name} --device {device} has those of the last."
+    )
 
 
 def settings_of(run: Run, splits: Splits) -> dict[str, Any]:
@@ -184,9 +210,8 @@ class _Steps:
         self.checkpoints = folder / "checkpoints" / identity
         self.setup = setup.of(run.recipe, settings["splits"], policy)
 
-    def all(self, state: State, steps: Sequence[Step], name: str) -> tuple[State, Ledger]:
-        """The compressed model, and the ledger."""
-        ledger = Ledger(self._work("0"))
+    def all(self, state: State, steps: Sequence[Step], name: str, ledger: Ledger) -> State:
+        """The compressed model; the ledger gets its rows."""
         if name != "float":
             ledger.add("float", _state(self.run.model_folder("float"), self.run.input))
         ledger.add(name, state)
@@ -195,7 +220,7 @@ class _Steps:
             state, cost = applied(step, state, partial(self._work, f"{number}-{step.label}"))
             ledger.add(step.label, state, cost)
         ledger.measure()
-        return state, ledger
+        return state
 
     def _work(self, step: str, attempt: int = 0, rate: float = 1.0) -> Workbench:
         """What an attempt at a step works with; what one attempt remembers the next ones know."""

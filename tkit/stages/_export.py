@@ -13,7 +13,7 @@ from tkit.compression.proofs import proofs
 from tkit.conversion import calibration, finite, held_out, parity, process
 from tkit.conversion.config import FORMATS, Export, Format
 from tkit.conversion.converter import Converter, file_outputs
-from tkit.conversion.explanation import float_operators
+from tkit.conversion.explanation import float_operators, missing_operators
 from tkit.conversion.golden import golden_samples
 from tkit.conversion.held_out import drawn
 from tkit.conversion.quantized import converted
@@ -114,6 +114,8 @@ class _Files:
         problems = parity.failures(fmt, figures, self.settings.parity, contract.output, contract.ruler)
         broken = [proof for proof in proofs(data, fmt, self.kept, convert.model) if not proof.holds]
         problems += [f"{fmt}: {item.layer}: promised {item.promise}, found {item.found}" for item in broken]
+        if (release := self.settings.min_runtime) is not None:
+            problems += missing_operators(fmt, data, names(convert.model), release)
         verdict = f"ok, but {_named(floats)} in float" if floats else "ok"
         console.progress(
             _line(fmt, self.figures[fmt], contract.output, "FAILED" if problems else verdict, contract.ruler)
@@ -133,10 +135,11 @@ class _Files:
         """
         if self._failed and not (self.skip_failed and self.models):
             others = " --skip-failed exports the formats that pass." if len(self.models) > 1 else ""
+            runtime = " and export.min_runtime" if self.settings.min_runtime else ""
             return (
                 f"{len(self._failed)} of the gate's bounds missed on {self.reference.samples}:"
                 + "".join(f"\n  {problem}" for problem in self._failed)
-                + f"\nNothing was exported. The bounds are export.parity in the recipe.{others}"
+                + f"\nNothing was exported. The bounds are export.parity{runtime} in the recipe.{others}"
             )
         if not self.models:
             reasons = "\n  ".join(f"{fmt}: {reason}" for fmt, reason in self.left_out.items())

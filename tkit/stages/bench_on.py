@@ -33,6 +33,7 @@ def bench_on(
     runs_dir: str | Path | None = None,
     settings: Bench | None = None,
     overrides: Sequence[str] = (),
+    install: bool = False,
 ) -> DevicesResult:
     """Measures exported files on each device: latency, memory and score, or what it can tell instead.
 
@@ -44,6 +45,7 @@ def bench_on(
         runs_dir: where a run's name is looked up; $TKIT_RUNS or ./runs by default.
         settings: what is measured; a run's recipe has it by default.
         overrides: changes to a run's recipe for this time, such as "bench.seconds=5".
+        install: whether tkit may make an environment of its own there (over ssh) where something is missing.
 
     Returns:
         `["devices"]` has each device's document by its name, or `{"error": ...}`. A run keeps it: in
@@ -55,7 +57,11 @@ def bench_on(
     Example:
         >>> tkit.bench_on("runs/digits_cnn-1", ["ssh://pi@raspberrypi.local", "ethos-u"])
     """
-    found, chosen, began = exported(subject, variant, runs_dir, bare=True), targets(devices), time.perf_counter()
+    found, chosen, began = (
+        exported(subject, variant, runs_dir, bare=True),
+        targets(devices, install=install),
+        time.perf_counter(),
+    )
     run = found.run
     if run is None:
         return DevicesResult(file=str(found.path), devices=_measured(chosen, found.path, settings or Bench(), None))

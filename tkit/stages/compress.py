@@ -28,6 +28,7 @@ def compress(
     *,
     data: Any = None,
     variant: str = "float",
+    device: str | None = None,
 ) -> CompressResult:
     """Compresses a variant's model by one step after the other; each keeps what those before it have made.
 
@@ -38,12 +39,14 @@ def compress(
         data: of that model, in memory or by name; see `tkit.adopt`.
         steps: such as `Prune(sparsity=0.5)` or "cluster:clusters=16"; the recipe's `compress` by default.
         variant: the model that is compressed.
+        device: where the int8 files are measured or compiled too, such as "ethos-u" or "ssh://pi@raspberrypi.local":
+            the ledger has its figures.
 
     Returns:
         The stage's manifest entry and the name of the new variant ("prune-0.5+int8-qat"); `metrics` has the ledger.
 
     Raises:
-        InputError: no steps, or a model or settings that a step can't work with.
+        InputError: no steps, a model or settings that a step can't work with, or a device that can't run the model.
         StoppedError: SIGINT or SIGTERM; a checkpoint was written.
 
     Example:
@@ -52,10 +55,11 @@ def compress(
     run = run_of(run, data)
     chosen = parse(steps, run.recipe)
     chosen = dry_steps(chosen) if run.dry_run else chosen
-    again = f"tkit compress {run.folder}" + "".join(f" {step}" for step in steps or () if isinstance(step, str))
+    options = "" if device is None else f" --device {device}"
+    words = "".join(f" {step}" for step in steps or () if isinstance(step, str))
     from tkit.stages import _compress
 
-    return _compress.compressed(run, chosen, variant, again)
+    return _compress.compressed(run, chosen, variant, f"tkit compress {run.folder}{options}{words}", device)
 
 
 def parse(steps: Sequence[Step | str] | None, recipe: Recipe) -> tuple[Step, ...]:

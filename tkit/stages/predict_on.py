@@ -22,6 +22,7 @@ def predict_on(
     variant: str | None = None,
     format: str | None = None,
     runs_dir: str | Path | None = None,
+    install: bool = False,
 ) -> dict[str, Any]:
     """What an exported model predicts on a device, which reads the items itself.
 
@@ -33,6 +34,7 @@ def predict_on(
         variant: of a run; the newest by default.
         format: an exported format; int8 where it is exported, else what there is.
         runs_dir: where a run's name is looked up; $TKIT_RUNS or ./runs by default.
+        install: whether tkit may make an environment of its own there (over ssh) where something is missing.
 
     Returns:
         The document of `tkit-edge predict`, with `device` and `cannot`; items without a prediction have an `error`.
@@ -41,5 +43,5 @@ def predict_on(
         InputError: nothing is exported, the device can't be reached or can't run the file, or nothing can be read.
     """
     found = exported(subject, variant, runs_dir, bare=False)
-    [target] = targets([device]).values()
+    [target] = targets([device], install=install).values()
     return target.predict(found.path, [str(item) for item in items], format, top)

@@ -88,7 +88,7 @@ class Target(Component):
 
     def document(self, found: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
         """A document of this target: what it found, after what ran it."""
-        return {**found, "device": {"kind": self.shown_kind(), "name": self.title, **facts}, "cannot": self.cannot}
+        return {**found, "device": {"kind": self.shown_kind(), "name": self.title, **facts}, "cannot": [*self.cannot]}
 
 
 def target_of(text: str, settings: Mapping[str, Any] | None = None) -> Target:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+from tkit import console
 from tkit.bench_config import Bench
 from tkit.targets import Target
+from tkit_edge.bundle import Bundle
 from tkit_edge.errors import BoundError, InputError
 
-UNTIMED = ("file", "format", "bytes", "macs", "parameters", "threads", "kernels", "score")
+UNTIMED = ("file", "format", "bytes", "macs", "parameters", "threads", "kernels", "score", "golden")
 """What a row of a measurement tells where the clock and the memory mean nothing."""
+UNTIMED_PARTS = ("start", "conditions", "power", "reading")
+"""What the rest of it doesn't tell then."""
 ERROR = "tkit-edge: "
 """What its error begins with."""
 
@@ -29,6 +33,33 @@ class Ran(NamedTuple):
     """The end of its standard error, from tkit-edge's own error on; what came before it was shown as it came."""
 
 
+class Progress:
+    """tkit-edge's standard error as it comes: lines of progress are shown, its error isn't.
+
+    Args:
+        named: from the text as it comes to the text for people.
+        quiet: don't show progress.
+    """
+
+    def __init__(self, named: Callable[[str], str] = str, *, quiet: bool = False) -> None:
+        self._named, self._quiet = named, quiet
+        self._lines: list[bytes] = []
+        self._rest = b""
+
+    def read(self, data: bytes) -> None:
+        """Takes the next bytes."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if self._lines or line.startswith(ERROR.encode()):
+                self._lines.append(line)
+            elif not self._quiet:
+                console.progress(self._named(line.decode(errors="replace")))
+
+    def errors(self) -> str:
+        """What came from tkit-edge's error on."""
+        return self._named(b"\n".join([*self._lines, self._rest]).decode(errors="replace"))
+
+
 class Session(Protocol):
     """A machine that has been reached."""
 
@@ -37,8 +68,13 @@ class Session(Protocol):
         """What it is, for the document's `device`."""
         ...
 
-    def put(self, path: Path) -> str:
-        """Brings a file or a folder there; its path there."""
+    def put(self, path: Path, formats: Sequence[str] = ()) -> str:
+        """Brings a file or a bundle there; its path there.
+
+        Args:
+            path: the file, or the bundle's folder.
+            formats: of a bundle, the only models that are needed; all where none is named.
+        """
         ...
 
     def edge(self, arguments: Sequence[str]) -> Ran:
@@ -68,7 +104,11 @@ class Machine(Target):
     def bench(self, subject: Path, settings: Bench, test: Path | None = None) -> dict[str, Any]:
         """`Target.bench`."""
         with self.session() as there:
-            arguments = ["bench", there.put(subject), "--json", "--seconds", str(settings.seconds)]
+            arguments = ["bench", there.put(subject, settings.formats), "--json", "--seconds", str(settings.seconds)]
+            arguments += ["--precision", str(settings.precision)]
+            if settings.most_seconds is not None:
+                arguments += ["--most-seconds", str(settings.most_seconds)]
+            arguments += ["--operators"] if settings.operators and self.timed else []
             arguments += ["--test", there.put(test)] if test is not None else []
             for option in ("formats", "threads", "kernels"):
                 if values := getattr(settings, option):
@@ -80,16 +120,20 @@ class Machine(Target):
             found["results"] = [
                 {key: value if key in UNTIMED else None for key, value in row.items()} for row in found["results"]
             ]
-            found["reading"] = None
+            found.update(dict.fromkeys(UNTIMED_PARTS))
         return found
 
     def predict(self, bundle: Path, items: Sequence[str], format: str | None, top: int | None) -> dict[str, Any]:
-        """`Target.predict`; items that are files or folders here are brought there."""
+        """`Target.predict`; items that are files here are brought there."""
+        read = Bundle.read(bundle)
+        format, found = format or read.default_format, list(read.input.items(items))
+        options = ["--format", format, *(["--top", str(top)] if top is not None else [])]
+        if not found:
+            raise InputError(f"Found no {read.input.example} in {', '.join(items)}.")
         with self.session() as there:
-            given = [there.put(Path(item)) if Path(item).exists() else item for item in items]
-            options = ["--format", format] if format is not None else []
-            options += ["--top", str(top)] if top is not None else []
-            return self._document(there, "predict", there.put(bundle), *options, "--json", "--", *given)
+            folder = there.put(bundle, [format])
+            given = [there.put(item) if isinstance(item, Path) else str(item) for item in found]
+            return self._document(there, "predict", folder, *options, "--json", "--", *given)
 
     def _document(self, there: Session, *arguments: str) -> dict[str, Any]:
         ran = there.edge(arguments)

@@ -60,7 +60,6 @@ class CortexM4(Target):
             "flash_bytes": size.flash_bytes,
             "stack_bytes": cost.stack_bytes,
             "instructions": cost.instructions,
-            "note": f"{cost.instructions:,} instructions, {cost.stack_bytes} bytes of stack",
         }
         return self._told({"kind": "bench", "version": VERSION, "results": [row]})
 

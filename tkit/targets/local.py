@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from tkit import console
-from tkit.targets._machine import ERROR, Machine, Ran
+from tkit.targets._machine import Machine, Progress, Ran
 
 
 class Local(Machine):
@@ -30,7 +29,7 @@ class _Here:
     def facts(self) -> dict[str, Any]:
         return {}
 
-    def put(self, path: Path) -> str:
+    def put(self, path: Path, formats: Sequence[str] = ()) -> str:
         return str(path)
 
     def edge(self, arguments: Sequence[str]) -> Ran:
@@ -49,12 +48,10 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None, *,
     Returns:
         How it ended; its progress was shown as it came, its error wasn't.
     """
-    said: list[str] = []
-    with subprocess.Popen(
-        list(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    progress, pipe = Progress(quiet=quiet), subprocess.PIPE
+    with subprocess.Popen(list(command), stdout=pipe, stderr=pipe, env=environment) as process:
         assert process.stdout is not None and process.stderr is not None
-        watching = threading.Thread(target=_show, args=(process.stderr, said, quiet))
+        watching = threading.Thread(target=_read, args=(process.stderr, progress))
         watching.start()
         try:
             output = process.stdout.read()
@@ -63,13 +60,9 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None, *,
             raise
         finally:
             watching.join()
-    return Ran(process.returncode, output, "".join(said))
+    return Ran(process.returncode, output.decode(errors="replace"), progress.errors())
 
 
-def _show(stream: IO[str], said: list[str], quiet: bool) -> None:
-    """Shows lines, and keeps those from tkit-edge's error on."""
+def _read(stream: IO[bytes], progress: Progress) -> None:
     for line in stream:
-        if said or line.startswith(ERROR):
-            said.append(line)
-        elif not quiet:
-            console.progress(line.rstrip())
+        progress.read(line)

@@ -88,6 +88,8 @@ SHARE_TOLERANCE = 0.02
 """Of a float output: the same, as a share of the largest expected value."""
 
 
+DEFAULT_TOP = 5
+"""Candidates of each answer, where no other number is asked for."""
 NOT_FINITE = "the model gives values that are not finite: its weights or its file are damaged."
 """Why an example has no answer."""
 

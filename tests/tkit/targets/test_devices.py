@@ -9,6 +9,7 @@ import pytest
 import tkit
 from tkit.bench_config import Bench
 from tkit.devices import targets
+from tkit.results.devices import DevicesResult
 from tkit.targets import target_of
 from tkit_edge.bundle import Bundle
 from tkit_edge.errors import InputError
@@ -147,3 +148,29 @@ def test_devices_toml_gives_names_and_settings(tmp_path, monkeypatch):
     file.write_text("[four\n")
     with pytest.raises(InputError, match=r"Cannot read .*devices.toml"):
         targets(["four"])
+
+
+def test_a_machine_that_was_busy_is_named():
+    row = {"file": "a.tflite", "format": None, "bytes": 10, "p50_ms": 1.0}
+    machine = {
+        "cpu": "A72",
+        "board": None,
+        "cores": 4,
+        "arch": "aarch64",
+        "system": "Linux",
+        "governor": None,
+        "memory": 1,
+    }
+    device = {"kind": "ssh", "name": "ssh://pi"}
+    around = {
+        "runtime": {"name": "ai-edge-litert", "version": "2.3.0"},
+        "python": "3.11.2",
+        "device": device,
+        "cannot": [],
+    }
+    documents = {
+        name: {"results": [row], "machine": {**machine, "load_average": load}, **around}
+        for name, load in (("calm", 0.1), ("busy", 3.5))
+    }
+    shown = DevicesResult(file="a.tflite", devices=documents).display().text()
+    assert "busy: The machine was busy (load average 3.5 on 4 cores)" in shown and "calm: The machine" not in shown

@@ -285,4 +285,4 @@ def _noise(model: keras.Model) -> Arrays:
 
 def _run(worker: Worker) -> float:
     """The median of a round's runs, in ns."""
-    return float(np.median(worker.ask("run", seconds=_ROUND_SECONDS, runs=_ROUND_RUNS)))
+    return float(np.median(worker.run(seconds=_ROUND_SECONDS, runs=_ROUND_RUNS)))

@@ -1,0 +1,1 @@
+"""Android devices: `adb`, and LiteRT's `benchmark_model`, which measures files there."""
