@@ -161,6 +161,7 @@ def call(words):
 
 # A served page is tested elsewhere, and the weights of a backbone would be downloaded.
 RUN_HERE = [item for item in COMMANDS if not re.search(r"tensorboard|model=backbone", item[1])]
+RUN_HERE = list({" ".join(runnable(command)): (page, command) for page, command in RUN_HERE}.values())
 
 
 # A bound of an example needn't be kept by a model of two steps.

@@ -166,7 +166,8 @@ def test_places_of_options_fields_are_the_schemas():
         other = {"activation": "fusedactivationfunction", "multiplier": "depthmultiplier"}
         axis = {"stride_width": "stridew", "stride_height": "strideh"}
         factor = {"dilation_width": "dilationwfactor", "dilation_height": "dilationhfactor"}
-        return {**other, **axis, **factor}.get(name, name.replace("_", ""))
+        product = {"adjoint_x": "adjx", "adjoint_y": "adjy", "batch_dimensions": "batchdims"}
+        return {**other, **axis, **factor, **product}.get(name, name.replace("_", ""))
 
     unions = {number: name for name, number in vars(schema.BuiltinOptions).items() if isinstance(number, int)}
     for name, layout in LAYOUTS.items():

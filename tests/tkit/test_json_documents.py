@@ -99,7 +99,8 @@ def nested(kind):
     """Keys that the page names of what is inside."""
     return {
         "recipes": {"name", "summary"},
-        "predictions": {"image", "example", "classes", "label", "probability", "number", "unit", "outputs", "error"},
+        "predictions": {"image", "example", "classes", "label", "probability", "number", "unit", "outputs", "error"}
+        | {"line", "tkit-edge", "machine", "runtime", "python"},  # the last of tkit-edge's
         "bench": {"accuracy", "score"},  # of a row, by version
         "data": OF_TEXTS | {"text", "labels", "looked_at", "found", "most_suspicious"},
         "evaluate": OF_IMAGES
