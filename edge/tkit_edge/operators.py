@@ -34,7 +34,7 @@ class OperatorTime:
     output: str
     """The tensor that it gives."""
     time_ms: float
-    """Of one inference; below 0 where it is lost in the noise."""
+    """Of one inference; below 0 where it is lost in the noise, or spares the operator before it something."""
     interval_ms: tuple[float, float]
     """95 %, as `latency.median_interval` of the differences."""
     share: float

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _HIDDEN = ("MACs M", "load ms", "first ms", "p99", "steady MB", "min to p99")
 """Columns that only the whole table has."""
+_NESTED = ("score", "golden", "histogram", "energy")
+"""Parts of a row that are no columns."""
 _BARS = 10
 """Rows up to which each has a bar."""
 
@@ -70,8 +72,9 @@ class BenchResult(Result):
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    score = row["score"] or {}
-    flat = {key: value for key, value in row.items() if key != "score"}
+    score, energy = row["score"] or {}, row.get("energy") or {}
+    flat = {key: value for key, value in row.items() if key not in _NESTED}
+    flat |= {key: value for key, value in energy.items() if key == "millijoules"}
     if score:
         flat |= {score["name"].replace(" ", "_"): score["value"]}
         flat |= {key: score[key] for key in ("interval", "samples")}

@@ -25,7 +25,7 @@ class Noted(Machine):
 
     facts: ClassVar[dict] = {}
 
-    def put(self, path):
+    def put(self, path, formats=()):
         return str(path)
 
     def edge(self, arguments):
