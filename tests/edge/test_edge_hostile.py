@@ -209,7 +209,14 @@ def lives(pid):
         ("load", {"load_ms": float("nan"), "first_ms": 1, "peak_memory": 1, "model_memory": 1}, b""),
         ("load", {"load_ms": 1}, b""),
         ("load", {"load_ms": 1, "first_ms": 1, "peak_memory": 1, "model_memory": 1, "kernels": "x" * 99}, b""),
-        ("run", ["1"], b""),
+        ("run", ["1"], bytes(16)),
+        ("run", None, b"short"),
+        ("run", None, bytes(9)),
+        ("run", None, b"\xff" * 16),
+        ("memory", "much", b""),
+        ("prefixes", [[1.0], []], b""),
+        ("prefixes", [[], []], b""),
+        ("prefixes", [[1.0], [float("inf")]], b""),
         ("open", [8, 8, 3], b""),
         ("open", [8, 8, 3, 1 << 40], b""),
         ("open", {"inputs": [], "outputs": [["y", [5], "float32"]]}, b""),
@@ -230,10 +237,12 @@ def test_answers_of_another_form_are_refused(made, module, monkeypatch, question
     with Worker(made / "int8.tflite", 1, "xnnpack", timeout=30) as worker:
         worker.child.__exit__(None, None, None)
         worker.child = taken
+        asks = {
+            "predict": lambda: worker.predict({"image": IMAGES}, [TensorSpec("logits", (5,), "float32")]),
+            "run": lambda: worker.run(seconds=0.0, runs=2),
+        }
         with pytest.raises(InputError, match="with what it never answers"):
-            worker.predict(
-                {"image": IMAGES}, [TensorSpec("logits", (5,), "float32")]
-            ) if question == "predict" else worker.ask(question)
+            asks.get(question, lambda: worker.ask(question))()
 
 
 def test_the_child_imports_nothing_from_the_working_folder(made, tmp_path, monkeypatch):

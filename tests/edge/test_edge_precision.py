@@ -12,6 +12,7 @@ from tkit_edge.latency import latency, median_interval, precise
 from tkit_edge.report import Report
 from tkit_edge.settings import Settings
 from tkit_edge.table import document_table, table
+from tkit_edge.worker import Worker
 
 
 @pytest.mark.parametrize(
@@ -131,3 +132,10 @@ def test_the_document_is_json_and_older_ones_are_shown(made):
     for key in ("start", "conditions", "power", "operators", "precision", "most_seconds"):
         del document[key]
     assert "± %" not in document_table(document)
+
+
+def test_the_fastest_of_files_has_no_more_runs_than_are_taken(made):
+    """Two tensors of a few numbers: 2 million runs in a second."""
+    with Worker(made / "pair.tflite", 1, "builtin", timeout=60) as worker:
+        worker.ask("load")
+        assert len(worker.run(seconds=0.05, runs=2)) > 100

@@ -127,7 +127,8 @@ def test_predicting_for_npz_files(pair_bundle, tmp_path, capsys):
     assert main(["predict", str(pair_bundle.folder), str(folder / "b.npz"), "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["predictions"]
     outputs = {"scaled": [2.0] * 6, "sums": [2, 5, 9]}
-    assert found == {"example": f"{folder}/b.npz", "outputs": outputs, "error": None}
+    line = f"{folder}/b.npz  scaled 2 2 2 2 2 2  sums 2 5 9"
+    assert found == {"example": f"{folder}/b.npz", "outputs": outputs, "error": None, "line": line}
 
 
 def test_a_number_is_predicted_with_its_unit(number_bundle, originals, capsys):

@@ -1,5 +1,6 @@
 """What the tests of devices share, with a machine to reach by ssh: Debian's own sshd on this one."""
 
+import functools
 import os
 import select
 import shutil
@@ -9,16 +10,31 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tkit
 from tkit.cli import main
+from tkit.conversion.converter import Converter
+from tkit.graph import of_size
+from tkit.models import Spec, Statistics
+from tkit.models.fasttext import FastText
+from tkit.models.mobilenet import MobileNet
+from tkit.models.resnet import ResNet
 from tkit.remote.address import Address
 from tkit.remote.connection import Connection
+from tkit_edge.tensors import TensorSpec
 
 HOST, SSHD = "127.0.0.1", "/usr/sbin/sshd"
 FROZEN = Path(__file__).parents[2] / "frozen" / "runs-1" / "finished-1"
 SECONDS = 60  # until a process that should end has
+IMAGES = Spec.of_images((32, 32, 3), 10, Statistics(120.0, 4000.0))
+TEXTS = Spec((TensorSpec("tokens", (12,), "int32"),), (TensorSpec("logits", (3,), "float32"),), {}, {"tokens": 60})
+FAMILIES = {
+    "resnet8": (ResNet(depth=8, width=8), IMAGES),
+    "mobilenet": (MobileNet(width=0.25, output_stride=8), IMAGES),
+    "bag of n-grams": (FastText(width=8), TEXTS),
+}
 
 
 def children(pid):
@@ -186,3 +202,23 @@ def tkit_command():
         return ended.value.code
 
     return run
+
+
+@pytest.fixture(scope="session")
+def int8_file():
+    """A function from the name of a family to an int8 file of it, whose weights are chance, and to examples."""
+
+    @functools.cache
+    def made(name):
+        family, spec = FAMILIES[name]
+        chance = np.random.default_rng(1)
+        [taken] = spec.inputs
+        highest = 256 if taken.dtype == "uint8" else spec.sizes[taken.name]
+        given = {taken.name: chance.integers(0, highest, (24, *taken.shape), taken.dtype)}
+        model = of_size(family.build(spec), spec.inputs)
+        for variable in model.trainable_variables:
+            variable.assign(variable + chance.normal(0, 0.1, variable.shape))
+        with Converter(model, given, io="int8") as convert:
+            return convert("int8"), given
+
+    return made

@@ -150,27 +150,36 @@ def test_devices_toml_gives_names_and_settings(tmp_path, monkeypatch):
         targets(["four"])
 
 
-def test_a_machine_that_was_busy_is_named():
+def test_a_machine_that_was_busy_or_throttled_is_named():
     row = {"file": "a.tflite", "format": None, "bytes": 10, "p50_ms": 1.0}
+    named = dict.fromkeys(("board", "governor"))
     machine = {
         "cpu": "A72",
-        "board": None,
         "cores": 4,
         "arch": "aarch64",
         "system": "Linux",
-        "governor": None,
         "memory": 1,
+        "load_average": 0.1,
+        **named,
     }
-    device = {"kind": "ssh", "name": "ssh://pi"}
-    around = {
+    numbers = ("lowest_frequency_mhz", "highest_frequency_mhz", "highest_temperature_c", "other_cores")
+    around = {name: {"temperature_c": None} for name in ("before", "after")}
+    calm = {"throttling": [], **dict.fromkeys(numbers), **around}
+    document = {
+        "results": [row],
+        "machine": machine,
         "runtime": {"name": "ai-edge-litert", "version": "2.3.0"},
         "python": "3.11.2",
-        "device": device,
+        "device": {"kind": "ssh", "name": "ssh://pi"},
         "cannot": [],
+        "conditions": calm,
     }
     documents = {
-        name: {"results": [row], "machine": {**machine, "load_average": load}, **around}
-        for name, load in (("calm", 0.1), ("busy", 3.5))
+        "calm": document,
+        "busy": {**document, "machine": {**machine, "load_average": 3.5}},
+        "hot": {**document, "conditions": {**calm, "throttling": ["the firmware throttled it"]}},
     }
     shown = DevicesResult(file="a.tflite", devices=documents).display().text()
-    assert "busy: The machine was busy (load average 3.5 on 4 cores)" in shown and "calm: The machine" not in shown
+    assert "busy: The machine was busy (load average 3.5 on 4 cores)" in shown
+    assert "hot: The processor was throttled (the firmware throttled it)" in shown
+    assert shown.count("latencies come out high") == 2

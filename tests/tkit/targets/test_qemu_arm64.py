@@ -7,7 +7,11 @@ import pytest
 
 import tkit
 from tkit.targets import qemu_arm64
+from tkit_edge import bundle_writing, flatbuffer
 from tkit_edge.errors import InputError
+from tkit_edge.inputs.tensors import Tensors
+from tkit_edge.model_file import specs
+from tkit_edge.outputs.tensors import Tensors as AnyOutput
 
 MISSING = [package for tool, package in qemu_arm64.TOOLS.items() if shutil.which(tool) is None]
 needs_qemu = pytest.mark.skipif(bool(MISSING), reason=f"needs Debian's {', '.join(MISSING)}")
@@ -21,6 +25,25 @@ def test_every_file_of_the_demo_computes_on_arm64_what_it_does_on_x86(demo):
         assert found["ok"] and found["machine"]["arch"] == "aarch64", found
         assert {row["format"] for row in found["files"]} == {"float32", "float16", "dynamic", "int8", "int16x8"}
         assert [row["max_difference"] for row in found["files"] if row["format"] == "int8"] == [0]
+
+
+@needs_qemu
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet8", "mobilenet", "bag of n-grams"])
+def test_other_int8_files_are_equal_on_arm64(name, int8_file, tmp_path):
+    data, given = int8_file(name)
+    graph = flatbuffer.read(data)
+    bundle_writing.write(
+        tmp_path / "bundle",
+        task="inference",
+        input=Tensors.of(specs(graph, graph.inputs)),
+        output=AnyOutput.of(specs(graph, graph.outputs)),
+        models={"int8": data},
+        examples={key: value[:8] for key, value in given.items()},
+        targets={},
+    )
+    found = tkit.check(tmp_path / "bundle", device="qemu-arm64")
+    assert [row["max_difference"] for row in found["files"]] == [0.0] and found["files"][0]["samples"] == 8
 
 
 @needs_qemu
