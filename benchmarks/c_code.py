@@ -29,9 +29,6 @@ _WITHOUT_PAIRS = "#undef __ARM_FEATURE_SIMD32\n"
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["--tflm"]:
-        arena(sys.argv[2])
-        return
     if emulator.missing():
         print(f"c_code.py is left out: {', '.join(emulator.missing())} not found; apt install {emulator.PACKAGES}.")
         return
@@ -89,7 +86,6 @@ def measured(name: str, path: Path, scratch: Path) -> dict[str, Any]:
     folder.parent.mkdir(exist_ok=True)
     made = tkit.hand_over(path, "c", out=folder)
     file = path if path.is_file() else path / "model-int8.tflite"
-    done = subprocess.run([sys.executable, __file__, "--tflm", str(file)], capture_output=True, text=True)
     sides = []
     for side, source in versions((folder / "model.c").read_text()).items():
         built = shutil.copytree(folder, scratch / side / name)
@@ -102,7 +98,7 @@ def measured(name: str, path: Path, scratch: Path) -> dict[str, Any]:
     return {
         "model": name,
         "arena_bytes": made["metrics"]["arena_bytes"],
-        "tflm_bytes": int(done.stdout) if done.returncode == 0 else None,
+        "tflm_bytes": tflm_arena(file),
         "flash_bytes": size.flash_bytes,
         "sides": sides,
         "setup": setup(("keras-tkit", "tensorflow", "numpy")) + f"; {tools()}",
@@ -118,18 +114,17 @@ def versions(source: str) -> dict[str, str]:
     return dict(zip(SIDES, (plain, _WITHOUT_PAIRS + source, source), strict=True))
 
 
-def arena(path: str) -> None:
-    """Prints the bytes of TFLite Micro's arena; it writes them to standard error."""
-    import os
-    import re
+def tflm_arena(path: Path) -> int | None:
+    """TFLite Micro's smallest arena for a file; None where it can't run it."""
+    from tkit.micro.tflm import TflmModel
+    from tkit_edge.errors import InputError
 
-    from tflite_micro.python.tflite_micro import runtime
-
-    with tempfile.TemporaryFile() as words:
-        os.dup2(words.fileno(), 2)
-        runtime.Interpreter.from_file(path).print_allocations()
-        words.seek(0)
-        print(re.search(rb"Arena allocation total (\d+)", words.read())[1].decode())  # type: ignore[index]
+    try:
+        with TflmModel(path) as model:
+            return model.arena().total
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return None
 
 
 def tools() -> str:
@@ -161,8 +156,8 @@ def report(rows: list[dict[str, Any]]) -> None:
     body = "\n".join(
         [
             "Bytes of RAM and flash of `model.c` (`arm-none-eabi-size`, `-O2`, without the C library), the stack that",
-            "one run uses, and TFLite Micro's arena for the same file (`tflite-micro` on x86-64, whose pointers are",
-            "twice as long; its stack isn't counted).",
+            "one run uses, and TFLite Micro's smallest arena for the same file (`tflite-micro` on x86-64, whose",
+            "pointers are twice as long; its stack isn't counted).",
             "",
             *memory,
             "",

@@ -21,8 +21,8 @@ class Parts:
     """Names of constant arrays, by type and content: equal ones are stored once."""
     definitions: list[str] = field(default_factory=list)
     """Their C text, and that of structures."""
-    kernels: list[str] = field(default_factory=list)
-    """Names of the kernels that are called, in the order of their definition."""
+    kernels: set[str] = field(default_factory=set)
+    """Names of the kernels that are called, and of those that these need."""
 
 
 @dataclass
@@ -61,8 +61,8 @@ class Layer:
             raise self.node.error(f"gives {list(sizes)}; the file has {list(self.node.output.shape)}")
 
     def use(self, *kernels: str) -> None:
-        """Adds kernels, each after those that it needs."""
-        self.parts.kernels += [name for name in kernels if name not in self.parts.kernels]
+        """Adds kernels to the program, and those that they need."""
+        self.parts.kernels |= set(kernels)
 
     def array(self, name: str, content: np.ndarray, dtype: str | None = None) -> str:
         """The name of a constant array with this content."""

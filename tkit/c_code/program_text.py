@@ -30,6 +30,7 @@ _ORDER = (
     "gather",
     "floats",
 )
+"""Kernels, each after those that it needs."""
 _INLINE = """\
 #if defined(__GNUC__)
 #define INLINE inline __attribute__((always_inline))

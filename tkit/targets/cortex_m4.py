@@ -13,6 +13,7 @@ from tkit.c_code.cortex_m import emulator
 from tkit.c_code.project import write_project
 from tkit.handovers.c import int8_file
 from tkit.targets import Target
+from tkit.targets._files import ModelFile
 from tkit_edge import check as edge_check
 from tkit_edge.bundle import Bundle
 from tkit_edge.outputs import Outcome
@@ -53,9 +54,7 @@ class CortexM4(Target):
         with _project(path, read) as (folder, scratch, figures):
             size, cost = emulator.footprint(folder, scratch, _CPU), emulator.cost(folder, scratch, _CPU)
         row = {
-            "file": path.name,
-            "format": None if read is None else "int8",
-            "bytes": path.stat().st_size,
+            **ModelFile(path, None if read is None else "int8", read).facts(),
             "arena_bytes": figures["arena_bytes"],
             "flash_bytes": size.flash_bytes,
             "stack_bytes": cost.stack_bytes,
