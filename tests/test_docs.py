@@ -134,7 +134,8 @@ def runnable(command):
     words = ["runs/digits_cnn-1" if word == "RUN" else word for word in words]
     words = ["local" if ELSEWHERE.match(word) else word for word in words if word != "--install"]
     trains = words[1] in ("fit", "run") and "--resume" not in words
-    return [*words, *(["--dry-run"] if trains else [])]
+    seconds = ["--seconds", "0.05"] if words[1] == "bench" else []  # the last of an option given twice counts
+    return [*words, *(["--dry-run"] if trains else []), *seconds]
 
 
 def test_the_pages_show_commands_and_a_wrong_one_would_fail(workshop, monkeypatch):
@@ -166,7 +167,9 @@ RUN_HERE = list({" ".join(runnable(command)): (page, command) for page, command 
 
 # A bound of an example needn't be kept by a model of two steps.
 @pytest.mark.parametrize(("page", "command"), RUN_HERE)
-def test_a_command_of_the_documentation_works(page, command, workshop, monkeypatch):
+def test_a_command_of_the_documentation_works(page, command, workshop, tmp_path, monkeypatch):
+    if " compress " in command:  # its run has a new variant then, which other commands would find without an export
+        workshop = shutil.copytree(workshop, tmp_path / "workshop")
     monkeypatch.chdir(workshop)
     monkeypatch.setenv("TKIT_RUNS", "runs")
     code, said = call(runnable(command))

@@ -9,7 +9,20 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["bench", "cache", "compare", "compress", "data", "doctor", "evaluate", "export", "fit", "inspect", "list"]
+COMMANDS = [
+    "bench",
+    "cache",
+    "check",
+    "compare",
+    "compress",
+    "data",
+    "doctor",
+    "evaluate",
+    "export",
+    "fit",
+    "inspect",
+    "list",
+]
 COMMANDS += ["predict", "run", "sample", "show", "tensorboard", "why-int8"]
 
 
