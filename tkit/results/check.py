@@ -81,7 +81,7 @@ def ran_by(document: dict[str, Any]) -> str:
 
 def cannot(document: dict[str, Any]) -> list[str]:
     """What the device can't tell, a line each."""
-    return [f"not told by {document['device']['kind']}: {what}" for what in document["cannot"]]
+    return [f"can't tell {what}" for what in document["cannot"]]
 
 
 def _same(row: dict[str, Any]) -> int:

@@ -18,6 +18,7 @@ from tkit_edge import check as edge_check
 from tkit_edge.bundle import Bundle
 from tkit_edge.outputs import Outcome
 from tkit_edge.report import VERSION
+from tkit_edge.runtime import where
 
 _CPU = "cortex-m4"
 
@@ -45,7 +46,8 @@ class CortexM4(Target):
         difference = float("inf") if failed else 0.0
         answer = read.output.answer
         outcome = Outcome(found.samples, found.equal, answer, difference, "steps", 0.0, failed)
-        return self._told(edge_check.document(read, [edge_check.Checked("int8", outcome)], None))
+        checked = edge_check.document(read, [edge_check.Checked("int8", outcome)], None)
+        return self._told({key: value for key, value in checked.items() if key not in where()})
 
     def bench(self, subject: Path, settings: Bench, test: Path | None = None) -> dict[str, Any]:
         """`Target.bench`: flash, arena, stack and instructions."""

@@ -150,7 +150,7 @@ def test_it_stands_beside_other_devices(phone, tool, bundle, tmp_path, monkeypat
     (tmp_path / "devices.toml").write_text(f'[phone]\ndevice = "adb:R58N"\nbenchmark_model = "{tool}"\n')
     monkeypatch.setenv("TKIT_DEVICES", str(tmp_path / "devices.toml"))
     shown = tkit.bench_on(bundle, ["phone", "local"], settings=SETTINGS).display().text()
-    assert "0.942" in shown and "model Pixel 7" in shown and "not told by adb: accuracy" in shown
+    assert "0.942" in shown and "model Pixel 7" in shown and "can't tell accuracy" in shown
 
 
 def test_a_sweep_is_up_to_all_cores(phone, tool, bundle):
