@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from tkit_edge.outputs import Measure
 from tkit_edge.outputs.classes import Classes
 from tkit_edge.outputs.number import Number
 from tkit_edge.outputs.tensors import Tensors
-from tkit_edge.report import FileScore, Report
+from tkit_edge.report import FileScore
 from tkit_edge.score import scored
 from tkit_edge.table import document_table
 from tkit_edge.tensors import TensorSpec
@@ -45,13 +45,13 @@ def test_a_share_has_wilsons_interval_and_errors_that_of_their_mean():
 
 
 def test_a_score_that_is_not_finite_or_not_bounded_is_null_in_json(made):
-    report = asdict(bench(made / "int8.tflite", kernels=["xnnpack"], threads=[1], seconds=0.01))
+    report = bench(made / "int8.tflite", kernels=["xnnpack"], threads=[1], seconds=0.01)
     for errors, value, shown in (
         ([0.5], 0.5, "mean absolute error 0.5 on 1 test example; xnnpack"),
         ([0.5, math.inf], None, "mean absolute error not finite on 2 test examples; xnnpack"),
     ):
         score = FileScore(**asdict(scored(ERROR, np.float64(errors))), threads=1, kernels="xnnpack")
-        document = Report(**{**report, "results": [{**report["results"][0], "score": score}]}).as_dict()
+        document = replace(report, results=(replace(report.results[0], score=score),)).as_dict()
         json.dumps(document, allow_nan=False)
         (result,) = document["results"]
         assert (result["score"]["value"], result["score"]["interval"]) == (value, [None, None])

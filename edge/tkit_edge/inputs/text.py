@@ -110,8 +110,8 @@ class Text(Input):
         return f"{difference:g} ids (another version of Python may know other Unicode characters)"
 
     def shown(self, item: str | Path) -> str:
-        """A text in one line, its end left out where it is long."""
-        return shortened(str(item), SHOWN)
+        """A text in one line, its end left out where it is long; a file's path whole."""
+        return str(item) if isinstance(item, Path) else shortened(item, SHOWN)
 
     @property
     def attached(self) -> Mapping[str, bytes]:

@@ -69,12 +69,12 @@ def test_several_devices_stand_side_by_side_and_the_run_keeps_them(demo, tkit_co
     printed = capsys.readouterr().out
     assert printed.count("int8") == 2 and "desk " in printed and "broken " in printed and "p50 ms" in printed
     kept = tkit.Run.open(run)
-    assert set(kept.manifest["stages"]["float/devices"]["metrics"]) == {"desk", "broken"}
+    assert set(kept.manifest["stages"]["float/devices"]["metrics"]) >= {"desk", "broken"}
     assert tkit_command(["bench", run, "--device", "local", *arguments, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["devices"]["local"]["device"] == {"kind": "local", "name": "local"}
     assert document["devices"]["local"]["results"][0]["score"]["samples"] == 16
-    assert set(tkit.Run.open(run).manifest["stages"]["float/devices"]["metrics"]) == {"desk", "broken", "local"}
+    assert set(tkit.Run.open(run).manifest["stages"]["float/devices"]["metrics"]) >= {"desk", "broken", "local"}
     assert tkit.Run.open(run).whole("devices", "float")
 
 
