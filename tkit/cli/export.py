@@ -99,8 +99,15 @@ def command(
 
 
 def _split(formats: str | None) -> tuple[list[str], list[str]]:
-    """The .tflite formats, and the other forms, of --format."""
+    """The .tflite formats, and the other forms, of --format; InputError for a name that is neither."""
     from tkit.conversion.config import FORMATS
+    from tkit.handovers import shown_kinds
+    from tkit_edge.errors import InputError
+    from tkit_pipelines.config import did_you_mean
 
     names = [name.strip() for name in (formats or "").split(",") if name.strip()]
-    return [name for name in names if name in FORMATS], [name for name in names if name not in FORMATS]
+    tflite, forms = [name for name in names if name in FORMATS], [name for name in names if name not in FORMATS]
+    for form in forms:
+        if form.partition(":")[0] not in shown_kinds():
+            raise InputError(f"Unknown format {form!r}.{did_you_mean(form, [*FORMATS, *shown_kinds()])}")
+    return tflite, forms
