@@ -106,8 +106,8 @@ def _split(formats: str | None) -> tuple[list[str], list[str]]:
     from tkit_pipelines.config import did_you_mean
 
     names = [name.strip() for name in (formats or "").split(",") if name.strip()]
-    tflite, forms = [name for name in names if name in FORMATS], [name for name in names if name not in FORMATS]
+    forms = [name for name in names if name not in FORMATS]
     for form in forms:
         if form.partition(":")[0] not in shown_kinds():
             raise InputError(f"Unknown format {form!r}.{did_you_mean(form, [*FORMATS, *shown_kinds()])}")
-    return tflite, forms
+    return [name for name in names if name not in forms], forms
