@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -211,6 +212,7 @@ def int8_file():
     @functools.cache
     def made(name):
         family, spec = FAMILIES[name]
+        keras.utils.set_random_seed(1)
         chance = np.random.default_rng(1)
         [taken] = spec.inputs
         highest = 256 if taken.dtype == "uint8" else spec.sizes[taken.name]
