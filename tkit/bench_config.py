@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PositiveInt
 
 from tkit.conversion.config import Format
+from tkit_edge.settings import DEFAULT_PRECISION, DEFAULT_SECONDS, SWEEP
 from tkit_pipelines.config import Config
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
-SWEEP = "sweep"
 
 
 def _thread_counts(threads: tuple[int | str, ...]) -> tuple[int | str, ...]:
@@ -41,9 +41,9 @@ class Budget(Config):
 class Bench(Config):
     """What is measured of each exported file, through the LiteRT runtime."""
 
-    seconds: float = Field(1.0, gt=0)
+    seconds: float = Field(DEFAULT_SECONDS, gt=0)
     """Measuring time of each file at each thread count and kernel set, in seconds, at least."""
-    precision: float = Field(0.02, gt=0)
+    precision: float = Field(DEFAULT_PRECISION, gt=0)
     """Measures on until each p50 is known within this share of it (95 % interval), or `most_seconds` are over."""
     most_seconds: float | None = Field(None, gt=0)
     """Measuring time of each at most; null: three times `seconds`."""

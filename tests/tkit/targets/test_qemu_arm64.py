@@ -1,4 +1,4 @@
-"""The files of the demo, and other models' int8 files, on an emulated ARM64: equal to the same kernels on x86."""
+"""The files of the demo, and other models' int8 files, on an emulated ARM64, against x86's newer LiteRT."""
 
 import json
 import shutil
@@ -29,8 +29,8 @@ def test_every_file_of_the_demo_computes_on_arm64_what_it_does_on_x86(demo):
 
 @needs_qemu
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["resnet8", "mobilenet", "bag of n-grams"])
-def test_other_int8_files_are_within_a_step_on_arm64(name, int8_file, tmp_path):
+@pytest.mark.parametrize(("name", "steps"), [("resnet8", 0), ("mobilenet", 0), ("bag of n-grams", 1.001)])
+def test_other_int8_files_compute_on_arm64_what_they_do_on_x86(name, steps, int8_file, tmp_path):
     data, given = int8_file(name)
     graph = flatbuffer.read(data)
     bundle_writing.write(
@@ -43,8 +43,8 @@ def test_other_int8_files_are_within_a_step_on_arm64(name, int8_file, tmp_path):
         targets={},
     )
     found = tkit.check(tmp_path / "bundle", device="qemu-arm64")
-    [row] = found["files"]  # its XNNPACK is another version's, with other instructions
-    assert row["max_difference"] <= 1.001 and row["samples"] == 8
+    [row] = found["files"]
+    assert row["max_difference"] <= steps and row["samples"] == 8
 
 
 @needs_qemu
