@@ -44,6 +44,7 @@ def test_other_int8_files_compute_on_arm64_what_they_do_on_x86(name, steps, int8
     )
     found = tkit.check(tmp_path / "bundle", device="qemu-arm64")
     [row] = found["files"]
+    # LiteRT 2.3 is a step from 1.4 there, on x86 too.
     assert row["max_difference"] <= steps and row["samples"] == 8
 
 
